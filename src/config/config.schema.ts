@@ -1,0 +1,117 @@
+import { readFileSync } from 'node:fs';
+import ipaddr from 'ipaddr.js';
+import { z } from 'zod';
+
+/**
+ * What the service reads from its environment, side by side. Nothing here is shared between the sides but what is public:
+ * the addresses it listens on and the names in the token challenge.
+ */
+
+const flagPort = z.coerce.number({ error: 'expected a port number' }).int().min(0).max(65535);
+
+const list = (what: string, check: (item: string) => boolean) =>
+  z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').map((item) => item.trim()))
+    .transform((items) => items.filter((item) => item !== ''))
+    .refine((items) => items.every(check), { error: `expected a comma-separated list of ${what}` });
+
+const isCidr = (text: string) => ipaddr.isValidCIDR(text);
+
+const isOrigin = (text: string) => URL.canParse(text) && new URL(text).origin === text;
+
+const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'expected postgresql://user:password@host/database' });
+const redisUrl = z.url({ protocol: /^rediss?$/, error: 'expected redis://host:port' });
+const httpUrl = z.url({ protocol: /^https?$/, error: 'expected an http(s) URL' });
+
+const key32 = z
+  .string()
+  .regex(/^[A-Za-z0-9+/]{43}=$/, { error: 'expected 32 random bytes in base64 (openssl rand -base64 32)' })
+  .transform((text) => Buffer.from(text, 'base64'));
+
+const hostname = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, { error: 'expected a lower-case host name' });
+
+const seconds = (fallback: number) => z.coerce.number().int().min(0).max(3600).default(fallback);
+
+/** Per-minute allowances. Zero turns a limit off; only tests and the bench do. */
+const allowance = (fallback: number) => z.coerce.number().int().min(0).max(10_000_000).default(fallback);
+
+const serviceAccount = z.string().transform((source, context) => {
+  try {
+    const text = source.trimStart().startsWith('{') ? source : readFileSync(source, 'utf8');
+    const parsed = z.object({ client_email: z.email(), private_key: z.string().min(1) }).parse(JSON.parse(text));
+    return { clientEmail: parsed.client_email, privateKey: parsed.private_key };
+  } catch {
+    context.addIssue({ code: 'custom', message: 'expected a service account: its JSON, or the path of the file' });
+    return z.NEVER;
+  }
+});
+
+const standIn = z
+  .string()
+  .regex(/^[^,]+:\d+,.+$/, { error: 'expected host:port,path-of-ca.pem' })
+  .transform((text) => {
+    const [address = '', caFile = ''] = text.split(/,(.*)/s);
+    const colon = address.lastIndexOf(':');
+    return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)), caFile };
+  });
+
+export const roles = ['all', 'gatekeeper', 'anonymizer'] as const;
+
+export const commonShape = {
+  NODE_ENV: z.enum(['development', 'production', 'test']).default('production'),
+  SERVICE_ROLE: z.enum(roles).default('all'),
+  HOST: z.string().default('127.0.0.1'),
+  PORT: flagPort.default(3000),
+  METRICS_HOST: z.string().default('127.0.0.1'),
+  METRICS_PORT: flagPort.default(9464),
+  TRUST_PROXY: list('CIDRs, such as 10.0.0.0/8', isCidr),
+  CORS_ORIGINS: list('origins, such as https://app.example.com', isOrigin),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+  REQUEST_TIMEOUT_S: z.coerce.number().int().min(1).max(120).default(10),
+  SHUTDOWN_GRACE_S: seconds(10),
+  TOKEN_ISSUER_NAME: hostname,
+  TOKEN_ORIGIN: hostname,
+};
+
+export const gatekeeperShape = {
+  IDENTITY_DATABASE_URL: postgresUrl,
+  IDENTITY_REDIS_URL: redisUrl,
+  IDENTITY_SECRET_KEY: key32,
+  IDENTITY_LOG: z.string().default('stdout'),
+  ISSUER_KEY_ENCRYPTION_KEY: key32,
+  ISSUER_KEY_ENCRYPTION_KEY_PREVIOUS: key32.optional(),
+  FIREBASE_PROJECT_ID: z.string().regex(/^[a-z0-9-]{4,40}$/, { error: 'expected a Firebase project id' }),
+  FIREBASE_SERVICE_ACCOUNT: serviceAccount.optional(),
+  FIREBASE_AUTH_EMULATOR_HOST: z.string().optional(),
+  FIREBASE_STAND_IN: standIn.optional(),
+  TRIAL_DAYS: z.coerce.number().int().min(0).max(90).default(7),
+  RATE_LIMIT_PERSON_PER_MINUTE: allowance(120),
+  RATE_LIMIT_IDENTITY_ADDRESS_PER_MINUTE: allowance(600),
+};
+
+export const anonymizerShape = {
+  NETWORK_DATABASE_URL: postgresUrl,
+  NETWORK_REDIS_URL: redisUrl,
+  NETWORK_SECRET_KEY: key32,
+  NETWORK_SECRET_KEY_PREVIOUS: key32.optional(),
+  NETWORK_LOG: z.string().default('stderr'),
+  ISSUER_DIRECTORY_URL: httpUrl.optional(),
+  RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE: allowance(120),
+  RATE_LIMIT_NODE_PER_MINUTE: allowance(6000),
+};
+
+const ownedBy = (keys: readonly string[], prefixes: readonly string[]) => (key: string) =>
+  keys.includes(key) || prefixes.some((prefix) => key.startsWith(prefix));
+
+/** Keys that a process serving only the anonymizer must never be given: it would hold what names people. */
+export const isIdentityOnly = ownedBy(
+  [...Object.keys(gatekeeperShape), 'GOOGLE_APPLICATION_CREDENTIALS', 'LOCATIONS_URL'],
+  ['IDENTITY_', 'ISSUER_KEY_', 'FIREBASE_', 'STRIPE_', 'APPLE_'],
+);
+
+/** And the other way round. */
+export const isNetworkOnly = ownedBy(Object.keys(anonymizerShape), ['NETWORK_']);

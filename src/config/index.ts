@@ -1,0 +1,11 @@
+export { Clock, SystemClock } from './clock.js';
+export { ANONYMIZER_CONFIG, COMMON_CONFIG, ConfigModule, GATEKEEPER_CONFIG } from './config.module.js';
+export {
+  type AnonymizerConfig,
+  type AppConfig,
+  type CommonConfig,
+  ConfigError,
+  type GatekeeperConfig,
+  loadConfig,
+  type Role,
+} from './load-config.js';

@@ -1,0 +1,153 @@
+import { z } from 'zod';
+import {
+  anonymizerShape,
+  commonShape,
+  gatekeeperShape,
+  isIdentityOnly,
+  isNetworkOnly,
+} from './config.schema.js';
+
+export type Role = z.output<typeof commonShape.SERVICE_ROLE>;
+
+const commonConfig = z.object(commonShape).transform((env) => ({
+  env: env.NODE_ENV,
+  role: env.SERVICE_ROLE,
+  host: env.HOST,
+  port: env.PORT,
+  metricsHost: env.METRICS_HOST,
+  metricsPort: env.METRICS_PORT,
+  trustProxy: env.TRUST_PROXY,
+  corsOrigins: env.CORS_ORIGINS,
+  logLevel: env.LOG_LEVEL,
+  requestTimeoutS: env.REQUEST_TIMEOUT_S,
+  shutdownGraceS: env.SHUTDOWN_GRACE_S,
+  issuerName: env.TOKEN_ISSUER_NAME,
+  originInfo: env.TOKEN_ORIGIN,
+}));
+
+const gatekeeperConfig = z.object(gatekeeperShape).transform((env) => ({
+  databaseUrl: env.IDENTITY_DATABASE_URL,
+  redisUrl: env.IDENTITY_REDIS_URL,
+  secretKey: env.IDENTITY_SECRET_KEY,
+  log: env.IDENTITY_LOG,
+  issuerKeyEncryptionKey: env.ISSUER_KEY_ENCRYPTION_KEY,
+  issuerKeyEncryptionKeyPrevious: env.ISSUER_KEY_ENCRYPTION_KEY_PREVIOUS,
+  firebase: {
+    projectId: env.FIREBASE_PROJECT_ID,
+    serviceAccount: env.FIREBASE_SERVICE_ACCOUNT,
+    emulatorHost: env.FIREBASE_AUTH_EMULATOR_HOST,
+    standIn: env.FIREBASE_STAND_IN,
+  },
+  trialDays: env.TRIAL_DAYS,
+  rateLimits: {
+    person: env.RATE_LIMIT_PERSON_PER_MINUTE,
+    address: env.RATE_LIMIT_IDENTITY_ADDRESS_PER_MINUTE,
+  },
+}));
+
+const anonymizerConfig = z.object(anonymizerShape).transform((env) => ({
+  databaseUrl: env.NETWORK_DATABASE_URL,
+  redisUrl: env.NETWORK_REDIS_URL,
+  secretKey: env.NETWORK_SECRET_KEY,
+  secretKeyPrevious: env.NETWORK_SECRET_KEY_PREVIOUS,
+  log: env.NETWORK_LOG,
+  issuerDirectoryUrl: env.ISSUER_DIRECTORY_URL,
+  rateLimits: {
+    address: env.RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE,
+    node: env.RATE_LIMIT_NODE_PER_MINUTE,
+  },
+}));
+
+export type CommonConfig = Readonly<z.output<typeof commonConfig>>;
+export type GatekeeperConfig = Readonly<z.output<typeof gatekeeperConfig>>;
+export type AnonymizerConfig = Readonly<z.output<typeof anonymizerConfig>>;
+
+export interface AppConfig {
+  readonly common: CommonConfig;
+  /** Present when this process serves the gatekeeper. */
+  readonly gatekeeper?: GatekeeperConfig;
+  /** Present when this process serves the anonymizer. */
+  readonly anonymizer?: AnonymizerConfig;
+}
+
+/** Every key that is wrong, in one message, with what was expected of it and never its value. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(`The configuration is not usable:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+/**
+ * Reads the configuration of the sides that `SERVICE_ROLE` names.
+ *
+ * @throws {ConfigError} naming every bad key at once: malformed, missing, belonging to the side that this process does
+ * not serve, or a local stand-in in production.
+ */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>): AppConfig {
+  const given = withoutEmpty(env);
+  const problems: string[] = [];
+  const common = read(commonConfig, given, problems);
+  const role = commonShape.SERVICE_ROLE.safeParse(given.SERVICE_ROLE).data ?? 'all';
+  const gatekeeper = role === 'anonymizer' ? undefined : read(gatekeeperConfig, given, problems);
+  const anonymizer = role === 'gatekeeper' ? undefined : read(anonymizerConfig, given, problems);
+  problems.push(...foreignKeys(role, given), ...sideProblems(role, given));
+  if (common?.env === 'production') problems.push(...standInsInProduction(given, role));
+  if (problems.length > 0 || common === undefined) throw new ConfigError(problems);
+  return deepFreeze({ common, gatekeeper, anonymizer });
+}
+
+type Environment = Readonly<Record<string, string>>;
+
+function withoutEmpty(env: Readonly<Record<string, string | undefined>>): Environment {
+  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => !!entry[1]));
+}
+
+function read<T>(schema: z.ZodType<T>, env: Environment, problems: string[]): T | undefined {
+  const result = schema.safeParse(env);
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) {
+    const key = String(issue.path[0]);
+    problems.push(env[key] === undefined ? `${key} is missing` : `${key}: ${issue.message}`);
+  }
+  return undefined;
+}
+
+/** A process that serves one side must not even hold the other's secrets. */
+function foreignKeys(role: Role, env: Environment): string[] {
+  const isForeign = { all: () => false, gatekeeper: isNetworkOnly, anonymizer: isIdentityOnly }[role];
+  return Object.keys(env)
+    .filter(isForeign)
+    .map((key) => `${key} must not be set with SERVICE_ROLE=${role}: it belongs to the other side`);
+}
+
+function sideProblems(role: Role, env: Environment): string[] {
+  if (role === 'anonymizer' && env.ISSUER_DIRECTORY_URL === undefined) {
+    return ['ISSUER_DIRECTORY_URL is missing: with SERVICE_ROLE=anonymizer the issuer keys are read over HTTP'];
+  }
+  if (role === 'all' && env.ISSUER_DIRECTORY_URL !== undefined) {
+    return ['ISSUER_DIRECTORY_URL must not be set with SERVICE_ROLE=all: the issuer keys are read in process'];
+  }
+  if (role === 'all' && env.IDENTITY_SECRET_KEY !== undefined && env.IDENTITY_SECRET_KEY === env.NETWORK_SECRET_KEY) {
+    return ['NETWORK_SECRET_KEY must differ from IDENTITY_SECRET_KEY: the sides share no key'];
+  }
+  return [];
+}
+
+/** Emulator tokens are unsigned and a stand-in's are anybody's: either would let everyone in. */
+function standInsInProduction(env: Environment, role: Role): string[] {
+  const problems = ['FIREBASE_AUTH_EMULATOR_HOST', 'FIREBASE_STAND_IN']
+    .filter((key) => env[key] !== undefined)
+    .map((key) => `${key} must not be set in production: it accepts tokens that Firebase did not sign`);
+  if (role !== 'anonymizer' && env.FIREBASE_SERVICE_ACCOUNT === undefined) {
+    problems.push('FIREBASE_SERVICE_ACCOUNT is missing: production looks revocations up at Firebase');
+  }
+  return problems;
+}
+
+function deepFreeze<T extends object>(value: T): Readonly<T> {
+  for (const inner of Object.values(value)) {
+    if (typeof inner === 'object' && inner !== null && !Buffer.isBuffer(inner)) deepFreeze(inner as object);
+  }
+  return Object.freeze(value);
+}
