@@ -1,11 +1,5 @@
 import { z } from 'zod';
-import {
-  anonymizerShape,
-  commonShape,
-  gatekeeperShape,
-  isIdentityOnly,
-  isNetworkOnly,
-} from './config.schema.js';
+import { anonymizerShape, commonShape, gatekeeperShape, isIdentityOnly, isNetworkOnly } from './config.schema.js';
 
 export type Role = z.output<typeof commonShape.SERVICE_ROLE>;
 

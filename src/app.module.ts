@@ -1,0 +1,25 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { AnonymizerModule } from './anonymizer.module.js';
+import { type AppConfig, type Clock, ConfigModule } from './config/index.js';
+import { GatekeeperModule } from './gatekeeper.module.js';
+import { HealthModule } from './health/index.js';
+import { HttpModule } from './http/index.js';
+import { LoggerModule } from './logger/index.js';
+
+/** Which sides this process serves. The only file that names both. */
+@Module({})
+export class AppModule {
+  static with(config: AppConfig, clock?: Clock): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        ConfigModule.with(config, clock),
+        LoggerModule.with(config),
+        HealthModule,
+        HttpModule,
+        ...(config.gatekeeper ? [GatekeeperModule] : []),
+        ...(config.anonymizer ? [AnonymizerModule] : []),
+      ],
+    };
+  }
+}

@@ -1,0 +1,57 @@
+import { Injectable } from '@nestjs/common';
+
+export interface ReadinessCheck {
+  readonly name: string;
+  /** Whether the process can serve nothing useful without it. */
+  readonly needed: boolean;
+  /** Rejects when it is down. */
+  check(): Promise<void>;
+}
+
+export interface ReadinessReport {
+  readonly status: 'ready' | 'degraded' | 'unavailable' | 'draining';
+  readonly down: readonly string[];
+}
+
+const patienceMs = 1_000;
+
+/** Knows what this process depends on, and whether it is leaving. */
+@Injectable()
+export class Readiness {
+  private readonly checks: ReadinessCheck[] = [];
+  private draining = false;
+
+  add(check: ReadinessCheck): void {
+    this.checks.push(check);
+  }
+
+  /** From now on load balancers are told to send nothing new. */
+  drain(): void {
+    this.draining = true;
+  }
+
+  async report(): Promise<ReadinessReport> {
+    const results = await Promise.all(this.checks.map(async (check) => ({ ...check, up: await isUp(check) })));
+    const down = results.filter((result) => !result.up);
+    return { status: this.statusOf(down), down: down.map((result) => result.name) };
+  }
+
+  private statusOf(down: readonly ReadinessCheck[]): ReadinessReport['status'] {
+    if (this.draining) return 'draining';
+    if (down.some((check) => check.needed)) return 'unavailable';
+    return down.length > 0 ? 'degraded' : 'ready';
+  }
+}
+
+async function isUp(check: ReadinessCheck): Promise<boolean> {
+  const { promise: tooLate, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error('timeout')), patienceMs);
+  try {
+    await Promise.race([check.check(), tooLate]);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,79 @@
+import helmet from '@fastify/helmet';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, type RouteOptions } from 'fastify';
+import { type CommonConfig } from '../config/index.js';
+import { AppError } from './app-error.js';
+import { observeRequests } from './http-metrics.js';
+import { sendProblem } from './problem.filter.js';
+
+/** Given to Nest's `@RouteConfig` by the few handlers that differ from the rest. */
+export interface RouteSettings {
+  /** Largest body in bytes; 64 KiB unless told. */
+  readonly bodyLimit?: number;
+  /** The answer is a stream without end: no time limit. */
+  readonly stream?: boolean;
+}
+
+const bodyLimit = 64 * 1024;
+
+export function fastifyAdapter(config: CommonConfig): FastifyAdapter {
+  return new FastifyAdapter({
+    logger: false,
+    bodyLimit,
+    trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
+    requestTimeout: config.requestTimeoutS * 1000,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 256, ignoreTrailingSlash: true },
+  });
+}
+
+/** What must be in place before Nest declares its routes. */
+export async function prepareFastify(app: NestFastifyApplication, config: CommonConfig): Promise<void> {
+  const fastify = app.getHttpAdapter().getInstance();
+  // JSON alone, unless an endpoint says otherwise: Fastify would take text/plain as a body too.
+  fastify.removeContentTypeParser('text/plain');
+  const routes = new KnownRoutes();
+  fastify.addHook('onRoute', (route) => {
+    const settings = (route.config ?? {}) as RouteSettings;
+    if (settings.bodyLimit !== undefined) route.bodyLimit = settings.bodyLimit;
+    if (settings.stream !== true) route.handlerTimeout = config.requestTimeoutS * 1000;
+    routes.add(route);
+  });
+  fastify.addHook('onRequest', async (request, reply) => refuseWrongMethod(routes, request, reply));
+  observeRequests(fastify);
+  await app.register(helmet, {
+    contentSecurityPolicy: { directives: { 'script-src': ["'self'", "'unsafe-inline'"] } },
+  });
+  if (config.corsOrigins.length > 0) {
+    app.enableCors({
+      origin: [...config.corsOrigins],
+      credentials: false,
+      maxAge: 600,
+      exposedHeaders: ['etag', 'retry-after', 'www-authenticate'],
+    });
+  }
+}
+
+/** A path that exists answers 405 with `Allow` (RFC 9110 §15.5.6), not 404, to a method it does not have. */
+function refuseWrongMethod(routes: KnownRoutes, request: FastifyRequest, reply: FastifyReply): void {
+  if (!request.is404 || request.method === 'OPTIONS') return;
+  const allowed = routes.methodsAt(request.url.split('?')[0] ?? '');
+  if (allowed.length === 0) return;
+  const allow = allowed.join(', ');
+  sendProblem(reply, new AppError('method_not_allowed', `This path takes ${allow}.`, { headers: { allow } }));
+}
+
+/** Which methods each path takes. */
+class KnownRoutes {
+  private readonly routes: { readonly pattern: RegExp; readonly methods: readonly string[] }[] = [];
+
+  add({ url, method }: RouteOptions): void {
+    if (url.includes('*')) return;
+    const pattern = new RegExp(`^${url.replace(/[.\\]/g, '\\$&').replace(/:[^/]+/g, '[^/]+')}/?$`);
+    this.routes.push({ pattern, methods: [method].flat() });
+  }
+
+  methodsAt(path: string): string[] {
+    return [...new Set(this.routes.filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => methods))];
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * Every error a client can meet: its stable `code`, HTTP status and title. A code, once published, keeps its meaning.
+ */
+export const problems = {
+  body_too_large: [413, 'The body is too large'],
+  connection_not_found: [404, 'No such connection'],
+  email_not_verified: [403, 'The e-mail address is not verified'],
+  enrolment_token_invalid: [401, 'The enrolment token is not valid'],
+  identity_provider_unavailable: [503, 'The identity provider does not answer'],
+  internal_error: [500, 'Something went wrong on our side'],
+  invalid_id_token: [401, 'The ID token is not valid'],
+  invalid_node_credential: [401, 'The node credential is not valid'],
+  invalid_request: [400, 'The request is not valid'],
+  invalid_signature: [401, 'The signature is not valid'],
+  invalid_token_request: [422, 'The token request is not valid'],
+  key_retired: [409, 'The issuer key no longer signs'],
+  location_changed: [409, 'The token was spent at another location'],
+  malformed_body: [400, 'The body cannot be read'],
+  method_not_allowed: [405, 'The method is not allowed here'],
+  missing_id_token: [401, 'An ID token is needed'],
+  no_capacity: [503, 'No node has room'],
+  node_exists: [409, 'A node with this key exists'],
+  node_not_found: [404, 'No such node'],
+  node_retired: [403, 'The node is retired'],
+  not_found: [404, 'Nothing here'],
+  public_key_in_use: [409, 'The public key is in use'],
+  rate_limited: [429, 'Too many requests'],
+  request_timeout: [503, 'The request took too long'],
+  subscription_inactive: [403, 'No active subscription'],
+  token_expired: [401, 'The token has expired'],
+  token_missing: [401, 'A token is needed'],
+  token_quota_exceeded: [429, 'The token quota is used up'],
+  token_reused: [409, 'Token reuse detected'],
+  trial_already_used: [409, 'The trial was already used'],
+  unavailable: [503, 'Temporarily unavailable'],
+  unknown_key: [401, 'The token names an unknown key'],
+  unknown_location: [404, 'No such location'],
+  unsupported_media_type: [415, 'The media type is not supported'],
+} as const satisfies Record<string, readonly [status: number, title: string]>;
+
+export type ProblemCode = keyof typeof problems;

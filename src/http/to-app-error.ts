@@ -1,0 +1,70 @@
+import { AppError } from './app-error.js';
+
+interface ForeignError {
+  readonly name: string;
+  readonly code?: unknown;
+  readonly statusCode?: unknown;
+  readonly message: string;
+  readonly meta?: {
+    readonly code?: unknown;
+    readonly driverAdapterError?: { readonly cause?: { readonly code?: unknown } };
+  };
+  readonly getStatus?: () => number;
+}
+
+/** What an error thrown by the framework or a store means for a client; undefined when it is our own fault. */
+export function toAppError(error: unknown): AppError | undefined {
+  if (error instanceof AppError) return error;
+  if (!(error instanceof Error)) return undefined;
+  const foreign: ForeignError = error;
+  if (isStoreOutage(foreign)) return storeOutage();
+  return fromFramework(foreign);
+}
+
+/**
+ * PostgreSQL cannot be reached or is going away. Prisma's codes: P1xxx (connection), P2024 (pool timeout), P2028
+ * (transaction lost); SQLSTATE classes 08 (connection), 53 (resources), 57P (operator intervention), 40001 and 40P01
+ * (serialisation and deadlock: the statement did nothing). https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+export function isStoreOutage(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code, meta, name } = error as ForeignError;
+  if (name === 'PrismaClientInitializationError') return true;
+  const codes = [code, meta?.code, meta?.driverAdapterError?.cause?.code].filter((value) => typeof value === 'string');
+  return codes.some((value) =>
+    /^(P1\d{3}|P2024|P2028|08\w{3}|53\w{3}|57P\w{2}|40001|40P01|ECONN\w+|EPIPE|ETIMEDOUT)$/.test(value),
+  );
+}
+
+function storeOutage(): AppError {
+  return new AppError('unavailable', 'A store does not answer. Nothing was lost; try again.', {
+    headers: { 'retry-after': '1' },
+  });
+}
+
+function fromFramework(error: ForeignError): AppError | undefined {
+  const status = error.getStatus?.() ?? error.statusCode;
+  switch (status) {
+    case 413:
+      return new AppError('body_too_large', 'The body is larger than this endpoint takes.');
+    case 415:
+      return new AppError(
+        'unsupported_media_type',
+        'Send the body as application/json, unless the endpoint says otherwise.',
+      );
+    case 404:
+      return new AppError('not_found', 'No endpoint has this path. The reference is at /docs.');
+    case 503:
+      return error.code === 'FST_ERR_HANDLER_TIMEOUT'
+        ? new AppError('request_timeout', 'The answer was not ready in time. Try again.', {
+            headers: { 'retry-after': '1' },
+          })
+        : undefined;
+    case 400:
+      return new AppError('malformed_body', 'The request cannot be read: expected a well-formed JSON document.');
+    default:
+      return typeof status === 'number' && status >= 400 && status < 500
+        ? new AppError('invalid_request', 'The request cannot be read.')
+        : undefined;
+  }
+}

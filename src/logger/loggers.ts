@@ -1,0 +1,72 @@
+import { Inject, Injectable, type LoggerService, Optional } from '@nestjs/common';
+import {
+  ANONYMIZER_CONFIG,
+  type AnonymizerConfig,
+  Clock,
+  COMMON_CONFIG,
+  type CommonConfig,
+  GATEKEEPER_CONFIG,
+  type GatekeeperConfig,
+} from '../config/index.js';
+import { SideLogger } from './side-logger.js';
+
+@Injectable()
+export class GatekeeperLogger extends SideLogger {
+  constructor(
+    @Inject(COMMON_CONFIG) common: CommonConfig,
+    @Inject(GATEKEEPER_CONFIG) side: GatekeeperConfig,
+    clock: Clock,
+  ) {
+    super('gatekeeper', side.log, common, clock);
+  }
+}
+
+@Injectable()
+export class AnonymizerLogger extends SideLogger {
+  constructor(
+    @Inject(COMMON_CONFIG) common: CommonConfig,
+    @Inject(ANONYMIZER_CONFIG) side: AnonymizerConfig,
+    clock: Clock,
+  ) {
+    super('anonymizer', side.log, common, clock);
+  }
+}
+
+/** The process itself: boot, ports, shutdown. */
+@Injectable()
+export class ProcessLogger extends SideLogger {
+  constructor(@Inject(COMMON_CONFIG) common: CommonConfig, clock: Clock) {
+    super('process', 'stdout', common, clock);
+  }
+}
+
+/** Chooses the stream that an error belongs to. */
+@Injectable()
+export class Loggers {
+  constructor(
+    private readonly process: ProcessLogger,
+    @Optional() private readonly gatekeeper?: GatekeeperLogger,
+    @Optional() private readonly anonymizer?: AnonymizerLogger,
+  ) {}
+
+  /** @param route the route's pattern, such as `/vpn/config`. */
+  forPath(route: string): SideLogger {
+    const side = /^\/(vpn|node)(\/|$)/.test(route) ? this.anonymizer : this.gatekeeper;
+    return side ?? this.process;
+  }
+}
+
+/** What the framework itself reports. Its messages can quote requests, so only warnings and errors are kept, as kinds. */
+export class FrameworkLogger implements LoggerService {
+  constructor(private readonly logger: SideLogger) {}
+
+  log(): void {}
+
+  warn(_message: unknown, context?: string): void {
+    this.logger.warn('framework_warning', { context: context ?? 'none' });
+  }
+
+  error(error: unknown, _stack?: string, context?: string): void {
+    this.logger.error('framework_error', error, { context: context ?? 'none' });
+  }
+}

@@ -1,0 +1,50 @@
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../../config/index.js';
+import { Background, Readiness } from '../../health/index.js';
+import { GatekeeperLogger } from '../../logger/index.js';
+import { postgresAdapter } from '../adapter.js';
+import { PrismaClient } from '../generated/identity/client.js';
+import { Upkeep } from '../upkeep.js';
+
+/** The identity database, as the role `vpn_identity`. */
+@Injectable()
+export class IdentityPrisma extends PrismaClient implements OnApplicationShutdown {
+  constructor(@Inject(GATEKEEPER_CONFIG) config: GatekeeperConfig, readiness: Readiness) {
+    super({ adapter: postgresAdapter(config.databaseUrl, 'identity') });
+    readiness.add({
+      name: 'identity-database',
+      needed: true,
+      check: async () => void (await this.$queryRaw`SELECT 1`),
+    });
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.$disconnect();
+  }
+}
+
+@Injectable()
+export class IdentityUpkeep extends Upkeep {
+  constructor(prisma: IdentityPrisma, clock: Clock, logger: GatekeeperLogger, background: Background) {
+    super((name, at, work) => exclusively(prisma, name, at, work), clock, logger, background);
+  }
+}
+
+async function exclusively(
+  prisma: IdentityPrisma,
+  name: string,
+  at: Date,
+  work: () => Promise<void>,
+): Promise<boolean> {
+  return prisma.$transaction(
+    async (transaction) => {
+      const [lock] = await transaction.$queryRaw<{ locked: boolean }[]>`
+        SELECT pg_try_advisory_xact_lock(hashtext('identity-upkeep'), hashtext(${name})) AS locked`;
+      if (lock?.locked !== true) return false;
+      await work();
+      await transaction.upkeep.upsert({ where: { name }, create: { name, lastAt: at }, update: { lastAt: at } });
+      return true;
+    },
+    { timeout: 60_000 },
+  );
+}

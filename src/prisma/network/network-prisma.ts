@@ -1,0 +1,47 @@
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { ANONYMIZER_CONFIG, type AnonymizerConfig, Clock } from '../../config/index.js';
+import { Background, Readiness } from '../../health/index.js';
+import { AnonymizerLogger } from '../../logger/index.js';
+import { postgresAdapter } from '../adapter.js';
+import { PrismaClient } from '../generated/network/client.js';
+import { Upkeep } from '../upkeep.js';
+
+/** The network database, as the role `vpn_network`. */
+@Injectable()
+export class NetworkPrisma extends PrismaClient implements OnApplicationShutdown {
+  constructor(@Inject(ANONYMIZER_CONFIG) config: AnonymizerConfig, readiness: Readiness) {
+    super({ adapter: postgresAdapter(config.databaseUrl, 'network') });
+    readiness.add({ name: 'network-database', needed: true, check: async () => void (await this.$queryRaw`SELECT 1`) });
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.$disconnect();
+  }
+}
+
+@Injectable()
+export class NetworkUpkeep extends Upkeep {
+  constructor(prisma: NetworkPrisma, clock: Clock, logger: AnonymizerLogger, background: Background) {
+    super((name, at, work) => exclusively(prisma, name, at, work), clock, logger, background);
+  }
+}
+
+/** A run later than this after the one before means that the service was down in between. */
+const gapSeconds = 30;
+
+async function exclusively(prisma: NetworkPrisma, name: string, at: Date, work: () => Promise<void>): Promise<boolean> {
+  return prisma.$transaction(
+    async (transaction) => {
+      const [lock] = await transaction.$queryRaw<{ locked: boolean }[]>`
+        SELECT pg_try_advisory_xact_lock(hashtext('network-upkeep'), hashtext(${name})) AS locked`;
+      if (lock?.locked !== true) return false;
+      await work();
+      await transaction.$executeRaw`
+        INSERT INTO "Upkeep" AS u (name, last_at, since) VALUES (${name}, ${at}, ${at})
+        ON CONFLICT (name) DO UPDATE SET last_at = excluded.last_at,
+          since = CASE WHEN u.last_at < excluded.last_at - ${gapSeconds} * interval '1 second' THEN excluded.since ELSE u.since END`;
+      return true;
+    },
+    { timeout: 60_000 },
+  );
+}
