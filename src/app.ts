@@ -19,6 +19,7 @@ export async function createApp(config: AppConfig, clock: Clock = new SystemCloc
     },
   );
   await prepareFastify(app, config.common);
+  app.getHttpAdapter().getInstance().addHook('onClose', async () => app.get(Background).stop());
   await app.init();
   return app;
 }
@@ -30,11 +31,7 @@ export async function serve(app: NestFastifyApplication, config: AppConfig): Pro
   return server.address().port;
 }
 
-/**
- * Leaves gracefully: tells load balancers, lets running requests end, closes streams and stores.
- *
- * @param graceMs how long running requests may take.
- */
+/** Leaves gracefully: tells load balancers, closes streams, lets running requests end, then closes the stores. */
 export async function drain(app: NestFastifyApplication): Promise<void> {
   app.get(Readiness).drain();
   await app.close();

@@ -3,7 +3,9 @@ import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 export interface BackgroundWork {
   /** Called once, when the process begins to serve; a rejection stops the boot. */
   start(): Promise<void> | void;
-  /** Called once, before the connections to the stores close. */
+  /** Called once when the process begins to leave, while running requests still end: close what never ends by itself. */
+  drain?(): Promise<void> | void;
+  /** Called once after the last request, before the connections to the stores close. */
   stop?(): Promise<void> | void;
 }
 
@@ -29,6 +31,10 @@ export class Background implements BeforeApplicationShutdown {
   }
 
   async beforeApplicationShutdown(): Promise<void> {
+    for (const work of this.started) await work.drain?.();
+  }
+
+  async stop(): Promise<void> {
     const started = this.started.reverse();
     this.started = [];
     for (const work of started) await work.stop?.();

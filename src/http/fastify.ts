@@ -4,7 +4,7 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, type Rout
 import { type CommonConfig } from '../config/index.js';
 import { AppError } from './app-error.js';
 import { observeRequests } from './http-metrics.js';
-import { sendProblem } from './problem.filter.js';
+import { problemMediaType, sendProblem } from './problem.filter.js';
 
 /** Given to Nest's `@RouteConfig` by the few handlers that differ from the rest. */
 export interface RouteSettings {
@@ -16,20 +16,34 @@ export interface RouteSettings {
 
 const bodyLimit = 64 * 1024;
 
+/** What never becomes a request: a path with broken percent-encoding, or bytes that are not HTTP. */
+const unreadable = new AppError('malformed_request', 'The request line or headers are not well-formed HTTP.');
+const unreadableBody = JSON.stringify(unreadable.toDocument());
+const unreadableHttp = [
+  'HTTP/1.1 400 Bad Request',
+  `Content-Type: ${problemMediaType}`,
+  `Content-Length: ${unreadableBody.length}`,
+  'Connection: close',
+  '',
+  unreadableBody,
+].join('\r\n');
+
 export function fastifyAdapter(config: CommonConfig): FastifyAdapter {
   return new FastifyAdapter({
     logger: false,
     bodyLimit,
     trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
     requestTimeout: config.requestTimeoutS * 1000,
-    forceCloseConnections: true,
+    forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 256, ignoreTrailingSlash: true },
+    frameworkErrors: (_error: Error, _request: FastifyRequest, reply: FastifyReply) => sendProblem(reply, unreadable),
+    clientErrorHandler: (_error, socket) => socket.end(unreadableHttp),
   });
 }
 
 /** What must be in place before Nest declares its routes. */
 export async function prepareFastify(app: NestFastifyApplication, config: CommonConfig): Promise<void> {
-  const fastify = app.getHttpAdapter().getInstance();
+  const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
   // JSON alone, unless an endpoint says otherwise: Fastify would take text/plain as a body too.
   fastify.removeContentTypeParser('text/plain');
   const routes = new KnownRoutes();

@@ -16,6 +16,7 @@ export const problems = {
   key_retired: [409, 'The issuer key no longer signs'],
   location_changed: [409, 'The token was spent at another location'],
   malformed_body: [400, 'The body cannot be read'],
+  malformed_request: [400, 'The request cannot be read'],
   method_not_allowed: [405, 'The method is not allowed here'],
   missing_id_token: [401, 'An ID token is needed'],
   no_capacity: [503, 'No node has room'],

@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, loadConfig } from './load-config.js';
+
+const key = (byte: number) => Buffer.alloc(32, byte).toString('base64');
+
+const common = { NODE_ENV: 'test', TOKEN_ISSUER_NAME: 'issuer.example', TOKEN_ORIGIN: 'vpn.example' };
+
+const gatekeeper = {
+  IDENTITY_DATABASE_URL: 'postgresql://vpn_identity:secret@db/vpn',
+  IDENTITY_REDIS_URL: 'redis://redis:6379',
+  IDENTITY_SECRET_KEY: key(1),
+  ISSUER_KEY_ENCRYPTION_KEY: key(2),
+  FIREBASE_PROJECT_ID: 'demo-vpn',
+};
+
+const anonymizer = {
+  NETWORK_DATABASE_URL: 'postgresql://vpn_network:secret@db/vpn',
+  NETWORK_REDIS_URL: 'redis://redis:6380',
+  NETWORK_SECRET_KEY: key(3),
+};
+
+const directory = { ISSUER_DIRECTORY_URL: 'https://issuer.example/.well-known/private-token-issuer-directory' };
+
+function problemsOf(env: Record<string, string>): readonly string[] {
+  try {
+    loadConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('loadConfig', () => {
+  it('gives each role its own side and nothing of the other', () => {
+    const all = loadConfig({ ...common, ...gatekeeper, ...anonymizer });
+    expect([all.common.role, all.gatekeeper?.trialDays, all.anonymizer?.redisUrl]).toEqual([
+      'all',
+      7,
+      'redis://redis:6380',
+    ]);
+    expect(loadConfig({ ...common, ...gatekeeper, SERVICE_ROLE: 'gatekeeper' }).anonymizer).toBeUndefined();
+    expect(
+      loadConfig({ ...common, ...anonymizer, ...directory, SERVICE_ROLE: 'anonymizer' }).gatekeeper,
+    ).toBeUndefined();
+  });
+
+  it('is frozen to the bottom', () => {
+    const config = loadConfig({ ...common, ...gatekeeper, ...anonymizer });
+    expect(() => Object.assign(config.common, { port: 1 })).toThrow(TypeError);
+    expect(() => Object.assign(config.gatekeeper?.firebase ?? {}, { projectId: 'other' })).toThrow(TypeError);
+  });
+
+  it('names every bad key at once, with what was expected and never the value', () => {
+    const problems = problemsOf({
+      ...common,
+      ...gatekeeper,
+      PORT: 'eighty',
+      TRUST_PROXY: '10.0.0.0/8, everyone',
+      CORS_ORIGINS: 'https://app.example.com/path',
+      IDENTITY_SECRET_KEY: 'hunter2',
+      NETWORK_DATABASE_URL: 'mysql://x',
+    });
+    const named = problems.map((problem) => /^[A-Z_]+/.exec(problem)?.[0]);
+    expect(named.sort()).toEqual([
+      'CORS_ORIGINS',
+      'IDENTITY_SECRET_KEY',
+      'NETWORK_DATABASE_URL',
+      'NETWORK_REDIS_URL',
+      'NETWORK_SECRET_KEY',
+      'PORT',
+      'TRUST_PROXY',
+    ]);
+    expect(problems.join()).not.toMatch(/hunter2|everyone|mysql/);
+  });
+
+  it.each([
+    ...Object.entries(gatekeeper),
+    ['IDENTITY_OWNER_DATABASE_URL', 'postgresql://owner@db/vpn'],
+    ['FIREBASE_SERVICE_ACCOUNT', '{}'],
+    ['STRIPE_SECRET_KEY', 'sk_test'],
+    ['APPLE_KEY', 'x'],
+    ['GOOGLE_APPLICATION_CREDENTIALS', '/etc/firebase.json'],
+  ])('an anonymizer refuses to hold %s', (name, value) => {
+    const env = { ...common, ...anonymizer, ...directory, SERVICE_ROLE: 'anonymizer', [name]: value };
+    expect(problemsOf(env)).toEqual([expect.stringMatching(`^${name} must not be set`)]);
+  });
+
+  it.each([
+    ...Object.entries(anonymizer),
+    ...Object.entries(directory),
+    ['NETWORK_OWNER_DATABASE_URL', 'postgresql://o@db/v'],
+  ])('a gatekeeper refuses to hold %s', (name, value) => {
+    const env = { ...common, ...gatekeeper, SERVICE_ROLE: 'gatekeeper', [name]: value };
+    expect(problemsOf(env)).toEqual([expect.stringMatching(`^${name} must not be set`)]);
+  });
+
+  it('an anonymizer alone needs to know where the issuer keys are', () => {
+    expect(problemsOf({ ...common, ...anonymizer, SERVICE_ROLE: 'anonymizer' })).toEqual([
+      expect.stringMatching('^ISSUER_DIRECTORY_URL'),
+    ]);
+  });
+
+  it('the sides share no key', () => {
+    const problems = problemsOf({
+      ...common,
+      ...gatekeeper,
+      ...anonymizer,
+      NETWORK_SECRET_KEY: gatekeeper.IDENTITY_SECRET_KEY,
+    });
+    expect(problems).toEqual([expect.stringMatching('^NETWORK_SECRET_KEY must differ')]);
+  });
+
+  it.each([
+    ['FIREBASE_AUTH_EMULATOR_HOST', '127.0.0.1:9099'],
+    ['FIREBASE_STAND_IN', '127.0.0.1:9443,/tmp/ca.pem'],
+  ])('production refuses %s', (name, value) => {
+    const account = JSON.stringify({ client_email: 'a@b.iam.gserviceaccount.com', private_key: 'key' });
+    const env = { ...common, ...gatekeeper, ...anonymizer, NODE_ENV: 'production', FIREBASE_SERVICE_ACCOUNT: account };
+    expect(problemsOf(env)).toEqual([]);
+    expect(problemsOf({ ...env, [name]: value })).toEqual([
+      expect.stringMatching(`^${name} must not be set in production`),
+    ]);
+  });
+
+  it('production needs a service account to look revocations up', () => {
+    expect(problemsOf({ ...common, ...gatekeeper, ...anonymizer, NODE_ENV: 'production' })).toEqual([
+      expect.stringMatching('^FIREBASE_SERVICE_ACCOUNT is missing'),
+    ]);
+  });
+
+  it('an unset NODE_ENV is production', () => {
+    const { NODE_ENV: _, ...rest } = { ...common, ...gatekeeper, ...anonymizer, FIREBASE_AUTH_EMULATOR_HOST: 'x:1' };
+    expect(problemsOf(rest)).toContainEqual(expect.stringMatching('^FIREBASE_AUTH_EMULATOR_HOST'));
+  });
+});
