@@ -1,13 +1,19 @@
 import { defineConfig } from 'vitest/config';
 
-export default defineConfig({
+const folders = ['src', 'packages/*/src', 'dev', 'admin', 'test'];
+const heavy = '**/*.heavy.spec.ts';
+
+/** `vitest run` leaves the heavy tests out; `vitest run --mode heavy` runs them alone, one file at a time. */
+export default defineConfig(({ mode }) => ({
   resolve: { conditions: ['source'] },
   ssr: { resolve: { conditions: ['source'] } },
   test: {
-    include: ['src/**/*.spec.ts', 'packages/*/src/**/*.spec.ts', 'dev/**/*.spec.ts', 'admin/**/*.spec.ts', 'test/**/*.spec.ts'],
-    setupFiles: ['test/support/reflect.ts'],
-    testTimeout: 20_000,
+    include: folders.map((folder) => `${folder}/**/*${mode === 'heavy' ? '.heavy' : ''}.spec.ts`),
+    exclude: ['**/node_modules/**', ...(mode === 'heavy' ? [] : [heavy])],
+    globalSetup: ['test/support/global-setup.ts'],
+    setupFiles: ['test/support/reflect.ts', 'test/support/seed.ts'],
+    testTimeout: mode === 'heavy' ? 120_000 : 20_000,
     hookTimeout: 60_000,
-    maxWorkers: 2,
+    maxWorkers: mode === 'heavy' ? 1 : 2,
   },
-});
+}));

@@ -1,0 +1,64 @@
+import pg from 'pg';
+import { migrationsFolder, readMigrations, readModel, type Side } from './migration-files.js';
+import { ensureRole, grantRights, refuseSharedRole, roleOf } from './runtime-role.js';
+import { withSchemaEngine } from './schema-engine.js';
+
+export interface MigrateOptions {
+  readonly side: Side;
+  /** Connects as the database's owner: may create schemas, and roles unless the runtime role is there already. */
+  readonly ownerUrl: string;
+  /** Connects as the service will: names the role that gets rights, and its password. */
+  readonly runtimeUrl: string;
+}
+
+/** One migration at a time per database: "vpn" in ASCII, and the side is no part of it since both change the database. */
+const lockKey = 0x76706e;
+
+/**
+ * Brings one side's database to the state of this code: schema, tables, the runtime role and its rights. Repeating it
+ * changes nothing; of several at once one works and the others wait. A kill leaves every migration whole or not begun,
+ * and the next run goes on from there.
+ *
+ * @returns the names of the migrations just applied.
+ */
+export async function migrate({ side, ownerUrl, runtimeUrl }: MigrateOptions): Promise<readonly string[]> {
+  const role = roleOf(runtimeUrl);
+  const pool = new pg.Pool({ connectionString: ownerUrl, options: `-c search_path=${side}`, max: 3 });
+  pool.on('error', () => {});
+  try {
+    const session = await pool.connect();
+    try {
+      await session.query('SELECT pg_advisory_lock($1)', [lockKey]);
+      await refuseSharedRole(session, role.name, side);
+      await ensureRole(session, role);
+      await session.query(`CREATE SCHEMA IF NOT EXISTS ${side}`);
+      await forgetUnfinished(session, side);
+      const applied = await withSchemaEngine(pool, side, readModel(side), (engine) =>
+        engine.applyMigrations(migrationsFolder(side), readMigrations(side)),
+      );
+      await session.query(grantRights(side, role.name, await databaseName(session)));
+      return applied;
+    } finally {
+      // Ends the session, and with it the lock.
+      session.release(true);
+    }
+  } finally {
+    await pool.end();
+  }
+}
+
+/** A migration that was begun and is not finished was rolled back: it commits in one piece with its own mark. */
+async function forgetUnfinished(session: pg.ClientBase, side: Side): Promise<void> {
+  const { rows } = await session.query<{ known: boolean }>('SELECT to_regclass($1) IS NOT NULL AS known', [
+    `${side}._prisma_migrations`,
+  ]);
+  if (rows[0]?.known !== true) return;
+  await session.query(
+    'UPDATE _prisma_migrations SET rolled_back_at = now() WHERE finished_at IS NULL AND rolled_back_at IS NULL',
+  );
+}
+
+async function databaseName(session: pg.ClientBase): Promise<string> {
+  const { rows } = await session.query<{ name: string }>('SELECT current_database() AS name');
+  return rows[0]?.name ?? '';
+}

@@ -1,0 +1,72 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { migrate, type Side, sides } from '../../src/prisma/migrate/index.js';
+
+/** What global set-up hands to every test file. */
+export interface SharedPostgres {
+  /** Connects as the superuser to the database `postgres`. */
+  readonly ownerUrl: string;
+  /** A database with both schemas, to clone. */
+  readonly template: string;
+}
+
+/** One database with both sides in it. Each URL connects as the role named. */
+export interface TestDatabase {
+  readonly ownerUrl: string;
+  readonly identityUrl: string;
+  readonly networkUrl: string;
+}
+
+const passwords: Record<Side, string> = { identity: 'identity-of-tests', network: 'network-of-tests' };
+
+function withDatabase(url: string, name: string): URL {
+  const changed = new URL(url);
+  changed.pathname = `/${name}`;
+  return changed;
+}
+
+function runtimeUrl(ownerUrl: string, side: Side): string {
+  const url = new URL(ownerUrl);
+  url.username = `vpn_${side}`;
+  url.password = passwords[side];
+  return url.href;
+}
+
+export function databaseUrls(ownerUrl: string): TestDatabase {
+  return { ownerUrl, identityUrl: runtimeUrl(ownerUrl, 'identity'), networkUrl: runtimeUrl(ownerUrl, 'network') };
+}
+
+/** Runs one statement, as whoever the URL names. */
+export async function query<Row extends pg.QueryResultRow>(
+  url: string,
+  text: string,
+  values?: unknown[],
+): Promise<Row[]> {
+  const client = new pg.Client(url);
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return (await client.query<Row>(text, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** A new empty database on the server. */
+export async function createDatabase(serverUrl: string, template = 'template1'): Promise<string> {
+  const name = `test_${randomBytes(8).toString('hex')}`;
+  await query(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${pg.escapeIdentifier(template)}`);
+  return withDatabase(serverUrl, name).href;
+}
+
+export async function dropDatabase(url: string): Promise<void> {
+  const name = new URL(url).pathname.slice(1);
+  await query(withDatabase(url, 'postgres').href, `DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`);
+}
+
+/** Both sides migrated into one new database. */
+export async function createMigratedDatabase(serverUrl: string): Promise<TestDatabase> {
+  const urls = databaseUrls(await createDatabase(serverUrl));
+  for (const side of sides) await migrate({ side, ownerUrl: urls.ownerUrl, runtimeUrl: urls[`${side}Url`] });
+  return urls;
+}
