@@ -115,3 +115,6 @@ export const isIdentityOnly = ownedBy(
 
 /** And the other way round. */
 export const isNetworkOnly = ownedBy(Object.keys(anonymizerShape), ['NETWORK_']);
+
+/** Every key the service reads. */
+export const serviceKeys: readonly string[] = Object.keys({ ...commonShape, ...gatekeeperShape, ...anonymizerShape });

@@ -1,0 +1,33 @@
+export type Row = Readonly<Record<string, string | number | boolean | null | undefined>>;
+
+/** Prints rows: aligned columns for people, one JSON document with `--json` for programs. */
+export function printRows(rows: readonly Row[], { json }: { readonly json: boolean }, none: string): void {
+  if (json) {
+    console.log(JSON.stringify(rows, null, 2));
+    return;
+  }
+  if (rows.length === 0) {
+    console.log(none);
+    return;
+  }
+  const columns = Object.keys(rows[0] ?? {});
+  const table = [columns, ...rows.map((row) => columns.map((column) => text(row[column])))];
+  const widths = columns.map((_, index) => Math.max(...table.map((cells) => cells[index]?.length ?? 0)));
+  for (const cells of table)
+    console.log(
+      cells
+        .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    );
+}
+
+/** Prints one thing that was done: a sentence for people, the data with `--json`. */
+export function printDone(sentence: string, data: Row, { json }: { readonly json: boolean }): void {
+  console.log(json ? JSON.stringify(data, null, 2) : sentence);
+}
+
+function text(value: Row[string]): string {
+  if (value === null || value === undefined) return '-';
+  return typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value);
+}

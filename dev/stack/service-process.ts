@@ -1,0 +1,64 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const program = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+
+/** The built service, running as it does in production: a process of its own, configured by its environment. */
+export interface ServiceProcess {
+  readonly url: string;
+  readonly pid: number;
+  /** Everything it has logged so far, both streams. */
+  log(): string;
+  /** Resolves when it has ended, whoever ended it. */
+  readonly ended: Promise<void>;
+  /** Lets it drain. */
+  stop(): Promise<void>;
+  kill(): Promise<void>;
+}
+
+/**
+ * Starts the service and waits until it answers.
+ *
+ * @throws {Error} with the last lines of its log, when it ends before that.
+ */
+export async function startService(
+  env: Readonly<Record<string, string>>,
+  { echo = false } = {},
+): Promise<ServiceProcess> {
+  const child = spawn(process.execPath, [program], {
+    env: { PATH: process.env.PATH ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const lines: string[] = [];
+  const ended = once(child, 'exit').then(() => undefined);
+  const port = await servingPort(child, lines, ended, echo);
+  const end = async (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    await ended;
+  };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    pid: child.pid ?? 0,
+    log: () => lines.join('\n'),
+    ended,
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+  };
+}
+
+async function servingPort(child: ChildProcess, lines: string[], ended: Promise<void>, echo: boolean): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  for (const stream of [child.stdout, child.stderr]) {
+    if (stream === null) continue;
+    createInterface({ input: stream }).on('line', (line) => {
+      lines.push(line);
+      if (echo) console.log(line);
+      const serving = /"port":(\d+).*"msg":"serving"/.exec(line);
+      if (serving) resolve(Number(serving[1]));
+    });
+  }
+  void ended.then(() => reject(new Error(`The service ended before it served:\n${lines.slice(-20).join('\n')}`)));
+  return promise;
+}

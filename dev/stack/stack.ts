@@ -1,0 +1,97 @@
+import { migrate } from '../../src/prisma/migrate/index.js';
+import { type FirebaseStandIn, startFirebaseStandIn } from '../firebase/index.js';
+import { type Services, startServices } from '../services/index.js';
+import { type StackSecrets, stackSecrets } from './secrets.js';
+import { type ServiceProcess, startService } from './service-process.js';
+
+export const projectId = 'demo-vpn';
+
+export interface Stack {
+  readonly services: Services;
+  readonly firebase: FirebaseStandIn;
+  /** The environment of the service, and of the operator's command. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly service: ServiceProcess;
+  stop(): Promise<void>;
+}
+
+export interface StackOptions {
+  /** Keeps databases, accounts and secrets between starts; without it everything is gone after `stop`. */
+  readonly dataDir?: string;
+  /** Settings of the service that win over the stack's own, such as PORT or an IDENTITY_DATABASE_URL. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Prints what the service logs as it comes. */
+  readonly echo?: boolean;
+}
+
+/** PostgreSQL, Redis, the Firebase stand-in and the built service, on free ports of 127.0.0.1. */
+export async function startStack({ dataDir, env = {}, echo = false }: StackOptions = {}): Promise<Stack> {
+  const stops: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const end of stops.splice(0).reverse()) await end();
+  };
+  try {
+    const services = await startServices({ dataDir, redisUrl: env.REDIS_URL });
+    stops.push(() => services.stop());
+    const firebase = await startFirebaseStandIn({ projectId, dataDir });
+    stops.push(() => firebase.close());
+    const secrets = stackSecrets(dataDir);
+    const settings = { ...serviceEnv(services, firebase, secrets), ...env };
+    await migrateBoth(services.ownerUrl, settings);
+    const service = await startService(forRole(settings), { echo });
+    stops.push(() => service.stop());
+    return { services, firebase, env: settings, service, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** What a deployment would write into its environment, pointing at the local stand-ins. */
+function serviceEnv(services: Services, firebase: FirebaseStandIn, secrets: StackSecrets): Record<string, string> {
+  return {
+    NODE_ENV: 'development',
+    PORT: '0',
+    METRICS_PORT: '0',
+    TOKEN_ISSUER_NAME: 'issuer.vpn.localhost',
+    TOKEN_ORIGIN: 'vpn.localhost',
+    IDENTITY_DATABASE_URL: withUser(services.ownerUrl, 'vpn_identity', secrets.identityPassword),
+    IDENTITY_REDIS_URL: services.redisUrl,
+    IDENTITY_SECRET_KEY: secrets.identitySecretKey,
+    ISSUER_KEY_ENCRYPTION_KEY: secrets.issuerKeyEncryptionKey,
+    FIREBASE_PROJECT_ID: projectId,
+    FIREBASE_STAND_IN: `${firebase.tls.host}:${firebase.tls.port},${firebase.tls.caFile}`,
+    NETWORK_DATABASE_URL: withUser(services.ownerUrl, 'vpn_network', secrets.networkPassword),
+    NETWORK_REDIS_URL: services.redisUrl,
+    NETWORK_SECRET_KEY: secrets.networkSecretKey,
+  };
+}
+
+function withUser(ownerUrl: string, user: string, password: string): string {
+  const url = new URL(ownerUrl);
+  url.username = user;
+  url.password = password;
+  return url.href;
+}
+
+type Settings = Readonly<Record<string, string>>;
+
+/** Migrates our own database, or another whose owner's URL is given; else that is `npm run db:migrate`'s, beforehand. */
+async function migrateBoth(ownerUrl: string, settings: Settings): Promise<void> {
+  for (const side of ['identity', 'network'] as const) {
+    const runtimeUrl = settings[`${side.toUpperCase()}_DATABASE_URL`] ?? '';
+    const isOurs = new URL(runtimeUrl).host === new URL(ownerUrl).host;
+    const owner = isOurs ? ownerUrl : settings[`${side.toUpperCase()}_OWNER_DATABASE_URL`];
+    if (owner !== undefined) await migrate({ side, ownerUrl: owner, runtimeUrl });
+  }
+}
+
+/** A service of one side is refused the other's secrets: leave them out. Owner URLs are for migrations alone. */
+function forRole(settings: Settings): Settings {
+  const foreign = {
+    all: /_OWNER_DATABASE_URL$/,
+    gatekeeper: /^NETWORK_|_OWNER_DATABASE_URL$|^ISSUER_DIRECTORY_URL$/,
+    anonymizer: /^(IDENTITY|ISSUER_KEY|FIREBASE)_|_OWNER_DATABASE_URL$/,
+  }[settings.SERVICE_ROLE ?? 'all'];
+  return Object.fromEntries(Object.entries(settings).filter(([key]) => foreign?.test(key) !== true));
+}

@@ -1,0 +1,110 @@
+import { connect } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { MetricsServer } from '../../src/health/index.js';
+import { anonymizerEnv, type Env, gatekeeperEnv, startTestApp, type TestApp } from '../support/app.js';
+import { createTestStack, type TestStack } from '../support/stack.js';
+
+let stack: TestStack;
+const running: TestApp[] = [];
+
+beforeAll(async () => {
+  stack = await createTestStack({ ownPostgres: true });
+});
+
+afterEach(async () => {
+  for (const service of running.splice(0)) await service.stop();
+});
+
+afterAll(() => stack.stop());
+
+async function start(env: Env): Promise<TestApp> {
+  const service = await startTestApp(env);
+  running.push(service);
+  return service;
+}
+
+const both = () => ({ ...gatekeeperEnv(stack), ...anonymizerEnv(stack) });
+const readiness = async ({ url }: TestApp) => {
+  const response = await fetch(`${url}/health/ready`);
+  return { code: response.status, ...((await response.json()) as { status: string; down: string[] }) };
+};
+
+describe('each role', () => {
+  it('all: serves both sides', async () => {
+    const service = await start(both());
+    expect(await readiness(service)).toEqual({ code: 200, status: 'ready', down: [] });
+    expect((await fetch(`${service.url}/vpn/locations`)).status).toBe(200);
+    expect((await fetch(`${service.url}/subscription`)).status).toBe(401);
+  });
+
+  it('gatekeeper: has no anonymous endpoint', async () => {
+    const service = await start({ SERVICE_ROLE: 'gatekeeper', ...gatekeeperEnv(stack) });
+    expect(await readiness(service)).toMatchObject({ code: 200, status: 'ready' });
+    expect((await fetch(`${service.url}/vpn/locations`)).status).toBe(404);
+    expect((await fetch(`${service.url}/subscription`)).status).toBe(401);
+  });
+
+  it('anonymizer: has no endpoint about people, and starts without the gatekeeper', async () => {
+    const service = await start({
+      SERVICE_ROLE: 'anonymizer',
+      ...anonymizerEnv(stack),
+      ISSUER_DIRECTORY_URL: 'http://127.0.0.1:9/.well-known/private-token-issuer-directory',
+    });
+    expect((await readiness(service)).code).toBe(200);
+    expect((await fetch(`${service.url}/vpn/locations`)).status).toBe(200);
+    expect((await fetch(`${service.url}/subscription`)).status).toBe(404);
+  });
+});
+
+describe('readiness', () => {
+  it('names what is down: without Redis degraded, without PostgreSQL unavailable, and ready again after', async () => {
+    const service = await start(both());
+    await stack.killRedis();
+    expect(await readiness(service)).toEqual({
+      code: 200,
+      status: 'degraded',
+      down: ['identity-redis', 'network-redis'],
+    });
+    await stack.restartRedis();
+    await stack.killPostgres();
+    await expect
+      .poll(() => readiness(service))
+      .toEqual({
+        code: 503,
+        status: 'unavailable',
+        down: ['identity-database', 'network-database'],
+      });
+    expect((await fetch(`${service.url}/health/live`)).status).toBe(200);
+    await stack.restartPostgres();
+    await expect.poll(() => readiness(service), { timeout: 10_000 }).toEqual({ code: 200, status: 'ready', down: [] });
+  });
+
+  it('refuses to start on a Redis that may forget', async () => {
+    const socket = connect(Number(new URL(stack.redisUrl).port), '127.0.0.1');
+    socket.write('CONFIG SET maxmemory-policy allkeys-lru\r\n');
+    await new Promise((resolve) => socket.once('data', resolve));
+    await expect(start(both())).rejects.toThrow('noeviction');
+    socket.end('CONFIG SET maxmemory-policy noeviction\r\n');
+    await new Promise((resolve) => socket.once('close', resolve));
+  });
+});
+
+describe('metrics', () => {
+  it('are on a port of their own, by route pattern and never by path', async () => {
+    const service = await start(both());
+    await fetch(`${service.url}/node/00000000-0000-4000-8000-00000000abcd/peers`);
+    const text = await (await fetch(`http://127.0.0.1:${service.app.get(MetricsServer).port()}/metrics`)).text();
+    expect(text).toContain('route="/node/:id/peers"');
+    expect(text).not.toContain('abcd');
+    expect((await fetch(`${service.url}/metrics`)).status).toBe(404);
+  });
+});
+
+describe('draining', () => {
+  it('lets a running request end and takes nothing new', async () => {
+    const service = await startTestApp(both());
+    const ended = service.stop();
+    await ended;
+    await expect(fetch(`${service.url}/health/live`)).rejects.toThrow();
+  });
+});

@@ -1,0 +1,60 @@
+import { type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { createApp, drain, serve } from '../../src/app.js';
+import { type AppConfig, type Clock, loadConfig } from '../../src/config/index.js';
+import { type TestStack } from './stack.js';
+
+/** The whole service in this process, listening on a free port, with a clock that the test may move. */
+export interface TestApp {
+  readonly app: NestFastifyApplication;
+  readonly config: AppConfig;
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+const key = (byte: number) => Buffer.alloc(32, byte).toString('base64');
+
+const publicSettings: Env = {
+  NODE_ENV: 'test',
+  LOG_LEVEL: 'silent',
+  PORT: '0',
+  METRICS_PORT: '0',
+  TOKEN_ISSUER_NAME: 'issuer.example',
+  TOKEN_ORIGIN: 'vpn.example',
+};
+
+export function gatekeeperEnv(stack: TestStack): Env {
+  return {
+    IDENTITY_DATABASE_URL: stack.identityUrl,
+    IDENTITY_REDIS_URL: stack.redisUrl,
+    IDENTITY_SECRET_KEY: key(1),
+    ISSUER_KEY_ENCRYPTION_KEY: key(2),
+    FIREBASE_PROJECT_ID: 'demo-vpn',
+    RATE_LIMIT_PERSON_PER_MINUTE: '0',
+    RATE_LIMIT_IDENTITY_ADDRESS_PER_MINUTE: '0',
+  };
+}
+
+export function anonymizerEnv(stack: TestStack): Env {
+  return {
+    NETWORK_DATABASE_URL: stack.networkUrl,
+    NETWORK_REDIS_URL: stack.redisUrl,
+    NETWORK_SECRET_KEY: key(3),
+    RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE: '0',
+    RATE_LIMIT_NODE_PER_MINUTE: '0',
+  };
+}
+
+/** @param env decides the role and its settings: `gatekeeperEnv`, `anonymizerEnv` or both, and what a test changes. */
+export async function startTestApp(env: Env, clock?: Clock): Promise<TestApp> {
+  const config = loadConfig({ ...publicSettings, ...env });
+  const app = await createApp(config, clock);
+  try {
+    const port = await serve(app, config);
+    return { app, config, url: `http://127.0.0.1:${port}`, stop: () => drain(app) };
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+}
