@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { migrate, type Side, sides } from '../../src/prisma/migrate/index.js';
+import { grantConnection, migrate, type Side, sides } from '../../src/prisma/migrate/index.js';
 
 /** What global set-up hands to every test file. */
 export interface SharedPostgres {
@@ -32,7 +32,7 @@ function runtimeUrl(ownerUrl: string, side: Side): string {
   return url.href;
 }
 
-export function databaseUrls(ownerUrl: string): TestDatabase {
+function databaseUrls(ownerUrl: string): TestDatabase {
   return { ownerUrl, identityUrl: runtimeUrl(ownerUrl, 'identity'), networkUrl: runtimeUrl(ownerUrl, 'network') };
 }
 
@@ -62,6 +62,14 @@ export async function createDatabase(serverUrl: string, template = 'template1'):
 export async function dropDatabase(url: string): Promise<void> {
   const name = new URL(url).pathname.slice(1);
   await query(withDatabase(url, 'postgres').href, `DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`);
+}
+
+/** A copy of a migrated database. Rights on the database itself are not copied with it. */
+export async function cloneDatabase({ ownerUrl, template }: SharedPostgres): Promise<TestDatabase> {
+  const urls = databaseUrls(await createDatabase(ownerUrl, template));
+  const name = new URL(urls.ownerUrl).pathname.slice(1);
+  await query(urls.ownerUrl, sides.map((side) => grantConnection(`vpn_${side}`, name)).join(''));
+  return urls;
 }
 
 /** Both sides migrated into one new database. */

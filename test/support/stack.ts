@@ -1,6 +1,6 @@
 import { inject } from 'vitest';
 import { DataFolder, startPostgres } from '../../dev/services/index.js';
-import { createDatabase, createMigratedDatabase, databaseUrls, dropDatabase, type TestDatabase } from './postgres.js';
+import { cloneDatabase, createMigratedDatabase, dropDatabase, type TestDatabase } from './postgres.js';
 import { startTestRedis } from './redis.js';
 
 export { query } from './postgres.js';
@@ -46,8 +46,7 @@ interface StackDatabase {
 }
 
 async function clonedDatabase(): Promise<StackDatabase> {
-  const shared = inject('postgres');
-  const urls = databaseUrls(await createDatabase(shared.ownerUrl, shared.template));
+  const urls = await cloneDatabase(inject('postgres'));
   const refuse = () =>
     Promise.reject(new Error('Ask for createTestStack({ ownPostgres: true }): others use this one.'));
   return { urls, kill: refuse, restart: refuse, stop: () => dropDatabase(urls.ownerUrl) };

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { migrationsFolder, readMigrations, readModel, type Side } from './migration-files.js';
-import { ensureRole, grantRights, refuseSharedRole, roleOf } from './runtime-role.js';
+import { ensureRole, grantConnection, grantRights, refuseSharedRole, roleOf } from './runtime-role.js';
 import { withSchemaEngine } from './schema-engine.js';
 
 export interface MigrateOptions {
@@ -36,7 +36,8 @@ export async function migrate({ side, ownerUrl, runtimeUrl }: MigrateOptions): P
       const applied = await withSchemaEngine(pool, side, readModel(side), (engine) =>
         engine.applyMigrations(migrationsFolder(side), readMigrations(side)),
       );
-      await session.query(grantRights(side, role.name, await databaseName(session)));
+      // One request with several statements is one transaction: a running service never sees its rights half-given.
+      await session.query(grantConnection(role.name, await databaseName(session)) + grantRights(side, role.name));
       return applied;
     } finally {
       // Ends the session, and with it the lock.

@@ -38,24 +38,27 @@ export async function ensureRole(owner: pg.ClientBase, { name, password }: Runti
   }
 }
 
-/** Exactly the rights that the service needs on its own schema, and no others there. */
-export function grantRights(schema: string, role: string, database: string): string {
-  const [s, r, d] = [id(schema), id(role), id(database)];
+/** Only the runtime roles connect, and none of them makes temporary tables. */
+export function grantConnection(role: string, database: string): string {
   return `
-    BEGIN;
-    REVOKE ALL ON DATABASE ${d} FROM PUBLIC;
+    REVOKE ALL ON DATABASE ${id(database)} FROM PUBLIC, ${id(role)};
+    GRANT CONNECT ON DATABASE ${id(database)} TO ${id(role)};`;
+}
+
+/** Exactly the rights that the service needs on its own schema, and no others there. */
+export function grantRights(schema: string, role: string): string {
+  const [s, r] = [id(schema), id(role)];
+  return `
     REVOKE ALL ON SCHEMA public FROM PUBLIC;
     REVOKE ALL ON SCHEMA ${s} FROM PUBLIC, ${r};
     REVOKE ALL ON ALL TABLES IN SCHEMA ${s} FROM PUBLIC, ${r};
-    GRANT CONNECT ON DATABASE ${d} TO ${r};
     GRANT USAGE ON SCHEMA ${s} TO ${r};
     GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${s} TO ${r};
     GRANT USAGE ON ALL SEQUENCES IN SCHEMA ${s} TO ${r};
     ALTER DEFAULT PRIVILEGES IN SCHEMA ${s} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO ${r};
     ALTER DEFAULT PRIVILEGES IN SCHEMA ${s} GRANT USAGE ON SEQUENCES TO ${r};
     REVOKE ALL ON ${s}._prisma_migrations FROM ${r};
-    GRANT SELECT ON ${s}._prisma_migrations TO ${r};
-    COMMIT;`;
+    GRANT SELECT ON ${s}._prisma_migrations TO ${r};`;
 }
 
 async function roleExists(owner: pg.ClientBase, name: string): Promise<boolean> {

@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readColumns } from '../support/catalogue.js';
+import { createTestStack, query, type TestStack } from '../support/stack.js';
+
+let stack: TestStack;
+beforeAll(async () => {
+  stack = await createTestStack();
+});
+afterAll(() => stack.stop());
+
+const urlOf = (side: string) => (side === 'identity' ? stack.identityUrl : stack.networkUrl);
+
+describe.each([
+  { side: 'identity', other: 'network', table: 'User', othersTable: 'Connection' },
+  { side: 'network', other: 'identity', table: 'Connection', othersTable: 'User' },
+])('the role of $side', ({ side, other, table, othersTable }) => {
+  const run = (sql: string) => query(urlOf(side), sql);
+
+  it('reads and writes its own tables', async () => {
+    expect(await run(`SELECT count(*) FROM ${side}."${table}"`)).toEqual([{ count: '0' }]);
+    expect(await run(`DELETE FROM ${side}."${table}"`)).toEqual([]);
+  });
+
+  it.each([
+    ['reading', `SELECT * FROM ${other}."${othersTable}"`],
+    ['writing', `DELETE FROM ${other}."${othersTable}"`],
+    ["becoming the other's role", `SET ROLE vpn_${other}`],
+  ])('is refused %s the other side', async (_, sql) => {
+    await expect(run(sql)).rejects.toThrow(new RegExp(`^permission denied (for schema ${other}|to set role)`));
+  });
+
+  it("is refused the other side's tables even without the lock on their schema", async () => {
+    const rows = await query<{ allowed: boolean }>(
+      stack.ownerUrl,
+      `SELECT has_table_privilege($1, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') AS allowed
+       FROM pg_class c WHERE relnamespace = $2::regnamespace AND relkind = 'r'`,
+      [`vpn_${side}`, other],
+    );
+    expect(rows.length).toBeGreaterThan(5);
+    expect(rows.filter(({ allowed }) => allowed)).toEqual([]);
+  });
+
+  it.each([
+    ['a table', `CREATE TABLE ${side}.another (id int)`],
+    ['a table in public', 'CREATE TABLE public.another (id int)'],
+    ['a temporary table', 'CREATE TEMPORARY TABLE another (id int)'],
+    ['a schema', 'CREATE SCHEMA another'],
+    ['an emptied table', `TRUNCATE ${side}."${table}" CASCADE`],
+    ['a changed table', `ALTER TABLE ${side}."${table}" ADD COLUMN another int`],
+    ['a changed history of migrations', `DELETE FROM ${side}._prisma_migrations`],
+  ])('may not make %s', async (_, sql) => {
+    await expect(run(sql)).rejects.toThrow(/^permission denied (for (schema|table|database)|to create)|^must be owner/);
+  });
+});
+
+describe('the catalogue', () => {
+  it('has no foreign key from one schema to another', async () => {
+    const across = `SELECT conname FROM pg_constraint k JOIN pg_class f ON f.oid = k.conrelid JOIN pg_class t ON t.oid = k.confrelid
+      WHERE contype = 'f' AND f.relnamespace <> t.relnamespace`;
+    expect(await query(stack.ownerUrl, across)).toEqual([]);
+
+    await query(
+      stack.ownerUrl,
+      'ALTER TABLE network."Location" ADD COLUMN x uuid CONSTRAINT planted REFERENCES identity."User"',
+    );
+    expect(await query(stack.ownerUrl, across)).toEqual([{ conname: 'planted' }]);
+    await query(stack.ownerUrl, 'ALTER TABLE network."Location" DROP COLUMN x');
+  });
+
+  it('has no network column that speaks of a person', async () => {
+    const speaking = async () =>
+      (await readColumns(stack.ownerUrl, 'network')).filter(({ column }) => personal(column));
+    expect(await speaking()).toEqual([]);
+
+    await query(stack.ownerUrl, 'ALTER TABLE network."Connection" ADD COLUMN user_id uuid');
+    expect(await speaking()).toEqual([{ table: 'Connection', column: 'user_id', type: 'uuid' }]);
+    await query(stack.ownerUrl, 'ALTER TABLE network."Connection" DROP COLUMN user_id');
+  });
+
+  it('has no network column for an address but those of the nodes', async () => {
+    const addresses = (await readColumns(stack.ownerUrl, 'network')).filter(({ type }) =>
+      /^(inet|cidr|macaddr)/.test(type),
+    );
+    expect(addresses.map(({ table, column }) => `${table}.${column}`)).toEqual(['Node.ip', 'Node.ip_v6']);
+  });
+
+  it('has no time finer than a second, nor in a connection than a day or an hour', async () => {
+    const times = async () => {
+      const columns = await readColumns(stack.ownerUrl, 'network');
+      return columns.filter(({ type }) => /date|time|interval/.test(type));
+    };
+    const finer = async () =>
+      (await times()).filter(({ type }) => type !== 'date' && type !== 'timestamp(0) with time zone');
+    expect(await finer()).toEqual([]);
+    expect((await times()).filter(({ table }) => table === 'Connection')).toEqual([
+      { table: 'Connection', column: 'expires_at', type: 'timestamp(0) with time zone' },
+      { table: 'Connection', column: 'started_on', type: 'date' },
+    ]);
+
+    await query(stack.ownerUrl, 'ALTER TABLE network."Connection" ALTER started_on TYPE timestamptz');
+    expect(await finer()).toHaveLength(1);
+    await query(stack.ownerUrl, 'ALTER TABLE network."Connection" ALTER started_on TYPE date');
+  });
+});
+
+/** Whether a column's name speaks of who somebody is or where they are. */
+function personal(column: string): boolean {
+  const words = column.toLowerCase().split('_');
+  const forbidden = [
+    'account',
+    'user',
+    'uid',
+    'email',
+    'mail',
+    'firebase',
+    'stripe',
+    'apple',
+    'person',
+    'customer',
+    'client',
+    'remote',
+    'phone',
+    'device',
+  ];
+  return forbidden.some((word) => words.some((part) => part.startsWith(word)));
+}
