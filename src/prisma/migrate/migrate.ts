@@ -1,6 +1,13 @@
 import pg from 'pg';
 import { migrationsFolder, readMigrations, readModel, type Side } from './migration-files.js';
-import { ensureRole, grantConnection, grantRights, refuseSharedRole, roleOf } from './runtime-role.js';
+import {
+  closePublicSchema,
+  ensureRole,
+  grantConnection,
+  grantRights,
+  refuseSharedRole,
+  roleOf,
+} from './runtime-role.js';
 import { withSchemaEngine } from './schema-engine.js';
 
 export interface MigrateOptions {
@@ -36,6 +43,7 @@ export async function migrate({ side, ownerUrl, runtimeUrl }: MigrateOptions): P
       const applied = await withSchemaEngine(pool, side, readModel(side), (engine) =>
         engine.applyMigrations(migrationsFolder(side), readMigrations(side)),
       );
+      await closePublicSchema(session);
       // One request with several statements is one transaction: a running service never sees its rights half-given.
       await session.query(grantConnection(role.name, await databaseName(session)) + grantRights(side, role.name));
       return applied;

@@ -31,10 +31,10 @@ export async function ensureRole(owner: pg.ClientBase, { name, password }: Runti
   const setting = `LOGIN PASSWORD ${pg.escapeLiteral(scramVerifier(password))}`;
   if (await roleExists(owner, name)) {
     await refuseMightyRole(owner, name);
-    await changed(owner.query(`ALTER ROLE ${id(name)} ${setting}`), ['42501']);
+    await tolerating(owner.query(`ALTER ROLE ${id(name)} ${setting}`), ['42501']);
   } else {
     // 42710 and 23505: another migration, from another database of this server, has just made it.
-    await changed(owner.query(`CREATE ROLE ${id(name)} ${setting}`), ['42710', '23505']);
+    await tolerating(owner.query(`CREATE ROLE ${id(name)} ${setting}`), ['42710', '23505']);
   }
 }
 
@@ -45,11 +45,16 @@ export function grantConnection(role: string, database: string): string {
     GRANT CONNECT ON DATABASE ${id(database)} TO ${id(role)};`;
 }
 
+/** Where everybody may look, somebody may plant: nothing of ours is there. An owner who does not own it leaves it. */
+export async function closePublicSchema(owner: pg.ClientBase): Promise<void> {
+  // 42501: not the owner's to change. 3F000: there is none.
+  await tolerating(owner.query('REVOKE ALL ON SCHEMA public FROM PUBLIC'), ['42501', '3F000']);
+}
+
 /** Exactly the rights that the service needs on its own schema, and no others there. */
 export function grantRights(schema: string, role: string): string {
   const [s, r] = [id(schema), id(role)];
   return `
-    REVOKE ALL ON SCHEMA public FROM PUBLIC;
     REVOKE ALL ON SCHEMA ${s} FROM PUBLIC, ${r};
     REVOKE ALL ON ALL TABLES IN SCHEMA ${s} FROM PUBLIC, ${r};
     GRANT USAGE ON SCHEMA ${s} TO ${r};
@@ -92,7 +97,7 @@ export async function refuseSharedRole(owner: pg.ClientBase, name: string, side:
   );
 }
 
-async function changed(query: Promise<unknown>, harmless: readonly string[]): Promise<void> {
+async function tolerating(query: Promise<unknown>, harmless: readonly string[]): Promise<void> {
   try {
     await query;
   } catch (error) {
