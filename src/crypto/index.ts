@@ -1,0 +1,42 @@
+export { base64urlBytes, decodeBase64url, encodeBase64url, encodePaddedBase64url } from './base64url.js';
+export {
+  DirectoryError,
+  type DirectoryDocument,
+  type DirectoryKey,
+  directoryMediaType,
+  directoryPath,
+  directorySchema,
+  entityTagOf,
+  parseDirectory,
+  renderDirectory,
+} from './directory.js';
+export { DirectoryModule } from './directory.module.js';
+export { type Epoch, epochOf, epochSigningFrom, epochTimes, type EpochTimes } from './epoch.js';
+export {
+  IssuerDirectorySource,
+  IssuerPublishedDirectory,
+  NetworkPublishedDirectory,
+  publish,
+  type Published,
+} from './published-directory.js';
+export {
+  buildTokenChallenge,
+  challengeDigest,
+  parseTokenChallenge,
+  serviceChallenge,
+  type TokenChallenge,
+} from './token-challenge.js';
+export { encodeTokenKey, keyIdOf, parseTokenKey, spkiBytes, type TokenKey, truncatedKeyId } from './token-key.js';
+export {
+  blindRsa,
+  buildTokenInput,
+  buildTokenRequest,
+  parseTokenInput,
+  parseTokenRequest,
+  parseTokenResponse,
+  signatureBytes,
+  splitToken,
+  tokenBytes,
+  type TokenInput,
+  type TokenRequest,
+} from './token.js';

@@ -1,0 +1,67 @@
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+
+/**
+ * A token key's public half as it is published: SubjectPublicKeyInfo with the RSASSA-PSS OID and the parameters SHA-384,
+ * MGF1 with SHA-384, salt 48 (RFC 9578 §6.5). With RSA-2048 and e = 65537 every byte but the modulus is fixed, so building
+ * and parsing are one template. Node's own `rsa-pss` export writes NULL parameters into the hashes (346 bytes), which
+ * gives another key id.
+ */
+const beforeModulus = Buffer.from(
+  '30820152' + // SEQUENCE
+    '303d06092a864886f70d01010a3030a00d300b0609608648016503040202' + // AlgorithmIdentifier: RSASSA-PSS, SHA-384,
+    'a11a301806092a864886f70d010108300b0609608648016503040202a203020130' + // MGF1 with SHA-384, salt 48
+    '0382010f00' + // BIT STRING
+    '3082010a' + // RSAPublicKey
+    '0282010100', // modulus: its first bit is set, so a zero byte keeps it positive
+  'hex',
+);
+const afterModulus = Buffer.from('0203010001', 'hex');
+
+export const modulusBytes = 256;
+export const spkiBytes = beforeModulus.length + modulusBytes + afterModulus.length;
+
+export interface TokenKey {
+  /** SHA-256 of `spki`: 32 bytes. */
+  readonly keyId: Buffer;
+  /** 342 bytes of DER. */
+  readonly spki: Buffer;
+  /** 256 bytes, big-endian. */
+  readonly modulus: Buffer;
+  /** Plain RSA, so that it serves both RSA-PSS verification and raw operations. */
+  readonly publicKey: KeyObject;
+}
+
+/** @returns undefined unless `spki` is exactly an RSA-2048 key with e = 65537 in RFC 9578's encoding */
+export function parseTokenKey(spki: Buffer): TokenKey | undefined {
+  if (spki.length !== spkiBytes) return undefined;
+  if (!spki.subarray(0, beforeModulus.length).equals(beforeModulus)) return undefined;
+  if (!spki.subarray(-afterModulus.length).equals(afterModulus)) return undefined;
+  const modulus = spki.subarray(beforeModulus.length, -afterModulus.length);
+  if (modulus.readUInt8(0) < 0x80 || modulus.readUInt8(modulusBytes - 1) % 2 === 0) return undefined;
+  return { keyId: keyIdOf(spki), spki, modulus, publicKey: rsaPublicKey(modulus) };
+}
+
+/** The SPKI of an RSA key, private or public half, whatever its own encoding. */
+export function encodeTokenKey(key: KeyObject): Buffer {
+  const { n = '', e } = (key.type === 'private' ? createPublicKey(key) : key).export({ format: 'jwk' });
+  const modulus = Buffer.from(n, 'base64url');
+  if (modulus.length !== modulusBytes || e !== 'AQAB') throw new RangeError('a token key is RSA-2048 with e = 65537');
+  return Buffer.concat([beforeModulus, modulus, afterModulus]);
+}
+
+/** RFC 9578 §6.5: token_key_id = SHA256(encoded_key). */
+export function keyIdOf(spki: Uint8Array): Buffer {
+  return createHash('sha256').update(spki).digest();
+}
+
+/** RFC 9578 §6.1: the key id's last byte, by which a TokenRequest names a key. */
+export function truncatedKeyId(keyId: Buffer): number {
+  return keyId.readUInt8(keyId.length - 1);
+}
+
+function rsaPublicKey(modulus: Buffer): KeyObject {
+  return createPublicKey({
+    key: { kty: 'RSA', n: modulus.toString('base64url'), e: 'AQAB' },
+    format: 'jwk',
+  });
+}
