@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { bin, setUp, toolEnvironment } from './setup/set-up.mjs';
+
+/**
+ * `node dev/run.mjs <task>`: sets up what is missing, then runs the task on the Node that the project installs. Every npm
+ * script comes through here, so that a fresh clone needs no other step. See dev/setup/ for what setting up means.
+ */
+
+const program = (file) => ['node', file];
+const tools = {
+  format: ['prettier', '--check', '.'],
+  lint: ['eslint', '.', '--max-warnings', '0'],
+  types: ['tsc', '-p', 'tsconfig.json', '--noEmit'],
+  imports: program('dist/dev/check-imports.js'),
+  openapi: [...program('dist/dev/openapi.js'), '--check'],
+};
+
+/** Each task is one or more commands, run in turn until one fails; further arguments go to the last. */
+const tasks = {
+  demo: [program('dist/dev/demo.js')],
+  start: [program('dist/dev/start.js')],
+  'start:prod': [program('dist/src/main.js')],
+  admin: [program('dist/admin/main.js')],
+  'db:migrate': [program('dist/src/prisma/migrate/main.js')],
+  'db:diff': [program('dist/dev/db-diff.js')],
+  openapi: [program('dist/dev/openapi.js')],
+  bench: [program('dist/bench/main.js')],
+  build: [],
+  test: [['vitest', 'run']],
+  'test:full': [['vitest', 'run', '--mode', 'heavy']],
+  check: Object.values(tools),
+  'check:imports': [tools.imports],
+  'check:openapi': [tools.openapi],
+};
+
+/** What an operator runs from a finished build, where there is no npm and nothing to build. */
+const operated = ['start:prod', 'admin', 'db:migrate'];
+
+async function main([name, ...args]) {
+  const commands = tasks[name];
+  if (!commands) throw new Error(`Usage: node dev/run.mjs <task>\nTasks: ${Object.keys(tasks).join(', ')}`);
+  if (!(process.env.NODE_ENV === 'production' && operated.includes(name))) await setUp();
+  for (const [index, command] of commands.entries()) {
+    if (commands.length > 1) console.error(`$ ${command.join(' ')}`);
+    const code = await run(index === commands.length - 1 ? [...command, ...args] : command);
+    if (code !== 0) return code;
+  }
+  return 0;
+}
+
+function run([tool, ...args]) {
+  const installed = join(bin, tool);
+  // A production image may hold the Node of its base alone.
+  const command = tool === 'node' && !existsSync(installed) ? process.execPath : installed;
+  const child = spawn(command, args, { stdio: 'inherit', env: toolEnvironment });
+  const stop = (signal) => child.kill(signal);
+  // A terminal sends Ctrl-C to the child as well; sending it on would make two of one.
+  const interrupt = () => process.stdin.isTTY || child.kill('SIGINT');
+  const handlers = { SIGTERM: stop, SIGHUP: () => stop('SIGTERM'), SIGINT: interrupt };
+  for (const [signal, handler] of Object.entries(handlers)) process.on(signal, handler);
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => {
+      for (const [name, handler] of Object.entries(handlers)) process.off(name, handler);
+      resolve(code ?? 128 + constants.signals[signal]);
+    });
+  });
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
+}

@@ -1,0 +1,111 @@
+import { execFileSync } from 'node:child_process';
+import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Which tasks run from this checkout, and which one is setting it up. A process is named by its pid and its start, so that
+ * what a killed one left is never taken for another process that has got its pid.
+ */
+const folder = '.setup';
+const running = join(folder, 'running');
+
+function startOf(pid) {
+  try {
+    if (process.platform !== 'linux') {
+      return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim();
+    }
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    return `${boot}/${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`;
+  } catch {
+    return '';
+  }
+}
+
+const self = { pid: process.pid, started: startOf(process.pid), task: process.argv[2] };
+
+function read(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+const isAlive = (entry) => entry !== undefined && entry.started !== '' && startOf(entry.pid) === entry.started;
+
+/** Other tasks that run from this checkout now. */
+export function othersRunning() {
+  mkdirSync(running, { recursive: true });
+  const entries = readdirSync(running).map((name) => ({ path: join(running, name), entry: read(join(running, name)) }));
+  for (const { path, entry } of entries) if (entry && !isAlive(entry)) rmSync(path, { force: true });
+  return entries.map(({ entry }) => entry).filter((entry) => isAlive(entry) && entry.pid !== process.pid);
+}
+
+/** Says that this task runs from the checkout, until it ends. */
+export function announceSelf() {
+  mkdirSync(running, { recursive: true });
+  const path = join(running, `${process.pid}.json`);
+  writeFileSync(path, JSON.stringify(self));
+  process.once('exit', () => rmSync(path, { force: true }));
+}
+
+/**
+ * Runs `work` while no other process of this checkout does.
+ *
+ * The lock is the highest numbered file `lock.<n>`; whoever makes the next number holds it. The highest is emptied, never
+ * removed, on release: so of several that see the same dead holder, only one can follow it.
+ */
+export async function exclusively(work) {
+  mkdirSync(folder, { recursive: true });
+  const draft = join(folder, `lock-${process.pid}.tmp`);
+  writeFileSync(draft, JSON.stringify(self));
+  try {
+    const held = await acquire(draft);
+    try {
+      return await work();
+    } finally {
+      writeFileSync(held, '{}');
+    }
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
+
+const lockNumbers = () =>
+  readdirSync(folder)
+    .filter((name) => /^lock\.\d+$/.test(name))
+    .map((name) => Number(name.slice(5)))
+    .sort((a, b) => b - a);
+
+async function acquire(draft) {
+  for (let told = false; ;) {
+    const [highest = 0] = lockNumbers();
+    const holder = read(join(folder, `lock.${highest}`));
+    if (!isAlive(holder)) {
+      const mine = join(folder, `lock.${highest + 1}`);
+      if (tryLink(draft, mine)) {
+        const [first, ...older] = lockNumbers();
+        if (first === highest + 1) {
+          for (const number of older) rmSync(join(folder, `lock.${number}`), { force: true });
+          return mine;
+        }
+        rmSync(mine, { force: true });
+      }
+      continue;
+    }
+    if (!told) console.error(`Waiting for process ${holder.pid} (${holder.task}), which is setting up this checkout …`);
+    told = true;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+function tryLink(from, to) {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (error.code === 'EEXIST') return false;
+    throw error;
+  }
+}
