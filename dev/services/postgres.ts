@@ -41,8 +41,8 @@ export async function startPostgres(folder: DataFolder): Promise<Postgres> {
     cwd: home,
     env: environment,
     user,
-    // PostgreSQL's "fast shutdown": ends sessions, keeps every commit.
-    stopSignal: 'SIGINT',
+    // PostgreSQL's "fast shutdown": ends sessions, keeps every commit; or, of what goes anyway, the immediate one.
+    stopSignal: folder.ephemeral ? 'SIGQUIT' : 'SIGINT',
     ping: () => ping(ownerUrl),
   });
   await server.start();
