@@ -1,0 +1,46 @@
+/**
+ * The addresses inside the tunnel. They are the same on every node, because every node translates them: 10.64.0.0/16 and
+ * a /112 of a unique local prefix (RFC 4193). A host number means the same host in both families: 1 is the node,
+ * 2 to 4 its resolvers, and slot s of a node is host 255 + s.
+ */
+
+/** Most peers of one node, so also its highest slot. */
+export const mostSlots = 60_000;
+
+/** Leaves room for WireGuard's overhead (80 bytes over IPv6) in a packet of 1,500. */
+export const tunnelMtu = 1420;
+
+const hostOfNode = 1;
+const hostBeforeSlots = 255;
+const hostOfResolver = { none: 2, ads: 3, ads_trackers_malware: 4 } as const;
+
+/** What a node's own tunnel interface carries. */
+export const nodeAddresses: readonly [v4: string, v6: string] = [`${v4(hostOfNode)}/16`, `${v6(hostOfNode)}/112`];
+
+/**
+ * The addresses of the peer in a slot, one of each family.
+ *
+ * @param slot 1 to 60,000
+ * @throws {RangeError} for anything else
+ */
+export function slotAddresses(slot: number): [v4: string, v6: string] {
+  if (!Number.isInteger(slot) || slot < 1 || slot > mostSlots) {
+    throw new RangeError(`a slot is a whole number from 1 to ${mostSlots}`);
+  }
+  const host = hostBeforeSlots + slot;
+  return [`${v4(host)}/32`, `${v6(host)}/128`];
+}
+
+/** The resolver of a node that blocks what was asked for, in both families. */
+export function resolverAddresses(dnsBlocking: keyof typeof hostOfResolver): [v4: string, v6: string] {
+  const host = hostOfResolver[dnsBlocking];
+  return [v4(host), v6(host)];
+}
+
+function v4(host: number): string {
+  return `10.64.${host >> 8}.${host & 0xff}`;
+}
+
+function v6(host: number): string {
+  return `fdb7:4a2c:91e6::${host.toString(16)}`;
+}
