@@ -120,6 +120,9 @@ CREATE INDEX "AccessBlock_user_id_idx" ON "AccessBlock"("user_id");
 CREATE INDEX "IssuerKey_verify_until_idx" ON "IssuerKey"("verify_until");
 
 -- CreateIndex
+CREATE UNIQUE INDEX "IssuerKey_sign_from_key" ON "IssuerKey"("sign_from") WHERE (retired_at IS NULL);
+
+-- CreateIndex
 CREATE INDEX "TokenIssuance_key_id_idx" ON "TokenIssuance"("key_id");
 
 -- AddForeignKey

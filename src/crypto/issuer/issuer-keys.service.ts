@@ -1,0 +1,185 @@
+import { Injectable } from '@nestjs/common';
+import { Clock, ConfigError } from '../../config/index.js';
+import { Background, Readiness } from '../../health/index.js';
+import { AppError, isStoreOutage } from '../../http/index.js';
+import { GatekeeperLogger } from '../../logger/index.js';
+import { IdentityUpkeep } from '../../prisma/identity/index.js';
+import { type DirectoryKey } from '../directory.js';
+import { epochOf } from '../epoch.js';
+import { Repeater } from '../repeater.js';
+import { makeIssuerKey, openIssuerKey, type SigningKey, type StoredIssuerKey } from './issuer-key.js';
+import { IssuerKeysStore, type NewIssuerKey } from './issuer-keys.store.js';
+import { KeyRing } from './key-ring.js';
+import { PrivateKeyEncryption } from './private-key-encryption.js';
+
+const refreshMs = 1_000;
+const upkeepSeconds = 60;
+
+/**
+ * The issuer's keys: today's and tomorrow's always exist, shared by all replicas through the database. What signs is read
+ * from a snapshot in memory, at most a second old.
+ */
+@Injectable()
+export class IssuerKeysService {
+  private ring = new KeyRing([], []);
+  private readonly opened = new Map<string, { readonly sealed: Buffer; readonly key: SigningKey | undefined }>();
+  private readonly refresher = new Repeater(
+    refreshMs,
+    () => this.tick(),
+    (error) => this.failed(error),
+  );
+  private reads = 0;
+  private newestRead = 0;
+
+  constructor(
+    private readonly store: IssuerKeysStore,
+    private readonly encryption: PrivateKeyEncryption,
+    private readonly clock: Clock,
+    private readonly logger: GatekeeperLogger,
+    background: Background,
+    upkeep: IdentityUpkeep,
+    readiness: Readiness,
+  ) {
+    background.add({ start: () => this.start(), stop: () => this.refresher.stop() });
+    upkeep.every('issuer-keys', upkeepSeconds, () => this.rotate());
+    readiness.add({ name: 'issuer-keys', needed: false, check: async () => void this.signingKey() });
+  }
+
+  /**
+   * The key that signs when the client names none.
+   *
+   * @throws {AppError} `unavailable` when there is none, which upkeep repairs
+   */
+  signingKey(): SigningKey {
+    const key = this.ring.current(this.clock.now());
+    if (key !== undefined) return key;
+    throw new AppError('unavailable', 'No issuer key can sign just now. Try again.', {
+      headers: { 'retry-after': '1' },
+    });
+  }
+
+  /** The key with this id (32 bytes), if it signs now. */
+  keyFor(keyId: Uint8Array): SigningKey | undefined {
+    return this.ring.byId(keyId, this.clock.now());
+  }
+
+  /** The key whose id ends in this byte, if it signs now. No two live keys share it. */
+  keyForTruncated(truncatedKeyId: number): SigningKey | undefined {
+    return this.ring.byTruncatedId(truncatedKeyId, this.clock.now());
+  }
+
+  /** Every key whose tokens have not all expired, retired ones included. */
+  directoryKeys(): readonly DirectoryKey[] {
+    return this.ring.published;
+  }
+
+  /** Makes what is missing of today's and tomorrow's key, and reads the snapshot. Safe to call at any time, anywhere. */
+  async ensureKeys(): Promise<void> {
+    const today = epochOf(this.clock.now());
+    await this.store.createMissing([today, today + 1], this.clock.now(), (taken) => this.make(taken));
+    await this.refresh();
+  }
+
+  /** What upkeep does: keys made ahead, private halves re-encrypted and erased, old rows dropped. */
+  async rotate(): Promise<void> {
+    await this.ensureKeys();
+    const now = this.clock.now();
+    await this.store.erasePrivateHalves(now);
+    for (const key of await this.store.live(now)) await this.rewrap(key);
+    await this.store.purge(now);
+  }
+
+  /**
+   * Emergency: the key signs and verifies no more, here within a second and at the anonymizer with its next read; its
+   * private half is erased. A key of today or tomorrow is replaced at once, with a quota of its own.
+   *
+   * @returns whether there is a live key with this id
+   */
+  async retire(keyId: Uint8Array): Promise<boolean> {
+    const found = await this.store.retire(keyId, this.clock.now());
+    if (found) {
+      this.logger.warn('issuer_key_retired');
+      await this.ensureKeys();
+    }
+    return found;
+  }
+
+  /** Reads the snapshot now. Reads that overtake each other never bring an older one back. */
+  async refresh(): Promise<void> {
+    this.reads += 1;
+    const read = this.reads;
+    const stored = await this.store.live(this.clock.now());
+    if (read < this.newestRead) return;
+    this.newestRead = read;
+    this.ring = new KeyRing(
+      stored,
+      stored.map((key) => this.open(key)).filter((key) => key !== undefined),
+    );
+    this.forgetAllBut(stored);
+  }
+
+  private async start(): Promise<void> {
+    await this.ensureKeys().catch((error: unknown) => {
+      if (!isStoreOutage(error)) throw error;
+      this.failed(error);
+    });
+    this.refuseForeignEncryptionKey();
+    this.refresher.start();
+  }
+
+  private async tick(): Promise<void> {
+    await this.refresh();
+    if (this.ring.current(this.clock.now()) === undefined) await this.ensureKeys();
+  }
+
+  /** With keys that cannot be opened, the process would look healthy and sign nothing. */
+  private refuseForeignEncryptionKey(): void {
+    if (this.ring.published.length === 0 || this.ring.current(this.clock.now()) !== undefined) return;
+    throw new ConfigError([
+      'ISSUER_KEY_ENCRYPTION_KEY does not open the issuer keys in the database: give the one they were made with, ' +
+        'here or as ISSUER_KEY_ENCRYPTION_KEY_PREVIOUS, or retire them',
+    ]);
+  }
+
+  private async make(taken: ReadonlySet<number>): Promise<NewIssuerKey> {
+    const { keyId, spki, privateKey } = await makeIssuerKey(taken);
+    const encryptedPrivateKey = this.encryption.seal(keyId, privateKey);
+    privateKey.fill(0);
+    return { keyId, spki, encryptedPrivateKey };
+  }
+
+  private async rewrap({ keyId, encryptedPrivateKey }: StoredIssuerKey): Promise<void> {
+    if (encryptedPrivateKey === null) return;
+    const wrapped = this.encryption.rewrap(keyId, encryptedPrivateKey);
+    if (wrapped !== undefined) await this.store.rewrap(keyId, encryptedPrivateKey, wrapped);
+  }
+
+  /** Parsed once, then kept: parsing costs more than signing. What cannot be opened is tried and logged once, too. */
+  private open(stored: StoredIssuerKey): SigningKey | undefined {
+    const { keyId, encryptedPrivateKey: sealed } = stored;
+    if (sealed === null) return undefined;
+    const known = this.opened.get(keyId.toString('hex'));
+    if (known !== undefined && (known.key !== undefined || known.sealed.equals(sealed))) return known.key;
+    const key = this.tryToOpen(stored, sealed);
+    this.opened.set(keyId.toString('hex'), { sealed, key });
+    return key;
+  }
+
+  private tryToOpen(stored: StoredIssuerKey, sealed: Buffer): SigningKey | undefined {
+    try {
+      return openIssuerKey(stored, this.encryption.open(stored.keyId, sealed));
+    } catch (error) {
+      this.logger.error('issuer_key_not_opened', error);
+      return undefined;
+    }
+  }
+
+  private forgetAllBut(stored: readonly StoredIssuerKey[]): void {
+    const sealed = new Set(stored.filter((key) => key.encryptedPrivateKey).map((key) => key.keyId.toString('hex')));
+    for (const name of this.opened.keys()) if (!sealed.has(name)) this.opened.delete(name);
+  }
+
+  private failed(error: unknown): void {
+    this.logger.error('issuer_keys_not_read', error);
+  }
+}

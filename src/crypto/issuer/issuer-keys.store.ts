@@ -1,0 +1,109 @@
+import { Injectable } from '@nestjs/common';
+import { IdentityPrisma, type IssuerKey } from '../../prisma/identity/index.js';
+import { type Epoch, epochTimes } from '../epoch.js';
+import { truncatedKeyId } from '../token-key.js';
+import { type StoredIssuerKey } from './issuer-key.js';
+
+export type NewIssuerKey = Pick<StoredIssuerKey, 'keyId' | 'spki'> & { readonly encryptedPrivateKey: Buffer };
+
+/** Rows outlive their tokens by this much, so that what counts by them can still be closed. */
+const keptHours = 48;
+
+@Injectable()
+export class IssuerKeysStore {
+  constructor(private readonly prisma: IdentityPrisma) {}
+
+  /** Keys whose tokens are still accepted, or would be had they not been retired. */
+  async live(now: Date): Promise<StoredIssuerKey[]> {
+    const rows = await this.prisma.issuerKey.findMany({ where: { verifyUntil: { gt: now } } });
+    return rows.map(toStored);
+  }
+
+  /**
+   * Gives each epoch that has no key one. The advisory lock makes replicas that find one missing queue up, so that the
+   * first makes it and the others see it; the unique index on `sign_from` is the second lock.
+   *
+   * @param make is given the truncated ids that are taken
+   * @returns how many were made
+   */
+  async createMissing(
+    epochs: readonly Epoch[],
+    now: Date,
+    make: (taken: ReadonlySet<number>) => Promise<NewIssuerKey>,
+  ): Promise<number> {
+    return this.prisma.$transaction(
+      async (transaction) => {
+        await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('issuer-keys'))`;
+        const live = await transaction.issuerKey.findMany({ where: { verifyUntil: { gt: now } } });
+        const missing = epochs.filter((epoch) => !live.some((row) => serves(row, epoch)));
+        const taken = new Set(live.map((row) => truncatedKeyId(Buffer.from(row.keyId))));
+        for (const epoch of missing) {
+          const { keyId, spki, encryptedPrivateKey } = await make(taken);
+          taken.add(truncatedKeyId(keyId));
+          const { signFrom, signUntil, verifyUntil } = epochTimes(epoch);
+          await transaction.issuerKey.create({
+            data: {
+              keyId: bytes(keyId),
+              spki: bytes(spki),
+              encryptedPrivateKey: bytes(encryptedPrivateKey),
+              signFrom,
+              signUntil,
+              verifyUntil,
+            },
+          });
+        }
+        return missing.length;
+      },
+      { maxWait: 20_000, timeout: 60_000 },
+    );
+  }
+
+  /** Ends a key; resolves to whether there is such a key. */
+  async retire(keyId: Uint8Array, now: Date): Promise<boolean> {
+    const count = await this.prisma.$executeRaw`
+      UPDATE "IssuerKey" SET retired_at = coalesce(retired_at, ${now}), encrypted_private_key = NULL
+      WHERE key_id = ${bytes(keyId)} AND verify_until > ${now}`;
+    return count > 0;
+  }
+
+  /** Replaces a private half that nobody has replaced or erased meanwhile. */
+  async rewrap(keyId: Uint8Array, from: Uint8Array, to: Uint8Array): Promise<void> {
+    await this.prisma.$executeRaw`
+      UPDATE "IssuerKey" SET encrypted_private_key = ${bytes(to)}
+      WHERE key_id = ${bytes(keyId)} AND encrypted_private_key = ${bytes(from)}`;
+  }
+
+  /** Erases the private halves that no longer sign. */
+  async erasePrivateHalves(now: Date): Promise<number> {
+    return this.prisma.$executeRaw`
+      UPDATE "IssuerKey" SET encrypted_private_key = NULL
+      WHERE encrypted_private_key IS NOT NULL AND sign_until <= ${now}`;
+  }
+
+  /** Drops what is long over, by our clock and the database's: a wrong clock alone deletes nothing. */
+  async purge(now: Date): Promise<number> {
+    return this.prisma.$executeRaw`
+      DELETE FROM "IssuerKey" WHERE verify_until < least(${now}::timestamptz, now()) - ${keptHours} * interval '1 hour'`;
+  }
+}
+
+function serves(row: IssuerKey, epoch: Epoch): boolean {
+  return row.retiredAt === null && row.signFrom.getTime() === epochTimes(epoch).signFrom.getTime();
+}
+
+function toStored(row: IssuerKey): StoredIssuerKey {
+  return {
+    keyId: Buffer.from(row.keyId),
+    spki: Buffer.from(row.spki),
+    encryptedPrivateKey: row.encryptedPrivateKey === null ? null : Buffer.from(row.encryptedPrivateKey),
+    signFrom: row.signFrom,
+    signUntil: row.signUntil,
+    verifyUntil: row.verifyUntil,
+    retiredAt: row.retiredAt,
+  };
+}
+
+/** Prisma takes bytes that own their memory; a pooled Buffer shares its. */
+function bytes(value: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(value);
+}

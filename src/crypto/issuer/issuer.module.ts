@@ -1,0 +1,28 @@
+import { Global, Module } from '@nestjs/common';
+import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../../config/index.js';
+import { DirectoryModule } from '../directory.module.js';
+import { IssuerDirectorySource, IssuerPublishedDirectory } from '../published-directory.js';
+import { InProcessDirectorySource, IssuerDirectory } from './issuer-directory.js';
+import { IssuerKeysService } from './issuer-keys.service.js';
+import { IssuerKeysStore } from './issuer-keys.store.js';
+import { PrivateKeyEncryption } from './private-key-encryption.js';
+
+/** Global for what is public of it: the directory, which the other side and the controller take from here. */
+@Global()
+@Module({
+  imports: [DirectoryModule],
+  providers: [
+    IssuerKeysService,
+    IssuerKeysStore,
+    {
+      provide: PrivateKeyEncryption,
+      useFactory: (config: GatekeeperConfig) =>
+        new PrivateKeyEncryption(config.issuerKeyEncryptionKey, config.issuerKeyEncryptionKeyPrevious),
+      inject: [GATEKEEPER_CONFIG],
+    },
+    { provide: IssuerPublishedDirectory, useClass: IssuerDirectory },
+    { provide: IssuerDirectorySource, useClass: InProcessDirectorySource },
+  ],
+  exports: [IssuerKeysService, IssuerPublishedDirectory, IssuerDirectorySource],
+})
+export class IssuerModule {}

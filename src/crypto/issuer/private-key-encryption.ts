@@ -1,0 +1,77 @@
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+
+/**
+ * Private halves at rest: AES-256-GCM under ISSUER_KEY_ENCRYPTION_KEY.
+ *
+ *     version 1 · tag of the encryption key 8 · nonce 12 · ciphertext · authentication tag 16
+ *
+ * The key id is authenticated with it, so that a row's private half cannot be swapped for another's. The tag says which
+ * encryption key opens it, so that the key can be rotated: set the new one, keep the old one as …_PREVIOUS until upkeep has
+ * wrapped every row again.
+ */
+const version = 1;
+const headerBytes = 9;
+const nonceBytes = 12;
+const tagBytes = 16;
+
+export class PrivateKeyEncryptionError extends Error {
+  constructor(readonly code: 'malformed' | 'unknown_encryption_key' | 'not_authentic') {
+    super(`an issuer key's private half cannot be opened: ${code}`);
+    this.name = 'PrivateKeyEncryptionError';
+  }
+}
+
+export class PrivateKeyEncryption {
+  private readonly currentHeader: Buffer;
+  private readonly keys: ReadonlyMap<string, Buffer>;
+
+  /** @param current 32 bytes @param previous 32 bytes, opened but never used to seal */
+  constructor(
+    private readonly current: Buffer,
+    previous?: Buffer,
+  ) {
+    this.currentHeader = headerOf(current);
+    this.keys = new Map([...(previous ? [previous] : []), current].map((key) => [headerOf(key).toString('hex'), key]));
+  }
+
+  seal(keyId: Buffer, privateKey: Buffer): Buffer {
+    const nonce = randomBytes(nonceBytes);
+    const cipher = createCipheriv('aes-256-gcm', this.current, nonce, { authTagLength: tagBytes });
+    cipher.setAAD(Buffer.concat([this.currentHeader, keyId]));
+    const ciphertext = Buffer.concat([cipher.update(privateKey), cipher.final()]);
+    return Buffer.concat([this.currentHeader, nonce, ciphertext, cipher.getAuthTag()]);
+  }
+
+  /** @throws {PrivateKeyEncryptionError} */
+  open(keyId: Buffer, sealed: Buffer): Buffer {
+    if (sealed.length < headerBytes + nonceBytes + tagBytes || sealed.readUInt8(0) !== version) {
+      throw new PrivateKeyEncryptionError('malformed');
+    }
+    const header = sealed.subarray(0, headerBytes);
+    const key = this.keys.get(header.toString('hex'));
+    if (key === undefined) throw new PrivateKeyEncryptionError('unknown_encryption_key');
+    const nonce = sealed.subarray(headerBytes, headerBytes + nonceBytes);
+    const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: tagBytes });
+    decipher.setAAD(Buffer.concat([header, keyId]));
+    decipher.setAuthTag(sealed.subarray(-tagBytes));
+    try {
+      return Buffer.concat([decipher.update(sealed.subarray(headerBytes + nonceBytes, -tagBytes)), decipher.final()]);
+    } catch {
+      throw new PrivateKeyEncryptionError('not_authentic');
+    }
+  }
+
+  /** The same private half under the current encryption key; undefined when it is already. */
+  rewrap(keyId: Buffer, sealed: Buffer): Buffer | undefined {
+    if (sealed.subarray(0, headerBytes).equals(this.currentHeader)) return undefined;
+    const opened = this.open(keyId, sealed);
+    const wrapped = this.seal(keyId, opened);
+    opened.fill(0);
+    return wrapped;
+  }
+}
+
+function headerOf(encryptionKey: Buffer): Buffer {
+  const tag = createHash('sha256').update('issuer-key-encryption').update(encryptionKey).digest().subarray(0, 8);
+  return Buffer.concat([Buffer.of(version), tag]);
+}
