@@ -1,0 +1,124 @@
+import { type IForbiddenRuleType } from 'dependency-cruiser';
+import { platform, type Sides } from './sides.js';
+
+/** Folders inside a platform folder that have a public `index.ts` of their own. */
+const inner = ['crypto/issuer', 'crypto/verifier', 'prisma/identity', 'prisma/migrate', 'prisma/network'];
+
+const surface = ['^src/[^/]+/index\\.ts$', `^src/(${inner.join('|')})/index\\.ts$`];
+
+/** A file that no process loads; it may use what tests use. */
+const spec = '\\.spec\\.ts$';
+
+/**
+ * What may import what, as ARCHITECTURE.md says it. Types count as much as values: a type that crosses is a fact that
+ * crosses. A comment here is what somebody who broke the rule will read.
+ */
+export function importRules(sides: Sides): IForbiddenRuleType[] {
+  const gatekeeper = codeOf(sides.gatekeeper, ['crypto/issuer', 'prisma/identity'], 'gatekeeper');
+  const anonymizer = codeOf(sides.anonymizer, ['crypto/verifier', 'prisma/network'], 'anonymizer');
+  const modules = codeOf([...sides.gatekeeper, ...sides.anonymizer], [], '(gatekeeper|anonymizer)');
+  return [
+    {
+      name: 'gatekeeper-knows-no-anonymizer',
+      comment: 'Whoever knows the person must not know the connection. What both need is public, and platform.',
+      from: { path: gatekeeper },
+      to: { path: anonymizer },
+    },
+    {
+      name: 'anonymizer-knows-no-gatekeeper',
+      comment: 'Whoever knows the connection must not know the person. What both need is public, and platform.',
+      from: { path: anonymizer },
+      to: { path: gatekeeper },
+    },
+    {
+      name: 'one-file-names-both-sides',
+      comment: 'Only src/app.module.ts chooses which sides a process serves.',
+      from: { pathNot: ['^src/app\\.module\\.ts$', '^test/'] },
+      to: { path: '^src/(gatekeeper|anonymizer)\\.module\\.ts$' },
+    },
+    {
+      name: 'platform-knows-no-side',
+      comment: 'Platform serves both sides, so it cannot depend on either. Define a port here and implement it there.',
+      from: { path: `^src/(${platform.join('|')})/` },
+      to: { path: modules },
+    },
+    {
+      name: 'shared-platform-knows-no-half',
+      comment: 'A platform file that both sides load would hand one the private half of the other.',
+      from: { path: `^src/(${platform.join('|')})/`, pathNot: [`^src/(${inner.join('|')})/`, '/generated/', spec] },
+      to: { path: '^src/(crypto/(issuer|verifier)|prisma/(identity|network))/' },
+    },
+    {
+      name: 'issuer-belongs-to-auth',
+      comment: 'The issuer signs. Only auth, which has checked the person and the quota, may ask it to.',
+      from: { path: '^src/', pathNot: ['^src/(auth|crypto/issuer)/', '^src/gatekeeper\\.module\\.ts$'] },
+      to: { path: '^src/crypto/issuer/' },
+    },
+    {
+      name: 'verifier-belongs-to-the-anonymizer',
+      comment: 'Tokens are verified where they are spent, and nowhere near people.',
+      from: { path: '^src/', pathNot: [...anonymizer] },
+      to: { path: '^src/crypto/verifier/' },
+    },
+    {
+      name: 'generated-clients-stay-inside',
+      comment: "Each database has one door: src/prisma/identity or src/prisma/network. Import that folder's index.js.",
+      from: { pathNot: '^src/prisma/(identity|network|generated)/' },
+      to: { path: 'src/prisma/generated/' },
+    },
+    {
+      name: 'each-door-has-one-client',
+      comment: 'The door to one database must not hold the key of the other.',
+      from: { path: '^src/prisma/(identity|network)/' },
+      to: { path: 'src/prisma/generated/', pathNot: 'src/prisma/generated/$1/' },
+    },
+    {
+      name: 'modules-meet-at-index',
+      comment: "Import the module's index.js; what it does not export is its own affair, free to change.",
+      from: { path: '^src/([^/]+)/' },
+      to: { path: '^src/[^/]+/', pathNot: ['^src/$1/', ...surface] },
+    },
+    {
+      name: 'others-meet-src-at-index',
+      comment: "Import the module's index.js; what it does not export is its own affair, free to change.",
+      from: { path: ['^src/[^/]+\\.ts$', '^(admin|dev|bench)/'] },
+      to: { path: '^src/[^/]+/', pathNot: surface },
+    },
+    {
+      name: 'inner-folders-meet-at-index',
+      comment: 'A folder with an index.ts of its own is entered through it, from its parent too.',
+      from: { path: '^src/([^/]+)/', pathNot: `^src/(${inner.join('|')})/` },
+      to: { path: `^src/(${inner.join('|')})/`, pathNot: surface },
+    },
+    {
+      name: 'production-stands-alone',
+      comment: 'What runs in production contains no tool, test or stand-in, and no client of itself.',
+      from: { path: '^(src|admin)/', pathNot: spec },
+      to: { path: '^(dev|test|bench|packages)/' },
+    },
+    {
+      name: 'production-has-no-admin',
+      comment: "The service does not contain the operator's command.",
+      from: { path: '^src/' },
+      to: { path: '^admin/' },
+    },
+    {
+      name: 'packages-stand-alone',
+      comment: 'A package is published by itself: it speaks to the service over HTTP alone.',
+      from: { path: '^packages/([^/]+)/', pathNot: ['^packages/[^/]+/test/', spec] },
+      to: { path: '^(src|admin|dev|test|bench|packages)/', pathNot: '^packages/$1/' },
+    },
+    {
+      name: 'no-cycles',
+      comment: 'Two files that import each other are one file; move what both need into a third.',
+      from: {},
+      to: { circular: true },
+    },
+  ].map((rule) => ({ ...rule, severity: 'error' }));
+}
+
+/** Patterns of everything that only one side's processes load. */
+function codeOf(folders: readonly string[], halves: readonly string[], module: string): string[] {
+  const all = [...folders, ...halves];
+  return [...(all.length > 0 ? [`^src/(${all.join('|')})/`] : []), `^src/${module}\\.module\\.ts$`];
+}
