@@ -1,0 +1,138 @@
+import { type Bytes, fromBigInt, randomBytes, toBase64url, toBigInt } from './bytes.js';
+import { emsaPssEncode, saltLength } from './emsa-pss.js';
+import { TokenError } from './errors.js';
+
+/*
+ * RSABSSA-SHA384-PSS-Deterministic, the client's half (RFC 9474 §4.2 and §4.4).
+ *
+ * The signer sees z = m·r^e mod n. For every message there is exactly one r that gives this z, so z says nothing of m;
+ * its answer z^d = m^d·r, divided by r, is an ordinary RSA-PSS signature of the message. "Deterministic" means that the
+ * message is signed as it stands, without a random prefix (a token carries its own nonce); the salt is random.
+ *
+ * An issuer could choose a modulus for which r^e does not reach everything, and learn a little from z. But then it cannot
+ * sign most messages: a signature is therefore verified before it counts.
+ */
+
+export interface RsaPublicKey {
+  readonly n: bigint;
+  readonly e: bigint;
+}
+
+export interface BlindedMessage {
+  /** As long as the modulus. */
+  readonly blindedMessage: Bytes;
+  /** The blinding's inverse: secret, for `finalize`. Whoever has it can tie the signature to this message. */
+  readonly inverse: bigint;
+}
+
+/** What is drawn at random for one message; tests give the RFC's. */
+export interface BlindingRandomness {
+  /** 48 bytes. */
+  readonly salt: Bytes;
+  /** 1 ≤ r < n. */
+  readonly r: bigint;
+}
+
+/** Blind (RFC 9474 §4.2). */
+export async function blindMessage(
+  { n, e }: RsaPublicKey,
+  message: Bytes,
+  { salt, r }: BlindingRandomness = { salt: randomBytes(saltLength), r: randomBelow(n) },
+): Promise<BlindedMessage> {
+  // 1, 2. (RFC 8017 §8.1.1 encodes to one bit less than the modulus, so that m < n.)
+  const m = toBigInt(await emsaPssEncode(message, bitLength(n) - 1, salt));
+  // 3, 4. A message that shares a factor with n would hide nothing; it would also factor n.
+  if (inverseModulo(m, n) === undefined) throw new RangeError('invalid input');
+  // 5, 6.
+  const inverse = inverseModulo(r, n);
+  if (inverse === undefined) throw new RangeError('blinding error');
+  // 7, 8.
+  const z = (m * powerModulo(r, e, n)) % n;
+  // 9, 10.
+  return { blindedMessage: fromBigInt(z, modulusLength(n)), inverse };
+}
+
+/**
+ * Finalize (RFC 9474 §4.4).
+ *
+ * @returns the signature, as long as the modulus; verified
+ * @throws {TokenError} `invalid_blind_signature`
+ */
+export async function finalizeSignature(
+  key: RsaPublicKey,
+  message: Bytes,
+  blindSignature: Uint8Array,
+  inverse: bigint,
+): Promise<Bytes> {
+  const length = modulusLength(key.n);
+  // 1.
+  if (blindSignature.length !== length) {
+    throw new TokenError(
+      'invalid_blind_signature',
+      `A blind signature has ${length} bytes, not ${blindSignature.length}.`,
+    );
+  }
+  // 2, 3, 4.
+  const signature = fromBigInt((toBigInt(blindSignature) * inverse) % key.n, length);
+  // 5, 6.
+  if (!(await verifySignature(key, message, signature))) {
+    throw new TokenError('invalid_blind_signature', 'The issuer did not sign with the key it publishes.');
+  }
+  return signature;
+}
+
+/** RSASSA-PSS-VERIFY (RFC 8017 §8.1.2) with SHA-384, MGF1 and a 48-byte salt. */
+export async function verifySignature({ n, e }: RsaPublicKey, message: Bytes, signature: Bytes): Promise<boolean> {
+  const key = await crypto.subtle.importKey(
+    'jwk',
+    { kty: 'RSA', n: bigIntToBase64url(n), e: bigIntToBase64url(e) },
+    { name: 'RSA-PSS', hash: 'SHA-384' },
+    false,
+    ['verify'],
+  );
+  return crypto.subtle.verify({ name: 'RSA-PSS', saltLength }, key, signature, message);
+}
+
+/** x^exponent mod n. */
+function powerModulo(x: bigint, exponent: bigint, n: bigint): bigint {
+  let result = 1n;
+  for (const bit of exponent.toString(2)) {
+    result = (result * result) % n;
+    if (bit === '1') result = (result * x) % n;
+  }
+  return result;
+}
+
+/** By the extended Euclidean algorithm; undefined when x and n share a factor. */
+export function inverseModulo(x: bigint, n: bigint): bigint | undefined {
+  let [remainder, next] = [n, x % n];
+  let [coefficient, nextCoefficient] = [0n, 1n];
+  while (next !== 0n) {
+    const quotient = remainder / next;
+    [remainder, next] = [next, remainder - quotient * next];
+    [coefficient, nextCoefficient] = [nextCoefficient, coefficient - quotient * nextCoefficient];
+  }
+  if (remainder !== 1n) return undefined;
+  return coefficient < 0n ? coefficient + n : coefficient;
+}
+
+/** random_integer_uniform(1, n) of RFC 9474 §3, by rejection: every value is equally likely. */
+function randomBelow(n: bigint): bigint {
+  const length = modulusLength(n);
+  for (;;) {
+    const candidate = toBigInt(randomBytes(length));
+    if (candidate >= 1n && candidate < n) return candidate;
+  }
+}
+
+function modulusLength(n: bigint): number {
+  return Math.ceil(bitLength(n) / 8);
+}
+
+function bitLength(n: bigint): number {
+  return n.toString(2).length;
+}
+
+function bigIntToBase64url(value: bigint): string {
+  return toBase64url(fromBigInt(value, Math.ceil(bitLength(value) / 8)));
+}

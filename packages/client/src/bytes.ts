@@ -1,0 +1,72 @@
+/** Bytes over a plain ArrayBuffer: what WebCrypto takes. */
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+export function concat(...parts: readonly Uint8Array[]): Bytes {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}
+
+export function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}
+
+export function fromHex(hex: string): Bytes {
+  return Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+}
+
+export function toHex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** bytes_to_int of RFC 9474 §3, OS2IP of RFC 8017: big-endian, unsigned. */
+export function toBigInt(bytes: Uint8Array): bigint {
+  return bytes.length === 0 ? 0n : BigInt(`0x${toHex(bytes)}`);
+}
+
+/** int_to_bytes of RFC 9474 §3, I2OSP of RFC 8017. */
+export function fromBigInt(value: bigint, length: number): Bytes {
+  const hex = value.toString(16).padStart(length * 2, '0');
+  if (hex.length > length * 2) throw new RangeError(`the number does not fit into ${length} bytes`);
+  return fromHex(hex);
+}
+
+/** Standard base64 with padding, as WireGuard writes keys. */
+export function toBase64(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes));
+}
+
+/** base64url without padding. */
+export function toBase64url(bytes: Uint8Array): string {
+  return toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+}
+
+/**
+ * Reads base64url, unpadded or rightly padded. Strictly: every text has one meaning or none.
+ *
+ * @param length the exact number of bytes expected; any when absent
+ * @returns undefined for anything else
+ */
+export function fromBase64url(text: string, length?: number): Bytes | undefined {
+  const unpadded = text.replace(/=+$/, '');
+  const padding = text.length - unpadded.length;
+  if (!/^[A-Za-z0-9_-]*$/.test(unpadded) || unpadded.length % 4 === 1) return undefined;
+  if (padding !== 0 && padding !== (4 - (unpadded.length % 4)) % 4) return undefined;
+  const binary = atob(unpadded.replaceAll('-', '+').replaceAll('_', '/'));
+  const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
+  // The last character may carry bits that no byte takes up.
+  if (toBase64url(bytes) !== unpadded) return undefined;
+  return length === undefined || bytes.length === length ? bytes : undefined;
+}
+
+export function randomBytes(length: number): Bytes {
+  return crypto.getRandomValues(new Uint8Array(length));
+}
+
+export async function sha256(bytes: Bytes): Promise<Bytes> {
+  return new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+}
