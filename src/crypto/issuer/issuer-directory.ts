@@ -32,6 +32,8 @@ export class InProcessDirectorySource extends IssuerDirectorySource {
 
   async read(): Promise<DirectoryKey[]> {
     await this.keys.refresh();
+    // Started before the issuer, on a new database.
+    if (this.keys.directoryKeys().length === 0) await this.keys.ensureKeys();
     return [...this.keys.directoryKeys()];
   }
 }

@@ -1,0 +1,214 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Counter } from 'prom-client';
+import { Clock } from '../../config/index.js';
+import { Background, Readiness } from '../../health/index.js';
+import { AnonymizerLogger } from '../../logger/index.js';
+import { NetworkUpkeep } from '../../prisma/network/index.js';
+import { type DirectoryKey } from '../directory.js';
+import { IssuerDirectorySource } from '../published-directory.js';
+import { Repeater } from '../repeater.js';
+import { parseTokenKey } from '../token-key.js';
+import { verifyToken } from './token-verifier.js';
+import { VerifierKeysStore } from './verifier-keys.store.js';
+
+const pollMs = 30_000;
+const refreshMs = 1_000;
+const upkeepSeconds = 3_600;
+/** Without a successful read for so long, the list says nothing about keys that it lacks. */
+const staleMs = 60_000;
+/** An unknown key makes the issuer be asked at once, but no more often than this, whoever sends them. */
+const askAgainMs = 1_000;
+
+const directoryReads = new Counter({
+  name: 'verifier_directory_reads_total',
+  help: 'Reads of the issuer directory, by result.',
+  labelNames: ['result'],
+});
+
+/** A key whose tokens are accepted. */
+export interface VerifyingKey {
+  readonly keyId: Buffer;
+  readonly verifyUntil: Date;
+  /** @param token 98 bytes @param signature 256 bytes */
+  verifies(token: Buffer, signature: Buffer): boolean;
+}
+
+export type KeyAnswer =
+  | { readonly status: 'known'; readonly key: VerifyingKey }
+  | { readonly status: 'denied' | 'expired' }
+  /** `stale`: the key may exist all the same, so nothing must be held against the token. */
+  | { readonly status: 'unknown'; readonly stale: boolean };
+
+interface HeldKey {
+  readonly published: DirectoryKey;
+  readonly verifying: VerifyingKey;
+}
+
+/** Where this process reads the directory: beside it, or over HTTP. */
+export const DIRECTORY_SOURCE = Symbol('DIRECTORY_SOURCE');
+
+/**
+ * What the anonymizer knows of the issuer's keys. It learns them from the issuer's directory and keeps them in its own
+ * database, so that it starts and goes on without the gatekeeper: a read that fails, or lacks a key, takes nothing away.
+ * A key ends by its time, by the issuer's statement that it is retired, or by the operator's `deny` here; never otherwise.
+ */
+@Injectable()
+export class VerifierKeysService {
+  private held = new Map<string, HeldKey>();
+  private readonly poller = new Repeater(
+    pollMs,
+    () => this.poll(),
+    (error) => this.failed(error),
+  );
+  private readonly refresher = new Repeater(
+    refreshMs,
+    () => this.refresh(),
+    (error) => this.failed(error),
+  );
+  private lastRead: Date | undefined;
+  private lastReadFailed = false;
+  private asking: Promise<void> | undefined;
+  private askedJustNow = false;
+  private refreshes = 0;
+  private newestRefresh = 0;
+
+  constructor(
+    private readonly store: VerifierKeysStore,
+    @Inject(DIRECTORY_SOURCE) private readonly source: IssuerDirectorySource,
+    private readonly clock: Clock,
+    private readonly logger: AnonymizerLogger,
+    background: Background,
+    upkeep: NetworkUpkeep,
+    readiness: Readiness,
+  ) {
+    background.add({ start: () => this.start(), stop: () => this.stop() });
+    upkeep.every('verifier-keys', upkeepSeconds, async () => void (await this.store.purge(this.clock.now())));
+    readiness.add({ name: 'issuer-directory', needed: false, check: async () => this.refuseStaleness() });
+  }
+
+  /**
+   * What is known of the key with this id (32 bytes). For an unknown one the issuer is asked first: a replacement for a
+   * retired key signs before the next regular read.
+   */
+  async find(keyId: Uint8Array): Promise<KeyAnswer> {
+    const answer = this.lookUp(keyId);
+    if (answer.status !== 'unknown') return answer;
+    await this.ask();
+    return this.lookUp(keyId);
+  }
+
+  /** Every key, expired ones too for a while. */
+  directoryKeys(): readonly DirectoryKey[] {
+    return [...this.held.values()].map(({ published }) => published);
+  }
+
+  /**
+   * The operator's emergency: tokens of this key (id of 32 bytes) are refused from now on, whatever the issuer says. Other
+   * replicas follow within a second.
+   *
+   * @returns whether there is such a key
+   */
+  async deny(keyId: Uint8Array): Promise<boolean> {
+    const found = await this.store.deny(keyId, this.clock.now());
+    if (found) this.logger.warn('verifier_key_denied');
+    await this.refresh();
+    return found;
+  }
+
+  /** Reads the issuer's directory and keeps what is new. Rejects when it cannot be had or believed. */
+  async poll(): Promise<void> {
+    try {
+      const asOf = this.clock.now();
+      for (const key of await this.source.read()) await this.learn(key);
+      await this.refresh();
+      this.lastRead = asOf;
+      this.lastReadFailed = false;
+      directoryReads.inc({ result: 'ok' });
+    } catch (error) {
+      this.lastReadFailed = true;
+      directoryReads.inc({ result: 'failed' });
+      throw error;
+    }
+  }
+
+  /** Reads the snapshot from the database now. */
+  async refresh(): Promise<void> {
+    this.refreshes += 1;
+    const refresh = this.refreshes;
+    const keys = await this.store.all();
+    // A read that was overtaken by a later one must not bring an older state back.
+    if (refresh < this.newestRefresh) return;
+    this.newestRefresh = refresh;
+    this.held = new Map(keys.map((key) => this.hold(key)).filter((entry) => entry !== undefined));
+  }
+
+  private async start(): Promise<void> {
+    await this.refresh().catch((error: unknown) => this.failed(error));
+    await this.poll().catch((error: unknown) => this.failed(error));
+    this.refresher.start();
+    this.poller.start();
+  }
+
+  private async stop(): Promise<void> {
+    await Promise.all([this.refresher.stop(), this.poller.stop(), this.asking]);
+  }
+
+  private lookUp(keyId: Uint8Array): KeyAnswer {
+    const key = this.held.get(hex(keyId));
+    if (key === undefined) return { status: 'unknown', stale: this.isStale() };
+    if (key.published.retired) return { status: 'denied' };
+    if (key.published.verifyUntil <= this.clock.now()) return { status: 'expired' };
+    return { status: 'known', key: key.verifying };
+  }
+
+  /** Reads the directory, unless that was done a moment ago; callers that come meanwhile wait for the same read. */
+  private async ask(): Promise<void> {
+    if (this.askedJustNow) return this.asking;
+    this.askedJustNow = true;
+    setTimeout(() => (this.askedJustNow = false), askAgainMs).unref();
+    this.asking = this.poll().catch((error: unknown) => this.failed(error));
+    return this.asking;
+  }
+
+  /** A key that has ended already is not taken up: its tombstones may be gone. */
+  private async learn(key: DirectoryKey): Promise<void> {
+    const now = this.clock.now();
+    const known = this.held.get(hex(key.keyId))?.published;
+    const isNews = known === undefined || (key.retired && !known.retired);
+    if (isNews && key.verifyUntil > now) await this.store.learn(key, now);
+  }
+
+  /** Parsed once, then kept. */
+  private hold(published: DirectoryKey): [string, HeldKey] | undefined {
+    const name = hex(published.keyId);
+    const verifying = this.held.get(name)?.verifying ?? toVerifyingKey(published);
+    return verifying === undefined ? undefined : [name, { published, verifying }];
+  }
+
+  private isStale(): boolean {
+    return this.lastReadFailed || this.lastRead === undefined || msBetween(this.lastRead, this.clock.now()) > staleMs;
+  }
+
+  private refuseStaleness(): void {
+    if (this.isStale()) throw new Error('the issuer directory cannot be read');
+  }
+
+  private failed(error: unknown): void {
+    this.logger.error('issuer_directory_not_read', error);
+  }
+}
+
+function toVerifyingKey({ keyId, spki, verifyUntil }: DirectoryKey): VerifyingKey | undefined {
+  const tokenKey = parseTokenKey(spki);
+  if (tokenKey === undefined || !tokenKey.keyId.equals(keyId)) return undefined;
+  const { publicKey } = tokenKey;
+  return { keyId, verifyUntil, verifies: (token, signature) => verifyToken(publicKey, token, signature) };
+}
+
+function msBetween(from: Date, to: Date): number {
+  return to.getTime() - from.getTime();
+}
+
+function hex(keyId: Uint8Array): string {
+  return Buffer.from(keyId).toString('hex');
+}

@@ -1,0 +1,38 @@
+import { Global, Module } from '@nestjs/common';
+import { ANONYMIZER_CONFIG, type AnonymizerConfig, COMMON_CONFIG, type CommonConfig } from '../../config/index.js';
+import { DirectoryModule } from '../directory.module.js';
+import { IssuerDirectorySource, NetworkPublishedDirectory } from '../published-directory.js';
+import { serviceChallenge } from '../token-challenge.js';
+import { HttpDirectorySource } from './http-directory-source.js';
+import { NetworkDirectory } from './network-directory.js';
+import { DIRECTORY_SOURCE, VerifierKeysService } from './verifier-keys.service.js';
+import { VerifierKeysStore } from './verifier-keys.store.js';
+
+/** Global for the published directory, which the controller takes from here. */
+@Global()
+@Module({
+  imports: [DirectoryModule],
+  providers: [
+    VerifierKeysService,
+    VerifierKeysStore,
+    { provide: NetworkPublishedDirectory, useClass: NetworkDirectory },
+    {
+      provide: DIRECTORY_SOURCE,
+      useFactory: directorySource,
+      inject: [ANONYMIZER_CONFIG, COMMON_CONFIG, { token: IssuerDirectorySource, optional: true }],
+    },
+  ],
+  exports: [VerifierKeysService, NetworkPublishedDirectory],
+})
+export class VerifierModule {}
+
+/** Over HTTP when an address is given; else the gatekeeper is in this process. */
+function directorySource(
+  { issuerDirectoryUrl }: AnonymizerConfig,
+  common: CommonConfig,
+  inProcess?: IssuerDirectorySource,
+): IssuerDirectorySource {
+  if (issuerDirectoryUrl !== undefined) return new HttpDirectorySource(issuerDirectoryUrl, serviceChallenge(common));
+  if (inProcess !== undefined) return inProcess;
+  throw new Error('ISSUER_DIRECTORY_URL is missing, and no issuer is in this process');
+}
