@@ -4,7 +4,7 @@ import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
 import { type AppConfig, type Clock, SystemClock } from './config/index.js';
 import { Background, Readiness } from './health/index.js';
-import { fastifyAdapter, prepareFastify } from './http/index.js';
+import { fastifyAdapter, prepareFastify, serveReference } from './http/index.js';
 import { FrameworkLogger, SideLogger } from './logger/index.js';
 
 /** Builds the service that a configuration describes, without starting its background work or listening. */
@@ -19,7 +19,11 @@ export async function createApp(config: AppConfig, clock: Clock = new SystemCloc
     },
   );
   await prepareFastify(app, config.common);
-  app.getHttpAdapter().getInstance().addHook('onClose', async () => app.get(Background).stop());
+  app
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onClose', async () => app.get(Background).stop());
+  serveReference(app);
   await app.init();
   return app;
 }

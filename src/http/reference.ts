@@ -1,0 +1,79 @@
+import { type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { problemMediaType } from './problem.filter.js';
+import { problems } from './problems.js';
+
+const description = `
+A VPN backend whose two halves cannot tie a person to a connection.
+
+The **gatekeeper** knows people (\`/auth\`, \`/subscription\` …) and signs tokens blind. The **anonymizer** knows tokens,
+connections and nodes (\`/vpn\`, \`/node\`), never people. Send an ID token to the gatekeeper alone, and never both an ID
+token and a VPN token over one connection.
+
+Errors are \`application/problem+json\` (RFC 9457). Programs read \`code\`, which keeps its meaning; \`detail\` is for people.
+Unknown fields are refused. Times are RFC 3339 in UTC unless a field says otherwise.`;
+
+/** How callers prove what they may do; the names that `@ApiBearerAuth` takes. */
+const securitySchemes = {
+  idToken: 'A Firebase ID token of the person.',
+  connectionSecret: 'The `connection_secret` of the answer to `POST /vpn/config`.',
+  nodeCredential: 'The `credential` that a node got when it registered.',
+  enrolmentToken: 'An enrolment token, made by the operator for one location.',
+};
+
+const tags = {
+  auth: 'Gatekeeper: tokens, signed blind.',
+  subscription: 'Gatekeeper: what a person may use.',
+  keys: 'Both sides: the issuer keys.',
+  vpn: 'Anonymizer: locations, redemption, connections.',
+  node: 'Anonymizer: what the nodes call.',
+  health: 'For load balancers.',
+};
+
+const problemSchema = {
+  type: 'object' as const,
+  description: 'RFC 9457. Some problems carry further members, which their endpoints name.',
+  required: ['type', 'title', 'status', 'detail', 'code'],
+  properties: {
+    type: { type: 'string' as const, description: '`urn:problem:` and the code.' },
+    title: { type: 'string' as const },
+    status: { type: 'integer' as const },
+    detail: { type: 'string' as const, description: 'What was wrong and what was expected.' },
+    code: { type: 'string' as const, enum: Object.keys(problems).sort() },
+  },
+};
+
+/** The OpenAPI document of the endpoints that an application serves; the same text from the same code. */
+export function describeApi(app: NestFastifyApplication): OpenAPIObject {
+  const builder = new DocumentBuilder().setOpenAPIVersion('3.1.0').setTitle('VPN backend').setVersion('1');
+  builder.setDescription(description.trim());
+  builder.addGlobalResponse({
+    status: 'default',
+    description: 'Any other problem: a request that cannot be read, a limit, a fault of ours.',
+    content: { [problemMediaType]: { schema: { $ref: '#/components/schemas/Problem' } } },
+  });
+  for (const [name, about] of Object.entries(tags)) builder.addTag(name, about);
+  for (const [name, about] of Object.entries(securitySchemes)) {
+    builder.addSecurity(name, { type: 'http', scheme: 'bearer', description: about });
+  }
+  const document = SwaggerModule.createDocument(app, builder.build(), {
+    operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}.${method}`,
+  });
+  document.components ??= {};
+  document.components.schemas = sorted({ ...document.components.schemas, Problem: problemSchema });
+  document.paths = sorted(document.paths);
+  return document;
+}
+
+/** Serves the reference at `/docs` and its document at `/openapi.json`, rendered at the first request. */
+export function serveReference(app: NestFastifyApplication): void {
+  SwaggerModule.setup('docs', app, () => describeApi(app), {
+    jsonDocumentUrl: 'openapi.json',
+    raw: ['json'],
+    customSiteTitle: 'VPN backend',
+  });
+}
+
+function sorted<T>(record: Record<string, T>): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
