@@ -1,0 +1,91 @@
+import { type IncomingMessage, type ServerResponse } from 'node:http';
+import { GoogleError } from './google-error.js';
+
+export interface Request {
+  readonly body: unknown;
+  readonly headers: IncomingMessage['headers'];
+  /** The named groups of the route's pattern. */
+  readonly params: Readonly<Record<string, string>>;
+}
+
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  readonly path: RegExp;
+  readonly headers?: Readonly<Record<string, string>>;
+  answer(request: Request): object | Promise<object>;
+}
+
+/** How the provider fails: connections cut, requests never answered, or an error to each. */
+export type Outage = 'refusing' | 'hanging' | 'failing';
+
+const bodyLimit = 64 * 1024;
+
+/** Firebase's client SDK puts the host it would have called in front of the path when it talks to an emulator. */
+const formerHost = /^\/(identitytoolkit|securetoken|www)\.googleapis\.com(?=\/)/;
+
+/** Browsers may call from anywhere: nothing here is anybody's. */
+const cors = {
+  'access-control-allow-origin': '*',
+  'access-control-allow-headers': '*',
+  'access-control-allow-methods': 'GET, POST',
+};
+
+/** Answers JSON by a table of routes, errors in Google's shape. */
+export class Router {
+  outage: Outage | undefined;
+
+  constructor(private readonly routes: readonly Route[]) {}
+
+  readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
+    if (this.outage === 'hanging') return;
+    if (this.outage === 'refusing') {
+      request.socket.destroy();
+      return;
+    }
+    this.answer(request).then(
+      ([body, headers]) => send(response, 200, body, headers),
+      (error: unknown) => {
+        const refusal = error instanceof GoogleError ? error : new GoogleError('INTERNAL_ERROR', 500);
+        send(response, refusal.status, refusal);
+      },
+    );
+  };
+
+  private async answer(request: IncomingMessage): Promise<[object, Route['headers']]> {
+    if (this.outage === 'failing') throw new GoogleError('INTERNAL_ERROR', 500);
+    if (request.method === 'OPTIONS') return [{}, undefined];
+    const { pathname } = new URL(request.url ?? '/', 'http://stand-in');
+    const path = decodeURIComponent(pathname.replace(formerHost, ''));
+    for (const route of this.routes) {
+      const match = request.method === route.method ? route.path.exec(path) : null;
+      if (!match) continue;
+      const body = await readBody(request);
+      return [await route.answer({ body, headers: request.headers, params: match.groups ?? {} }), route.headers];
+    }
+    throw new GoogleError('NOT_FOUND', 404);
+  }
+}
+
+async function readBody(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > bodyLimit) throw new GoogleError('REQUEST_TOO_LARGE', 413);
+    chunks.push(chunk);
+  }
+  const text = Buffer.concat(chunks).toString();
+  if (request.headers['content-type']?.startsWith('application/x-www-form-urlencoded')) {
+    return Object.fromEntries(new URLSearchParams(text));
+  }
+  try {
+    return text === '' ? {} : JSON.parse(text);
+  } catch {
+    throw new GoogleError('INVALID_ARGUMENT');
+  }
+}
+
+function send(response: ServerResponse, status: number, body: object, headers: Route['headers'] = {}): void {
+  response.writeHead(status, { 'content-type': 'application/json; charset=UTF-8', ...cors, ...headers });
+  response.end(JSON.stringify(body));
+}

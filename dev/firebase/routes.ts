@@ -1,0 +1,59 @@
+import { type Accounts } from './accounts.js';
+import { type AdminApi } from './admin-api.js';
+import { type ClientApi } from './client-api.js';
+import { GoogleError } from './google-error.js';
+import { type IdTokens } from './id-tokens.js';
+import { type Request, type Route } from './router.js';
+
+interface Parts {
+  readonly projectId: string;
+  readonly client: ClientApi;
+  readonly admin: AdminApi;
+  readonly accounts: Accounts;
+  readonly idTokens: IdTokens;
+}
+
+/** The public Firebase Auth REST API as far as this project and the client SDK use it. */
+export function routes({ projectId, client, admin, accounts, idTokens }: Parts): readonly Route[] {
+  const post = (path: RegExp, answer: Route['answer']): Route => ({ method: 'POST', path, answer });
+  const forAdmin = (answer: (body: unknown) => object) => (request: Request) => {
+    if (!/^Bearer \S/.test(request.headers.authorization ?? '')) throw new GoogleError('UNAUTHENTICATED', 401);
+    if (request.params.project !== projectId) throw new GoogleError('PROJECT_NOT_FOUND', 404);
+    return answer(request.body);
+  };
+  return [
+    post(/^\/v1\/accounts:signUp$/, ({ body }) => client.signUp(body)),
+    post(/^\/v1\/accounts:signInWithPassword$/, ({ body }) => client.signInWithPassword(body)),
+    post(/^\/v1\/accounts:lookup$/, ({ body }) => client.lookup(body)),
+    post(/^\/v1\/accounts:update$/, ({ body }) => client.update(body)),
+    post(/^\/v1\/accounts:sendOobCode$/, ({ body }) => client.sendOobCode(body)),
+    post(/^\/v1\/accounts:delete$/, ({ body }) => client.delete(body)),
+    post(/^\/v1\/token$/, ({ body }) => client.refresh(body)),
+    post(
+      /^\/v1\/projects\/(?<project>[^/]+)\/accounts:lookup$/,
+      forAdmin((body) => admin.lookup(body)),
+    ),
+    post(
+      /^\/v1\/projects\/(?<project>[^/]+)\/accounts:update$/,
+      forAdmin((body) => admin.update(body)),
+    ),
+    post(
+      /^\/v1\/projects\/(?<project>[^/]+)\/accounts:delete$/,
+      forAdmin((body) => admin.delete(body)),
+    ),
+    {
+      method: 'GET',
+      path: /^\/robot\/v1\/metadata\/x509\/securetoken@system\.gserviceaccount\.com$/,
+      headers: { 'cache-control': 'public, max-age=21600, must-revalidate, no-transform' },
+      answer: () => idTokens.certificates(),
+    },
+    {
+      // Not Google's but its emulator's: where development finds the codes that would have been mailed.
+      method: 'GET',
+      path: /^\/emulator\/v1\/projects\/(?<project>[^/]+)\/oobCodes$/,
+      answer: () => ({
+        oobCodes: accounts.listOobCodes().map(({ email, requestType, oobCode }) => ({ email, requestType, oobCode })),
+      }),
+    },
+  ];
+}

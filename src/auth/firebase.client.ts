@@ -1,0 +1,255 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Agent } from 'node:https';
+import { type OnApplicationShutdown } from '@nestjs/common';
+import { type App, type AppOptions, cert, deleteApp, FirebaseError, initializeApp } from 'firebase-admin/app';
+import { type Auth, getAuth } from 'firebase-admin/auth';
+import { z } from 'zod';
+import { type Clock, type GatekeeperConfig } from '../config/index.js';
+
+export interface FirebaseClientOptions extends Readonly<GatekeeperConfig['firebase']> {
+  /** How long an answer may take before the provider counts as unavailable. */
+  readonly timeoutMs?: number;
+}
+
+/** What a verified ID token says. */
+export interface VerifiedIdToken {
+  readonly uid: string;
+  readonly email?: string;
+  readonly emailVerified: boolean;
+  /** When the person signed in; revocation compares it with `tokensValidAfter`. */
+  readonly authTime: Date;
+  readonly issuedAt: Date;
+  /** `password`, `google.com`, `apple.com`, … */
+  readonly signInProvider: string;
+}
+
+/** An account as the provider has it at this moment. */
+export interface FirebaseAccount {
+  readonly disabled: boolean;
+  /** A sign-in before it is revoked. */
+  readonly tokensValidAfter: Date;
+  readonly email?: string;
+  readonly emailVerified: boolean;
+}
+
+const faults = {
+  expired: 'The ID token has expired: get a fresh one from Firebase.',
+  from_the_future: 'The ID token is dated in the future.',
+  invalid: 'Expected an ID token that Firebase signed for this project.',
+};
+
+export type FirebaseTokenFault = keyof typeof faults;
+
+/** The ID token proves nothing. The message may be shown to its bearer; it carries no part of the token. */
+export class FirebaseTokenError extends Error {
+  constructor(readonly reason: FirebaseTokenFault) {
+    super(faults[reason]);
+    this.name = 'FirebaseTokenError';
+  }
+}
+
+/** The provider gave no usable answer in time: this says nothing about the token or the account. */
+export class FirebaseUnavailable extends Error {
+  /** @param code what the library called it, for the log; its messages may quote addresses. */
+  constructor(readonly code: string) {
+    super('Firebase cannot be asked at the moment.');
+    this.name = 'FirebaseUnavailable';
+  }
+}
+
+/** A token's times are whole seconds of another machine's clock. */
+const skewMs = 60_000;
+
+/** Google's are 1 to 2 kB, with the largest custom claims 3 kB. */
+const maxTokenLength = 8 * 1024;
+
+const headerSchema = z.object({ alg: z.literal('RS256'), kid: z.string().min(1) });
+const unsignedHeaderSchema = z.object({ alg: z.literal('none') });
+
+const claimsSchema = z.object({
+  sub: z.string().min(1).max(128),
+  iat: z.int().nonnegative(),
+  exp: z.int().nonnegative(),
+  auth_time: z.int().nonnegative(),
+  email: z.string().optional(),
+  email_verified: z.boolean().default(false),
+  firebase: z.object({ sign_in_provider: z.string() }),
+});
+
+type Claims = z.output<typeof claimsSchema>;
+
+/**
+ * Firebase Auth, as far as this service asks it. The one file that knows firebase-admin.
+ *
+ * ID tokens are verified here by their RS256 signature; the network is only asked for Google's certificates, when the
+ * ones at hand are past their max-age. Nothing unsigned is accepted, with one exception: `emulatorHost` makes the
+ * library take the Firebase emulator's unsigned tokens *instead*, which the configuration refuses in production.
+ */
+export class FirebaseClient implements OnApplicationShutdown {
+  private readonly app: App;
+  private readonly auth: Auth;
+  private readonly agent: Agent | undefined;
+  private readonly header: z.ZodType;
+  private readonly timeoutMs: number;
+
+  constructor(
+    options: FirebaseClientOptions,
+    private readonly clock: Clock,
+  ) {
+    this.agent = options.standIn && new StandInAgent(options.standIn);
+    this.app = initializeApp(appOptions(options, this.agent), `vpn-${randomUUID()}`);
+    this.auth = withEmulatorHost(options.emulatorHost, () => getAuth(this.app));
+    this.header = options.emulatorHost === undefined ? headerSchema : unsignedHeaderSchema;
+    this.timeoutMs = options.timeoutMs ?? 3_000;
+  }
+
+  /**
+   * Verifies signature, audience, issuer and times. Revocation is not looked up: compare `authTime` with `lookUp`.
+   *
+   * Both clocks must agree that a token has not expired: the library's, which is the machine's, and ours, which tests
+   * move. The library does not look at times in the future; we do.
+   *
+   * @throws {FirebaseTokenError} the token proves nothing.
+   * @throws {FirebaseUnavailable} Google's certificates could not be fetched.
+   */
+  async verifyIdToken(token: string): Promise<VerifiedIdToken> {
+    assertWellFormed(token, this.header);
+    const decoded = await this.ask(this.auth.verifyIdToken(token)).catch(rethrowVerification);
+    const claims = claimsSchema.parse(decoded);
+    this.assertCurrent(claims);
+    return {
+      uid: claims.sub,
+      email: claims.email,
+      emailVerified: claims.email_verified,
+      authTime: fromSeconds(claims.auth_time),
+      issuedAt: fromSeconds(claims.iat),
+      signInProvider: claims.firebase.sign_in_provider,
+    };
+  }
+
+  /**
+   * Asks the provider for an account.
+   *
+   * @returns undefined when it does not exist (any more).
+   * @throws {FirebaseUnavailable}
+   */
+  async lookUp(uid: string): Promise<FirebaseAccount | undefined> {
+    try {
+      const account = await this.ask(this.auth.getUser(uid));
+      return {
+        disabled: account.disabled,
+        tokensValidAfter: new Date(account.tokensValidAfterTime ?? 0),
+        email: account.email,
+        emailVerified: account.emailVerified,
+      };
+    } catch (error) {
+      if (codeOf(error) === 'auth/user-not-found') return undefined;
+      throw unavailable(error);
+    }
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await deleteApp(this.app);
+    this.agent?.destroy();
+  }
+
+  private assertCurrent({ iat, auth_time, exp }: Claims): void {
+    const now = this.clock.now().getTime();
+    if (fromSeconds(exp).getTime() <= now) throw new FirebaseTokenError('expired');
+    if (fromSeconds(Math.max(iat, auth_time)).getTime() > now + skewMs) throw new FirebaseTokenError('from_the_future');
+  }
+
+  /** The library retries for half a minute and more; who waits for us does not. */
+  private async ask<T>(answer: Promise<T>): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(new FirebaseUnavailable('timeout')), this.timeoutMs);
+    try {
+      return await Promise.race([answer, promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/**
+ * Sends every request to the stand-in, whatever host it names. TLS still checks that name: only `*.googleapis.com`
+ * passes, and only under the stand-in's own CA.
+ */
+class StandInAgent extends Agent {
+  constructor(private readonly standIn: NonNullable<FirebaseClientOptions['standIn']>) {
+    super({ keepAlive: true, ca: readFileSync(standIn.caFile) });
+  }
+
+  override createConnection(...[options, callback]: Parameters<Agent['createConnection']>) {
+    const { host, port } = this.standIn;
+    return super.createConnection({ ...options, host, port }, callback);
+  }
+}
+
+/** `cert` would fetch its access token past the agent, hence another credential for the stand-in. */
+function appOptions({ projectId, serviceAccount, standIn }: FirebaseClientOptions, httpAgent?: Agent): AppOptions {
+  if (standIn) {
+    const getAccessToken = () => Promise.resolve({ access_token: 'stand-in', expires_in: 3600 });
+    return { projectId, httpAgent, credential: { getAccessToken } };
+  }
+  return { projectId, ...(serviceAccount && { credential: cert({ projectId, ...serviceAccount }) }) };
+}
+
+/**
+ * The library takes this one setting, which turns signatures off, from the process's environment, and at this moment:
+ * make it what our configuration says, set or not.
+ */
+function withEmulatorHost<T>(host: string | undefined, create: () => T): T {
+  const name = 'FIREBASE_AUTH_EMULATOR_HOST';
+  const before = process.env[name];
+  const set = (value: string | undefined) => {
+    if (value === undefined) delete process.env[name];
+    else process.env[name] = value;
+  };
+  set(host);
+  try {
+    return create();
+  } finally {
+    set(before);
+  }
+}
+
+/** Before the library sees it: on a payload that is no object it fails as it does when Google is away. */
+function assertWellFormed(token: string, header: z.ZodType): void {
+  const parts = token.length <= maxTokenLength ? /^([\w-]+)\.([\w-]+)\.([\w-]*)$/.exec(token) : null;
+  const isOf = (schema: z.ZodType, part = '') => schema.safeParse(parseJson(part)).success;
+  if (!isOf(header, parts?.[1]) || !isOf(claimsSchema, parts?.[2])) throw new FirebaseTokenError('invalid');
+}
+
+function parseJson(part: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(part, 'base64url').toString());
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The library reports missing certificates as it does a bad token, as `auth/argument-error`: only what it says of "the
+ * Firebase ID token" is about the token.
+ */
+function rethrowVerification(error: unknown): never {
+  const code = codeOf(error);
+  if (code === 'auth/id-token-expired') throw new FirebaseTokenError('expired');
+  const isAboutToken = error instanceof FirebaseError && error.message.startsWith('Firebase ID token has ');
+  if (code === 'auth/argument-error' && isAboutToken) throw new FirebaseTokenError('invalid');
+  throw unavailable(error);
+}
+
+function unavailable(error: unknown): FirebaseUnavailable {
+  return error instanceof FirebaseUnavailable ? error : new FirebaseUnavailable(codeOf(error));
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof FirebaseError ? error.code : 'unknown';
+}
+
+function fromSeconds(seconds: number): Date {
+  return new Date(seconds * 1000);
+}
