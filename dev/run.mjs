@@ -16,6 +16,7 @@ const tools = {
   types: ['tsc', '-p', 'tsconfig.json', '--noEmit'],
   imports: program('dist/dev/check-imports.js'),
   openapi: [...program('dist/dev/openapi.js'), '--check'],
+  privacy: [...program('dist/dev/privacy-doc.js'), '--check'],
 };
 
 /** Each task is one or more commands, run in turn until one fails; further arguments go to the last. */
@@ -27,6 +28,7 @@ const tasks = {
   'db:migrate': [program('dist/src/prisma/migrate/main.js')],
   'db:diff': [program('dist/dev/db-diff.js')],
   openapi: [program('dist/dev/openapi.js')],
+  'docs:privacy': [program('dist/dev/privacy-doc.js')],
   bench: [program('dist/bench/main.js')],
   build: [],
   test: [['vitest', 'run']],
