@@ -1,5 +1,5 @@
-import { createServer } from 'node:net';
 import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type FirebaseStandIn, type IdTokenOverrides, startFirebaseStandIn } from '../../dev/firebase/index.js';
 import { TestClock } from '../../test/support/test-clock.js';
@@ -220,13 +220,21 @@ describe('a provider that is away', () => {
   });
 
   it('or that listens to nothing', async () => {
-    const closed = createServer().listen(0, '127.0.0.1');
-    await once(closed, 'listening');
-    const address = closed.address();
-    closed.close();
-    const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
-    const lost = newClient({ standIn: { ...firebase.tls, port } });
+    const closed = await listen();
+    await closed.close();
+    const lost = newClient({ standIn: { ...firebase.tls, port: closed.port } });
     await expect(lost.lookUp('someone')).rejects.toMatchObject({ code: 'app/network-error' });
+  });
+
+  it('or that takes connections and no more leaves none behind', async () => {
+    const silent = await listen();
+    const waiting = newClient({ standIn: { ...firebase.tls, port: silent.port }, timeoutMs: 200 });
+    const token = await firebase.mintIdToken('someone');
+    const asked = Array.from({ length: 20 }, () => waiting.verifyIdToken(token));
+    for (const answer of asked) await expect(answer).rejects.toMatchObject({ code: 'timeout' });
+    expect(silent.sockets.size).toBeGreaterThan(0);
+    await vi.waitFor(() => expect(silent.sockets.size).toBe(0), 2_000);
+    await silent.close();
   });
 });
 
@@ -254,6 +262,23 @@ describe('the Firebase emulator’s unsigned tokens', () => {
     expect(process.env.FIREBASE_AUTH_EMULATOR_HOST).toBeUndefined();
   });
 });
+
+/** Takes connections and never answers. */
+async function listen() {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => undefined).on('close', () => sockets.delete(socket)));
+    socket.resume();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const close = async () => {
+    sockets.forEach((socket) => socket.destroy());
+    server.close();
+    await once(server, 'close');
+  };
+  return { port: (server.address() as AddressInfo).port, sockets, close };
+}
 
 /** Why a token is refused; undefined when it is not. Any other failure is the test's. */
 async function faultOf(token: string): Promise<string | undefined> {

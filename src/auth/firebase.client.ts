@@ -97,11 +97,11 @@ export class FirebaseClient implements OnApplicationShutdown {
     options: FirebaseClientOptions,
     private readonly clock: Clock,
   ) {
-    this.agent = options.standIn && new StandInAgent(options.standIn);
+    this.timeoutMs = options.timeoutMs ?? 3_000;
+    this.agent = options.emulatorHost === undefined ? new FirebaseAgent(this.timeoutMs, options.standIn) : undefined;
     this.app = initializeApp(appOptions(options, this.agent), `vpn-${randomUUID()}`);
     this.auth = withEmulatorHost(options.emulatorHost, () => getAuth(this.app));
     this.header = options.emulatorHost === undefined ? headerSchema : unsignedHeaderSchema;
-    this.timeoutMs = options.timeoutMs ?? 3_000;
   }
 
   /**
@@ -173,27 +173,35 @@ export class FirebaseClient implements OnApplicationShutdown {
 }
 
 /**
- * Sends every request to the stand-in, whatever host it names. TLS still checks that name: only `*.googleapis.com`
+ * Ends connections that fall silent: the library sets no limit for certificates, so each token that waits for them would
+ * leave a connection behind.
+ *
+ * With a stand-in, every request goes there, whatever host it names. TLS still checks that name: only `*.googleapis.com`
  * passes, and only under the stand-in's own CA.
  */
-class StandInAgent extends Agent {
-  constructor(private readonly standIn: NonNullable<FirebaseClientOptions['standIn']>) {
-    super({ keepAlive: true, ca: readFileSync(standIn.caFile) });
+class FirebaseAgent extends Agent {
+  constructor(
+    timeout: number,
+    private readonly standIn: FirebaseClientOptions['standIn'],
+  ) {
+    super({ keepAlive: true, timeout, ...(standIn && { ca: readFileSync(standIn.caFile) }) });
   }
 
   override createConnection(...[options, callback]: Parameters<Agent['createConnection']>) {
-    const { host, port } = this.standIn;
-    return super.createConnection({ ...options, host, port }, callback);
+    const address = this.standIn && { host: this.standIn.host, port: this.standIn.port };
+    const socket = super.createConnection({ ...options, ...address }, callback);
+    socket?.on('timeout', () => socket.destroy(new Error('Google fell silent.')));
+    return socket;
   }
 }
 
-/** `cert` would fetch its access token past the agent, hence another credential for the stand-in. */
 function appOptions({ projectId, serviceAccount, standIn }: FirebaseClientOptions, httpAgent?: Agent): AppOptions {
+  const options = { projectId, ...(httpAgent && { httpAgent }) };
+  // Not `cert` with a stand-in: it would fetch its access token past the agent, from Google.
   if (standIn) {
-    const getAccessToken = () => Promise.resolve({ access_token: 'stand-in', expires_in: 3600 });
-    return { projectId, httpAgent, credential: { getAccessToken } };
+    return { ...options, credential: { getAccessToken: async () => ({ access_token: 'stand-in', expires_in: 3600 }) } };
   }
-  return { projectId, ...(serviceAccount && { credential: cert({ projectId, ...serviceAccount }) }) };
+  return { ...options, ...(serviceAccount && { credential: cert({ projectId, ...serviceAccount }) }) };
 }
 
 /**

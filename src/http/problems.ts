@@ -33,6 +33,7 @@ export const problems = {
   token_quota_exceeded: [429, 'The token quota is used up'],
   token_reused: [409, 'Token reuse detected'],
   trial_already_used: [409, 'The trial was already used'],
+  trial_not_offered: [403, 'No trial is offered'],
   unavailable: [503, 'Temporarily unavailable'],
   unknown_key: [401, 'The token names an unknown key'],
   unknown_location: [404, 'No such location'],

@@ -1,0 +1,26 @@
+import { Controller, Get, Header, UseGuards } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Problems, Returns } from '../http/index.js';
+import { GatekeeperAddressLimit } from '../redis/index.js';
+import { crowdReport } from './crowd.schema.js';
+import { Crowd } from './crowd.service.js';
+
+@ApiTags('auth')
+@Controller('auth/crowd')
+@UseGuards(GatekeeperAddressLimit)
+export class CrowdController {
+  constructor(private readonly crowd: Crowd) {}
+
+  @Get()
+  @Header('cache-control', 'public, max-age=300')
+  @ApiOperation({
+    summary: 'How many tokens the current key has signed',
+    description:
+      'A token hides among those of its key: a client may wait for company. Counted every hour, and rounded.',
+  })
+  @Returns(200, crowdReport)
+  @Problems('rate_limited', 'unavailable')
+  report() {
+    return this.crowd.report();
+  }
+}

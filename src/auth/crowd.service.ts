@@ -1,0 +1,75 @@
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../config/index.js';
+import { encodeBase64url } from '../crypto/index.js';
+import { IssuerKeysService } from '../crypto/issuer/index.js';
+import { Background } from '../health/index.js';
+import { AppError } from '../http/index.js';
+import { GatekeeperLogger } from '../logger/index.js';
+import { type CrowdReport } from './crowd.schema.js';
+import { IssuanceStatisticsStore } from './issuance-statistics.store.js';
+
+const hourMs = 3_600_000;
+/** After the full hour, so that a timer that fires early does not count for the hour before. */
+const offsetMs = 1_000;
+const retryMs = 60_000;
+
+/**
+ * How many tokens the current key has signed, so that a client can wait for company before it spends one.
+ *
+ * Counted on the hour, by every replica at the same time and never when asked: whoever asks before and after a token was
+ * signed, or asks one replica and then another, sees no difference.
+ */
+@Injectable()
+export class Crowd {
+  private counted: CrowdReport | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private stopped = false;
+
+  constructor(
+    private readonly store: IssuanceStatisticsStore,
+    private readonly keys: IssuerKeysService,
+    private readonly clock: Clock,
+    private readonly logger: GatekeeperLogger,
+    background: Background,
+  ) {
+    background.add({ start: () => this.tick(), stop: () => this.stop() });
+  }
+
+  /** @throws {AppError} `unavailable` until the first count */
+  report(): CrowdReport {
+    const keyId = encodeBase64url(this.keys.signingKey().keyId);
+    if (this.counted === undefined) throw new AppError('unavailable', 'The crowd is not counted yet. Try again.');
+    // At that count this key did not sign yet.
+    return this.counted.keyId === keyId ? this.counted : { keyId, tokens: '<20', asOf: this.counted.asOf };
+  }
+
+  async refresh(): Promise<void> {
+    const { keyId } = this.keys.signingKey();
+    const asOf = this.clock.now().toISOString();
+    this.counted = { keyId: encodeBase64url(keyId), tokens: rounded(await this.store.signedBy(keyId)), asOf };
+  }
+
+  private async tick(): Promise<void> {
+    try {
+      await this.refresh();
+      this.scheduleNext(hourMs + offsetMs - (this.clock.now().getTime() % hourMs));
+    } catch (error) {
+      this.logger.error('crowd_not_counted', error);
+      this.scheduleNext(retryMs);
+    }
+  }
+
+  private scheduleNext(delayMs: number): void {
+    if (!this.stopped) this.timer = setTimeout(() => void this.tick(), delayMs).unref();
+  }
+
+  private stop(): void {
+    this.stopped = true;
+    clearTimeout(this.timer);
+  }
+}
+
+/** To two significant digits; "<20" below 20. */
+export function rounded(tokens: number): CrowdReport['tokens'] {
+  return tokens < 20 ? '<20' : Number(tokens.toPrecision(2));
+}

@@ -1,0 +1,30 @@
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../config/index.js';
+import { type DailyIssuance, IdentityUpkeep } from '../prisma/identity/index.js';
+import { IssuanceStatisticsStore } from './issuance-statistics.store.js';
+
+const upkeepSeconds = 600;
+
+/** Another replica's clock may run behind and still count on rows that ours would close. */
+const marginMs = 5 * 60_000;
+
+/** Turns issuances into totals once their key has stopped signing. */
+@Injectable()
+export class IssuanceStatistics {
+  constructor(
+    private readonly store: IssuanceStatisticsStore,
+    private readonly clock: Clock,
+    upkeep: IdentityUpkeep,
+  ) {
+    upkeep.every('close-issuance', upkeepSeconds, () => this.close());
+  }
+
+  async close(): Promise<void> {
+    await this.store.closeKeys(new Date(this.clock.now().getTime() - marginMs));
+  }
+
+  /** Totals of closed epochs, newest first: per key and plan, "<20" for fewer than 20. */
+  async daily(days: number): Promise<DailyIssuance[]> {
+    return this.store.daily(new Date(this.clock.now().getTime() - days * 86_400_000));
+  }
+}

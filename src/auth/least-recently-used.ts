@@ -1,0 +1,27 @@
+/** A map of bounded size: the entry that was longest not read or written makes room for a new one. */
+export class LeastRecentlyUsed<Key, Value> {
+  // A Map keeps the order of insertion: oldest first.
+  private readonly entries = new Map<Key, Value>();
+
+  constructor(private readonly most: number) {}
+
+  get(key: Key): Value | undefined {
+    const value = this.entries.get(key);
+    if (value !== undefined) this.set(key, value);
+    return value;
+  }
+
+  set(key: Key, value: Value): void {
+    this.entries.delete(key);
+    this.entries.set(key, value);
+    if (this.entries.size <= this.most) return;
+    for (const oldest of this.entries.keys()) {
+      this.entries.delete(oldest);
+      return;
+    }
+  }
+
+  delete(key: Key): void {
+    this.entries.delete(key);
+  }
+}

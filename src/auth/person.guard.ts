@@ -1,0 +1,44 @@
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { type FastifyRequest } from 'fastify';
+import { GatekeeperRateLimiter } from '../redis/index.js';
+import { FirebaseClient, FirebaseTokenError, type VerifiedIdToken } from './firebase.client.js';
+import { invalidIdToken, missingIdToken } from './id-token-problems.js';
+import { People, providerProblem } from './people.service.js';
+import { rememberPerson } from './person.js';
+
+/**
+ * Lets signed-in people through: `Authorization: Bearer <Firebase ID token>`. The token goes no further than here; handlers
+ * take a `@CurrentPerson()`.
+ */
+@Injectable()
+export class PersonGuard implements CanActivate {
+  constructor(
+    private readonly firebase: FirebaseClient,
+    private readonly limiter: GatekeeperRateLimiter,
+    private readonly people: People,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const bearer = await this.verify(bearerToken(request.headers.authorization));
+    await this.limiter.consume('person', bearer.uid);
+    rememberPerson(request, await this.people.recognise(bearer));
+    return true;
+  }
+
+  private async verify(idToken: string): Promise<VerifiedIdToken> {
+    try {
+      return await this.firebase.verifyIdToken(idToken);
+    } catch (error) {
+      if (error instanceof FirebaseTokenError) throw invalidIdToken(error.message);
+      throw providerProblem(error);
+    }
+  }
+}
+
+/** RFC 6750 §2.1; the scheme's name is case-insensitive (RFC 9110 §11.1). */
+function bearerToken(authorization: string | undefined): string {
+  const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
+  if (token === undefined) throw missingIdToken();
+  return token;
+}

@@ -1,0 +1,29 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+
+/** Whoever a request comes from, as `PersonGuard` recognised them. */
+export interface Person {
+  /** Joins the person's own rows. */
+  readonly userId: string;
+  /** Names the account at Firebase. */
+  readonly firebaseUid: string;
+  readonly email?: string;
+  readonly emailVerified: boolean;
+  /** When they signed in, not when the token was last refreshed. */
+  readonly authTime: Date;
+}
+
+// Beside the request rather than on it: nothing that prints or copies a request meets the person.
+const recognised = new WeakMap<object, Person>();
+
+export function rememberPerson(request: object, person: Person): void {
+  recognised.set(request, person);
+}
+
+export function personOf(_: unknown, context: ExecutionContext): Person {
+  const person = recognised.get(context.switchToHttp().getRequest<object>());
+  if (person === undefined) throw new Error('@CurrentPerson() needs @UseGuards(PersonGuard) on its handler');
+  return person;
+}
+
+/** The signed-in person, as a parameter of a handler behind `PersonGuard`. */
+export const CurrentPerson = createParamDecorator(personOf);

@@ -1,0 +1,55 @@
+import { Body, Controller, Header, HttpCode, Post, UseGuards } from '@nestjs/common';
+import { RouteConstraints } from '@nestjs/platform-fastify';
+import { ApiBearerAuth, ApiExcludeEndpoint, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Problems, Returns } from '../http/index.js';
+import { GatekeeperAddressLimit } from '../redis/index.js';
+import { CurrentPerson, type Person } from './person.js';
+import { PersonGuard } from './person.guard.js';
+import { privateTokenRequest } from './private-token-request.js';
+import { tokenResponseType, vpnTokenRequest, type VpnTokenRequest, vpnTokenResponse } from './vpn-token.schema.js';
+import { VpnTokenService } from './vpn-token.service.js';
+
+@ApiTags('auth')
+@ApiBearerAuth('idToken')
+@Controller('auth/vpn-token')
+@UseGuards(GatekeeperAddressLimit, PersonGuard)
+export class VpnTokenController {
+  constructor(private readonly tokens: VpnTokenService) {}
+
+  @Post()
+  @Header('cache-control', 'no-store')
+  @ApiOperation({
+    summary: 'Sign blinded tokens',
+    description:
+      'One `blindedToken`, or up to 32 `blindedTokens` of which all are signed or none. Each distinct blinded token counts ' +
+      'once against the daily quota of its key; a repeat gives the same signature for free, so retry without fear. ' +
+      'Privacy Pass clients send `application/private-token-request` (RFC 9578 §6.1, 259 bytes) instead and get ' +
+      '`application/private-token-response` (256 bytes).',
+  })
+  @Returns(200, vpnTokenResponse, 'The blind signatures; nothing in them or beside them depends on the person.')
+  @Problems(
+    'invalid_request',
+    'missing_id_token',
+    'invalid_id_token',
+    'subscription_inactive',
+    'key_retired',
+    'invalid_token_request',
+    'token_quota_exceeded',
+    'rate_limited',
+    'identity_provider_unavailable',
+    'unavailable',
+  )
+  async issue(@CurrentPerson() person: Person, @Body({ schema: vpnTokenRequest }) body: VpnTokenRequest) {
+    return this.tokens.issue(person, body);
+  }
+
+  @Post()
+  @RouteConstraints(privateTokenRequest)
+  @HttpCode(200)
+  @Header('cache-control', 'no-store')
+  @Header('content-type', tokenResponseType)
+  @ApiExcludeEndpoint()
+  async issueBinary(@CurrentPerson() person: Person, @Body() body: Buffer): Promise<Buffer> {
+    return this.tokens.issueBinary(person, body);
+  }
+}

@@ -1,0 +1,32 @@
+import { type DynamicModule, Module, type Type } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { type FastifyAdapter } from '@nestjs/platform-fastify';
+import { IssuerModule } from '../crypto/issuer/index.js';
+import { AuthModule } from './auth.module.js';
+import { CrowdController } from './crowd.controller.js';
+import { Crowd } from './crowd.service.js';
+import { IssuanceStatistics } from './issuance-statistics.service.js';
+import { IssuanceStatisticsStore } from './issuance-statistics.store.js';
+import { IssuanceStore } from './issuance.store.js';
+import { acceptPrivateTokenRequests } from './private-token-request.js';
+import { VpnTokenController } from './vpn-token.controller.js';
+import { VpnTokenService } from './vpn-token.service.js';
+
+/** Issuing: blinded tokens signed for people who may have them. */
+@Module({
+  controllers: [VpnTokenController, CrowdController],
+  providers: [VpnTokenService, IssuanceStore, IssuanceStatistics, IssuanceStatisticsStore, Crowd],
+  exports: [IssuanceStatistics],
+})
+export class VpnTokenModule {
+  /** @param entitlements exports an `EntitlementReader` */
+  static with(entitlements: Type): DynamicModule {
+    return { module: VpnTokenModule, imports: [AuthModule, IssuerModule, entitlements] };
+  }
+
+  // Here and not in onModuleInit: Nest declares the routes before that. The operator's command has no HTTP adapter.
+  constructor(host: HttpAdapterHost<FastifyAdapter>) {
+    const adapter: FastifyAdapter | undefined = host.httpAdapter;
+    if (adapter !== undefined) acceptPrivateTokenRequests(adapter.getInstance());
+  }
+}

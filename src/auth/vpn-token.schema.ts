@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { base64urlBytes, signatureBytes } from '../crypto/index.js';
+
+export const tokenRequestType = 'application/private-token-request';
+export const tokenResponseType = 'application/private-token-response';
+
+/** Most tokens of one request: a wallet for an app that fetches ahead. */
+export const mostBlindedTokens = 32;
+
+const exampleElement = Buffer.alloc(signatureBytes, 0x5a).toString('base64url');
+const exampleKeyId = Buffer.alloc(32, 0xa5).toString('base64url');
+
+const blindedToken = base64urlBytes(signatureBytes).describe(
+  'A blinded token (RFC 9474, Blind): 256 bytes, base64url without padding.',
+);
+
+/** One of `blindedToken` and `blindedTokens`. */
+export const vpnTokenRequest = z
+  .strictObject({
+    blindedToken: blindedToken.optional(),
+    blindedTokens: z
+      .array(blindedToken)
+      .min(1)
+      .max(mostBlindedTokens)
+      .optional()
+      .describe('A batch: all are signed or none.'),
+    keyId: base64urlBytes(32)
+      .optional()
+      .describe('The key that the tokens were blinded for, from the directory. The current one when absent.'),
+  })
+  .refine(({ blindedToken, blindedTokens }) => (blindedToken === undefined) !== (blindedTokens === undefined), {
+    error: 'expected either blindedToken or blindedTokens',
+    path: ['blindedToken'],
+  })
+  .meta({ examples: [{ blindedToken: exampleElement }, { blindedTokens: [exampleElement], keyId: exampleKeyId }] });
+
+const common = {
+  keyId: z.string().describe('The key that signed: 32 bytes, base64url.'),
+  expiry: z.literal('24h').describe('A token is good for at least this long.'),
+  expiresAt: z.iso.datetime().describe('When tokens of this key end; the same for everyone.'),
+};
+
+const signature = z.string().describe('The blind signature: 256 bytes, base64url without padding.');
+
+const exampleCommon = { keyId: exampleKeyId, expiry: '24h', expiresAt: '2030-01-03T00:10:00.000Z' } as const;
+
+export const vpnTokenResponse = z.union([
+  z
+    .strictObject({ signature, ...common })
+    .describe('To a blindedToken.')
+    .meta({ examples: [{ signature: exampleElement, ...exampleCommon }] }),
+  z
+    .strictObject({ signatures: z.array(signature).describe('In the order of the request.'), ...common })
+    .describe('To blindedTokens.')
+    .meta({ examples: [{ signatures: [exampleElement], ...exampleCommon }] }),
+]);
+
+export type VpnTokenRequest = z.output<typeof vpnTokenRequest>;
+export type VpnTokenResponse = z.input<typeof vpnTokenResponse>;

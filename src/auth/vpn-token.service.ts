@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../config/index.js';
+import { encodeBase64url, epochTimes, parseTokenRequest } from '../crypto/index.js';
+import { IssuerKeysService, type SigningKey } from '../crypto/issuer/index.js';
+import { AppError } from '../http/index.js';
+import { type Entitlement, EntitlementReader } from './entitlement-reader.js';
+import { IssuanceStore } from './issuance.store.js';
+import { type Person } from './person.js';
+import { type VpnTokenRequest, type VpnTokenResponse } from './vpn-token.schema.js';
+
+/**
+ * Signs blinded tokens for people who may have them. In this order, so that nothing is counted that is not signed: access,
+ * key, messages, quota, signatures. A crash after the quota costs nothing either: the same message is signed again for free.
+ *
+ * What it answers depends on the key and the blinded messages alone, never on the person.
+ */
+@Injectable()
+export class VpnTokenService {
+  constructor(
+    private readonly entitlements: EntitlementReader,
+    private readonly keys: IssuerKeysService,
+    private readonly store: IssuanceStore,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * @throws {AppError} `subscription_inactive`, `key_retired`, `invalid_token_request`, `token_quota_exceeded`
+   */
+  async issue(person: Person, { blindedToken, blindedTokens, keyId }: VpnTokenRequest): Promise<VpnTokenResponse> {
+    const entitlement = await this.entitlementOf(person);
+    const key = this.keyNamed(keyId);
+    const messages = blindedTokens ?? (blindedToken === undefined ? [] : [blindedToken]);
+    const signatures = await this.sign(person, entitlement, key, messages);
+    const common = {
+      keyId: encodeBase64url(key.keyId),
+      expiry: '24h',
+      expiresAt: key.verifyUntil.toISOString(),
+    } as const;
+    if (blindedTokens !== undefined) return { signatures: signatures.map(encodeBase64url), ...common };
+    return { signature: signatures.map(encodeBase64url).join(''), ...common };
+  }
+
+  /**
+   * A TokenRequest to a TokenResponse (RFC 9578 §6.1, §6.2): 259 bytes to 256.
+   *
+   * @throws {AppError} as `issue`; whatever is wrong with the request itself is `invalid_token_request`
+   */
+  async issueBinary(person: Person, body: Buffer): Promise<Buffer> {
+    const entitlement = await this.entitlementOf(person);
+    const request = parseTokenRequest(body);
+    if (request === undefined)
+      throw invalidTokenRequest('Expected 259 bytes: type 0x0002, key id byte, blinded message.');
+    const key = this.keys.keyForTruncated(request.truncatedKeyId);
+    if (key === undefined) throw invalidTokenRequest('No key that signs has this id. Read the directory again.');
+    return Buffer.concat(await this.sign(person, entitlement, key, [request.blindedMessage]));
+  }
+
+  private async entitlementOf({ userId }: Person): Promise<Entitlement> {
+    const entitlement = await this.entitlements.entitlementOf(userId, this.clock.now());
+    if (entitlement !== undefined) return entitlement;
+    throw new AppError('subscription_inactive', 'Tokens need an active subscription or trial. See GET /subscription.');
+  }
+
+  private keyNamed(keyId: Buffer | undefined): SigningKey {
+    const key = keyId === undefined ? this.keys.signingKey() : this.keys.keyFor(keyId);
+    if (key !== undefined) return key;
+    throw new AppError('key_retired', 'This key does not sign (any more). Read the directory and blind again.');
+  }
+
+  private async sign(
+    person: Person,
+    entitlement: Entitlement,
+    key: SigningKey,
+    messages: readonly Buffer[],
+  ): Promise<Buffer[]> {
+    if (messages.some((message) => key.refusalOf(message) !== undefined)) {
+      throw invalidTokenRequest('A blinded token is a number between 2 and n - 2, n being the modulus of its key.');
+    }
+    await this.spendQuota(person, entitlement, key, messages);
+    const signatures: Buffer[] = [];
+    for (const message of messages) {
+      // A batch takes some 10 ms of this thread: others get their turn between its signatures.
+      if (signatures.length > 0) await setImmediate();
+      signatures.push(key.blindSign(message));
+    }
+    return signatures;
+  }
+
+  private async spendQuota(
+    { userId }: Person,
+    { planId, dailyTokens }: Entitlement,
+    key: SigningKey,
+    messages: readonly Buffer[],
+  ): Promise<void> {
+    const hashes = messages.map((message) => createHash('sha256').update(message).digest());
+    if (await this.store.count({ userId, keyId: key.keyId, planId, hashes }, dailyTokens)) return;
+    const remaining = Math.max(0, dailyTokens - (await this.store.countedSoFar(userId, key.keyId)));
+    // The next epoch's key brings a fresh quota.
+    const resetsAt = epochTimes(key.epoch + 1).notBefore;
+    const seconds = Math.max(1, Math.ceil((resetsAt.getTime() - this.clock.now().getTime()) / 1000));
+    throw new AppError('token_quota_exceeded', `${remaining} of ${dailyTokens} tokens are left for this key.`, {
+      headers: { 'retry-after': String(seconds) },
+      extras: { remaining, resetsAt: resetsAt.toISOString() },
+    });
+  }
+}
+
+function invalidTokenRequest(detail: string): AppError {
+  return new AppError('invalid_token_request', detail);
+}

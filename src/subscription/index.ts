@@ -1,0 +1,3 @@
+export { Plans } from './plans.service.js';
+export { type Plan } from './subscription-state.js';
+export { SubscriptionModule } from './subscription.module.js';

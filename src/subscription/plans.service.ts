@@ -1,0 +1,34 @@
+import { Injectable } from '@nestjs/common';
+import { Background } from '../health/index.js';
+import { PlansStore } from './plans.store.js';
+import { planInput } from './subscription.schema.js';
+import { type Plan } from './subscription-state.js';
+
+/** What a trial grants. Exists in every service, as the operator has last set it. */
+export const standardPlan: Plan = { id: 'standard', name: 'Standard', dailyTokens: 32 };
+
+/** What can be had: the operator's affair. */
+@Injectable()
+export class Plans {
+  constructor(
+    private readonly store: PlansStore,
+    background: Background,
+  ) {
+    background.add({ start: () => store.ensure(standardPlan) });
+  }
+
+  async list(): Promise<Plan[]> {
+    return this.store.list();
+  }
+
+  /**
+   * Adds a plan or changes it, for everyone on it and at once.
+   *
+   * @throws {ZodError} when a field is not as `planInput` says
+   */
+  async set(plan: Plan): Promise<Plan> {
+    const checked = planInput.parse(plan);
+    await this.store.set(checked);
+    return checked;
+  }
+}

@@ -1,0 +1,130 @@
+import { type BlockReason, type SubscriptionProvider } from '../prisma/identity/index.js';
+
+/**
+ * Access is derived at the question and never stored: any source that grants at this moment, unless the person is blocked.
+ * A lapsed `paidThrough` ends access even when no event ever says so.
+ */
+export type SubscriptionState = 'PENDING' | 'TRIAL' | 'ACTIVE' | 'GRACE' | 'SUSPENDED' | 'EXPIRED' | 'REVOKED';
+
+export interface Plan {
+  readonly id: string;
+  readonly name: string;
+  /** Distinct tokens per issuer key. */
+  readonly dailyTokens: number;
+}
+
+/** A subscription as it was last heard of. */
+export interface Source {
+  readonly provider: SubscriptionProvider;
+  readonly status: SubscriptionState;
+  readonly plan: Plan;
+  readonly paidThrough: Date;
+  /** Deadline of a failed payment's grace. */
+  readonly graceUntil: Date | null;
+  readonly cancelAtPeriodEnd: boolean;
+}
+
+/** A subscription as it stands now. */
+export interface SourceNow {
+  readonly provider: SubscriptionProvider;
+  readonly state: SubscriptionState;
+  readonly plan: Plan;
+  /** When its access ends, or ended; null when it never gave any. */
+  readonly until: Date | null;
+  readonly cancelAtPeriodEnd: boolean;
+}
+
+export interface Access {
+  readonly active: boolean;
+  /** The most telling state of all sources; NONE without any; REVOKED when blocked. */
+  readonly state: SubscriptionState | 'NONE';
+  readonly reason: AccessReason;
+  /** When the last granting source ends; without one, when access ended; null when there never was any. */
+  readonly until: Date | null;
+  /** The most generous plan that is granted now. */
+  readonly plan: Plan | null;
+  readonly sources: readonly SourceNow[];
+}
+
+/** Why there is access or none. */
+export const accessReasons = [
+  'paid',
+  'trial',
+  'grace_period',
+  'payment_pending',
+  'payment_overdue',
+  'revoked',
+  'expired',
+  'no_subscription',
+  'blocked_dispute',
+  'blocked_abuse',
+] as const;
+export type AccessReason = (typeof accessReasons)[number];
+
+/** From the most to the least telling. */
+const reasons: Readonly<Record<SubscriptionState, AccessReason>> = {
+  ACTIVE: 'paid',
+  TRIAL: 'trial',
+  GRACE: 'grace_period',
+  PENDING: 'payment_pending',
+  SUSPENDED: 'payment_overdue',
+  REVOKED: 'revoked',
+  EXPIRED: 'expired',
+};
+export const subscriptionStates = Object.keys(reasons) as readonly SubscriptionState[];
+
+const granting: ReadonlySet<SubscriptionState> = new Set(['TRIAL', 'ACTIVE', 'GRACE']);
+
+export function accessAt(now: Date, sources: readonly Source[], blocks: readonly BlockReason[]): Access {
+  const current = sources.map((source) => sourceAt(now, source));
+  const grants = current.filter(({ state }) => granting.has(state));
+  const [block] = blocks;
+  if (block !== undefined) {
+    return { active: false, state: 'REVOKED', reason: `blocked_${block}`, until: null, plan: null, sources: current };
+  }
+  const state = subscriptionStates.find((candidate) => current.some((source) => source.state === candidate));
+  return {
+    active: grants.length > 0,
+    state: state ?? 'NONE',
+    reason: state === undefined ? 'no_subscription' : reasons[state],
+    until: latest(grants.length > 0 ? grants : current),
+    plan: mostGenerous(grants),
+    sources: current,
+  };
+}
+
+/** The table of billing, at one moment. */
+function sourceAt(
+  now: Date,
+  { provider, status, plan, paidThrough, graceUntil, cancelAtPeriodEnd }: Source,
+): SourceNow {
+  const common = { provider, plan, cancelAtPeriodEnd };
+  switch (status) {
+    case 'TRIAL':
+    case 'ACTIVE':
+      return { ...common, state: now < paidThrough ? status : 'EXPIRED', until: paidThrough };
+    case 'GRACE': {
+      // Without a deadline there is no grace beyond what is paid.
+      const until = graceUntil ?? paidThrough;
+      return { ...common, state: now < until ? 'GRACE' : 'SUSPENDED', until };
+    }
+    case 'PENDING':
+      return { ...common, state: status, until: null };
+    case 'SUSPENDED':
+    case 'EXPIRED':
+    case 'REVOKED':
+      return { ...common, state: status, until: paidThrough < now ? paidThrough : null };
+  }
+}
+
+function latest(sources: readonly SourceNow[]): Date | null {
+  const ends = sources.flatMap(({ until }) => (until === null ? [] : [until.getTime()]));
+  return ends.length === 0 ? null : new Date(Math.max(...ends));
+}
+
+function mostGenerous(grants: readonly SourceNow[]): Plan | null {
+  const [best] = grants
+    .map(({ plan }) => plan)
+    .toSorted((a, b) => b.dailyTokens - a.dailyTokens || (a.id < b.id ? -1 : 1));
+  return best ?? null;
+}

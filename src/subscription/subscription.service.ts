@@ -1,0 +1,78 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { type Entitlement, type EntitlementReader, People, type Person } from '../auth/index.js';
+import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
+import { AppError } from '../http/index.js';
+import { standardPlan } from './plans.service.js';
+import { type Access, accessAt } from './subscription-state.js';
+import { type SubscriptionReport } from './subscription.schema.js';
+import { SubscriptionStore } from './subscription.store.js';
+import { TrialGrants } from './trial-grant.js';
+
+const dayMs = 86_400_000;
+
+/** Who has access, until when and why; and the one trial that a person may have. */
+@Injectable()
+export class SubscriptionService implements EntitlementReader {
+  private readonly trialGrants: TrialGrants;
+  private readonly trialDays: number;
+
+  constructor(
+    private readonly store: SubscriptionStore,
+    private readonly people: People,
+    private readonly clock: Clock,
+    @Inject(GATEKEEPER_CONFIG) config: GatekeeperConfig,
+  ) {
+    this.trialGrants = new TrialGrants(config.secretKey);
+    this.trialDays = config.trialDays;
+  }
+
+  async entitlementOf(userId: string, now: Date): Promise<Entitlement | undefined> {
+    const { plan } = await this.accessOf(userId, now);
+    return plan === null ? undefined : { planId: plan.id, dailyTokens: plan.dailyTokens };
+  }
+
+  async report({ userId }: Person): Promise<SubscriptionReport> {
+    return toReport(await this.accessOf(userId, this.clock.now()));
+  }
+
+  /**
+   * Starts the person's one trial. Both the account and the verified address must be new to trials, and both are asked of
+   * the provider now: a minute-old answer could still call an address verified that has been changed.
+   *
+   * @throws {AppError} `trial_not_offered`, `email_not_verified`, `trial_already_used`, and as `People.confirm`
+   */
+  async startTrial(bearer: Person): Promise<SubscriptionReport> {
+    if (this.trialDays === 0) throw new AppError('trial_not_offered', 'This service offers no trial.');
+    const person = await this.people.confirm(bearer);
+    if (person.email === undefined || !person.emailVerified) {
+      throw new AppError('email_not_verified', 'A trial needs a verified e-mail address. Verify it, then try again.');
+    }
+    const now = this.clock.now();
+    const granted = await this.store.grantTrial({
+      userId: person.userId,
+      planId: standardPlan.id,
+      hashes: this.trialGrants.hashesOf(person.firebaseUid, person.email),
+      grantedOn: now,
+      paidThrough: new Date(now.getTime() + this.trialDays * dayMs),
+    });
+    if (!granted) throw new AppError('trial_already_used', 'A trial is once per person. See GET /subscription.');
+    return this.report(person);
+  }
+
+  private async accessOf(userId: string, now: Date): Promise<Access> {
+    const { sources, blocks } = await this.store.find(userId);
+    return accessAt(now, sources, blocks);
+  }
+}
+
+function toReport({ sources, until, ...access }: Access): SubscriptionReport {
+  return {
+    ...access,
+    until: until?.toISOString() ?? null,
+    sources: sources.map((source) => ({
+      ...source,
+      plan: source.plan.id,
+      until: source.until?.toISOString() ?? null,
+    })),
+  };
+}

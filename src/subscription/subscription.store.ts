@@ -1,0 +1,85 @@
+import { Injectable } from '@nestjs/common';
+import { type BlockReason, IdentityPrisma, type SubscriptionProvider } from '../prisma/identity/index.js';
+import { type Source, type SubscriptionState } from './subscription-state.js';
+
+export interface Trial {
+  readonly userId: string;
+  readonly planId: string;
+  /** What must not have had a trial before; 32 bytes each. */
+  readonly hashes: readonly Buffer[];
+  readonly grantedOn: Date;
+  readonly paidThrough: Date;
+}
+
+interface SourceRow {
+  readonly blocks: BlockReason[];
+  /** Null, and all that follows with it, when the person has no subscription at all. */
+  readonly provider: SubscriptionProvider | null;
+  readonly status: SubscriptionState;
+  readonly paid_through: Date;
+  readonly grace_until: Date | null;
+  readonly cancel_at_period_end: boolean;
+  readonly plan_id: string;
+  readonly plan_name: string;
+  readonly daily_tokens: number;
+}
+
+@Injectable()
+export class SubscriptionStore {
+  constructor(private readonly prisma: IdentityPrisma) {}
+
+  /** All that a person's access is derived from, as of one moment: one statement. */
+  async find(userId: string): Promise<{ sources: Source[]; blocks: BlockReason[] }> {
+    const rows = await this.prisma.$queryRaw<SourceRow[]>`
+      SELECT ARRAY(SELECT b.reason::text FROM "AccessBlock" b WHERE b.user_id = who.id AND b.lifted_on IS NULL) AS blocks,
+        s.provider::text, s.status::text, s.paid_through, s.grace_until, s.cancel_at_period_end,
+        p.id AS plan_id, p.name AS plan_name, p.daily_tokens
+      FROM (VALUES (${userId}::uuid)) who (id)
+      LEFT JOIN "Subscription" s ON s.user_id = who.id
+      LEFT JOIN "Plan" p ON p.id = s.plan_id
+      ORDER BY s.paid_through DESC, s.id`;
+    return { sources: rows.flatMap(toSource), blocks: rows[0]?.blocks ?? [] };
+  }
+
+  /**
+   * Grants a trial unless one of the hashes had one. The grant's primary key decides: two requests of one person, on
+   * whichever replicas, wait for each other there (in the order of the hashes, so that they cannot wait in a circle), and
+   * the second undoes the whole statement.
+   *
+   * @returns whether it was granted
+   */
+  async grantTrial({ userId, planId, hashes, grantedOn, paidThrough }: Trial): Promise<boolean> {
+    try {
+      await this.prisma.$executeRaw`
+        WITH granted AS (
+          INSERT INTO "TrialGrant" (hash, granted_on)
+          SELECT hash, ${grantedOn}::timestamptz::date FROM unnest(${hashes}::bytea[]) hash ORDER BY hash
+        )
+        INSERT INTO "Subscription" (user_id, provider, provider_ref, plan_id, status, paid_through)
+        VALUES (${userId}::uuid, 'trial', 'trial:' || ${userId}, ${planId}, 'TRIAL', ${paidThrough})`;
+      return true;
+    } catch (error) {
+      if (isUniqueViolation(error)) return false;
+      throw error;
+    }
+  }
+}
+
+function toSource(row: SourceRow): Source[] {
+  if (row.provider === null) return [];
+  return [
+    {
+      provider: row.provider,
+      status: row.status,
+      plan: { id: row.plan_id, name: row.plan_name, dailyTokens: row.daily_tokens },
+      paidThrough: row.paid_through,
+      graceUntil: row.grace_until,
+      cancelAtPeriodEnd: row.cancel_at_period_end,
+    },
+  ];
+}
+
+function isUniqueViolation(error: unknown): boolean {
+  const { meta } = error as { meta?: { driverAdapterError?: { cause?: { kind?: string } } } };
+  return meta?.driverAdapterError?.cause?.kind === 'UniqueConstraintViolation';
+}

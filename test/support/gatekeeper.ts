@@ -1,0 +1,78 @@
+import { randomUUID } from 'node:crypto';
+import { type FirebaseStandIn, startFirebaseStandIn } from '../../dev/firebase/index.js';
+import { type Env, gatekeeperEnv, startTestApp, type TestApp } from './app.js';
+import { createTestStack, type TestStack } from './stack.js';
+import { TestClock } from './test-clock.js';
+
+/** Somebody with an account at the provider, signed in. */
+export interface SignedIn {
+  readonly uid: string;
+  readonly email: string;
+  readonly headers: { readonly authorization: string };
+}
+
+/** The gatekeeper alone on stores of its own, with the Firebase stand-in and a clock that tests move. */
+export interface TestGatekeeper {
+  readonly stack: TestStack;
+  readonly firebase: FirebaseStandIn;
+  /** Starts at the machine's time: firebase-admin compares the expiry of tokens with that. */
+  readonly clock: TestClock;
+  readonly service: TestApp;
+  signIn(account?: { email?: string; emailVerified?: boolean }): Promise<SignedIn>;
+  /** A sign-in of this moment of an account that is there already. */
+  signInAgain(uid: string): Promise<SignedIn['headers']>;
+  /** Somebody whose trial has just begun. */
+  signInWithTrial(): Promise<SignedIn>;
+  get(path: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
+  post(path: string, headers?: Readonly<Record<string, string>>, body?: unknown): Promise<Response>;
+  stop(): Promise<void>;
+}
+
+export async function startGatekeeper(env: Env = {}): Promise<TestGatekeeper> {
+  const clock = new TestClock(new Date());
+  const [stack, firebase] = await Promise.all([createTestStack(), startFirebaseStandIn({ projectId: 'demo-vpn' })]);
+  const { host, port, caFile } = firebase.tls;
+  const service = await startTestApp(
+    {
+      SERVICE_ROLE: 'gatekeeper',
+      ...gatekeeperEnv(stack),
+      FIREBASE_STAND_IN: `${host}:${port},${caFile}`,
+      ...env,
+    },
+    clock,
+  );
+  const bearer = async (uid: string) => ({ authorization: `Bearer ${await firebase.mintIdToken(uid)}` });
+  const signIn: TestGatekeeper['signIn'] = async ({
+    email = `${randomUUID()}@example.com`,
+    emailVerified = true,
+  } = {}) => {
+    const { uid } = firebase.createAccount({ email, emailVerified });
+    return { uid, email, headers: await bearer(uid) };
+  };
+  const post: TestGatekeeper['post'] = (path, headers = {}, body) =>
+    fetch(`${service.url}${path}`, {
+      method: 'POST',
+      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  return {
+    stack,
+    firebase,
+    clock,
+    service,
+    signIn,
+    signInAgain: bearer,
+    signInWithTrial: async () => {
+      const person = await signIn();
+      const response = await post('/subscription/trial', person.headers);
+      if (response.status !== 201) throw new Error(`the trial did not begin: ${await response.text()}`);
+      return person;
+    },
+    get: (path, headers = {}) => fetch(`${service.url}${path}`, { headers }),
+    post,
+    stop: async () => {
+      await service.stop();
+      await Promise.all([stack.stop(), firebase.close()]);
+    },
+  };
+}
