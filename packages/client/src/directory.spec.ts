@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import { TestIssuer } from '../test/issuer.js';
+import { toBase64url } from './bytes.js';
+import { agreedKey, currentKey, parseDirectory } from './directory.js';
+import { PartitioningSuspected } from './errors.js';
+import { buildTokenChallenge } from './token.js';
+
+const challenge = toBase64url(buildTokenChallenge({ issuerName: 'issuer.example', originInfo: 'vpn.example' }));
+const [older, newer] = [new TestIssuer(), new TestIssuer()];
+const hour = 3600;
+const now = 1_800_000_000;
+
+function entry({ spki }: TestIssuer, notBefore: number, notAfter: number) {
+  return {
+    'token-type': 2,
+    'token-key': toBase64url(spki),
+    'not-before': notBefore,
+    'not-after': notAfter,
+    'verify-until': notAfter + 24 * hour,
+  };
+}
+
+function directory(keys: unknown[], tokenChallenge = challenge) {
+  return parseDirectory({
+    'issuer-request-uri': '/auth/vpn-token',
+    'token-challenge': tokenChallenge,
+    'token-keys': keys,
+  });
+}
+
+const ordinary = [entry(newer, now, now + 24 * hour), entry(older, now - 24 * hour, now + 600)];
+
+describe('the issuer directory', () => {
+  it('gives the newest key whose time has come', async () => {
+    const both = await directory(ordinary);
+    expect(currentKey(both, now * 1000 - 1).spki).toEqual(older.spki);
+    expect(currentKey(both, now * 1000).spki).toEqual(newer.spki);
+  });
+
+  it('gives no key before or after their times', async () => {
+    const one = await directory([entry(newer, now, now + hour)]);
+    expect(() => currentKey(one, now * 1000 - 1)).toThrow(/clock/);
+    expect(() => currentKey(one, (now + hour) * 1000)).toThrow(/clock/);
+  });
+
+  it('takes padding, and passes over keys of other types', async () => {
+    const spki = `${toBase64url(newer.spki)}==`.slice(0, 456);
+    const { keys } = await directory([{ 'token-type': 1 }, { ...entry(newer, now, now + hour), 'token-key': spki }]);
+    expect(keys).toHaveLength(1);
+  });
+
+  it.each([
+    ['no object', null],
+    ['no keys', { 'token-challenge': challenge }],
+    ['no challenge', { 'token-keys': [] }],
+    ['a challenge that is none', { 'token-challenge': 'AAAA', 'token-keys': [] }],
+    ['a key that is none', { 'token-challenge': challenge, 'token-keys': [{ ...ordinary[0], 'token-key': 'AAAA' }] }],
+    ['a time that is none', { 'token-challenge': challenge, 'token-keys': [{ ...ordinary[0], 'not-after': '1' }] }],
+  ])('is refused with %s', async (_, document) => {
+    await expect(parseDirectory(document)).rejects.toMatchObject({ name: 'TokenError' });
+  });
+});
+
+describe('comparing the two sides', () => {
+  it('accepts what both publish, whatever else one lists already', async () => {
+    const next = entry(new TestIssuer(), now + 24 * hour, now + 48 * hour);
+    const [gatekeeper, anonymizer] = [await directory([next, ...ordinary]), await directory(ordinary)];
+    expect(agreedKey(gatekeeper, anonymizer, now * 1000).spki).toEqual(newer.spki);
+  });
+
+  it.each([
+    ['key', () => directory([entry(new TestIssuer(), now, now + 24 * hour)])],
+    ['time', () => directory([{ ...ordinary[0], 'verify-until': now + 24 * hour }])],
+    ['challenge', () => directory(ordinary, toBase64url(buildTokenChallenge({ issuerName: 'x', originInfo: '' })))],
+  ])('suspects partitioning when one side publishes another %s', async (_, other) => {
+    const [ours, theirs] = [await directory(ordinary), await other()];
+    expect(() => agreedKey(ours, theirs, now * 1000)).toThrow(PartitioningSuspected);
+    expect(() => agreedKey(theirs, ours, now * 1000)).toThrow(PartitioningSuspected);
+  });
+});

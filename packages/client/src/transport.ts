@@ -1,0 +1,85 @@
+import { type ApiProblem, VpnApiError } from './errors.js';
+
+export type Fetch = typeof globalThis.fetch;
+
+const timeoutMs = 15_000;
+
+interface Call {
+  readonly method?: 'GET' | 'POST' | 'DELETE';
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  readonly bearer?: string;
+}
+
+/**
+ * Requests to one side. It holds nothing but the side's address: no cookie is sent or kept, no referrer, no header but
+ * those of the call itself, and a redirect is an error, so that nothing follows it to another host.
+ */
+export class Transport {
+  private readonly base: URL;
+
+  constructor(
+    baseUrl: string,
+    private readonly fetch: Fetch,
+  ) {
+    this.base = new URL(baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`);
+  }
+
+  /**
+   * @returns the answer's JSON; undefined for 204
+   * @throws {VpnApiError}
+   */
+  async call(path: string, { method = 'GET', body, bearer }: Call = {}): Promise<unknown> {
+    const headers: Record<string, string> = { accept: 'application/json' };
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    if (bearer !== undefined) headers['authorization'] = `Bearer ${bearer}`;
+    let answer: Response;
+    let text: string;
+    try {
+      answer = await this.fetch.call(globalThis, new URL(path.slice(1), this.base).href, {
+        method,
+        headers,
+        credentials: 'omit',
+        referrerPolicy: 'no-referrer',
+        cache: 'no-store',
+        redirect: 'error',
+        signal: AbortSignal.timeout(timeoutMs),
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      text = await answer.text();
+    } catch (cause) {
+      const detail = `${this.base.host} did not answer. Check the connection and try again.`;
+      throw new VpnApiError({ status: 0, code: 'unreachable', detail }, { cause });
+    }
+    const document = parseJson(text);
+    if (!answer.ok) throw new VpnApiError(problemOf(answer, document));
+    if (answer.status === 204) return undefined;
+    if (document === undefined) throw unexpectedAnswer(answer.status);
+    return document;
+  }
+}
+
+export function unexpectedAnswer(status: number): VpnApiError {
+  return new VpnApiError({ status, code: 'unexpected_answer', detail: 'The answer is not one of this service.' });
+}
+
+/** From problem+json (RFC 9457) as this service writes it. */
+function problemOf(answer: Response, document: unknown): ApiProblem {
+  const { code, detail, title } = (typeof document === 'object' && document !== null ? document : {}) as Record<
+    string,
+    unknown
+  >;
+  const seconds = answer.headers.get('retry-after');
+  const retryAfter = seconds !== null && /^\d{1,9}$/.test(seconds) ? Number(seconds) : undefined;
+  if (typeof code !== 'string') return { ...unexpectedAnswer(answer.status), retryAfter };
+  const explanation = [detail, title].find((text) => typeof text === 'string') ?? code;
+  return { status: answer.status, code, detail: explanation, retryAfter };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
