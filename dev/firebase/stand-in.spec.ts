@@ -1,0 +1,171 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { deleteApp, initializeApp } from 'firebase-admin/app';
+import { getAuth } from 'firebase-admin/auth';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { FirebaseClient } from '../../src/auth/firebase.client.js';
+import { type Clock } from '../../src/config/index.js';
+import { TestClock } from '../../test/support/test-clock.js';
+import { type FirebaseStandIn, type FirebaseStandInOptions, startFirebaseStandIn } from './index.js';
+
+const projectId = 'demo-vpn';
+const cleanUp: (() => Promise<unknown> | void)[] = [];
+afterEach(async () => {
+  for (const step of cleanUp.splice(0).reverse()) await step();
+});
+
+async function start(options: Partial<FirebaseStandInOptions> = {}): Promise<FirebaseStandIn> {
+  const firebase = await startFirebaseStandIn({ projectId, ...options });
+  cleanUp.push(() => firebase.close());
+  return firebase;
+}
+
+async function post(url: string, body: object, headers: Record<string, string> = {}) {
+  const response = await fetch(url, { method: 'POST', body: JSON.stringify(body), headers });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+const signUp = (firebase: FirebaseStandIn, email = 'person@example.com') =>
+  post(`${firebase.url}/v1/accounts:signUp?key=any`, { email, password: 'correct horse', returnSecureToken: true });
+
+function verifier({ tls }: FirebaseStandIn, clock: Clock): FirebaseClient {
+  const nothing = { serviceAccount: undefined, emulatorHost: undefined };
+  const client = new FirebaseClient({ projectId, standIn: tls, ...nothing }, clock);
+  cleanUp.push(() => client.onApplicationShutdown());
+  return client;
+}
+
+describe('the stand-in', () => {
+  it('satisfies firebase-admin from sign-up to deletion', async () => {
+    // Ten seconds ago: firebase-admin dates a revocation by the machine's clock, and sign-ins of its second survive it.
+    const clock = new TestClock(new Date(Date.now() - 10_000));
+    const firebase = await start({ clock });
+    vi.stubEnv('FIREBASE_AUTH_EMULATOR_HOST', new URL(firebase.url).host);
+    const app = initializeApp({ projectId }, crypto.randomUUID());
+    const admin = getAuth(app);
+    vi.unstubAllEnvs();
+    cleanUp.push(() => deleteApp(app));
+    const client = verifier(firebase, clock);
+
+    const { localId, idToken } = (await signUp(firebase)).body;
+    const uid = String(localId);
+    const verified = await client.verifyIdToken(String(idToken));
+    expect(verified).toMatchObject({ uid, email: 'person@example.com', emailVerified: false });
+    expect(await admin.getUserByEmail('PERSON@example.com')).toMatchObject({ uid, disabled: false });
+
+    await admin.revokeRefreshTokens(uid);
+    const revoked = await client.lookUp(uid);
+    expect(revoked?.tokensValidAfter.getTime()).toBeGreaterThan(verified.authTime.getTime());
+
+    await admin.updateUser(uid, { disabled: true, emailVerified: true });
+    expect(await client.lookUp(uid)).toMatchObject({ disabled: true, emailVerified: true });
+
+    await admin.deleteUser(uid);
+    expect(await client.lookUp(uid)).toBeUndefined();
+    await expect(admin.deleteUser(uid)).rejects.toMatchObject({ code: 'auth/user-not-found' });
+    await expect(admin.updateUser(uid, { disabled: true })).rejects.toMatchObject({ code: 'auth/user-not-found' });
+  });
+
+  it('refuses as Google does', async () => {
+    const firebase = await start();
+    await signUp(firebase);
+    expect(await signUp(firebase)).toEqual({
+      status: 400,
+      body: {
+        error: {
+          code: 400,
+          message: 'EMAIL_EXISTS',
+          errors: [{ message: 'EMAIL_EXISTS', domain: 'global', reason: 'invalid' }],
+        },
+      },
+    });
+  });
+
+  it.each([
+    ['accounts:lookup', { idToken: 'x' }, 400, 'INVALID_ID_TOKEN'],
+    ['accounts:lookup', {}, 400, 'MISSING_ID_TOKEN'],
+    ['accounts:sendOobCode', { requestType: 'EMAIL_SIGNIN', idToken: 'x' }, 400, 'INVALID_REQ_TYPE'],
+    ['accounts:update', { oobCode: 'x' }, 400, 'INVALID_OOB_CODE'],
+    ['token', { grant_type: 'refresh_token', refresh_token: 'x' }, 400, 'INVALID_REFRESH_TOKEN'],
+    ['accounts:signUp', { email: 'a@example.com', password: 7 }, 400, 'MISSING_PASSWORD'],
+    ['accounts:signUp', { email: 'x'.repeat(70_000) }, 413, 'REQUEST_TOO_LARGE'],
+    ['accounts:nothing', {}, 404, 'NOT_FOUND'],
+    [`projects/${projectId}/accounts:lookup`, { localId: ['x'] }, 401, 'UNAUTHENTICATED'],
+  ])('answers %s %j with %i %s', async (path, body, status, message) => {
+    const firebase = await start();
+    const answer = await post(`${firebase.url}/v1/${path}`, body);
+    expect(answer).toMatchObject({ status, body: { error: { code: status, message } } });
+  });
+
+  it('knows one project only, and lets no person act by another’s token', async () => {
+    const firebase = await start();
+    const owner = { authorization: 'Bearer owner' };
+    const elsewhere = await post(`${firebase.url}/v1/projects/other/accounts:lookup`, { localId: ['x'] }, owner);
+    expect(elsewhere.status).toBe(404);
+    const { uid } = firebase.createAccount({ email: 'person@example.com' });
+    for (const signature of ['none', 'foreign-key', 'hs256-with-certificate'] as const) {
+      const idToken = await firebase.mintIdToken(uid, { signature });
+      const answer = await post(`${firebase.url}/v1/accounts:delete`, { idToken });
+      expect(answer.body).toMatchObject({ error: { message: 'INVALID_ID_TOKEN' } });
+    }
+  });
+
+  it('ends ID tokens by its clock, and refreshes them with the sign-in they came from', async () => {
+    const clock = new TestClock();
+    const firebase = await start({ clock });
+    const { idToken, refreshToken: refresh_token } = (await signUp(firebase)).body;
+    clock.advance(3_600_000);
+    const late = await post(`${firebase.url}/v1/accounts:lookup`, { idToken });
+    expect(late.body).toMatchObject({ error: { message: 'TOKEN_EXPIRED' } });
+
+    const form = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: String(refresh_token) });
+    const refreshed = await fetch(`${firebase.url}/securetoken.googleapis.com/v1/token?key=any`, {
+      method: 'POST',
+      body: form,
+    });
+    const { id_token, expires_in, token_type } = (await refreshed.json()) as Record<string, string>;
+    expect([expires_in, token_type]).toEqual(['3600', 'Bearer']);
+    expect(claimsOf(id_token)).toMatchObject({ iat: claimsOf(idToken).exp, auth_time: claimsOf(idToken).auth_time });
+  });
+
+  it('is open to browsers of any origin', async () => {
+    const firebase = await start();
+    const preflight = await fetch(`${firebase.url}/v1/accounts:signUp`, { method: 'OPTIONS' });
+    expect(preflight.headers.get('access-control-allow-origin')).toBe('*');
+    expect(preflight.headers.get('access-control-allow-headers')).toBe('*');
+  });
+
+  it('keeps accounts, sessions and its signing key in a data folder, readable by their owner alone', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'stand-in-'));
+    cleanUp.push(() => rmSync(dataDir, { recursive: true }));
+    const first = await start({ dataDir });
+    const { localId, idToken, refreshToken: refresh_token } = (await signUp(first)).body;
+    await first.close();
+    const file = join(dataDir, 'firebase', 'accounts.json');
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(readFileSync(file, 'utf8')).not.toContain('correct horse');
+
+    const second = await start({ dataDir });
+    const clock = new TestClock(new Date());
+    expect(await verifier(second, clock).verifyIdToken(String(idToken))).toMatchObject({ uid: localId });
+    const signIn = { email: 'person@example.com', password: 'correct horse' };
+    expect(await post(`${second.url}/v1/accounts:signInWithPassword`, signIn)).toMatchObject({ body: { localId } });
+    const refreshed = await post(`${second.url}/v1/token`, { grant_type: 'refresh_token', refresh_token });
+    expect(refreshed).toMatchObject({ status: 200, body: { user_id: localId } });
+  });
+
+  it('without a data folder leaves nothing behind, and closes amid a hung request', async () => {
+    const firebase = await start();
+    firebase.goDown('hanging');
+    const hung = signUp(firebase).catch((error: unknown) => error);
+    await vi.waitFor(() => expect(existsSync(firebase.tls.caFile)).toBe(true));
+    await firebase.close();
+    expect(await hung).toBeInstanceOf(Error);
+    expect(existsSync(firebase.tls.caFile)).toBe(false);
+  });
+});
+
+function claimsOf(token: unknown): Record<string, unknown> {
+  return JSON.parse(Buffer.from(String(token).split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>;
+}
