@@ -1,7 +1,7 @@
 import { Controller, Get, Headers, HttpCode, Optional, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
-import { AppError, Problems } from '../http/index.js';
+import { AppError, matchesEntityTag, Problems } from '../http/index.js';
 import { directoryMediaType, directoryPath, directorySchema } from './directory.js';
 import { IssuerPublishedDirectory, NetworkPublishedDirectory, type Published } from './published-directory.js';
 
@@ -36,11 +36,7 @@ export class DirectoryController {
 
 function answer(reply: FastifyReply, { body, etag }: Published, known: string | undefined): FastifyReply {
   void reply.headers({ etag, 'cache-control': 'public, max-age=300' });
-  return matches(known, etag) ? reply.status(304).send() : reply.status(200).type(directoryMediaType).send(body);
-}
-
-/** RFC 9110 §13.1.2, with its weak comparison: a proxy that compresses may have marked the tag as weak. */
-function matches(known: string | undefined, etag: string): boolean {
-  if (known === undefined) return false;
-  return known.split(',').some((tag) => ['*', etag, `W/${etag}`].includes(tag.trim()));
+  return matchesEntityTag(known, etag)
+    ? reply.status(304).send()
+    : reply.status(200).type(directoryMediaType).send(body);
 }

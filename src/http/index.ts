@@ -1,4 +1,6 @@
 export { AppError, type AppErrorOptions, type ProblemDocument } from './app-error.js';
+export { bearerToken } from './bearer.js';
+export { matchesEntityTag } from './entity-tag.js';
 export { fastifyAdapter, prepareFastify, type RouteSettings } from './fastify.js';
 export { HttpModule } from './http.module.js';
 export { problemMediaType } from './problem.filter.js';

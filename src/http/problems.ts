@@ -15,6 +15,8 @@ export const problems = {
   invalid_token_request: [422, 'The token request is not valid'],
   key_retired: [409, 'The issuer key no longer signs'],
   location_changed: [409, 'The token was spent at another location'],
+  location_exists: [409, 'A location with this id exists'],
+  location_mismatch: [403, 'The node belongs to another location'],
   malformed_body: [400, 'The body cannot be read'],
   malformed_request: [400, 'The request cannot be read'],
   method_not_allowed: [405, 'The method is not allowed here'],

@@ -1,2 +1,12 @@
+export { type AuthenticatedNode, CurrentNode } from './current-node.js';
+export { type EnrolmentTokenInfo, EnrolmentTokens } from './enrolment-tokens.js';
+export { Fleet } from './fleet.js';
+export { type LocationRecord, type NodeEndpoint } from './fleet-snapshot.js';
+export { type NodeReport } from './fleet.store.js';
+export { Locations } from './locations.js';
+export { NodeDirectory, type StatusListener } from './node-directory.js';
+export { NodeGuard } from './node.guard.js';
+export { NodeHealth } from './node-health.js';
+export { NodesModule } from './nodes.module.js';
 export { mostSlots, nodeAddresses, resolverAddresses, slotAddresses, tunnelMtu } from './tunnel-addresses.js';
 export { decodeWireguardKey, encodeWireguardKey, isLowOrder, wireguardPublicKey } from './wireguard-key.js';

@@ -11,5 +11,5 @@ export {
   DnsBlocking,
   NodeStatus,
 } from '../generated/network/client.js';
-export { NetworkPrisma, NetworkUpkeep } from './network-prisma.js';
+export { NetworkPrisma, NetworkUpkeep, upkeepGapSeconds } from './network-prisma.js';
 export { NetworkPrismaModule } from './network-prisma.module.js';

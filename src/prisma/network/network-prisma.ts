@@ -26,8 +26,12 @@ export class NetworkUpkeep extends Upkeep {
   }
 }
 
-/** A run later than this after the one before means that the service was down in between. */
-const gapSeconds = 30;
+/**
+ * A run later than this after the one before means that the service, or its database, was down in between. Three times the
+ * interval of the job whose row is read (the nodes' health); the outage that passes for none, together with the 10 s between
+ * two pulses, must stay below the 30 s of silence that make a node unhealthy.
+ */
+export const upkeepGapSeconds = 15;
 
 async function exclusively(prisma: NetworkPrisma, name: string, at: Date, work: () => Promise<void>): Promise<boolean> {
   return prisma.$transaction(
@@ -39,7 +43,7 @@ async function exclusively(prisma: NetworkPrisma, name: string, at: Date, work: 
       await transaction.$executeRaw`
         INSERT INTO "Upkeep" AS u (name, last_at, since) VALUES (${name}, ${at}, ${at})
         ON CONFLICT (name) DO UPDATE SET last_at = excluded.last_at,
-          since = CASE WHEN u.last_at < excluded.last_at - ${gapSeconds} * interval '1 second' THEN excluded.since ELSE u.since END`;
+          since = CASE WHEN u.last_at < excluded.last_at - ${upkeepGapSeconds} * interval '1 second' THEN excluded.since ELSE u.since END`;
       return true;
     },
     { timeout: 60_000 },

@@ -1,0 +1,22 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { type NodeStatus } from '../prisma/network/index.js';
+
+/** The node that a request comes from, as `NodeGuard` recognised it. */
+export interface AuthenticatedNode {
+  readonly id: string;
+  readonly status: NodeStatus;
+  readonly locationId: string;
+}
+
+const recognised = new WeakMap<object, AuthenticatedNode>();
+
+export function rememberNode(request: object, { id, status, locationId }: AuthenticatedNode): void {
+  recognised.set(request, { id, status, locationId });
+}
+
+/** The node itself, as a parameter of a handler behind `NodeGuard`. */
+export const CurrentNode = createParamDecorator((_: unknown, context: ExecutionContext): AuthenticatedNode => {
+  const node = recognised.get(context.switchToHttp().getRequest<object>());
+  if (node === undefined) throw new Error('@CurrentNode() needs @UseGuards(NodeGuard) on its handler');
+  return node;
+});

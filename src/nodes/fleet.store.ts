@@ -1,0 +1,79 @@
+import { Injectable } from '@nestjs/common';
+import { NetworkPrisma, type NodeStatus } from '../prisma/network/index.js';
+import { type FleetRows, type LocationRecord, type NodeEndpoint } from './fleet-snapshot.js';
+
+type NodeTuple = [
+  id: string,
+  locationId: string,
+  publicKey: string,
+  ip: string,
+  ipV6: string | null,
+  port: number,
+  capacity: number,
+  currentLoad: number,
+  status: NodeStatus,
+];
+
+/** One node as the operator sees it. */
+export interface NodeReport {
+  readonly id: string;
+  readonly locationId: string;
+  readonly status: NodeStatus;
+  readonly currentLoad: number;
+  readonly capacity: number;
+  readonly ip: string;
+  readonly ipV6: string | null;
+  readonly port: number;
+  readonly lastPulseAt: Date;
+  readonly agentVersion: string | null;
+}
+
+/** The whole fleet, and the operator's word on its nodes. */
+@Injectable()
+export class FleetStore {
+  constructor(private readonly prisma: NetworkPrisma) {}
+
+  /**
+   * Locations and nodes of one moment. As one text, because 10,000 rows through the client cost four times the CPU of
+   * parsing the JSON (21 ms against 5).
+   */
+  async readFleet(): Promise<FleetRows> {
+    const [row] = await this.prisma.$queryRaw<{ locations: string | null; nodes: string | null }[]>`
+      SELECT
+        (SELECT json_agg(l ORDER BY l.id)::text FROM "Location" l) AS locations,
+        (SELECT json_agg(json_build_array(n.id, n.location_id, encode(n.public_key, 'base64'), host(n.ip), host(n.ip_v6),
+                                          n.port, n.capacity, n.current_load, n.status))::text FROM "Node" n) AS nodes`;
+    return {
+      locations: JSON.parse(row?.locations ?? '[]') as LocationRecord[],
+      nodes: (JSON.parse(row?.nodes ?? '[]') as NodeTuple[]).map(toEndpoint),
+    };
+  }
+
+  async list(): Promise<NodeReport[]> {
+    return this.prisma.$queryRaw<NodeReport[]>`
+      SELECT id, location_id AS "locationId", status::text AS status, current_load AS "currentLoad", capacity,
+        host(ip) AS ip, host(ip_v6) AS "ipV6", port, last_pulse_at AS "lastPulseAt", agent_version AS "agentVersion"
+      FROM "Node" ORDER BY location_id, status, id`;
+  }
+
+  async exists(id: string): Promise<boolean> {
+    return (await this.prisma.$queryRaw<unknown[]>`SELECT 1 FROM "Node" WHERE id = ${id}::uuid`).length > 0;
+  }
+
+  /** False when it is retired or unknown. */
+  async drain(id: string): Promise<boolean> {
+    const drained = await this.prisma.$executeRaw`
+      UPDATE "Node" SET status = 'draining' WHERE id = ${id}::uuid AND status <> 'retired'`;
+    return drained === 1;
+  }
+
+  /** False when it is unknown. */
+  async retire(id: string): Promise<boolean> {
+    return (await this.prisma.$executeRaw`UPDATE "Node" SET status = 'retired' WHERE id = ${id}::uuid`) === 1;
+  }
+}
+
+function toEndpoint(tuple: NodeTuple): NodeEndpoint {
+  const [id, locationId, publicKey, ip, ipV6, port, capacity, currentLoad, status] = tuple;
+  return { id, locationId, publicKey, ip, ipV6: ipV6 ?? undefined, port, capacity, currentLoad, status };
+}

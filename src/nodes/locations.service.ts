@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { type FleetSnapshot } from './fleet-snapshot.js';
+import { type LocationList } from './location.schema.js';
+import { NodeDirectory } from './node-directory.js';
+
+type Load = LocationList['locations'][number]['load'];
+
+/** The same answer for everyone, rendered once per snapshot. */
+export interface PublishedLocations {
+  readonly body: string;
+  readonly etag: string;
+}
+
+@Injectable()
+export class LocationsService {
+  private readonly rendered = new WeakMap<FleetSnapshot, PublishedLocations>();
+
+  constructor(private readonly directory: NodeDirectory) {}
+
+  /** @throws {AppError} `unavailable` while the fleet was never read */
+  published(): PublishedLocations {
+    const snapshot = this.directory.current();
+    const known = this.rendered.get(snapshot);
+    if (known !== undefined) return known;
+    const body = JSON.stringify(listLocations(snapshot));
+    const published = { body, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"` };
+    this.rendered.set(snapshot, published);
+    return published;
+  }
+}
+
+/** The locations that are offered, with how busy they are. */
+export function listLocations(snapshot: FleetSnapshot): LocationList {
+  const loads = snapshot.loads();
+  const offered = [...snapshot.locations.values()].filter(({ enabled }) => enabled);
+  return {
+    locations: offered.map(({ id, country, city, latitude, longitude }) => {
+      const { load = 1, available = false } = loads.get(id) ?? {};
+      return { id, country, city, latitude, longitude, load: quantise(load), available };
+    }),
+  };
+}
+
+/** To the nearest quarter: a single connection must not show. */
+export function quantise(load: number): Load {
+  return (Math.min(4, Math.max(0, Math.round(load * 4))) * 25) as Load;
+}

@@ -1,0 +1,26 @@
+import { Injectable } from '@nestjs/common';
+import { isNodeId, type NodeIdentity, NodeStore } from './node.store.js';
+import { hashOf, sameHash } from './secret.js';
+
+/** Tells whether a credential is a node's own. */
+@Injectable()
+export class NodeAuthenticator {
+  constructor(private readonly store: NodeStore) {}
+
+  /**
+   * A rotated credential replaces the old one when it is first used. Two first uses at once: one replaces, the other finds
+   * it replaced when it looks again.
+   */
+  async authenticate(nodeId: string, credential: string): Promise<NodeIdentity | undefined> {
+    if (!isNodeId(nodeId)) return undefined;
+    const shown = hashOf(credential);
+    for (let look = 1; look <= 2; look += 1) {
+      const node = await this.store.find(nodeId);
+      if (node === undefined) return undefined;
+      if (sameHash(shown, node.credentialHash)) return node;
+      if (!sameHash(shown, node.nextCredentialHash)) return undefined;
+      if (await this.store.promoteCredential(nodeId, shown)) return node;
+    }
+    return undefined;
+  }
+}

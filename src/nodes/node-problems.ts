@@ -1,0 +1,21 @@
+import { AppError } from '../http/index.js';
+
+export function invalidNodeCredential(): AppError {
+  return new AppError(
+    'invalid_node_credential',
+    'Expected "Authorization: Bearer <credential>" with the credential that this node got when it registered.',
+    { headers: { 'www-authenticate': 'Bearer' } },
+  );
+}
+
+export function invalidEnrolment(detail: string): AppError {
+  return new AppError('enrolment_token_invalid', detail, { headers: { 'www-authenticate': 'Bearer' } });
+}
+
+export function nodeRetired(): AppError {
+  return new AppError('node_retired', 'An operator has retired this node for good. A new node needs a new key.');
+}
+
+export function unknownLocation(): AppError {
+  return new AppError('unknown_location', 'No location has this id. GET /vpn/locations lists those that are offered.');
+}

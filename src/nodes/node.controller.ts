@@ -1,0 +1,67 @@
+import { Body, Controller, Header, Headers, Post, UseGuards } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import { bearerToken, Problems, Returns } from '../http/index.js';
+import { AnonymizerAddressLimit } from '../redis/index.js';
+import { type AuthenticatedNode, CurrentNode } from './current-node.js';
+import { NodeGuard } from './node.guard.js';
+import {
+  type NodePulse,
+  nodePulse,
+  nodePulsed,
+  type NodePulsed,
+  nodeRegistered,
+  type NodeRegistered,
+  nodeRegistration,
+  type NodeRegistration,
+} from './node.schema.js';
+import { PulseService } from './pulse.service.js';
+import { RegistrationService } from './registration.service.js';
+
+@ApiTags('node')
+@Controller('node')
+export class NodeController {
+  constructor(
+    private readonly registration: RegistrationService,
+    private readonly pulses: PulseService,
+  ) {}
+
+  @Post('register')
+  @UseGuards(AnonymizerAddressLimit)
+  @Header('cache-control', 'no-store')
+  @ApiBearerAuth('enrolmentToken')
+  @ApiBearerAuth('nodeCredential')
+  @ApiOperation({
+    summary: 'Join the fleet, or say anew what this node is',
+    description:
+      'With an enrolment token: a new node, healthy at once. When the reply was lost, the same token may ask again for ' +
+      '10 minutes and gets a new credential. With the node’s own credential: its addresses, port, capacity and version ' +
+      'are replaced (what is left out takes its default) and the credential is rotated; the old one works until the new ' +
+      'one is first used. A node cannot change its key or location, nor come back from draining or retirement.',
+  })
+  @Returns(201, nodeRegistered)
+  @Problems('invalid_request', 'enrolment_token_invalid', 'location_mismatch', 'node_retired', 'node_exists')
+  async register(
+    @Headers('authorization') authorization: string | undefined,
+    @Body({ schema: nodeRegistration }) body: NodeRegistration,
+  ): Promise<NodeRegistered> {
+    return this.registration.register(body, bearerToken(authorization));
+  }
+
+  @Post(':id/pulse')
+  @UseGuards(NodeGuard)
+  @ApiBearerAuth('nodeCredential')
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiOperation({
+    summary: 'Say that this node lives, and how busy it is',
+    description:
+      'Every `next_pulse_s` seconds. Silent for 30 s, a node gets no new connections; for 10 minutes, its connections end.',
+  })
+  @Returns(200, nodePulsed)
+  @Problems('invalid_request', 'invalid_node_credential')
+  async pulse(
+    @CurrentNode() node: AuthenticatedNode,
+    @Body({ schema: nodePulse }) body: NodePulse,
+  ): Promise<NodePulsed> {
+    return this.pulses.pulse(node.id, body);
+  }
+}

@@ -1,0 +1,82 @@
+import ipaddr from 'ipaddr.js';
+import { z } from 'zod';
+import { mostSlots } from './tunnel-addresses.js';
+import { wireguardPublicKey } from './wireguard-key.js';
+
+/** A peer for each of a small server's megabits; an operator who knows better says so. */
+const defaultCapacity = 1_000;
+
+/** WireGuard's usual UDP port. */
+const defaultPort = 51_820;
+
+/** What a client can send a packet to: one host, of any scope. */
+const isUnicast = (range: string) => !['unspecified', 'broadcast', 'multicast'].includes(range);
+
+const ipv4 = z
+  .string()
+  .max(15, { error: 'expected an IPv4 address' })
+  .refine((text) => ipaddr.IPv4.isValidFourPartDecimal(text) && isUnicast(ipaddr.IPv4.parse(text).range()), {
+    error: 'expected the unicast IPv4 address that clients reach, such as 203.0.113.7; an IPv6 one goes to ip_v6',
+  });
+
+const ipv6 = z
+  .string()
+  .max(45, { error: 'expected an IPv6 address' })
+  .refine((text) => /^[0-9a-fA-F:.]+$/.test(text) && ipaddr.IPv6.isValid(text) && isUnicastV6(text), {
+    error: 'expected a unicast IPv6 address, such as 2001:db8::7, without brackets or zone',
+  })
+  .transform((text) => ipaddr.IPv6.parse(text).toString());
+
+function isUnicastV6(text: string): boolean {
+  const address = ipaddr.IPv6.parse(text);
+  return !address.isIPv4MappedAddress() && isUnicast(address.range());
+}
+
+export const locationId = z
+  .string()
+  .max(64)
+  .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, { error: 'expected the id of a location, such as "de-frankfurt"' });
+
+export const nodeRegistration = z.strictObject({
+  public_key: wireguardPublicKey,
+  ip: ipv4,
+  location_id: locationId,
+  ip_v6: ipv6.optional(),
+  port: z.int().min(1).max(65_535).default(defaultPort),
+  capacity: z.int().min(1).max(mostSlots).default(defaultCapacity),
+  agent_version: z
+    .string()
+    .regex(/^[\w.+-]{1,64}$/, { error: 'expected a version, such as 1.4.0: 1 to 64 letters, digits and . _ + -' })
+    .optional(),
+});
+
+export type NodeRegistration = z.output<typeof nodeRegistration>;
+
+export const nodeRegistered = z.strictObject({
+  id: z.uuid(),
+  credential: z.string().describe('Authorises everything else the node does. Shown once.'),
+  interface: z.strictObject({
+    addresses: z.array(z.string()).describe('What the tunnel interface carries, with the prefix lengths.'),
+    listen_port: z.int(),
+    mtu: z.int(),
+  }),
+});
+
+export type NodeRegistered = z.output<typeof nodeRegistered>;
+
+/** Sums of the whole node alone: nothing here speaks of one peer. */
+export const nodePulse = z.strictObject({
+  currentLoad: z.number().min(0).max(100).describe('How busy the machine is, in per cent.'),
+  peers: z.int().min(0).max(mostSlots).optional().describe('Peers that the node holds.'),
+  rx_bytes: z.int().min(0).optional().describe('Bytes received from all peers since the last pulse.'),
+  tx_bytes: z.int().min(0).optional().describe('Bytes sent to all peers since the last pulse.'),
+});
+
+export type NodePulse = z.output<typeof nodePulse>;
+
+export const nodePulsed = z.strictObject({
+  status: z.enum(['healthy', 'unhealthy', 'draining', 'retired']),
+  next_pulse_s: z.int().describe('When the next pulse is due, in seconds.'),
+});
+
+export type NodePulsed = z.output<typeof nodePulsed>;

@@ -1,0 +1,49 @@
+import { Injectable } from '@nestjs/common';
+import { NetworkPrisma, type NodeStatus } from '../prisma/network/index.js';
+import { type Hash } from './secret.js';
+
+export interface NodeIdentity {
+  readonly id: string;
+  readonly locationId: string;
+  readonly status: NodeStatus;
+  readonly credentialHash: Uint8Array;
+  readonly nextCredentialHash: Uint8Array | null;
+}
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Whether a text can be a node's id at all; PostgreSQL refuses any other with an error. */
+export function isNodeId(text: string): boolean {
+  return uuid.test(text);
+}
+
+/** One node's own row. */
+@Injectable()
+export class NodeStore {
+  constructor(private readonly prisma: NetworkPrisma) {}
+
+  async find(id: string): Promise<NodeIdentity | undefined> {
+    const [node] = await this.prisma.$queryRaw<NodeIdentity[]>`
+      SELECT id, location_id AS "locationId", status::text AS status, credential_hash AS "credentialHash",
+        next_credential_hash AS "nextCredentialHash"
+      FROM "Node" WHERE id = ${id}::uuid`;
+    return node;
+  }
+
+  /** The rotated credential was shown for the first time: it replaces the old one. False when it is not there to be used. */
+  async promoteCredential(id: string, next: Hash): Promise<boolean> {
+    const count = await this.prisma.$executeRaw`
+      UPDATE "Node" SET credential_hash = next_credential_hash, next_credential_hash = NULL
+      WHERE id = ${id}::uuid AND next_credential_hash = ${next}`;
+    return count === 1;
+  }
+
+  /** A node that speaks is not silent; one that an operator took out stays out. */
+  async pulse(id: string, currentLoad: number, now: Date): Promise<NodeStatus | undefined> {
+    const [node] = await this.prisma.$queryRaw<{ status: NodeStatus }[]>`
+      UPDATE "Node" SET current_load = ${currentLoad}, last_pulse_at = ${now},
+        status = CASE status WHEN 'unhealthy' THEN 'healthy' ELSE status END
+      WHERE id = ${id}::uuid RETURNING status::text AS status`;
+    return node?.status;
+  }
+}

@@ -1,0 +1,37 @@
+import { Injectable } from '@nestjs/common';
+import { Counter, Histogram } from 'prom-client';
+import { Clock } from '../config/index.js';
+import { invalidNodeCredential } from './node-problems.js';
+import { type NodePulse, type NodePulsed } from './node.schema.js';
+import { NodeStore } from './node.store.js';
+import { pulseSeconds } from './silence.js';
+
+const peersOfNode = new Histogram({
+  name: 'node_peers',
+  help: 'Peers of a node, as its pulses say.',
+  buckets: [0, 10, 100, 1_000, 10_000, 30_000, 60_000],
+});
+
+const traffic = new Counter({
+  name: 'node_traffic_bytes_total',
+  help: 'Bytes that the whole fleet has carried, as pulses say, by direction seen from the nodes.',
+  labelNames: ['direction'],
+});
+
+/** A node says that it lives. */
+@Injectable()
+export class PulseService {
+  constructor(
+    private readonly store: NodeStore,
+    private readonly clock: Clock,
+  ) {}
+
+  async pulse(nodeId: string, { currentLoad, peers, rx_bytes = 0, tx_bytes = 0 }: NodePulse): Promise<NodePulsed> {
+    const status = await this.store.pulse(nodeId, Math.round(currentLoad), this.clock.now());
+    if (status === undefined) throw invalidNodeCredential();
+    if (peers !== undefined) peersOfNode.observe(peers);
+    traffic.inc({ direction: 'received' }, rx_bytes);
+    traffic.inc({ direction: 'sent' }, tx_bytes);
+    return { status, next_pulse_s: pulseSeconds };
+  }
+}
