@@ -1,4 +1,4 @@
-import { type IForbiddenRuleType } from 'dependency-cruiser';
+import { type IRegularForbiddenRuleType } from 'dependency-cruiser';
 import { platform, type Sides } from './sides.js';
 
 /** Folders inside a platform folder that have a public `index.ts` of their own. */
@@ -6,18 +6,18 @@ const inner = ['crypto/issuer', 'crypto/verifier', 'prisma/identity', 'prisma/mi
 
 const surface = ['^src/[^/]+/index\\.ts$', `^src/(${inner.join('|')})/index\\.ts$`];
 
-/** A file that no process loads; it may use what tests use. */
+/** A spec is part of no process, so it may look anywhere: at the issuer and the verifier together, say. */
 const spec = '\\.spec\\.ts$';
 
 /**
  * What may import what, as ARCHITECTURE.md says it. Types count as much as values: a type that crosses is a fact that
  * crosses. A comment here is what somebody who broke the rule will read.
  */
-export function importRules(sides: Sides): IForbiddenRuleType[] {
+export function importRules(sides: Sides): IRegularForbiddenRuleType[] {
   const gatekeeper = codeOf(sides.gatekeeper, ['crypto/issuer', 'prisma/identity'], 'gatekeeper');
   const anonymizer = codeOf(sides.anonymizer, ['crypto/verifier', 'prisma/network'], 'anonymizer');
   const modules = codeOf([...sides.gatekeeper, ...sides.anonymizer], [], '(gatekeeper|anonymizer)');
-  return [
+  const rules: IRegularForbiddenRuleType[] = [
     {
       name: 'gatekeeper-knows-no-anonymizer',
       comment: 'Whoever knows the person must not know the connection. What both need is public, and platform.',
@@ -45,7 +45,7 @@ export function importRules(sides: Sides): IForbiddenRuleType[] {
     {
       name: 'shared-platform-knows-no-half',
       comment: 'A platform file that both sides load would hand one the private half of the other.',
-      from: { path: `^src/(${platform.join('|')})/`, pathNot: [`^src/(${inner.join('|')})/`, '/generated/', spec] },
+      from: { path: `^src/(${platform.join('|')})/`, pathNot: [`^src/(${inner.join('|')})/`, '/generated/'] },
       to: { path: '^src/(crypto/(issuer|verifier)|prisma/(identity|network))/' },
     },
     {
@@ -93,8 +93,14 @@ export function importRules(sides: Sides): IForbiddenRuleType[] {
     {
       name: 'production-stands-alone',
       comment: 'What runs in production contains no tool, test or stand-in, and no client of itself.',
-      from: { path: '^(src|admin)/', pathNot: spec },
+      from: { path: '^(src|admin)/' },
       to: { path: '^(dev|test|bench|packages)/' },
+    },
+    {
+      name: 'production-packages-are-dependencies',
+      comment: 'A production image holds what package.json lists under dependencies, and nothing else.',
+      from: { path: '^(src|admin)/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'production-has-no-admin',
@@ -105,7 +111,7 @@ export function importRules(sides: Sides): IForbiddenRuleType[] {
     {
       name: 'packages-stand-alone',
       comment: 'A package is published by itself: it speaks to the service over HTTP alone.',
-      from: { path: '^packages/([^/]+)/', pathNot: ['^packages/[^/]+/test/', spec] },
+      from: { path: '^packages/([^/]+)/', pathNot: '^packages/[^/]+/test/' },
       to: { path: '^(src|admin|dev|test|bench|packages)/', pathNot: '^packages/$1/' },
     },
     {
@@ -114,7 +120,12 @@ export function importRules(sides: Sides): IForbiddenRuleType[] {
       from: {},
       to: { circular: true },
     },
-  ].map((rule) => ({ ...rule, severity: 'error' }));
+  ];
+  return rules.map((rule) => ({ ...rule, from: butSpecs(rule.from), severity: 'error' }));
+}
+
+function butSpecs(from: IRegularForbiddenRuleType['from']): IRegularForbiddenRuleType['from'] {
+  return { ...from, pathNot: [from.pathNot ?? [], spec].flat() };
 }
 
 /** Patterns of everything that only one side's processes load. */

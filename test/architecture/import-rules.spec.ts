@@ -38,6 +38,7 @@ const clean: Files = {
   'src/prisma/generated/network/client.ts': 'export const client = 1;',
   'admin/main.ts': "import { nodes } from '../src/nodes/index.js';\nexport const list = nodes;",
   'dev/start.ts': 'export const start = 1;',
+  'src/crypto/issuer/issuer.spec.ts': "import '../verifier/index.js';\nimport '../../nodes/index.js';",
   'packages/client/src/index.ts': 'export const client = 1;',
   'packages/node-agent/src/index.ts': 'export const agent = 1;',
 };
@@ -183,6 +184,17 @@ describe('the import rules', () => {
     const cycle = { 'src/auth/cycle.ts': "import type { U } from './auth.service.js';\nexport type T = U;" };
     const withCycle = expected.startsWith('no-cycles') ? cycle : {};
     expect(await rulesBrokenIn({ ...planted, ...withCycle })).toContain(expected);
+  });
+
+  it('production-packages-are-dependencies', async () => {
+    mkdirSync(join(root, 'node_modules', 'tool'), { recursive: true });
+    writeFileSync(join(root, 'node_modules', 'tool', 'index.js'), 'module.exports = {};');
+    const planted = {
+      'package.json': '{"devDependencies":{"tool":"1"}}',
+      ...plant('src/redis/index.ts', "import 'tool';"),
+      ...plant('src/auth/auth.service.ts', "import type { T } from 'tool';\nexport type U = T;"),
+    };
+    expect(await rulesBrokenIn(planted)).toEqual(['production-packages-are-dependencies: src/redis/index.ts']);
   });
 
   it('see through the name of a workspace package', async () => {
