@@ -34,6 +34,7 @@ export function base64urlBytes(bytes: number) {
   return z
     .string()
     .max(length + 2, { error: `expected ${bytes} bytes as base64url (${length} characters)` })
+    .meta({ examples: [encodeBase64url(Buffer.alloc(bytes, 0x5a))] })
     .transform((text, context) => {
       const decoded = decodeBase64url(text, bytes);
       if (decoded !== undefined) return decoded;

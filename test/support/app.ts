@@ -15,7 +15,7 @@ export type Env = Readonly<Record<string, string | undefined>>;
 
 const key = (byte: number) => Buffer.alloc(32, byte).toString('base64');
 
-const publicSettings: Env = {
+export const publicSettings: Env = {
   NODE_ENV: 'test',
   LOG_LEVEL: 'silent',
   PORT: '0',

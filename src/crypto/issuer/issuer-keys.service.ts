@@ -5,7 +5,7 @@ import { AppError, isStoreOutage } from '../../http/index.js';
 import { GatekeeperLogger } from '../../logger/index.js';
 import { IdentityUpkeep } from '../../prisma/identity/index.js';
 import { type DirectoryKey } from '../directory.js';
-import { epochOf } from '../epoch.js';
+import { type Epoch, epochOf } from '../epoch.js';
 import { Repeater } from '../repeater.js';
 import { makeIssuerKey, openIssuerKey, type SigningKey, type StoredIssuerKey } from './issuer-key.js';
 import { IssuerKeysStore, type NewIssuerKey } from './issuer-keys.store.js';
@@ -75,8 +75,7 @@ export class IssuerKeysService {
 
   /** Makes what is missing of today's and tomorrow's key, and reads the snapshot. Safe to call at any time, anywhere. */
   async ensureKeys(): Promise<void> {
-    const today = epochOf(this.clock.now());
-    await this.store.createMissing([today, today + 1], this.clock.now(), (taken) => this.make(taken));
+    await this.store.createMissing(this.epochs(), this.clock.now(), (taken) => this.make(taken));
     await this.refresh();
   }
 
@@ -96,11 +95,9 @@ export class IssuerKeysService {
    * @returns whether there is a live key with this id
    */
   async retire(keyId: Uint8Array): Promise<boolean> {
-    const found = await this.store.retire(keyId, this.clock.now());
-    if (found) {
-      this.logger.warn('issuer_key_retired');
-      await this.ensureKeys();
-    }
+    const found = await this.store.retire(keyId, this.epochs(), this.clock.now(), (taken) => this.make(taken));
+    if (found) this.logger.warn('issuer_key_retired');
+    await this.refresh();
     return found;
   }
 
@@ -139,6 +136,12 @@ export class IssuerKeysService {
       'ISSUER_KEY_ENCRYPTION_KEY does not open the issuer keys in the database: give the one they were made with, ' +
         'here or as ISSUER_KEY_ENCRYPTION_KEY_PREVIOUS, or retire them',
     ]);
+  }
+
+  /** Today's and tomorrow's. */
+  private epochs(): Epoch[] {
+    const today = epochOf(this.clock.now());
+    return [today, today + 1];
   }
 
   private async make(taken: ReadonlySet<number>): Promise<NewIssuerKey> {

@@ -1,10 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { IdentityPrisma, type IssuerKey } from '../../prisma/identity/index.js';
+import { IdentityPrisma, type IssuerKey, type Prisma } from '../../prisma/identity/index.js';
 import { type Epoch, epochTimes } from '../epoch.js';
 import { truncatedKeyId } from '../token-key.js';
 import { type StoredIssuerKey } from './issuer-key.js';
 
 export type NewIssuerKey = Pick<StoredIssuerKey, 'keyId' | 'spki'> & { readonly encryptedPrivateKey: Buffer };
+
+/** Makes a key whose truncated id is not among those taken. */
+export type KeyMaker = (taken: ReadonlySet<number>) => Promise<NewIssuerKey>;
 
 /** Rows outlive their tokens by this much, so that what counts by them can still be closed. */
 const keptHours = 48;
@@ -19,51 +22,24 @@ export class IssuerKeysStore {
     return rows.map(toStored);
   }
 
-  /**
-   * Gives each epoch that has no key one. The advisory lock makes replicas that find one missing queue up, so that the
-   * first makes it and the others see it; the unique index on `sign_from` is the second lock.
-   *
-   * @param make is given the truncated ids that are taken
-   * @returns how many were made
-   */
-  async createMissing(
-    epochs: readonly Epoch[],
-    now: Date,
-    make: (taken: ReadonlySet<number>) => Promise<NewIssuerKey>,
-  ): Promise<number> {
-    return this.prisma.$transaction(
-      async (transaction) => {
-        await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('issuer-keys'))`;
-        const live = await transaction.issuerKey.findMany({ where: { verifyUntil: { gt: now } } });
-        const missing = epochs.filter((epoch) => !live.some((row) => serves(row, epoch)));
-        const taken = new Set(live.map((row) => truncatedKeyId(Buffer.from(row.keyId))));
-        for (const epoch of missing) {
-          const { keyId, spki, encryptedPrivateKey } = await make(taken);
-          taken.add(truncatedKeyId(keyId));
-          const { signFrom, signUntil, verifyUntil } = epochTimes(epoch);
-          await transaction.issuerKey.create({
-            data: {
-              keyId: bytes(keyId),
-              spki: bytes(spki),
-              encryptedPrivateKey: bytes(encryptedPrivateKey),
-              signFrom,
-              signUntil,
-              verifyUntil,
-            },
-          });
-        }
-        return missing.length;
-      },
-      { maxWait: 20_000, timeout: 60_000 },
-    );
+  /** Gives each epoch that has no key one. */
+  async createMissing(epochs: readonly Epoch[], now: Date, make: KeyMaker): Promise<void> {
+    await this.underLock((transaction) => createMissing(transaction, epochs, now, make));
   }
 
-  /** Ends a key; resolves to whether there is such a key. */
-  async retire(keyId: Uint8Array, now: Date): Promise<boolean> {
-    const count = await this.prisma.$executeRaw`
-      UPDATE "IssuerKey" SET retired_at = coalesce(retired_at, ${now}), encrypted_private_key = NULL
-      WHERE key_id = ${bytes(keyId)} AND verify_until > ${now}`;
-    return count > 0;
+  /**
+   * Ends a key. Its replacement appears in the same commit: no replica ever sees a day without a key.
+   *
+   * @returns whether there is a live key with this id
+   */
+  async retire(keyId: Uint8Array, epochs: readonly Epoch[], now: Date, make: KeyMaker): Promise<boolean> {
+    return this.underLock(async (transaction) => {
+      const count = await transaction.$executeRaw`
+        UPDATE "IssuerKey" SET retired_at = coalesce(retired_at, ${now}), encrypted_private_key = NULL
+        WHERE key_id = ${bytes(keyId)} AND verify_until > ${now}`;
+      if (count > 0) await createMissing(transaction, epochs, now, make);
+      return count > 0;
+    });
   }
 
   /** Replaces a private half that nobody has replaced or erased meanwhile. */
@@ -84,6 +60,46 @@ export class IssuerKeysStore {
   async purge(now: Date): Promise<number> {
     return this.prisma.$executeRaw`
       DELETE FROM "IssuerKey" WHERE verify_until < least(${now}::timestamptz, now()) - ${keptHours} * interval '1 hour'`;
+  }
+
+  /**
+   * Replicas that find a key missing queue up here, so that the first makes it and the others see it; the unique index on
+   * `sign_from` is the second lock.
+   */
+  private async underLock<T>(work: (transaction: Prisma.TransactionClient) => Promise<T>): Promise<T> {
+    return this.prisma.$transaction(
+      async (transaction) => {
+        await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('issuer-keys'))`;
+        return work(transaction);
+      },
+      { maxWait: 20_000, timeout: 60_000 },
+    );
+  }
+}
+
+async function createMissing(
+  transaction: Prisma.TransactionClient,
+  epochs: readonly Epoch[],
+  now: Date,
+  make: KeyMaker,
+): Promise<void> {
+  const live = await transaction.issuerKey.findMany({ where: { verifyUntil: { gt: now } } });
+  const missing = epochs.filter((epoch) => !live.some((row) => serves(row, epoch)));
+  const taken = new Set(live.map((row) => truncatedKeyId(Buffer.from(row.keyId))));
+  for (const epoch of missing) {
+    const key = await make(taken);
+    taken.add(truncatedKeyId(key.keyId));
+    const { signFrom, signUntil, verifyUntil } = epochTimes(epoch);
+    await transaction.issuerKey.create({
+      data: {
+        keyId: bytes(key.keyId),
+        spki: bytes(key.spki),
+        encryptedPrivateKey: bytes(key.encryptedPrivateKey),
+        signFrom,
+        signUntil,
+        verifyUntil,
+      },
+    });
   }
 }
 

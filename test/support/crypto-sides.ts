@@ -1,0 +1,71 @@
+import { Module, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { type Clock, ConfigModule, loadConfig } from '../../src/config/index.js';
+import { IssuerKeysService, IssuerModule } from '../../src/crypto/issuer/index.js';
+import { VerifierKeysService, VerifierModule } from '../../src/crypto/verifier/index.js';
+import { Background, HealthModule } from '../../src/health/index.js';
+import { fastifyAdapter, HttpModule, prepareFastify } from '../../src/http/index.js';
+import { LoggerModule } from '../../src/logger/index.js';
+import { IdentityPrismaModule, IdentityUpkeep } from '../../src/prisma/identity/index.js';
+import { NetworkPrismaModule, NetworkUpkeep } from '../../src/prisma/network/index.js';
+import { type Env, publicSettings } from './app.js';
+
+/** One replica of the issuer, the verifier or both, with real stores and nothing else of its side. */
+export interface CryptoSides {
+  readonly app: NestFastifyApplication;
+  readonly issuer: IssuerKeysService;
+  readonly verifier: VerifierKeysService;
+  readonly identityUpkeep: IdentityUpkeep;
+  readonly networkUpkeep: NetworkUpkeep;
+  /** Starts what runs beside requests, as a serving process does. */
+  start(): Promise<void>;
+  /** Answers requests at this address from now on. */
+  listen(): Promise<string>;
+  stop(): Promise<void>;
+}
+
+export async function createCryptoSides(env: Env, clock: Clock): Promise<CryptoSides> {
+  const config = loadConfig({ ...publicSettings, ...env });
+  const sides: Type[] = [
+    ...(config.gatekeeper ? [IdentityPrismaModule, IssuerModule] : []),
+    ...(config.anonymizer ? [NetworkPrismaModule, VerifierModule] : []),
+  ];
+
+  @Module({
+    imports: [ConfigModule.with(config, clock), LoggerModule.with(config), HealthModule, HttpModule, ...sides],
+  })
+  class Replica {}
+
+  const app = await NestFactory.create<NestFastifyApplication>(Replica, fastifyAdapter(config.common), {
+    abortOnError: false,
+    logger: false,
+  });
+  await prepareFastify(app, config.common);
+  app
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onClose', async () => app.get(Background).stop());
+  await app.init();
+  return {
+    app,
+    get issuer() {
+      return app.get(IssuerKeysService, { strict: false });
+    },
+    get verifier() {
+      return app.get(VerifierKeysService, { strict: false });
+    },
+    get identityUpkeep() {
+      return app.get(IdentityUpkeep, { strict: false });
+    },
+    get networkUpkeep() {
+      return app.get(NetworkUpkeep, { strict: false });
+    },
+    start: () => app.get(Background).start(),
+    listen: async () => {
+      await app.listen(0, '127.0.0.1');
+      return app.getUrl();
+    },
+    stop: () => app.close(),
+  };
+}
