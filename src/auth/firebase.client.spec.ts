@@ -215,7 +215,9 @@ describe('a provider that is away', () => {
   it('or that is somebody else is not believed: TLS checks the name under the CA', async () => {
     const other = await startFirebaseStandIn({ projectId, clock });
     const impostor = newClient({ standIn: { ...other.tls, caFile: firebase.tls.caFile } });
-    await expect(impostor.verifyIdToken(await other.mintIdToken('someone'))).rejects.toThrow(FirebaseUnavailable);
+    await expect(impostor.verifyIdToken(await other.mintIdToken('someone'))).rejects.toEqual(
+      new FirebaseUnavailable('certificates'),
+    );
     await other.close();
   });
 

@@ -51,7 +51,7 @@ export class FirebaseTokenError extends Error {
 
 /** The provider gave no usable answer in time: this says nothing about the token or the account. */
 export class FirebaseUnavailable extends Error {
-  /** @param code what the library called it, for the log; its messages may quote addresses. */
+  /** @param code `timeout`, `certificates` or the library's own, for the log; its messages may quote addresses. */
   constructor(readonly code: string) {
     super('Firebase cannot be asked at the moment.');
     this.name = 'FirebaseUnavailable';
@@ -246,8 +246,8 @@ function rethrowVerification(error: unknown): never {
   const code = codeOf(error);
   if (code === 'auth/id-token-expired') throw new FirebaseTokenError('expired');
   const isAboutToken = error instanceof FirebaseError && error.message.startsWith('Firebase ID token has ');
-  if (code === 'auth/argument-error' && isAboutToken) throw new FirebaseTokenError('invalid');
-  throw unavailable(error);
+  if (code !== 'auth/argument-error') throw unavailable(error);
+  throw isAboutToken ? new FirebaseTokenError('invalid') : new FirebaseUnavailable('certificates');
 }
 
 function unavailable(error: unknown): FirebaseUnavailable {
