@@ -1,0 +1,17 @@
+import { describe, expect, it } from 'vitest';
+import { isMassSilence } from './silence.js';
+
+describe('mass silence', () => {
+  it.each([
+    [1, 1, false],
+    [2, 2, false],
+    [3, 3, true],
+    [3, 14, true],
+    [3, 15, false],
+    [20, 100, false],
+    [21, 100, true],
+    [0, 0, false],
+  ])('%d silent of %d: %s', (silent, nodes, expected) => {
+    expect(isMassSilence({ silent, nodes })).toBe(expected);
+  });
+});
