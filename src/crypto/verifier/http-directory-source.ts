@@ -1,7 +1,7 @@
 import { DirectoryError, type DirectoryKey, directoryMediaType, parseDirectory } from '../directory.js';
 import { IssuerDirectorySource } from '../published-directory.js';
 
-const patienceMs = 5_000;
+const patienceMs = 3_000;
 /** Room for 64 keys of each kind. */
 const mostBytes = 128 * 1024;
 
