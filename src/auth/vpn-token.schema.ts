@@ -31,8 +31,7 @@ export const vpnTokenRequest = z
   .refine(({ blindedToken, blindedTokens }) => (blindedToken === undefined) !== (blindedTokens === undefined), {
     error: 'expected either blindedToken or blindedTokens',
     path: ['blindedToken'],
-  })
-  .meta({ examples: [{ blindedToken: exampleElement }, { blindedTokens: [exampleElement], keyId: exampleKeyId }] });
+  });
 
 const common = {
   keyId: z.string().describe('The key that signed: 32 bytes, base64url.'),
