@@ -29,14 +29,19 @@ export async function withSide<T>(side: Side, action: (app: INestApplicationCont
   }
 }
 
+/** Whether this machine's configuration holds that side. */
+export function holdsSide(side: Side): boolean {
+  return wholeConfig()[side] !== undefined;
+}
+
 function configOf(side: Side): AppConfig {
-  const config = loadConfig({ ...process.env, LOG_LEVEL: 'silent' });
-  if (config[side] === undefined) {
+  const { common, ...sides } = wholeConfig();
+  if (sides[side] === undefined) {
     throw new OperatorError(`This is the ${side}'s affair: run it where SERVICE_ROLE is ${side} or all.`);
   }
-  return {
-    ...config,
-    gatekeeper: side === 'gatekeeper' ? config.gatekeeper : undefined,
-    anonymizer: side === 'anonymizer' ? config.anonymizer : undefined,
-  };
+  return { common, [side]: sides[side] };
+}
+
+function wholeConfig(): AppConfig {
+  return loadConfig({ ...process.env, LOG_LEVEL: 'silent' });
 }

@@ -1,8 +1,10 @@
-import { connect } from 'node:net';
+import { randomBytes } from 'node:crypto';
+import { Redis } from 'ioredis';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { MetricsServer } from '../../src/health/index.js';
 import { anonymizerEnv, type Env, gatekeeperEnv, startTestApp, type TestApp } from '../support/app.js';
-import { createTestStack, type TestStack } from '../support/stack.js';
+import { createTestStack, query, type TestStack } from '../support/stack.js';
 
 let stack: TestStack;
 const running: TestApp[] = [];
@@ -80,12 +82,11 @@ describe('readiness', () => {
   });
 
   it('refuses to start on a Redis that may forget', async () => {
-    const socket = connect(Number(new URL(stack.redisUrl).port), '127.0.0.1');
-    socket.write('CONFIG SET maxmemory-policy allkeys-lru\r\n');
-    await new Promise((resolve) => socket.once('data', resolve));
+    const redis = new Redis(stack.redisUrl);
+    await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
     await expect(start(both())).rejects.toThrow('noeviction');
-    socket.end('CONFIG SET maxmemory-policy noeviction\r\n');
-    await new Promise((resolve) => socket.once('close', resolve));
+    await redis.config('SET', 'maxmemory-policy', 'noeviction');
+    redis.disconnect();
   });
 });
 
@@ -103,8 +104,26 @@ describe('metrics', () => {
 describe('draining', () => {
   it('lets a running request end and takes nothing new', async () => {
     const service = await startTestApp(both());
+    const lock = new pg.Client(stack.ownerUrl);
+    await lock.connect();
+    await lock.query('BEGIN; LOCK TABLE network."EnrolmentToken"');
+    const running = fetch(`${service.url}/node/register`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${'x'.repeat(43)}`, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        public_key: randomBytes(32).toString('base64'),
+        ip: '127.0.0.1',
+        location_id: 'de-frankfurt',
+      }),
+    });
+    await expect
+      .poll(() => query(stack.ownerUrl, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+      .toHaveLength(1);
     const ended = service.stop();
-    await ended;
     await expect(fetch(`${service.url}/health/live`)).rejects.toThrow();
+    await lock.query('ROLLBACK');
+    expect((await running).status).toBe(401);
+    await ended;
+    await lock.end();
   });
 });

@@ -1,4 +1,5 @@
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { type FirebaseStandIn } from '../../dev/firebase/index.js';
 import { createApp, drain, serve } from '../../src/app.js';
 import { type AppConfig, type Clock, loadConfig } from '../../src/config/index.js';
 import { type TestStack } from './stack.js';
@@ -24,8 +25,11 @@ export const publicSettings: Env = {
   TOKEN_ORIGIN: 'vpn.example',
 };
 
-export function gatekeeperEnv(stack: TestStack): Env {
+/** @param firebase whose tokens are believed; without it nobody's are. */
+export function gatekeeperEnv(stack: TestStack, firebase?: FirebaseStandIn): Env {
+  const { tls } = firebase ?? {};
   return {
+    FIREBASE_STAND_IN: tls && `${tls.host}:${tls.port},${tls.caFile}`,
     IDENTITY_DATABASE_URL: stack.identityUrl,
     IDENTITY_REDIS_URL: stack.redisUrl,
     IDENTITY_SECRET_KEY: key(1),
