@@ -5,8 +5,8 @@ const heavy = '**/*.heavy.spec.ts';
 
 /** `vitest run` leaves the heavy tests out; `vitest run --mode heavy` runs them alone, one file at a time. */
 export default defineConfig(({ mode }) => ({
-  resolve: { conditions: ['source'] },
-  ssr: { resolve: { conditions: ['source'] } },
+  resolve: { conditions: ['vpn-source'] },
+  ssr: { resolve: { conditions: ['vpn-source'] } },
   test: {
     include: folders.map((folder) => `${folder}/**/*${mode === 'heavy' ? '.heavy' : ''}.spec.ts`),
     exclude: ['**/node_modules/**', ...(mode === 'heavy' ? [] : [heavy])],

@@ -93,9 +93,9 @@ describe('readiness', () => {
 describe('metrics', () => {
   it('are on a port of their own, by route pattern and never by path', async () => {
     const service = await start(both());
-    await fetch(`${service.url}/node/00000000-0000-4000-8000-00000000abcd/peers`);
+    await fetch(`${service.url}/node/00000000-0000-4000-8000-00000000abcd/pulse`, { method: 'POST' });
     const text = await (await fetch(`http://127.0.0.1:${service.app.get(MetricsServer).port()}/metrics`)).text();
-    expect(text).toContain('route="/node/:id/peers"');
+    expect(text).toContain('route="/node/:id/pulse"');
     expect(text).not.toContain('abcd');
     expect((await fetch(`${service.url}/metrics`)).status).toBe(404);
   });
@@ -120,7 +120,12 @@ describe('draining', () => {
       .poll(() => query(stack.ownerUrl, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
       .toHaveLength(1);
     const ended = service.stop();
-    await expect(fetch(`${service.url}/health/live`)).rejects.toThrow();
+    const knock = () =>
+      fetch(`${service.url}/health/live`).then(
+        () => 'answers',
+        () => 'refuses',
+      );
+    await expect.poll(knock).toBe('refuses');
     await lock.query('ROLLBACK');
     expect((await running).status).toBe(401);
     await ended;
