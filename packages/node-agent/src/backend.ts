@@ -1,0 +1,216 @@
+import { createParser } from 'eventsource-parser';
+import { type Timing } from './timing.js';
+import { type Credentials } from './credentials.js';
+import {
+  type ConnectionRevision,
+  isRecord,
+  type NodeEvent,
+  parseEvent,
+  parseJson,
+  parsePeerList,
+  type PeerList,
+} from './protocol.js';
+
+export type Fetch = typeof globalThis.fetch;
+
+const requestTimeoutMs = 10_000;
+/** Three heartbeats. */
+const silenceMs = 45_000;
+/** A snapshot of 60,000 peers has some 20 MB. */
+const largestEvent = 64 * 1024 * 1024;
+
+/** The backend refused, answered nonsense (status 200) or is away (status 0). The message holds nothing of the answer. */
+export class BackendError extends Error {
+  override readonly name = 'BackendError';
+
+  constructor(
+    readonly status: number,
+    /** The problem's `code`, else `unreachable` or `unexpected_answer`. */
+    readonly code: string,
+    /** Milliseconds to wait before the next attempt, when the backend named them. */
+    readonly retryAfterMs = 0,
+  ) {
+    super(`the backend answered ${status} (${code})`);
+  }
+
+  /** Trying again at once cannot help: the credential is not, or no longer, accepted. */
+  get refused(): boolean {
+    return this.status === 401 || this.status === 403;
+  }
+}
+
+export interface Registration {
+  /** The node's WireGuard public key, standard base64. */
+  readonly publicKey: string;
+  readonly ip: string;
+  readonly ipV6?: string;
+  readonly port?: number;
+  readonly locationId: string;
+  readonly capacity?: number;
+  readonly agentVersion?: string;
+}
+
+export interface Pulse {
+  /** 0 to 100. */
+  readonly currentLoad: number;
+  readonly peers: number;
+}
+
+/** The backend's node endpoints, one method each. */
+export class Backend {
+  readonly #base: URL;
+
+  constructor(
+    baseUrl: string,
+    private readonly fetch: Fetch,
+    private readonly timing: Timing,
+  ) {
+    this.#base = new URL(baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`);
+  }
+
+  /** POST /node/register */
+  async register(enrolmentToken: string, node: Registration): Promise<Credentials> {
+    const body = {
+      public_key: node.publicKey,
+      ip: node.ip,
+      ip_v6: node.ipV6,
+      port: node.port,
+      location_id: node.locationId,
+      capacity: node.capacity,
+      agent_version: node.agentVersion,
+    };
+    const answer = await this.#request('node/register', enrolmentToken, { body });
+    const { id, credential, interface: settings } = answer;
+    const { addresses, listen_port, mtu } = isRecord(settings) ? settings : {};
+    const readable =
+      typeof id === 'string' &&
+      typeof credential === 'string' &&
+      Array.isArray(addresses) &&
+      addresses.every((address) => typeof address === 'string') &&
+      typeof listen_port === 'number' &&
+      typeof mtu === 'number';
+    if (!readable) throw unexpectedAnswer();
+    return { id, credential, interface: { addresses, listenPort: listen_port, mtu } };
+  }
+
+  /** POST /node/{id}/pulse */
+  async pulse(node: Credentials, pulse: Pulse, signal: AbortSignal): Promise<{ status: string; nextPulseMs: number }> {
+    const answer = await this.#request(`node/${node.id}/pulse`, node.credential, { body: pulse, signal });
+    const { status, next_pulse_s } = answer;
+    if (typeof status !== 'string' || typeof next_pulse_s !== 'number' || !(next_pulse_s > 0)) throw unexpectedAnswer();
+    return { status, nextPulseMs: next_pulse_s * 1000 };
+  }
+
+  /** GET /node/{id}/peers */
+  async peers(node: Credentials, signal: AbortSignal): Promise<PeerList> {
+    const list = parsePeerList(await this.#request(`node/${node.id}/peers`, node.credential, { signal }));
+    if (list === undefined) throw unexpectedAnswer();
+    return list;
+  }
+
+  /** POST /node/{id}/acks; at most 5,000 of each */
+  async acknowledge(
+    node: Credentials,
+    added: readonly ConnectionRevision[],
+    removed: readonly ConnectionRevision[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const body = { added: added.map(toRow), removed: removed.map(toRow) };
+    await this.#request(`node/${node.id}/acks`, node.credential, { body, signal });
+  }
+
+  /**
+   * GET /node/{id}/events. Resolves when the stream ends.
+   *
+   * @param onEvent `undefined` stands for an event that could not be read
+   * @throws {BackendError} when the stream does not open, breaks, or is silent for three heartbeats
+   */
+  async events(node: Credentials, onEvent: (event: NodeEvent | undefined) => void, signal: AbortSignal): Promise<void> {
+    const [silence, ended] = [new AbortController(), new AbortController()];
+    const heard = { at: this.timing.now() };
+    const watch = this.#abortWhenSilent(heard, silence, ended.signal);
+    const parser = createParser({
+      onEvent: ({ event, data }) => onEvent(parseEvent(event, data)),
+      maxBufferSize: largestEvent,
+    });
+    try {
+      const answer = await this.#send(`node/${node.id}/events`, node.credential, {
+        accept: 'text/event-stream',
+        signal: AbortSignal.any([signal, silence.signal]),
+      });
+      if (answer.body === null || !answer.headers.get('content-type')?.startsWith('text/event-stream')) {
+        await answer.body?.cancel();
+        throw unexpectedAnswer();
+      }
+      const text = new TextDecoder();
+      for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
+        heard.at = this.timing.now();
+        parser.feed(text.decode(chunk, { stream: true }));
+      }
+    } catch (error) {
+      throw error instanceof BackendError ? error : new BackendError(0, 'unreachable');
+    } finally {
+      ended.abort();
+      await watch;
+    }
+  }
+
+  async #abortWhenSilent(heard: { at: number }, silence: AbortController, ended: AbortSignal): Promise<void> {
+    while (!ended.aborted) {
+      const rest = heard.at + silenceMs - this.timing.now();
+      if (rest <= 0) return silence.abort();
+      await this.timing.sleep(rest, ended);
+    }
+  }
+
+  async #request(
+    path: string,
+    credential: string,
+    { body, signal }: { body?: unknown; signal?: AbortSignal },
+  ): Promise<Record<string, unknown>> {
+    const timeout = AbortSignal.timeout(requestTimeoutMs);
+    const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+    const answer = await this.#send(path, credential, { body, accept: 'application/json', signal: either });
+    const document = parseJson(await answer.text().catch(() => ''));
+    if (!isRecord(document)) throw unexpectedAnswer();
+    return document;
+  }
+
+  async #send(
+    path: string,
+    credential: string,
+    { body, accept, signal }: { body?: unknown; accept: string; signal: AbortSignal },
+  ): Promise<Response> {
+    const headers: Record<string, string> = { accept, authorization: `Bearer ${credential}` };
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    let answer: Response;
+    try {
+      answer = await this.fetch.call(globalThis, new URL(path, this.#base), {
+        method: body === undefined ? 'GET' : 'POST',
+        headers,
+        redirect: 'error',
+        signal,
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+    } catch {
+      throw new BackendError(0, 'unreachable');
+    }
+    if (!answer.ok) throw await refusal(answer);
+    return answer;
+  }
+}
+
+async function refusal(answer: Response): Promise<BackendError> {
+  const problem = parseJson(await answer.text().catch(() => ''));
+  const code = isRecord(problem) && typeof problem['code'] === 'string' ? problem['code'] : 'unexpected_answer';
+  const seconds = Number(answer.headers.get('retry-after') ?? 0);
+  return new BackendError(answer.status, code, Number.isFinite(seconds) ? Math.min(seconds, 300) * 1000 : 0);
+}
+
+function unexpectedAnswer(): BackendError {
+  return new BackendError(200, 'unexpected_answer');
+}
+
+function toRow({ connectionId, revision }: ConnectionRevision) {
+  return { connection_id: connectionId, revision };
+}

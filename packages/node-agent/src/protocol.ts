@@ -1,0 +1,113 @@
+/*
+ * What the backend sends, checked before anything of it is believed: drivers hand these texts to `wg`.
+ */
+
+export interface Peer {
+  readonly connectionId: string;
+  /** Counts the states of the connection's row: acknowledgements echo it. */
+  readonly revision: number;
+  /** The backend still waits for this node's acknowledgement. */
+  readonly pending: boolean;
+  /** Standard base64, 44 characters; so is `presharedKey`. */
+  readonly publicKey: string;
+  readonly presharedKey: string;
+  /** The tunnel addresses of this peer alone: one /32, one /128. */
+  readonly allowedIps: readonly string[];
+  readonly dnsBlocking: string;
+  /** Unix milliseconds. */
+  readonly expiresAt: number;
+}
+
+export interface PeerList {
+  /** The list says everything: who is not in it has gone. */
+  readonly complete: boolean;
+  readonly peers: readonly Peer[];
+  /** Entries that could not be read. */
+  readonly rejected: number;
+}
+
+export interface ConnectionRevision {
+  readonly connectionId: string;
+  readonly revision: number;
+}
+
+export type NodeEvent =
+  | { readonly type: 'snapshot'; readonly list: PeerList }
+  | { readonly type: 'peer-added'; readonly peer: Peer }
+  | { readonly type: 'peer-removed'; readonly removed: ConnectionRevision }
+  | { readonly type: 'drain' }
+  | { readonly type: 'heartbeat' };
+
+const wireguardKey = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
+const hostAddress = /^(\d{1,3}(\.\d{1,3}){3}\/32|[0-9a-f:]+\/128)$/;
+const identifier = /^[0-9A-Za-z-]{1,64}$/;
+
+/** @returns undefined for what this agent does not know or cannot read */
+export function parseEvent(type: string | undefined, data: string): NodeEvent | undefined {
+  if (type === 'heartbeat' || type === 'drain') return { type };
+  const document = parseJson(data);
+  if (type === 'snapshot') return optional(parsePeerList(document), (list) => ({ type, list }));
+  if (type === 'peer-added') return optional(parsePeer(document), (peer) => ({ type, peer }));
+  if (type === 'peer-removed') return optional(parseRevision(document), (removed) => ({ type, removed }));
+  return undefined;
+}
+
+/** An entry that cannot be read makes the list incomplete: its peer is not known to have gone. */
+export function parsePeerList(document: unknown): PeerList | undefined {
+  if (!isRecord(document) || !Array.isArray(document['peers'])) return undefined;
+  const peers = document['peers'].map(parsePeer).filter((peer) => peer !== undefined);
+  const rejected = document['peers'].length - peers.length;
+  return { complete: document['complete'] === true && rejected === 0, peers, rejected };
+}
+
+function parsePeer(document: unknown): Peer | undefined {
+  const row = parseRevision(document);
+  if (row === undefined || !isRecord(document)) return undefined;
+  const { status, public_key, preshared_key, allowed_ips, dns_blocking, expires_at } = document;
+  const expiresAt = typeof expires_at === 'string' ? Date.parse(expires_at) : NaN;
+  const readable =
+    matches(public_key, wireguardKey) &&
+    matches(preshared_key, wireguardKey) &&
+    Array.isArray(allowed_ips) &&
+    allowed_ips.length > 0 &&
+    allowed_ips.every((ip): ip is string => matches(ip, hostAddress)) &&
+    typeof dns_blocking === 'string' &&
+    !Number.isNaN(expiresAt);
+  if (!readable) return undefined;
+  return {
+    ...row,
+    pending: status === 'pending',
+    publicKey: public_key,
+    presharedKey: preshared_key,
+    allowedIps: allowed_ips,
+    dnsBlocking: dns_blocking,
+    expiresAt,
+  };
+}
+
+function parseRevision(document: unknown): ConnectionRevision | undefined {
+  if (!isRecord(document)) return undefined;
+  const { connection_id, revision } = document;
+  if (!matches(connection_id, identifier) || !Number.isSafeInteger(revision)) return undefined;
+  return { connectionId: connection_id, revision: revision as number };
+}
+
+function matches(value: unknown, pattern: RegExp): value is string {
+  return typeof value === 'string' && pattern.test(value);
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function optional<T, R>(value: T | undefined, then: (value: T) => R): R | undefined {
+  return value === undefined ? undefined : then(value);
+}
