@@ -1,6 +1,14 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { EnrolmentTokens, Locations } from '../../src/nodes/index.js';
-import { type TestApp } from './app.js';
+import { type INestApplicationContext, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { type Clock, ConfigModule, loadConfig } from '../../src/config/index.js';
+import { Background, HealthModule } from '../../src/health/index.js';
+import { LoggerModule } from '../../src/logger/index.js';
+import { EnrolmentTokens, Locations, NodesModule } from '../../src/nodes/index.js';
+import { NetworkPrismaModule } from '../../src/prisma/network/index.js';
+import { AnonymizerRedisModule } from '../../src/redis/index.js';
+import { anonymizerEnv, publicSettings, type TestApp } from './app.js';
+import { type TestStack } from './stack.js';
 
 /** What any request needs to come from a node. */
 export interface TestNode {
@@ -17,12 +25,43 @@ export function wireguardKey(): string {
 
 const frankfurt = { id: 'de-frankfurt', country: 'DE', city: 'Frankfurt', latitude: 50.1, longitude: 8.7 };
 
-export async function addLocation({ app }: TestApp, id = frankfurt.id): Promise<void> {
+/** Anything that holds the services of the nodes. */
+interface WithNodes {
+  readonly app: INestApplicationContext;
+}
+
+/** One replica of the nodes' services alone: no HTTP, and nothing runs beside the test until it says `start`. */
+export interface FleetReplica extends WithNodes {
+  /** Starts what runs beside requests, as a serving process does. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function createFleetReplica(stack: TestStack, clock: Clock): Promise<FleetReplica> {
+  const role = { SERVICE_ROLE: 'anonymizer', ISSUER_DIRECTORY_URL: 'http://127.0.0.1:9/' };
+  const config = loadConfig({ ...publicSettings, ...role, ...anonymizerEnv(stack) });
+  const platform = [ConfigModule.with(config, clock), LoggerModule.with(config), HealthModule];
+
+  @Module({ imports: [...platform, NetworkPrismaModule, AnonymizerRedisModule, NodesModule] })
+  class Replica {}
+
+  const app = await NestFactory.createApplicationContext(Replica, { abortOnError: false, logger: false });
+  return {
+    app,
+    start: () => app.get(Background).start(),
+    stop: async () => {
+      await app.get(Background).stop();
+      await app.close();
+    },
+  };
+}
+
+export async function addLocation({ app }: WithNodes, id = frankfurt.id): Promise<void> {
   await app.get(Locations, { strict: false }).add({ ...frankfurt, id });
 }
 
 /** @returns the token, as the operator would hand it to a server */
-export async function enrolmentToken({ app }: TestApp, uses = 1, locationId = frankfurt.id): Promise<string> {
+export async function enrolmentToken({ app }: WithNodes, uses = 1, locationId = frankfurt.id): Promise<string> {
   return (await app.get(EnrolmentTokens, { strict: false }).create({ locationId, uses })).token;
 }
 
