@@ -55,6 +55,7 @@ export async function prepareFastify(app: NestFastifyApplication, config: Common
   });
   fastify.addHook('onRequest', async (request, reply) => refuseWrongMethod(routes, request, reply));
   observeRequests(fastify);
+  closeConnectionsWhenLeaving(fastify);
   await app.register(helmet, {
     contentSecurityPolicy: { directives: { 'script-src': ["'self'", "'unsafe-inline'"] } },
   });
@@ -66,6 +67,19 @@ export async function prepareFastify(app: NestFastifyApplication, config: Common
       exposedHeaders: ['etag', 'retry-after', 'www-authenticate'],
     });
   }
+}
+
+/** A client that keeps its connection open would keep a leaving process waiting: its last answer says that it closes. */
+function closeConnectionsWhenLeaving(fastify: FastifyInstance): void {
+  let leaving = false;
+  fastify.addHook('preClose', (done) => {
+    leaving = true;
+    done();
+  });
+  fastify.addHook('onSend', (_request, reply, payload, done) => {
+    if (leaving) void reply.header('connection', 'close');
+    done(null, payload);
+  });
 }
 
 /** A path that exists answers 405 with `Allow` (RFC 9110 §15.5.6), not 404, to a method it does not have. */
