@@ -1,5 +1,6 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { type FastifyRequest } from 'fastify';
+import { bearerToken } from '../http/index.js';
 import { GatekeeperRateLimiter } from '../redis/index.js';
 import { FirebaseClient, FirebaseTokenError, type VerifiedIdToken } from './firebase.client.js';
 import { invalidIdToken, missingIdToken } from './id-token-problems.js';
@@ -26,7 +27,8 @@ export class PersonGuard implements CanActivate {
     return true;
   }
 
-  private async verify(idToken: string): Promise<VerifiedIdToken> {
+  private async verify(idToken: string | undefined): Promise<VerifiedIdToken> {
+    if (idToken === undefined) throw missingIdToken();
     try {
       return await this.firebase.verifyIdToken(idToken);
     } catch (error) {
@@ -34,11 +36,4 @@ export class PersonGuard implements CanActivate {
       throw providerProblem(error);
     }
   }
-}
-
-/** RFC 6750 §2.1; the scheme's name is case-insensitive (RFC 9110 §11.1). */
-function bearerToken(authorization: string | undefined): string {
-  const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
-  if (token === undefined) throw missingIdToken();
-  return token;
 }

@@ -1,0 +1,105 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { blindedTexts, replyOf, startIssuing, type TestIssuing } from '../../test/support/issuing.js';
+import { query } from '../../test/support/stack.js';
+import { IssuanceStore } from './issuance.store.js';
+
+let issuing: TestIssuing;
+let start: Date;
+
+beforeAll(async () => {
+  issuing = await startIssuing();
+  start = issuing.clock.now();
+});
+
+afterEach(() => issuing.clock.set(start));
+
+afterAll(() => issuing.stop());
+
+describe('the quota', () => {
+  it('of 10 holds against 100 requests at once', async () => {
+    const person = await issuing.signInWithQuota(10);
+    const responses = await Promise.all(
+      blindedTexts(100).map((blindedToken) => issuing.issue(person.headers, { blindedToken })),
+    );
+    expect(responses.filter(({ status }) => status === 200)).toHaveLength(10);
+    expect(responses.filter(({ status }) => status === 429)).toHaveLength(90);
+    expect(await issuing.countedFor(person)).toBe(10);
+  });
+
+  it('signs racing batches whole or not at all, and never beyond', async () => {
+    const person = await issuing.signInWithQuota(10);
+    const responses = await Promise.all(
+      Array.from({ length: 30 }, (_, n) => issuing.issue(person.headers, { blindedTokens: blindedTexts(1 + (n % 4)) })),
+    );
+    const replies = await Promise.all(responses.map(replyOf));
+    const sizes = replies.map(({ signatures = [] }) => signatures.length);
+    expect(replies.every(({ status }, n) => (status === 200 ? sizes[n] === 1 + (n % 4) : sizes[n] === 0))).toBe(true);
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    expect(await issuing.countedFor(person)).toBe(total);
+    expect(total).toBeLessThanOrEqual(10);
+    expect(total).toBeGreaterThan(6);
+  });
+
+  it('is not spent by repeats, however many race: same message, same signature', async () => {
+    const person = await issuing.signInWithQuota(2);
+    const blindedTokens = blindedTexts(2);
+    const responses = await Promise.all(
+      Array.from({ length: 40 }, () => issuing.issue(person.headers, { blindedTokens })),
+    );
+    const replies = await Promise.all(responses.map(replyOf));
+    expect(new Set(replies.map(({ signatures }) => signatures.join()))).toHaveProperty('size', 1);
+    expect(replies.every(({ status }) => status === 200)).toBe(true);
+    expect(await issuing.countedFor(person)).toBe(2);
+  });
+
+  it('refuses a batch that does not fit and says what is left, when more comes, and spends nothing', async () => {
+    const person = await issuing.signInWithQuota(5);
+    issuing.clock.set(new Date(`${start.toISOString().slice(0, 10)}T23:00:00Z`));
+    const headers = await issuing.signInForDays(person);
+    expect((await issuing.issue(headers, { blindedTokens: blindedTexts(3) })).status).toBe(200);
+    const refused = await issuing.issue(headers, { blindedTokens: blindedTexts(3) });
+    expect(refused.headers.get('retry-after')).toBe('3600');
+    expect(await replyOf(refused)).toMatchObject({
+      status: 429,
+      code: 'token_quota_exceeded',
+      remaining: 2,
+      resetsAt: new Date(Date.parse(`${start.toISOString().slice(0, 10)}T00:00:00Z`) + 86_400_000).toISOString(),
+    });
+    expect((await issuing.issue(headers, { blindedTokens: blindedTexts(2) })).status).toBe(200);
+    expect((await replyOf(await issuing.issue(headers, { blindedTokens: blindedTexts(1) }))).remaining).toBe(0);
+  });
+
+  it('lets what was counted be repeated after the plan has shrunk, and nothing new', async () => {
+    const person = await issuing.signInWithQuota(5);
+    const blindedTokens = blindedTexts(5);
+    await issuing.issue(person.headers, { blindedTokens });
+    await issuing.movePlan(person, 3);
+    expect((await issuing.issue(person.headers, { blindedToken: blindedTokens[4] })).status).toBe(200);
+    expect((await issuing.issue(person.headers, { blindedToken: blindedTexts(1)[0] })).status).toBe(429);
+    expect(await issuing.countedFor(person)).toBe(5);
+  });
+
+  it("is each person's own", async () => {
+    const [one, other] = [await issuing.signInWithQuota(1), await issuing.signInWithQuota(1)];
+    expect((await issuing.issue(one.headers, { blindedTokens: blindedTexts(1) })).status).toBe(200);
+    expect((await issuing.issue(other.headers, { blindedTokens: blindedTexts(1) })).status).toBe(200);
+  });
+
+  it("holds at the store against 100 at once, each with the other's messages among its own", async () => {
+    const person = await issuing.signInWithQuota(10);
+    const store = issuing.service.app.get(IssuanceStore, { strict: false });
+    const [user] = await query<{ id: string }>(
+      issuing.stack.ownerUrl,
+      'SELECT id FROM identity."User" WHERE firebase_uid = $1',
+      [person.uid],
+    );
+    const shared = randomBytes(32);
+    const issuance = { userId: user?.id ?? '', keyId: (await issuing.currentKey()).keyId, planId: 'quota-10' };
+    const fits = await Promise.all(
+      Array.from({ length: 100 }, () => store.count({ ...issuance, hashes: [shared, randomBytes(32)] }, 10)),
+    );
+    expect(fits.filter(Boolean)).toHaveLength(9);
+    expect(await issuing.countedFor(person)).toBe(10);
+  });
+});
