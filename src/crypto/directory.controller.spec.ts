@@ -146,6 +146,12 @@ describe('GET /.well-known/private-token-issuer-directory', () => {
     expect((await service.verifier.find(service.issuer.signingKey().keyId)).status).toBe('known');
     expect(service.verifier.directoryKeys()).toHaveLength(2);
   });
+
+  it('is never read as empty in one process, even before the issuer has started', async () => {
+    const service = await both();
+    await service.verifier.poll();
+    expect(service.verifier.directoryKeys()).toHaveLength(2);
+  });
 });
 
 describe('a Privacy Pass client of another make', () => {

@@ -6,6 +6,7 @@ import { GatekeeperLogger } from '../../logger/index.js';
 import { IdentityUpkeep } from '../../prisma/identity/index.js';
 import { type DirectoryKey } from '../directory.js';
 import { type Epoch, epochOf } from '../epoch.js';
+import { LatestRead } from '../latest-read.js';
 import { Repeater } from '../repeater.js';
 import { makeIssuerKey, openIssuerKey, type SigningKey, type StoredIssuerKey } from './issuer-key.js';
 import { IssuerKeysStore, type NewIssuerKey } from './issuer-keys.store.js';
@@ -28,8 +29,7 @@ export class IssuerKeysService {
     () => this.tick(),
     (error) => this.failed(error),
   );
-  private reads = 0;
-  private newestRead = 0;
+  private readonly reads = new LatestRead();
 
   constructor(
     private readonly store: IssuerKeysStore,
@@ -101,18 +101,12 @@ export class IssuerKeysService {
     return found;
   }
 
-  /** Reads the snapshot now. Reads that overtake each other never bring an older one back. */
+  /** Reads the snapshot now. */
   async refresh(): Promise<void> {
-    this.reads += 1;
-    const read = this.reads;
-    const stored = await this.store.live(this.clock.now());
-    if (read < this.newestRead) return;
-    this.newestRead = read;
-    this.ring = new KeyRing(
-      stored,
-      stored.map((key) => this.open(key)).filter((key) => key !== undefined),
+    await this.reads.run(
+      () => this.store.live(this.clock.now()),
+      (stored) => this.take(stored),
     );
-    this.forgetAllBut(stored);
   }
 
   private async start(): Promise<void> {
@@ -155,6 +149,12 @@ export class IssuerKeysService {
     if (encryptedPrivateKey === null) return;
     const wrapped = this.encryption.rewrap(keyId, encryptedPrivateKey);
     if (wrapped !== undefined) await this.store.rewrap(keyId, encryptedPrivateKey, wrapped);
+  }
+
+  private take(stored: readonly StoredIssuerKey[]): void {
+    const signing = stored.map((key) => this.open(key)).filter((key) => key !== undefined);
+    this.ring = new KeyRing(stored, signing);
+    this.forgetAllBut(stored);
   }
 
   /** Parsed once, then kept: parsing costs more than signing. What cannot be opened is tried and logged once, too. */

@@ -5,6 +5,7 @@ import { Background, Readiness } from '../../health/index.js';
 import { AnonymizerLogger } from '../../logger/index.js';
 import { NetworkUpkeep } from '../../prisma/network/index.js';
 import { type DirectoryKey } from '../directory.js';
+import { LatestRead } from '../latest-read.js';
 import { IssuerDirectorySource } from '../published-directory.js';
 import { Repeater } from '../repeater.js';
 import { parseTokenKey } from '../token-key.js';
@@ -69,8 +70,7 @@ export class VerifierKeysService {
   private lastReadFailed = false;
   private asking: Promise<void> | undefined;
   private askedJustNow = false;
-  private refreshes = 0;
-  private newestRefresh = 0;
+  private readonly refreshes = new LatestRead();
 
   constructor(
     private readonly store: VerifierKeysStore,
@@ -119,7 +119,9 @@ export class VerifierKeysService {
   async poll(): Promise<void> {
     try {
       const asOf = this.clock.now();
-      for (const key of await this.source.read()) await this.learn(key);
+      const listed = await this.source.read();
+      // One that has ended is not taken up: its tombstones may be gone.
+      for (const key of listed.filter(({ verifyUntil }) => verifyUntil > asOf)) await this.store.learn(key, asOf);
       await this.refresh();
       this.lastRead = asOf;
       this.lastReadFailed = false;
@@ -133,13 +135,10 @@ export class VerifierKeysService {
 
   /** Reads the snapshot from the database now. */
   async refresh(): Promise<void> {
-    this.refreshes += 1;
-    const refresh = this.refreshes;
-    const keys = await this.store.all();
-    // A read that was overtaken by a later one must not bring an older state back.
-    if (refresh < this.newestRefresh) return;
-    this.newestRefresh = refresh;
-    this.held = new Map(keys.map((key) => this.hold(key)).filter((entry) => entry !== undefined));
+    await this.refreshes.run(
+      () => this.store.all(),
+      (keys) => (this.held = new Map(keys.map((key) => this.hold(key)).filter((entry) => entry !== undefined))),
+    );
   }
 
   private async start(): Promise<void> {
@@ -168,14 +167,6 @@ export class VerifierKeysService {
     setTimeout(() => (this.askedJustNow = false), askAgainMs).unref();
     this.asking = this.poll().catch((error: unknown) => this.failed(error));
     return this.asking;
-  }
-
-  /** A key that has ended already is not taken up: its tombstones may be gone. */
-  private async learn(key: DirectoryKey): Promise<void> {
-    const now = this.clock.now();
-    const known = this.held.get(hex(key.keyId))?.published;
-    const isNews = known === undefined || (key.retired && !known.retired);
-    if (isNews && key.verifyUntil > now) await this.store.learn(key, now);
   }
 
   /** Parsed once, then kept. */

@@ -205,6 +205,9 @@ describe('the verifier’s keys', () => {
     issuer.keys = [{ ...key, ...moved }];
     await service.verifier.poll();
     expect(service.verifier.directoryKeys()).toEqual([key]);
+    issuer.keys = [newKey(), { ...key, ...moved, retired: true }];
+    await service.verifier.poll();
+    expect(service.verifier.directoryKeys()).toContainEqual({ ...key, retired: true });
   });
 
   it('are not taken up once they have ended', async () => {
