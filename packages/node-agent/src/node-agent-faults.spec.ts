@@ -151,6 +151,22 @@ describe('reconciling', () => {
     await until(() => expect(listed).toHaveBeenCalled());
     expect(await harness.held()).toEqual(keysOf(2));
   });
+
+  it('discards a list that a newer snapshot has overtaken', async () => {
+    await harness.synced();
+    let release = () => {};
+    const listIsHeld = new Promise<undefined>((resolve) => (release = () => resolve(undefined)));
+    harness.backend.intercept = (path) => (path.endsWith('/peers') ? listIsHeld : undefined);
+    await harness.pass(66);
+    await until(() => expect(harness.backend.requests).toContain('GET /node/node-1/peers'));
+    harness.backend.send('snapshot', { complete: true, peers: [wirePeer(1)] });
+    await until(async () => expect(await harness.held()).toEqual(keysOf(1)));
+    release();
+    harness.backend.send('peer-added', wirePeer(2));
+    await until(async () => expect(await harness.held()).toEqual(keysOf(1, 2)));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(await harness.held()).toEqual(keysOf(1, 2));
+  });
 });
 
 describe('a driver that fails', () => {

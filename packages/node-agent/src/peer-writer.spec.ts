@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { wirePeer, type WirePeer } from '../test/fake-backend.js';
+import { ManualTiming } from '../test/manual-timing.js';
+import { type DriverPeer, MemoryDriver } from './peer-driver.js';
+import { type Applied, type Change, PeerWriter } from './peer-writer.js';
+import { parsePeerList, type Peer } from './protocol.js';
+
+/** Writes down the order of its calls. */
+class RecordingDriver extends MemoryDriver {
+  readonly calls: string[] = [];
+
+  override async apply(peers: readonly DriverPeer[]): Promise<void> {
+    this.calls.push('apply');
+    await super.apply(peers);
+  }
+
+  override async remove(publicKeys: readonly string[]): Promise<void> {
+    this.calls.push('remove');
+    await super.remove(publicKeys);
+  }
+}
+
+function peer(number: number, changes: Partial<WirePeer> = {}): Peer {
+  return parsePeerList({ peers: [wirePeer(number, changes)] })!.peers[0]!;
+}
+
+function list(complete: boolean, ...peers: Peer[]): Change {
+  return { type: 'list', list: { complete, peers, rejected: 0 }, except: new Set() };
+}
+
+function setUp() {
+  const driver = new RecordingDriver();
+  const applied: Applied[] = [];
+  const timing = new ManualTiming();
+  const writer = new PeerWriter(driver, timing, new AbortController().signal, (batch) => applied.push(batch));
+  const write = async (...changes: Change[]) => {
+    for (const change of changes) writer.push(change);
+    await writer.idle();
+    return { held: (await driver.list()).map(({ publicKey }) => publicKey), acked: applied.at(-1) };
+  };
+  return { driver, applied, timing, write };
+}
+
+describe('the peer writer', () => {
+  it('acknowledges no peer that the same batch takes away again', async () => {
+    const { write } = setUp();
+    const removed = { connectionId: 'connection-1', revision: 2 };
+    const { held, acked } = await write({ type: 'added', peer: peer(1) }, { type: 'removed', removed });
+    expect(held).toEqual([]);
+    expect(acked).toEqual({ added: [], removed: [removed], synced: false });
+  });
+
+  it('neither takes nor acknowledges an earlier revision of what it holds', async () => {
+    const { write, applied } = setUp();
+    const [later, earlier] = [peer(1, { revision: 5 }), { ...peer(2, { revision: 4 }), connectionId: 'connection-1' }];
+    const { held } = await write({ type: 'added', peer: later }, { type: 'added', peer: earlier });
+    expect(held).toEqual([later.publicKey]);
+    expect(applied.flatMap(({ added }) => added.map(({ revision }) => revision))).toEqual([5]);
+  });
+
+  it('removes before it adds, so that addresses are free', async () => {
+    const { driver, write } = setUp();
+    await write({ type: 'added', peer: peer(1) });
+    driver.calls.length = 0;
+    const { held } = await write({ type: 'added', peer: { ...peer(2), allowedIps: peer(1).allowedIps } });
+    expect(held).toEqual([peer(2).publicKey]);
+    expect(driver.calls).toEqual(['remove', 'apply']);
+  });
+
+  it('leaves a stranger in the driver until a complete list says otherwise', async () => {
+    const { driver, write } = setUp();
+    await driver.apply([{ publicKey: 'stranger', presharedKey: '', allowedIps: [] }]);
+    expect((await write(list(false, peer(1)))).held).toEqual(['stranger', peer(1).publicKey]);
+    expect((await write(list(true, peer(1)))).held).toEqual([peer(1).publicKey]);
+  });
+
+  it('does not rewrite, at its first list, what an earlier run left in the driver', async () => {
+    const { driver, write } = setUp();
+    const { publicKey, presharedKey, allowedIps } = peer(1);
+    await driver.apply([{ publicKey, presharedKey, allowedIps: [...allowedIps].reverse() }]);
+    driver.calls.length = 0;
+    await write(list(true, peer(1)));
+    expect(driver.calls).toEqual([]);
+  });
+
+  it('takes from a list no peer whose end has passed', async () => {
+    const { timing, write } = setUp();
+    const ended = peer(1, { expires_at: new Date(timing.now()).toISOString() });
+    const { held, acked } = await write(list(true, ended, peer(2)));
+    expect(held).toEqual([peer(2).publicKey]);
+    expect(acked?.added.map(({ connectionId }) => connectionId)).toEqual(['connection-2']);
+  });
+});
