@@ -70,6 +70,13 @@ describe('the quota', () => {
     expect((await replyOf(await issuing.issue(headers, { blindedTokens: blindedTexts(1) }))).remaining).toBe(0);
   });
 
+  it('refuses the very first request too when it alone is too large', async () => {
+    const person = await issuing.signInWithQuota(3);
+    const refused = await replyOf(await issuing.issue(person.headers, { blindedTokens: blindedTexts(4) }));
+    expect(refused).toMatchObject({ status: 429, remaining: 3 });
+    expect(await issuing.countedFor(person)).toBe(0);
+  });
+
   it('lets what was counted be repeated after the plan has shrunk, and nothing new', async () => {
     const person = await issuing.signInWithQuota(5);
     const blindedTokens = blindedTexts(5);

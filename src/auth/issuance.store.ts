@@ -35,10 +35,9 @@ export class IssuanceStore {
   }
 
   async countedSoFar(userId: string, keyId: Buffer): Promise<number> {
-    const row = await this.prisma.tokenIssuance.findUnique({
-      where: { userId_keyId: { userId, keyId: new Uint8Array(keyId) } },
-      select: { hashes: true },
-    });
-    return row?.hashes.length ?? 0;
+    const [row] = await this.prisma.$queryRaw<{ counted: number }[]>`
+      SELECT cardinality(hashes) AS counted FROM "TokenIssuance"
+      WHERE user_id = ${userId}::uuid AND key_id = ${keyId}`;
+    return row?.counted ?? 0;
   }
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { Counter } from 'prom-client';
 import { Clock } from '../config/index.js';
 import { AppError } from '../http/index.js';
 import { FirebaseClient, FirebaseUnavailable, type FirebaseAccount } from './firebase.client.js';
@@ -12,6 +13,11 @@ const askAgainMs = 60_000;
 /** While the provider is down, whoever it vouched for within this time is let through. */
 const trustMs = 10 * 60_000;
 const mostKnown = 50_000;
+
+const trustedUnasked = new Counter({
+  name: 'identity_provider_trusted_unasked_total',
+  help: 'People let through on an earlier answer because the identity provider did not answer.',
+});
 
 /** What the provider last said of one account. */
 interface Known {
@@ -92,6 +98,7 @@ export class People {
       const trusted = this.known.get(uid);
       const trustworthy = trusted !== undefined && now - trusted.answeredAt < trustMs;
       if (!(error instanceof FirebaseUnavailable) || !trustworthy) throw providerProblem(error);
+      trustedUnasked.inc();
       trusted.askedAt = now;
       return trusted;
     }

@@ -121,6 +121,18 @@ describe('POST /subscription/trial', () => {
   });
 });
 
+describe('without trial days', () => {
+  it('offers no trial', async () => {
+    const without = await startGatekeeper({ TRIAL_DAYS: '0' });
+    try {
+      const { headers } = await without.signIn();
+      expect(await codeOf(await without.post('/subscription/trial', headers))).toEqual([403, 'trial_not_offered']);
+    } finally {
+      await without.stop();
+    }
+  });
+});
+
 describe('GET /subscription', () => {
   it('says that there is none', async () => {
     const { headers } = await gatekeeper.signIn();
