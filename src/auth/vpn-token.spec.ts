@@ -1,6 +1,7 @@
 import { constants, publicEncrypt, randomBytes } from 'node:crypto';
 import { publicVerif, TokenChallenge } from '@cloudflare/privacypass-ts';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type SignedIn } from '../../test/support/gatekeeper.js';
 import {
   blinded,
@@ -96,6 +97,23 @@ describe('the three forms', () => {
     expect(batch.signatures).toEqual([single.signature, single.signature]);
     expect(text(new Uint8Array(await binary.arrayBuffer()))).toBe(single.signature);
     expect(await issuing.countedFor(person)).toBe(1);
+  });
+
+  it('cost the database two statements each, access and quota, once the person is known', async () => {
+    const person = await issuing.signInWithTrial();
+    await issuing.issue(person.headers, { blindedToken: blindedTexts(1)[0] });
+    const spy = vi.spyOn(pg.Client.prototype, 'query');
+    try {
+      await issuing.issue(person.headers, { blindedToken: blindedTexts(1)[0] });
+      const statements = spy.mock.calls.map(([statement]) => (statement as unknown as { text: string }).text);
+      const ours = statements.filter((statement) => /"(User|Subscription|TokenIssuance)"/.test(statement));
+      expect(ours).toEqual([
+        expect.stringContaining('JOIN "Subscription"'),
+        expect.stringContaining('INSERT INTO "TokenIssuance"'),
+      ]);
+    } finally {
+      spy.mockRestore();
+    }
   });
 
   it('tell nobody from anybody: two people get the same answer to the same message', async () => {
