@@ -2,7 +2,7 @@
 CREATE SCHEMA IF NOT EXISTS "identity";
 
 -- CreateEnum
-CREATE TYPE "SubscriptionProvider" AS ENUM ('trial', 'operator');
+CREATE TYPE "SubscriptionProvider" AS ENUM ('trial');
 
 -- CreateEnum
 CREATE TYPE "SubscriptionStatus" AS ENUM ('PENDING', 'TRIAL', 'ACTIVE', 'GRACE', 'SUSPENDED', 'EXPIRED', 'REVOKED');
