@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { entityTagOf } from '../crypto/index.js';
 import { type FleetSnapshot } from './fleet-snapshot.js';
 import { type LocationList } from './location.schema.js';
 import { NodeDirectory } from './node-directory.js';
@@ -24,7 +24,7 @@ export class LocationsService {
     const known = this.rendered.get(snapshot);
     if (known !== undefined) return known;
     const body = JSON.stringify(listLocations(snapshot));
-    const published = { body, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"` };
+    const published = { body, etag: entityTagOf(body) };
     this.rendered.set(snapshot, published);
     return published;
   }
