@@ -206,7 +206,9 @@ describe('spending a token', () => {
 
 describe('the two transports', () => {
   it('show the ID token where the person is known, and only there', async () => {
-    service.answers.set(`GET ${gatekeeperUrl}/subscription`, () => Response.json({}));
+    service.answers.set(`GET ${gatekeeperUrl}/subscription`, () =>
+      Response.json({ active: true, state: 'TRIAL', reason: 'trial' }),
+    );
     service.answers.set(`GET ${anonymizerUrl}/vpn/locations`, () => Response.json({ locations: [] }));
     service.answers.set(`DELETE ${anonymizerUrl}/vpn/connection`, () => new Response(null, { status: 204 }));
     const vpn = client();

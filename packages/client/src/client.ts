@@ -7,6 +7,8 @@ import {
   type Location,
   type RedeemedConfig,
   type RedeemOptions,
+  type Subscription,
+  isSubscription,
   type ConnectionStatus,
   type VpnToken,
   isConnectionStatus,
@@ -135,13 +137,12 @@ export class VpnClient {
   }
 
   /** @throws {VpnApiError} `trial_already_used`, `email_not_verified` */
-  async startTrial(): Promise<Record<string, unknown>> {
-    return this.#identified('/subscription/trial', 'POST');
+  async startTrial(): Promise<Subscription> {
+    return asSubscription(await this.#identified('/subscription/trial', 'POST'));
   }
 
-  /** The subscription as the service shows it. */
-  async subscription(): Promise<Record<string, unknown>> {
-    return this.#identified('/subscription', 'GET');
+  async subscription(): Promise<Subscription> {
+    return asSubscription(await this.#identified('/subscription', 'GET'));
   }
 
   async #identified(path: string, method: 'GET' | 'POST', body?: unknown): Promise<Record<string, unknown>> {
@@ -172,6 +173,11 @@ export function createClient(options: VpnClientOptions): VpnClient {
 /** Asked without credentials, of either side. */
 async function directoryOf(side: Transport): Promise<IssuerDirectory> {
   return parseDirectory(await side.call(directoryPath));
+}
+
+function asSubscription(answer: unknown): Subscription {
+  if (!isSubscription(answer)) throw unexpectedAnswer(200);
+  return answer;
 }
 
 async function repeatIfLost<T>(request: () => Promise<T>): Promise<T> {

@@ -24,6 +24,7 @@ export {
   type Location,
   type RedeemedConfig,
   type RedeemOptions,
+  type Subscription,
   type VpnToken,
 } from './wire.js';
 export {

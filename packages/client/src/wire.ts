@@ -1,5 +1,5 @@
 /*
- * What the anonymizer answers, as it is on the wire.
+ * What the service answers, as it is on the wire.
  */
 
 export type DnsBlocking = 'none' | 'ads' | 'ads_trackers_malware';
@@ -62,6 +62,17 @@ export interface ConnectionStatus {
   readonly expires_at: string;
 }
 
+export interface Subscription {
+  /** Whether tokens are signed for this person now. */
+  readonly active: boolean;
+  readonly state: string;
+  readonly reason: string;
+  /** ISO 8601: when access ends, or ended. */
+  readonly until: string | null;
+  /** Null without access. */
+  readonly plan: { readonly id: string; readonly name: string; readonly dailyTokens: number } | null;
+}
+
 type Kind = 'string' | 'number' | 'boolean' | 'strings';
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
@@ -89,6 +100,10 @@ export function isRedeemedConfig(value: unknown): value is RedeemedConfig {
 
 export function isConnectionStatus(value: unknown): value is ConnectionStatus {
   return has(value, { connection_id: 'string', status: 'string', location: 'string', expires_at: 'string' });
+}
+
+export function isSubscription(value: unknown): value is Subscription {
+  return has(value, { active: 'boolean', state: 'string', reason: 'string' });
 }
 
 export function isLocations(value: unknown): value is { locations: Location[] } {

@@ -36,7 +36,7 @@ export class Acknowledger {
       this.#removed.delete(row.connectionId);
       this.#added.set(row.connectionId, row);
     }
-    if (this.waiting > 0) this.#running ??= this.#run();
+    if (this.waiting > 0) this.#running ??= Promise.resolve().then(() => this.#run());
   }
 
   /** Resolves when nothing waits any more, or when it was stopped. */
