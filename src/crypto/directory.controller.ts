@@ -1,8 +1,8 @@
 import { Controller, Get, Headers, HttpCode, Optional, Res } from '@nestjs/common';
-import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
 import { AppError, matchesEntityTag, Problems } from '../http/index.js';
-import { directoryMediaType, directoryPath, directorySchema } from './directory.js';
+import { directoryMediaType, directoryPath, publishedDirectorySchema } from './directory.js';
 import { IssuerPublishedDirectory, NetworkPublishedDirectory, type Published } from './published-directory.js';
 
 /**
@@ -20,7 +20,8 @@ export class DirectoryController {
   @Get(directoryPath)
   @HttpCode(200)
   @ApiOperation({ summary: 'The issuer keys (RFC 9578 §4): the same answer for everyone, from both sides' })
-  @ApiResponse({ status: 200, content: { [directoryMediaType]: {} }, standardSchema: directorySchema })
+  @ApiProduces(directoryMediaType)
+  @ApiResponse({ status: 200, description: 'The keys.', standardSchema: publishedDirectorySchema })
   @ApiResponse({ status: 304, description: 'Unchanged since the ETag that was sent.' })
   @Problems('unavailable')
   directory(@Headers('if-none-match') known: string | undefined, @Res() reply: FastifyReply): void {

@@ -60,6 +60,13 @@ export const directorySchema = z.object({
 
 export type DirectoryDocument = z.output<typeof directorySchema>;
 
+/** What we publish, for the API reference. */
+export const publishedDirectorySchema = z.strictObject({
+  ...directorySchema.shape,
+  'token-keys': z.array(tokenKey).describe('Newest first, the next one included.'),
+  'retired-keys': z.array(tokenKey).describe('Ended by an operator: their tokens are worthless.'),
+});
+
 /** Newest first; keys whose tokens have all expired are left out. */
 export function renderDirectory(keys: readonly DirectoryKey[], challenge: Uint8Array, now: Date): string {
   const listed = keys.filter((key) => key.verifyUntil > now).toSorted(newestFirst);

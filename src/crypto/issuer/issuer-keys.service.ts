@@ -79,13 +79,14 @@ export class IssuerKeysService {
     await this.refresh();
   }
 
-  /** What upkeep does: keys made ahead, private halves re-encrypted and erased, old rows dropped. */
+  /** What upkeep does: keys made ahead, private halves erased or re-encrypted, old rows dropped. */
   async rotate(): Promise<void> {
     await this.ensureKeys();
     const now = this.clock.now();
     await this.store.erasePrivateHalves(now);
-    for (const key of await this.store.live(now)) await this.rewrap(key);
     await this.store.purge(now);
+    // Last: it fails, and says so, while a private half cannot be opened.
+    for (const key of await this.store.live(now)) await this.rewrap(key);
   }
 
   /**
