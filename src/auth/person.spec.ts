@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGatekeeper, type TestGatekeeper } from '../../test/support/gatekeeper.js';
 import { query } from '../../test/support/stack.js';
 import { People } from './index.js';
+import { UsersStore } from './users.store.js';
 
 let gatekeeper: TestGatekeeper;
 
@@ -119,6 +120,14 @@ describe('a person', () => {
     expect(responses.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
     expect(await usersOf(uid)).toEqual([{ id: expect.any(String) as string, email, email_verified: true }]);
     expect(gatekeeper.firebase.countLookups(uid)).toBe(1);
+  });
+
+  it('has one row though replicas, which share no memory, see them first at the same time', async () => {
+    const users = gatekeeper.service.app.get(UsersStore, { strict: false });
+    const profile = { firebaseUid: crypto.randomUUID(), email: 'a@example.com', emailVerified: false };
+    const ids = await Promise.all(Array.from({ length: 20 }, () => users.provision(profile, gatekeeper.clock.now())));
+    expect(await usersOf(profile.firebaseUid)).toEqual([{ id: ids[0], email: profile.email, email_verified: false }]);
+    expect(new Set(ids).size).toBe(1);
   });
 
   it('keeps the row, and has a changed address in it within a minute', async () => {
