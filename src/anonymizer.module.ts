@@ -1,9 +1,10 @@
 import { Module } from '@nestjs/common';
-import { VerifierModule } from './crypto/verifier/index.js';
+import { ConnectionModule } from './connection/index.js';
 import { NodesModule } from './nodes/index.js';
 import { NetworkPrismaModule } from './prisma/network/index.js';
 import { AnonymizerRedisModule } from './redis/index.js';
+import { VpnConfigModule } from './vpn-config/index.js';
 
 /** The state: tokens, keys and nodes, never people. */
-@Module({ imports: [NetworkPrismaModule, AnonymizerRedisModule, VerifierModule, NodesModule] })
+@Module({ imports: [NetworkPrismaModule, AnonymizerRedisModule, NodesModule, ConnectionModule, VpnConfigModule] })
 export class AnonymizerModule {}

@@ -1,0 +1,69 @@
+import { Injectable } from '@nestjs/common';
+import { Gauge } from 'prom-client';
+import { Clock } from '../config/index.js';
+import { Background } from '../health/index.js';
+import { AnonymizerLogger } from '../logger/index.js';
+import { NodeDirectory, NodeHealth } from '../nodes/index.js';
+import { NetworkUpkeep } from '../prisma/network/index.js';
+import { LifecycleStore } from './lifecycle.store.js';
+import { PeerSignals } from './peer-signals.js';
+import { UsageStatistics } from './usage-statistics.js';
+
+const expireSeconds = 10;
+/** Rows ended by one statement: few enough that none is locked for long. */
+const expireBatch = 5_000;
+const cleanUpSeconds = 15;
+const purgeSeconds = 600;
+const countMs = 10_000;
+
+const liveConnections = new Gauge({ name: 'connections_live', help: 'Connections that hold a place on a node.' });
+
+/** What must happen to connections without anybody asking. */
+@Injectable()
+export class ConnectionUpkeep {
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly store: LifecycleStore,
+    private readonly health: NodeHealth,
+    private readonly directory: NodeDirectory,
+    private readonly usage: UsageStatistics,
+    private readonly signals: PeerSignals,
+    private readonly clock: Clock,
+    private readonly logger: AnonymizerLogger,
+    upkeep: NetworkUpkeep,
+    background: Background,
+  ) {
+    upkeep.every('connection-expiry', expireSeconds, () => this.expire());
+    upkeep.every('connection-clean-up', cleanUpSeconds, () => this.cleanUp());
+    upkeep.every('connection-purge', purgeSeconds, async () => void (await this.store.purge()));
+    background.add({ start: () => this.keepCounting(), stop: () => clearTimeout(this.timer) });
+  }
+
+  /** Ends everything whose hour has come. */
+  async expire(): Promise<void> {
+    const now = this.clock.now();
+    while ((await this.store.expire(now, expireBatch)) === expireBatch);
+  }
+
+  /** Ends what no node serves any more: those of nodes lost for ten minutes, and those of retired ones. */
+  async cleanUp(): Promise<void> {
+    const lost = await this.health.lostNodes(this.clock.now());
+    const ended = await this.store.endOnLostNodes(lost);
+    if (ended > 0) this.logger.warn('connections_of_lost_nodes_ended', { count: ended });
+    this.signals.nodesChanged(...(await this.store.endOnRetiredNodes()));
+  }
+
+  /** How full each node is, for choosing among them; between two counts, each process adds what it gives. */
+  async count(): Promise<void> {
+    const counts = await this.store.liveByNode();
+    this.directory.reportLive(counts);
+    this.usage.seen(counts);
+    liveConnections.set([...counts.values()].reduce((sum, count) => sum + count, 0));
+  }
+
+  private async keepCounting(): Promise<void> {
+    await this.count().catch((error: unknown) => this.logger.error('connections_not_counted', error));
+    this.timer = setTimeout(() => void this.keepCounting(), countMs).unref();
+  }
+}

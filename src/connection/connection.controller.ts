@@ -1,0 +1,32 @@
+import { Controller, Delete, Get, Header, Headers, HttpCode, UseGuards } from '@nestjs/common';
+import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { bearerToken, Problems, Returns } from '../http/index.js';
+import { AnonymizerAddressLimit } from '../redis/index.js';
+import { connectionStatus, type ConnectionStatusView } from './connection.schema.js';
+import { ConnectionService } from './connection.service.js';
+
+@ApiTags('vpn')
+@ApiBearerAuth('connectionSecret')
+@UseGuards(AnonymizerAddressLimit)
+@Controller('vpn/connection')
+export class ConnectionController {
+  constructor(private readonly connections: ConnectionService) {}
+
+  @Get()
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'How a connection stands' })
+  @Returns(200, connectionStatus)
+  @Problems('connection_not_found', 'rate_limited', 'unavailable')
+  async status(@Headers('authorization') authorization: string | undefined): Promise<ConnectionStatusView> {
+    return this.connections.status(bearerToken(authorization));
+  }
+
+  @Delete()
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Disconnect: the node drops the peer at once' })
+  @ApiNoContentResponse({ description: 'It ends now.' })
+  @Problems('connection_not_found', 'rate_limited', 'unavailable')
+  async disconnect(@Headers('authorization') authorization: string | undefined): Promise<void> {
+    await this.connections.disconnect(bearerToken(authorization));
+  }
+}

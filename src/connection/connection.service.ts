@@ -1,0 +1,44 @@
+import { Injectable } from '@nestjs/common';
+import { AppError } from '../http/index.js';
+import { NodeDirectory } from '../nodes/index.js';
+import { type ConnectionStatusView } from './connection.schema.js';
+import { secretHashOf } from './connection-secrets.js';
+import { LifecycleStore } from './lifecycle.store.js';
+import { PeerSignals } from './peer-signals.js';
+
+/** What whoever holds a connection's secret may do with it. */
+@Injectable()
+export class ConnectionService {
+  constructor(
+    private readonly store: LifecycleStore,
+    private readonly directory: NodeDirectory,
+    private readonly signals: PeerSignals,
+  ) {}
+
+  /** @throws {AppError} `connection_not_found` when the secret opens nothing, or nothing any more */
+  async status(secret: string | undefined): Promise<ConnectionStatusView> {
+    const connection = secret === undefined ? undefined : await this.store.bySecret(secretHashOf(secret));
+    if (connection === undefined) throw notFound();
+    const { id, status, nodeId, expiresAt } = connection;
+    const location = this.directory.endpoint(nodeId)?.locationId ?? '';
+    return { connection_id: id, status, location, expires_at: expiresAt.toISOString() };
+  }
+
+  /**
+   * Ends a connection: its node is told at once, and drops the peer. Repeating it is harmless.
+   *
+   * @throws {AppError} `connection_not_found`
+   */
+  async disconnect(secret: string | undefined): Promise<void> {
+    const nodeId = secret === undefined ? undefined : await this.store.disconnect(secretHashOf(secret));
+    if (nodeId === undefined) throw notFound();
+    this.signals.nodesChanged(nodeId);
+  }
+}
+
+function notFound(): AppError {
+  return new AppError(
+    'connection_not_found',
+    'Authorization: Bearer takes the connection_secret of a connection that has not ended.',
+  );
+}

@@ -1,0 +1,68 @@
+import { Injectable } from '@nestjs/common';
+import { type DnsBlocking, NetworkPrisma } from '../prisma/network/index.js';
+import { type Placement } from './connection.js';
+
+type Bytes = Buffer<ArrayBuffer>;
+
+/** What a node has to know of one connection. */
+export interface PeerRow extends Placement {
+  readonly nodeId: string;
+  readonly status: 'pending' | 'active' | 'ending';
+  readonly slot: number;
+  readonly publicKey: Bytes;
+  readonly salt: Bytes;
+  readonly secretKeyId: Bytes;
+  readonly dnsBlocking: DnsBlocking;
+  readonly expiresAt: Date;
+}
+
+/**
+ * Pending and ending rows are the outbox: the truth of what a node has still to apply. They leave it by the node's
+ * acknowledgement alone (or when their time is over), so whatever is lost on the way is said again.
+ */
+@Injectable()
+export class OutboxStore {
+  constructor(private readonly prisma: NetworkPrisma) {}
+
+  /** What these nodes have still to apply. */
+  async outstanding(nodeIds: readonly string[], now: Date): Promise<PeerRow[]> {
+    return this.prisma.$queryRaw<PeerRow[]>`
+      SELECT id, revision, node_id AS "nodeId", status::text AS status, slot, public_key AS "publicKey", salt,
+             secret_key_id AS "secretKeyId", dns_blocking::text AS "dnsBlocking", expires_at AS "expiresAt"
+      FROM "Connection"
+      WHERE node_id = ANY(${nodeIds}::uuid[]) AND status IN ('pending', 'ending') AND expires_at > ${now}`;
+  }
+
+  /** Every peer that a node shall have. */
+  async peersOf(nodeId: string, now: Date): Promise<PeerRow[]> {
+    return this.prisma.$queryRaw<PeerRow[]>`
+      SELECT id, revision, node_id AS "nodeId", status::text AS status, slot, public_key AS "publicKey", salt,
+             secret_key_id AS "secretKeyId", dns_blocking::text AS "dnsBlocking", expires_at AS "expiresAt"
+      FROM "Connection"
+      WHERE node_id = ${nodeId}::uuid AND status IN ('pending', 'active') AND expires_at > ${now}`;
+  }
+
+  /** The node has these peers. Only its own, only this placement, only once: exactly one of racing transitions wins. */
+  async acknowledgeAdded(nodeId: string, placements: readonly Placement[]): Promise<Placement[]> {
+    if (placements.length === 0) return [];
+    return this.prisma.$queryRaw<Placement[]>`
+      UPDATE "Connection" c SET status = 'active'
+      FROM unnest(${ids(placements)}::uuid[], ${revisions(placements)}::int[]) AS a(id, revision)
+      WHERE c.id = a.id AND c.revision = a.revision AND c.node_id = ${nodeId}::uuid AND c.status = 'pending'
+      RETURNING c.id, c.revision`;
+  }
+
+  /** The node has dropped these peers: what is left of them is the tombstone. */
+  async acknowledgeRemoved(nodeId: string, placements: readonly Placement[]): Promise<number> {
+    if (placements.length === 0) return 0;
+    return this.prisma.$executeRaw`
+      UPDATE "Connection" c
+      SET status = 'ended', node_id = NULL, slot = NULL, public_key = NULL, salt = NULL, secret_key_id = NULL,
+          secret_hash = NULL, dns_blocking = NULL, started_on = NULL, expires_at = NULL
+      FROM unnest(${ids(placements)}::uuid[], ${revisions(placements)}::int[]) AS a(id, revision)
+      WHERE c.id = a.id AND c.revision = a.revision AND c.node_id = ${nodeId}::uuid AND c.status = 'ending'`;
+  }
+}
+
+const ids = (placements: readonly Placement[]) => placements.map(({ id }) => id);
+const revisions = (placements: readonly Placement[]) => placements.map(({ revision }) => revision);

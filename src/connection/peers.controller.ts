@@ -1,0 +1,59 @@
+import { Body, Controller, Get, Header, Post, Res, UseGuards } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
+import { ApiBearerAuth, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { type FastifyReply } from 'fastify';
+import { Problems, Returns, type RouteSettings } from '../http/index.js';
+import { type AuthenticatedNode, CurrentNode, NodeGuard } from '../nodes/index.js';
+import { PeerFeed } from './peer-feed.js';
+import { acknowledged, acknowledgements, type Acknowledgements, peerList } from './peers.schema.js';
+import { PeersService } from './peers.service.js';
+
+@ApiTags('node')
+@ApiBearerAuth('nodeCredential')
+@ApiParam({ name: 'id', format: 'uuid' })
+@UseGuards(NodeGuard)
+@Controller('node/:id')
+export class PeersController {
+  constructor(
+    private readonly feed: PeerFeed,
+    private readonly peers: PeersService,
+  ) {}
+
+  @Get('events')
+  @RouteConfig({ stream: true } satisfies RouteSettings)
+  @ApiOperation({
+    summary: 'Follow what this node has to apply (server-sent events)',
+    description:
+      'A `snapshot` first, then `peer-added` and `peer-removed`, each until it is acknowledged, `drain`, and a `heartbeat` every 15 s.',
+  })
+  @ApiResponse({
+    status: 200,
+    description: 'The stream',
+    content: { 'text/event-stream': { schema: { type: 'string' } } },
+  })
+  @Problems('invalid_node_credential', 'rate_limited')
+  async events(@CurrentNode() node: AuthenticatedNode, @Res() reply: FastifyReply): Promise<void> {
+    await this.feed.follow(node.id, node.status !== 'healthy' && node.status !== 'unhealthy', reply.hijack().raw);
+  }
+
+  @Get('peers')
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'Everything this node shall have, to compare with what it has' })
+  @Returns(200, peerList)
+  @Problems('invalid_node_credential', 'rate_limited', 'unavailable')
+  async list(@CurrentNode() node: AuthenticatedNode) {
+    return { complete: true, peers: await this.feed.peersOf(node.id) };
+  }
+
+  @Post('acks')
+  @RouteConfig({ bodyLimit: 1024 * 1024 } satisfies RouteSettings)
+  @ApiOperation({ summary: 'Say what this node has applied' })
+  @Returns(200, acknowledged)
+  @Problems('invalid_request', 'invalid_node_credential', 'rate_limited', 'unavailable')
+  async acknowledge(
+    @CurrentNode() node: AuthenticatedNode,
+    @Body({ schema: acknowledgements }) body: Acknowledgements,
+  ) {
+    return this.peers.acknowledge(node.id, body);
+  }
+}

@@ -1,0 +1,34 @@
+/**
+ * Runs a job for what has been marked since the last run: marks that come while it runs are served together by the next
+ * run, so a burst costs a few runs and not one each.
+ */
+export class WakeUp<Mark> {
+  private marked = new Set<Mark>();
+  private running: Promise<void> | undefined;
+
+  constructor(
+    private readonly job: (marks: ReadonlySet<Mark>) => Promise<void>,
+    private readonly onFailure: (error: unknown) => void,
+  ) {}
+
+  mark(...marks: readonly Mark[]): void {
+    for (const mark of marks) this.marked.add(mark);
+    this.running ??= this.serve().finally(() => {
+      this.running = undefined;
+    });
+  }
+
+  async idle(): Promise<void> {
+    await this.running;
+  }
+
+  private async serve(): Promise<void> {
+    // After this turn of the event loop, so that marks made together are served together.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.marked.size > 0) {
+      const marks = this.marked;
+      this.marked = new Set();
+      await this.job(marks).catch(this.onFailure);
+    }
+  }
+}

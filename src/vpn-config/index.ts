@@ -1,0 +1,1 @@
+export { VpnConfigModule } from './vpn-config.module.js';

@@ -1,0 +1,15 @@
+import { Module } from '@nestjs/common';
+import { ConnectionModule } from '../connection/index.js';
+import { VerifierModule } from '../crypto/verifier/index.js';
+import { NodesModule } from '../nodes/index.js';
+import { RedemptionService } from './redemption.service.js';
+import { SpentTokensStore } from './spent-tokens.store.js';
+import { VpnConfigController } from './vpn-config.controller.js';
+import { VpnConfigService } from './vpn-config.service.js';
+
+@Module({
+  imports: [ConnectionModule, NodesModule, VerifierModule],
+  controllers: [VpnConfigController],
+  providers: [RedemptionService, SpentTokensStore, VpnConfigService],
+})
+export class VpnConfigModule {}

@@ -1,0 +1,96 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Clock, COMMON_CONFIG, type CommonConfig } from '../config/index.js';
+import { ConnectionSecrets } from '../connection/index.js';
+import { serviceChallenge } from '../crypto/index.js';
+import { VerifierKeysService } from '../crypto/verifier/index.js';
+import { AppError } from '../http/index.js';
+import { encodeWireguardKey, resolverAddresses, slotAddresses, tunnelMtu } from '../nodes/index.js';
+import { challengeHeader, tokenOfAuthorization } from './private-token.js';
+import { type RedemptionRequest } from './redemption.js';
+import { type Redemption, RedemptionService } from './redemption.service.js';
+import { type Redeemed, type RedemptionBody } from './vpn-config.schema.js';
+import { allowedIps, endpointText, persistentKeepalive, wireguardConfig } from './wireguard-config.js';
+
+/** From a request in either of its two forms to a configuration. */
+@Injectable()
+export class VpnConfigService {
+  private readonly challenge: Buffer;
+
+  constructor(
+    private readonly redemptions: RedemptionService,
+    private readonly verifierKeys: VerifierKeysService,
+    private readonly secrets: ConnectionSecrets,
+    private readonly clock: Clock,
+    @Inject(COMMON_CONFIG) config: CommonConfig,
+  ) {
+    this.challenge = serviceChallenge(config);
+  }
+
+  /** @throws {AppError} `token_missing` with a challenge, and whatever redeeming throws */
+  async configure(body: RedemptionBody, authorization: string | undefined): Promise<Redeemed> {
+    return this.describe(await this.redemptions.redeem(this.requestOf(body, authorization)));
+  }
+
+  private requestOf(body: RedemptionBody, authorization: string | undefined): RedemptionRequest {
+    const rest = { location: body.location, publicKey: body.public_key, dnsBlocking: body.dns_blocking };
+    const inHeader = tokenOfAuthorization(authorization);
+    const { token, signature } = body;
+    if (inHeader !== undefined && (token ?? signature) !== undefined) {
+      throw new AppError('invalid_request', 'Send the token in the body or in Authorization, not in both.');
+    }
+    if (inHeader === 'malformed') {
+      throw new AppError('invalid_request', 'Authorization: PrivateToken takes token= with 354 bytes as base64url.');
+    }
+    if (inHeader !== undefined) return { ...inHeader, ...rest };
+    if (token === undefined && signature === undefined) throw this.tokenMissing();
+    if (token === undefined || signature === undefined) {
+      throw new AppError(
+        'invalid_request',
+        `${token === undefined ? 'token' : 'signature'}: expected beside the other.`,
+      );
+    }
+    return { token, signature, ...rest };
+  }
+
+  private tokenMissing(): AppError {
+    const now = this.clock.now();
+    const key = this.verifierKeys
+      .directoryKeys()
+      .find((each) => !each.retired && each.notBefore <= now && now < each.signUntil);
+    return new AppError('token_missing', 'Send token and signature, or Authorization: PrivateToken.', {
+      headers: { 'www-authenticate': challengeHeader(this.challenge, key?.spki) },
+    });
+  }
+
+  private describe({ connection, node, keys, secret }: Redemption): Redeemed {
+    const { id, slot, salt, secretKeyId, dnsBlocking, expiresAt } = connection;
+    const presharedKey = this.secrets.presharedKey(id, salt, secretKeyId);
+    if (presharedKey === undefined) throw new Error('the server key of a connection vanished between two looks');
+    const settings = {
+      privateKey: keys.privateKey && encodeWireguardKey(keys.privateKey),
+      addresses: slotAddresses(slot),
+      dns: resolverAddresses(dnsBlocking),
+      serverPublicKey: node.publicKey,
+      presharedKey: encodeWireguardKey(presharedKey),
+      endpoint: endpointText(node.ip, node.port),
+    };
+    return {
+      wireguard_conf: wireguardConfig(settings),
+      connection_id: id,
+      connection_secret: secret,
+      expires_at: expiresAt.toISOString(),
+      location: node.locationId,
+      endpoint: settings.endpoint,
+      endpoint_v6: node.ipV6 && endpointText(node.ipV6, node.port),
+      server_public_key: settings.serverPublicKey,
+      preshared_key: settings.presharedKey,
+      public_key: encodeWireguardKey(keys.publicKey),
+      private_key: settings.privateKey,
+      addresses: settings.addresses,
+      dns: settings.dns,
+      allowed_ips: allowedIps,
+      mtu: tunnelMtu,
+      persistent_keepalive: persistentKeepalive,
+    };
+  }
+}
