@@ -35,11 +35,9 @@ export function holdsSide(side: Side): boolean {
 }
 
 function configOf(side: Side): AppConfig {
-  const { common, ...sides } = wholeConfig();
-  if (sides[side] === undefined) {
-    throw new OperatorError(`This is the ${side}'s affair: run it where SERVICE_ROLE is ${side} or all.`);
-  }
-  return { common, [side]: sides[side] };
+  const config = wholeConfig();
+  if (config[side] !== undefined) return config;
+  throw new OperatorError(`This is the ${side}'s affair: run it where SERVICE_ROLE is ${side} or all.`);
 }
 
 function wholeConfig(): AppConfig {

@@ -26,7 +26,7 @@ export class VpnTokenModule {
 
   // Here and not in onModuleInit: Nest declares the routes before that. The operator's command has no HTTP adapter.
   constructor(host: HttpAdapterHost<FastifyAdapter>) {
-    const adapter: FastifyAdapter | undefined = host.httpAdapter;
-    if (adapter !== undefined) acceptPrivateTokenRequests(adapter.getInstance());
+    const adapter: FastifyAdapter | null | undefined = host.httpAdapter;
+    if (adapter) acceptPrivateTokenRequests(adapter.getInstance());
   }
 }

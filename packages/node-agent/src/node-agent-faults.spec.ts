@@ -141,7 +141,7 @@ describe('reconciling', () => {
     await until(() => expect(harness.backend.requests).toContain('GET /node/node-1/peers'));
     harness.backend.send('peer-removed', {
       connection_id: 'connection-1',
-      revision: 2,
+      revision: 1,
       public_key: wirePeer(1).public_key,
     });
     harness.backend.send('peer-added', wirePeer(2));

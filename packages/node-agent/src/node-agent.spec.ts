@@ -65,7 +65,7 @@ describe('following the backend', () => {
     await harness.synced();
     harness.backend.send('peer-removed', {
       connection_id: 'connection-1',
-      revision: 2,
+      revision: 1,
       public_key: wirePeer(1).public_key,
     });
     harness.backend.send('peer-removed', {
@@ -73,11 +73,11 @@ describe('following the backend', () => {
       revision: 4,
       public_key: wirePeer(9).public_key,
     });
-    await until(() => expect(harness.backend.acked.removed).toEqual(['connection-1@2', 'connection-9@4']));
+    await until(() => expect(harness.backend.acked.removed).toEqual(['connection-1@1', 'connection-9@4']));
     expect(await harness.held()).toEqual([]);
   });
 
-  it('keeps a peer when the removal of an earlier revision comes late', async () => {
+  it('keeps a peer when the removal of another placement comes late', async () => {
     harness.backend.peers = [wirePeer(1, { revision: 5 })];
     await harness.synced();
     harness.backend.send('peer-removed', {
@@ -96,7 +96,7 @@ describe('following the backend', () => {
     harness.backend.send('peer-added', { ...wirePeer(4), allowed_ips: wirePeer(2).allowed_ips });
     harness.backend.send('peer-removed', {
       connection_id: 'connection-1',
-      revision: 2,
+      revision: 1,
       public_key: wirePeer(1).public_key,
     });
     await until(() => expect(harness.backend.acked.removed).toHaveLength(1));

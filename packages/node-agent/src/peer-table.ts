@@ -29,16 +29,15 @@ export class PeerTable {
     return this.#peers.get(connectionId)?.revision === revision;
   }
 
-  /** @returns undefined when a later revision is held already */
-  add(peer: Peer): string[] | undefined {
-    const held = this.#peers.get(peer.connectionId);
-    return held !== undefined && held.revision > peer.revision ? undefined : this.#put(peer);
+  /** The stream is in order: what it says last holds. */
+  add(peer: Peer): string[] {
+    return this.#put(peer);
   }
 
-  /** Does nothing when a later revision is held. */
+  /** Does nothing when another placement of the connection is held. */
   remove({ connectionId, revision }: ConnectionRevision): string[] {
     const held = this.#peers.get(connectionId);
-    return held === undefined || held.revision > revision ? [] : this.#drop(held);
+    return held?.revision === revision ? this.#drop(held) : [];
   }
 
   /**

@@ -44,18 +44,18 @@ function setUp() {
 describe('the peer writer', () => {
   it('acknowledges no peer that the same batch takes away again', async () => {
     const { write } = setUp();
-    const removed = { connectionId: 'connection-1', revision: 2 };
+    const removed = { connectionId: 'connection-1', revision: peer(1).revision };
     const { held, acked } = await write({ type: 'added', peer: peer(1) }, { type: 'removed', removed });
     expect(held).toEqual([]);
     expect(acked).toEqual({ added: [], removed: [removed], synced: false });
   });
 
-  it('neither takes nor acknowledges an earlier revision of what it holds', async () => {
+  it('takes the latest placement of a connection, and acknowledges that one alone', async () => {
     const { write, applied } = setUp();
-    const [later, earlier] = [peer(1, { revision: 5 }), { ...peer(2, { revision: 4 }), connectionId: 'connection-1' }];
-    const { held } = await write({ type: 'added', peer: later }, { type: 'added', peer: earlier });
-    expect(held).toEqual([later.publicKey]);
-    expect(applied.flatMap(({ added }) => added.map(({ revision }) => revision))).toEqual([5]);
+    const [before, after] = [peer(1, { revision: 5 }), { ...peer(2, { revision: 4 }), connectionId: 'connection-1' }];
+    const { held } = await write({ type: 'added', peer: before }, { type: 'added', peer: after });
+    expect(held).toEqual([after.publicKey]);
+    expect(applied.flatMap(({ added }) => added.map(({ revision }) => revision))).toEqual([4]);
   });
 
   it('removes before it adds, so that addresses are free', async () => {

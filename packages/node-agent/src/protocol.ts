@@ -4,7 +4,7 @@
 
 export interface Peer {
   readonly connectionId: string;
-  /** Counts the states of the connection's row: acknowledgements echo it. */
+  /** Names this placement of the connection, without any order among them: acknowledgements echo it. */
   readonly revision: number;
   /** The backend still waits for this node's acknowledgement. */
   readonly pending: boolean;
