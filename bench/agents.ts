@@ -1,0 +1,30 @@
+import { MemoryCredentialStore, MemoryDriver, NodeAgent } from 'vpn-node-agent';
+import { type LiveNode } from './fleet.js';
+import { serveProgram } from './server-process.js';
+
+export interface AgentsConfiguration {
+  readonly backendUrl: string;
+  readonly nodes: readonly Pick<LiveNode, 'id' | 'credential'>[];
+}
+
+/** The nodes of one location: real agents, whose peers are in memory, in a process of their own. */
+await serveProgram(async ({ backendUrl, nodes }: AgentsConfiguration) => {
+  const agents = await Promise.all(
+    nodes.map(async ({ id, credential }) => {
+      const credentials = new MemoryCredentialStore();
+      await credentials.save({ id, credential, interface: { addresses: [], listenPort: 0, mtu: 0 } });
+      const node = { publicKey: '', ip: '', locationId: '' };
+      const agent = await NodeAgent.enrol({
+        backendUrl,
+        enrolmentToken: '',
+        node,
+        credentials,
+        driver: new MemoryDriver(),
+      });
+      agent.start();
+      await agent.whenSynced();
+      return agent;
+    }),
+  );
+  return { port: 0, stop: () => Promise.all(agents.map((agent) => agent.stop())) };
+});

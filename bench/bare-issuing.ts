@@ -1,0 +1,18 @@
+import { constants, createPrivateKey, createPublicKey, privateEncrypt, publicEncrypt } from 'node:crypto';
+import { type IssuingConfiguration, startIssuing } from './issuing-server.js';
+import { serveProgram } from './server-process.js';
+
+/**
+ * What the service does to sign a blinded token, written down as plainly as possible: raw RSA on parsed keys, checked before
+ * it is given away. See issuing-server.ts for the rest.
+ */
+await serveProgram(async (configuration: IssuingConfiguration) => {
+  const privateKey = createPrivateKey({ key: configuration.privateKey, format: 'der', type: 'pkcs8' });
+  const publicKey = createPublicKey(privateKey);
+  return startIssuing(configuration, async (blinded) => {
+    const signature = privateEncrypt({ key: privateKey, padding: constants.RSA_NO_PADDING }, blinded);
+    const recovered = publicEncrypt({ key: publicKey, padding: constants.RSA_NO_PADDING }, signature);
+    if (!recovered.equals(blinded)) throw new Error('signing failure');
+    return signature;
+  });
+});

@@ -1,0 +1,88 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import { hashOf } from '../src/nodes/secret.js';
+
+/** A node that an agent of ours answers for. */
+export interface LiveNode {
+  readonly id: string;
+  readonly credential: string;
+  /** WireGuard public key, 32 bytes. */
+  readonly publicKey: Buffer;
+  readonly ip: string;
+  readonly port: number;
+  readonly capacity: number;
+}
+
+const port = 51_820;
+const capacity = 60_000;
+
+/** Marks the connections that a fleet begins with: a `secret_key_id` that no server key has. */
+const base = Buffer.from('the base');
+
+export async function addLocation(owner: pg.Client, id: string): Promise<void> {
+  await owner.query(
+    `INSERT INTO network."Location" (id, country, city, latitude, longitude) VALUES ($1, 'DE', $1, 50.1, 8.7)`,
+    [id],
+  );
+}
+
+/** Rows as enrolment makes them, whose credentials are known here. */
+export async function addLiveNodes(owner: pg.Client, locationId: string, count: number): Promise<LiveNode[]> {
+  const nodes = Array.from({ length: count }, (_, index) => ({
+    id: randomUUID(),
+    credential: randomBytes(32).toString('base64url'),
+    publicKey: randomBytes(32),
+    ip: `192.0.2.${index + 1}`,
+    port,
+    capacity,
+  }));
+  for (const { id, credential, publicKey, ip } of nodes) {
+    await owner.query(
+      `INSERT INTO network."Node" (id, location_id, public_key, ip, port, capacity, status, last_pulse_at,
+                                   credential_hash, enrolled_with, enrolled_at)
+       VALUES ($1, $2, $3, $4, $5, $6, 'healthy', now(), $7, $7, now())`,
+      [id, locationId, publicKey, ip, port, capacity, hashOf(credential)],
+    );
+  }
+  return nodes;
+}
+
+/** Nodes that nobody runs, a hundred to a location. They count as healthy until the end of the century. */
+export async function addSilentNodes(owner: pg.Client, count: number): Promise<void> {
+  await owner.query(
+    `INSERT INTO network."Location" (id, country, city, latitude, longitude)
+     SELECT 'elsewhere-' || i, 'DE', 'Elsewhere', 0, 0 FROM generate_series(0, ($1::int - 1) / 100) i`,
+    [Math.max(count, 1)],
+  );
+  await owner.query(
+    `INSERT INTO network."Node" (location_id, public_key, ip, port, capacity, current_load, status, last_pulse_at,
+                                 credential_hash, enrolled_with, enrolled_at)
+     SELECT 'elsewhere-' || (i / 100), h, '198.51.100.7', $2, $3, i % 100, 'healthy', '2099-12-31', h, h, now()
+     FROM generate_series(0, $1::int - 1) i, sha256(('node' || i)::bytea) h`,
+    [count, port, capacity],
+  );
+}
+
+/** Active connections, spread evenly over all nodes there are, under a key that goes on verifying. */
+export async function addConnections(owner: pg.Client, count: number): Promise<void> {
+  await owner.query(
+    `WITH node AS MATERIALIZED (SELECT id, row_number() OVER (ORDER BY id) - 1 AS number, count(*) OVER () AS nodes
+                                FROM network."Node")
+     INSERT INTO network."Connection" (id, key_id, status, node_id, slot, public_key, salt, secret_key_id, secret_hash,
+                                       dns_blocking, started_on, expires_at)
+     SELECT gen_random_uuid(), k.key_id, 'active', n.id, i / n.nodes + 1, sha256(('key' || i)::bytea),
+            substr(sha256(('salt' || i)::bytea), 1, 16), $2, sha256(('secret' || i)::bytea), 'none', current_date,
+            date_trunc('hour', now() + interval '24 hours', 'UTC')
+     FROM (SELECT key_id FROM network."VerifierKey" ORDER BY verify_until DESC LIMIT 1) k,
+          generate_series(0, $1::int - 1) i JOIN node n ON n.number = i % n.nodes`,
+    [count, base],
+  );
+  await owner.query('VACUUM ANALYZE network."Connection"');
+  await owner.query('CHECKPOINT');
+}
+
+/** Back to what `addConnections` made, so that every round begins alike. */
+export async function removeRedeemed(owner: pg.Client): Promise<void> {
+  await owner.query('DELETE FROM network."Connection" WHERE secret_key_id IS DISTINCT FROM $1', [base]);
+  await owner.query('VACUUM network."Connection"');
+}

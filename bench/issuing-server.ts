@@ -1,0 +1,126 @@
+import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
+import Fastify from 'fastify';
+import { bearer, postgresPool, rateLimit, redisClient } from './bare.js';
+
+/**
+ * `POST /auth/vpn-token` without the framework: bare Fastify, pg and ioredis, one file. The same steps as the service takes
+ * for a request that succeeds, in the same order, with the same SQL: limit by address, ID token, limit by person, access,
+ * quota, signature. It knows its persons beforehand, as the service does after each one's first request.
+ */
+export interface IssuingConfiguration {
+  readonly databaseUrl: string;
+  readonly redisUrl: string;
+  readonly projectId: string;
+  /** Key id → PEM, as Google publishes them. */
+  readonly certificates: Readonly<Record<string, string>>;
+  /** The service's own two statements. */
+  readonly accessSql: string;
+  readonly quotaSql: string;
+  /** Firebase's uid → our id. */
+  readonly users: ReadonlyMap<string, string>;
+  /** PKCS #8 DER. */
+  readonly privateKey: Buffer;
+  readonly keyId: Buffer;
+  readonly verifyUntil: Date;
+  /** Whether requests are counted against limits, as the service does. */
+  readonly limits: boolean;
+}
+
+interface Access {
+  readonly blocks: readonly string[];
+  readonly status: string;
+  readonly paid_through: Date;
+  readonly plan_id: string;
+  readonly daily_tokens: number;
+}
+
+const text = { type: 'string' } as const;
+const schema = {
+  body: {
+    type: 'object',
+    required: ['blindedToken'],
+    additionalProperties: false,
+    properties: { blindedToken: { type: 'string', pattern: '^[A-Za-z0-9_-]{342}$' } },
+  },
+  response: {
+    200: { type: 'object', properties: { signature: text, keyId: text, expiry: text, expiresAt: text } },
+  },
+};
+
+const mostPerMinute = 10_000_000;
+const granting = ['TRIAL', 'ACTIVE'];
+
+export async function startIssuing(
+  configuration: IssuingConfiguration,
+  sign: (blinded: Buffer) => Promise<Buffer>,
+): Promise<{ port: number; stop: () => Promise<unknown> }> {
+  const { users, limits, accessSql, quotaSql, keyId: key } = configuration;
+  const pool = postgresPool(configuration.databaseUrl, 'identity');
+  const redis = redisClient(configuration.redisUrl);
+  const unlimited = async () => {};
+  const limitAddress = limits ? rateLimit(redis, 'bench:limit:address', mostPerMinute) : unlimited;
+  const limitPerson = limits ? rateLimit(redis, 'bench:limit:person', mostPerMinute) : unlimited;
+  const verifyIdToken = idTokenVerifier(configuration);
+  const common = {
+    keyId: key.toString('base64url'),
+    expiry: '24h',
+    expiresAt: configuration.verifyUntil.toISOString(),
+  };
+
+  const app = Fastify();
+  app.post<{ Body: { blindedToken: string } }>('/auth/vpn-token', { schema }, async (request, reply) => {
+    await limitAddress(request.ip);
+    const uid = verifyIdToken(bearer(request.headers.authorization));
+    await limitPerson(uid);
+    const userId = users.get(uid);
+    const { rows } = await pool.query<Access>({ name: 'access', text: accessSql, values: [userId] });
+    const access = rows.find((row) => granting.includes(row.status) && row.paid_through > new Date());
+    if (access === undefined || access.blocks.length > 0) return reply.code(403).send();
+    const blinded = Buffer.from(request.body.blindedToken, 'base64url');
+    const hashes = [createHash('sha256').update(blinded).digest()];
+    const { daily_tokens: quota } = access;
+    const values = [userId, key, access.plan_id, hashes, quota, quota];
+    const counted = await pool.query({ name: 'quota', text: quotaSql, values });
+    if (counted.rows.length === 0) return reply.code(429).send();
+    const signature = await sign(blinded);
+    void reply.header('cache-control', 'no-store');
+    return { signature: signature.toString('base64url'), ...common };
+  });
+  const address = await app.listen({ host: '127.0.0.1', port: 0 });
+  return {
+    port: Number(new URL(address).port),
+    stop: async () => {
+      await app.close();
+      await pool.end();
+      redis.disconnect();
+    },
+  };
+}
+
+interface Claims {
+  readonly iss: string;
+  readonly aud: string;
+  readonly sub: string;
+  readonly iat: number;
+  readonly exp: number;
+}
+
+/** RS256 and the claims, by node:crypto alone. */
+function idTokenVerifier({ projectId, certificates }: IssuingConfiguration): (token: string) => string {
+  const keys = new Map<string, KeyObject>(Object.entries(certificates).map(([id, pem]) => [id, createPublicKey(pem)]));
+  const parse = <T>(part: string) => JSON.parse(Buffer.from(part, 'base64url').toString()) as T;
+  return (token) => {
+    const [header = '', payload = '', signature = ''] = token.split('.');
+    const { alg, kid } = parse<{ alg: string; kid: string }>(header);
+    const key = keys.get(kid);
+    const signed = Buffer.from(`${header}.${payload}`);
+    if (alg !== 'RS256' || key === undefined || !verify('sha256', signed, key, Buffer.from(signature, 'base64url'))) {
+      throw new Error('bad signature');
+    }
+    const { iss, aud, sub, iat, exp } = parse<Claims>(payload);
+    const now = Date.now() / 1000;
+    const right = aud === projectId && iss === `https://securetoken.google.com/${projectId}` && iat <= now + 60;
+    if (!right || exp <= now) throw new Error('bad claims');
+    return sub;
+  };
+}

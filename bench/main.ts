@@ -1,0 +1,185 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type Stack, startStack } from '../dev/stack/stack.js';
+import { type FleetSize, measureGrowth } from './growth.js';
+import { measureIssuing } from './issuing.js';
+import { describeMachine, loadAverage, opensslSpeed } from './machine.js';
+import { metersOf } from './meters.js';
+import { measureRedeeming } from './redeeming.js';
+import { render, writeInto } from './report.js';
+import { type Results } from './results.js';
+import { type Timing } from './rounds.js';
+import { idleMemory, medianStart, signInALoop } from './service-facts.js';
+
+/** `npm run bench`: see docs/performance.md for what is compared with what, and why that is fair. */
+
+const usage = `npm run bench -- [options]
+
+  --quick              a smoke test of about a minute: its figures mean little
+  --only <part>        issuing, redeeming or growth
+  --out <file>         writes everything measured as JSON
+  --markdown <file>    puts the tables into this page, between its marks (docs/performance.md)
+  --profile <folder>   keeps CPU profiles of the service there (read them with a browser's developer tools)
+`;
+
+const parts = ['issuing', 'redeeming', 'growth'] as const;
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    out: { type: 'string' },
+    markdown: { type: 'string' },
+    profile: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+/** Limits stay on, so that their cost is measured, and stay out of the way: all the load is one client's. */
+const mostPerMinute = '10000000';
+const env = {
+  RATE_LIMIT_PERSON_PER_MINUTE: mostPerMinute,
+  RATE_LIMIT_IDENTITY_ADDRESS_PER_MINUTE: mostPerMinute,
+  RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE: mostPerMinute,
+  RATE_LIMIT_NODE_PER_MINUTE: mostPerMinute,
+  ...(options.profile !== undefined && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${resolve(options.profile)}` }),
+};
+
+interface Scale {
+  readonly timing: Timing;
+  readonly persons: number;
+  readonly sizes: readonly FleetSize[];
+  readonly starts: number;
+  /** For what is measured in a loop. */
+  readonly seconds: number;
+  readonly settleMs: number;
+}
+
+const full: Scale = {
+  timing: { rounds: 5, warmUpMs: 1_500, measureMs: 8_000 },
+  persons: 1_000,
+  sizes: [
+    { connections: 1_000, nodes: 20 },
+    { connections: 100_000, nodes: 1_000 },
+    { connections: 1_000_000, nodes: 10_000 },
+  ],
+  starts: 5,
+  seconds: 3,
+  settleMs: 5_000,
+};
+
+const quick: Scale = {
+  timing: { rounds: 2, warmUpMs: 500, measureMs: 2_000 },
+  persons: 100,
+  sizes: [
+    { connections: 1_000, nodes: 20 },
+    { connections: 10_000, nodes: 100 },
+  ],
+  starts: 1,
+  seconds: 1,
+  settleMs: 1_000,
+};
+
+/** Requests under way at once: enough that a server always has one to work on. */
+const issuingConnections = 32;
+/** More, because a redemption waits for its node. */
+const redeemingConnections = 64;
+const liveNodes = 20;
+
+async function main(): Promise<void> {
+  const scale = options.quick ? quick : full;
+  const { timing, sizes, starts } = scale;
+  const wanted = (part: (typeof parts)[number]) => options.only === undefined || options.only === part;
+  const begin = performance.now();
+  const loadAverageBefore = loadAverage();
+  const openssl = await opensslSpeed(scale.seconds);
+  const blindSignsPerSecond = signInALoop(scale.seconds);
+  const results = await withFolder(async (dataDir) => {
+    const compared = await withStack(dataDir, async (stack) => {
+      const machine = await describeMachine(stack.services.ownerUrl, stack.services.redisUrl);
+      const meters = metersOf(machine);
+      const idleMb = await idleMemory(stack.service.pid, scale.settleMs);
+      const startMs = await medianStart(stack.env, starts);
+      const issuing =
+        wanted('issuing') &&
+        (await measureIssuing(stack, meters, {
+          timing,
+          persons: scale.persons,
+          connections: issuingConnections,
+          tell,
+        }));
+      const redeeming =
+        wanted('redeeming') &&
+        (await measureRedeeming(stack, meters, { timing, nodes: liveNodes, connections: redeemingConnections, tell }));
+      return { machine: machine.description, service: { startMs, idleMb }, issuing, redeeming };
+    });
+    const growth =
+      wanted('growth') &&
+      (await measureGrowth({
+        timing,
+        sizes,
+        liveNodes,
+        connections: redeemingConnections,
+        starts,
+        env,
+        dataDir,
+        tell,
+      }));
+    return { ...compared, growth };
+  });
+  publish({
+    at: new Date().toISOString(),
+    quick: options.quick,
+    machine: results.machine,
+    loadAverageBefore,
+    minutes: (performance.now() - begin) / 60_000,
+    service: results.service,
+    signing: { openssl, blindSignsPerSecond },
+    issuing: results.issuing || undefined,
+    redeeming: results.redeeming || undefined,
+    growth: results.growth || undefined,
+  });
+}
+
+function publish(results: Results): void {
+  console.log(`\n${render(results)}`);
+  if (options.out !== undefined) writeFileSync(options.out, `${JSON.stringify(results, null, 2)}\n`);
+  if (options.markdown !== undefined) writeInto(options.markdown, results);
+}
+
+/** Stores with a data folder keep their promises: durable PostgreSQL and Redis, where ephemeral ones are not. */
+async function withFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync('/var/tmp/vpn-backend-bench-');
+  // PostgreSQL's own user must be able to enter it.
+  chmodSync(folder, 0o755);
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
+  try {
+    return await use(folder);
+  } finally {
+    process.off('exit', remove);
+    remove();
+  }
+}
+
+async function withStack<T>(folder: string, use: (stack: Stack) => Promise<T>): Promise<T> {
+  const stack = await startStack({ dataDir: join(folder, 'compared'), env });
+  try {
+    return await use(stack);
+  } finally {
+    await stack.stop();
+  }
+}
+
+function tell(line: string): void {
+  console.error(line);
+}
+
+const known: readonly (string | undefined)[] = [undefined, ...parts];
+if (options.help || !known.includes(options.only)) {
+  console.log(usage);
+} else {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+  await main();
+}

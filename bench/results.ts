@@ -1,0 +1,41 @@
+import { type OpenSslSpeed } from './machine.js';
+import { type Measured } from './rounds.js';
+
+/** Everything that one run measured: what `--out` writes. */
+export interface Results {
+  readonly at: string;
+  /** A smoke test: too short for its figures to mean much. */
+  readonly quick: boolean;
+  readonly machine: Readonly<Record<string, string>>;
+  /** One-minute load average before the bench began; what the bench itself adds is in each contestant's own. */
+  readonly loadAverageBefore: number;
+  readonly minutes: number;
+  readonly service: ServiceFacts;
+  readonly signing: SigningLimits;
+  /** The service first, then the bare server, then the rest. */
+  readonly issuing?: readonly Measured[];
+  /** The service first, then the bare server. */
+  readonly redeeming?: readonly Measured[];
+  /** From the smallest to the largest. */
+  readonly growth?: readonly GrowthPoint[];
+}
+
+export interface ServiceFacts {
+  /** From the start of the process to "serving", its stores being there, ms; the median of a few. */
+  readonly startMs: number;
+  readonly idleMb: number;
+}
+
+/** What one core can sign when nothing else is asked of it. */
+export interface SigningLimits {
+  readonly openssl: OpenSslSpeed | undefined;
+  /** Our blind signature with its check, called in a loop. */
+  readonly blindSignsPerSecond: number;
+}
+
+export interface GrowthPoint {
+  readonly connections: number;
+  readonly nodes: number;
+  readonly startMs: number;
+  readonly measured: Measured;
+}

@@ -1,0 +1,108 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** A server under measurement, in a process of its own. */
+export interface MeasuredServer {
+  readonly url: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a program of this folder, which is told its configuration and answers with its port (`serveProgram`).
+ *
+ * @param nodeFlags such as `--cpu-prof`
+ */
+export async function startProgram(
+  name: string,
+  configuration: object,
+  nodeFlags: string[] = [],
+): Promise<MeasuredServer> {
+  const child = fork(new URL(`./${name}.js`, import.meta.url), {
+    serialization: 'advanced',
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    execArgv: nodeFlags,
+  });
+  const ended = once(child, 'exit');
+  child.send(configuration);
+  const [answer] = (await Promise.race([once(child, 'message'), failure(child, name)])) as [{ port: number }];
+  return {
+    url: `http://127.0.0.1:${answer.port}`,
+    pid: child.pid ?? 0,
+    stop: async () => {
+      if (child.connected) child.disconnect();
+      await ended;
+    },
+  };
+}
+
+async function failure(child: ChildProcess, name: string): Promise<never> {
+  const [code] = (await once(child, 'exit')) as [number | null];
+  throw new Error(`bench/${name} ended with ${code} before it was ready`);
+}
+
+/** The other end of `startProgram`: ends when the bench does, however that ended. */
+export async function serveProgram<Configuration>(
+  start: (configuration: Configuration) => Promise<{ port: number; stop: () => Promise<unknown> }>,
+): Promise<void> {
+  const [configuration] = (await once(process, 'message')) as [Configuration];
+  const { port, stop } = await start(configuration);
+  process.once('disconnect', () => {
+    stop().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  });
+  process.send?.({ port });
+}
+
+/** Linux counts CPU time in hundredths of a second for whoever reads /proc, whatever the kernel's own tick is. */
+const ticksPerSecond = 100;
+
+/** User and system time of a process so far. */
+export function cpuSeconds(pid: number): number {
+  return sumOf(stat(pid), [11, 12]);
+}
+
+/** The time of a process and of its children, ended ones too: PostgreSQL works in one process per connection. */
+export function familyCpuSeconds(pid: number): number {
+  const children = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((other) => parentOf(other) === pid);
+  return children.reduce((sum, child) => sum + cpuOrNothing(child), sumOf(stat(pid), [11, 12, 13, 14]));
+}
+
+/** Resident memory now, in MB (10^6 bytes). */
+export function residentMb(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return (Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024) / 1e6;
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    return Number(stat(pid)[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A process may end while the list of processes is read. */
+function cpuOrNothing(pid: number): number {
+  try {
+    return cpuSeconds(pid);
+  } catch {
+    return 0;
+  }
+}
+
+/** What follows the name, which is in brackets and may itself hold blanks and brackets: state, parent, … */
+function stat(pid: number): string[] {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return text.slice(text.lastIndexOf(')') + 2).split(' ');
+}
+
+function sumOf(fields: readonly string[], ticks: readonly number[]): number {
+  return ticks.reduce((sum, field) => sum + Number(fields[field]), 0) / ticksPerSecond;
+}
