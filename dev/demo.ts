@@ -173,18 +173,21 @@ async function main(): Promise<number> {
   const tell = new Narrator();
   const ends: (() => Promise<void>)[] = [];
   let failure: unknown;
+  let log = () => '';
   console.log('\nOne person, one anonymous connection\n');
   try {
     const stack = await tell.step('stack', 'Start PostgreSQL, Redis, a Firebase stand-in and the service', () =>
       startStack(),
     );
     ends.push(() => stack.stop());
+    log = () => stack.service.log();
     const nodes = await tell.step('nodes', 'Enrol a node in each of two locations', () => enrolNodes(stack));
+    log = () => `${stack.service.log()}\n${nodes.map(({ agent }) => JSON.stringify(agent.status())).join('\n')}`;
     ends.push(async () => void (await Promise.all(nodes.map(({ agent }) => agent.stop()))));
     await journey(stack, tell, nodes);
   } catch (error) {
     failure = error;
-    console.error(`\n${error instanceof Error ? error.message : String(error)}`);
+    console.error(`\n${error instanceof Error ? error.message : String(error)}\n\nThe service logged:\n${log()}`);
   }
   for (const end of ends.reverse()) await end();
   console.log(`\n${JSON.stringify({ demo: failure === undefined ? 'ok' : 'failed', ms: tell.times })}`);

@@ -6,10 +6,13 @@ export function tokenHashOf(token: Uint8Array): Buffer<ArrayBuffer> {
 }
 
 /**
- * The id of the only connection that a token can buy: the first 16 bytes of SHA-256("vpn-connection-id" ‖ token hash), as a
- * UUID's text. PostgreSQL's primary key is so a second lock on the token, beside the mark in Redis.
+ * The id of the only connection that a token can buy: the first 16 bytes of SHA-256("vpn-connection-id" ‖ token hash), made
+ * a UUID of version 8 (RFC 9562 §5.8). PostgreSQL's primary key is so a second lock on the token, beside the mark in Redis.
  */
 export function connectionIdOf(tokenHash: Uint8Array): string {
-  const hex = createHash('sha256').update('vpn-connection-id').update(tokenHash).digest('hex');
+  const bytes = createHash('sha256').update('vpn-connection-id').update(tokenHash).digest();
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
+  const hex = bytes.toString('hex');
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-');
 }

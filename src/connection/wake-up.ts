@@ -13,9 +13,7 @@ export class WakeUp<Mark> {
 
   mark(...marks: readonly Mark[]): void {
     for (const mark of marks) this.marked.add(mark);
-    this.running ??= this.serve().finally(() => {
-      this.running = undefined;
-    });
+    if (this.marked.size > 0) this.running ??= this.serve();
   }
 
   async idle(): Promise<void> {
@@ -30,5 +28,7 @@ export class WakeUp<Mark> {
       this.marked = new Set();
       await this.job(marks).catch(this.onFailure);
     }
+    // In the same turn as the last look, so that no mark falls in between.
+    this.running = undefined;
   }
 }
