@@ -16,7 +16,7 @@ export class ConnectionController {
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'How a connection stands' })
   @Returns(200, connectionStatus)
-  @Problems('connection_not_found', 'rate_limited', 'unavailable')
+  @Problems('connection_secret_missing', 'connection_not_found', 'rate_limited', 'unavailable')
   async status(@Headers('authorization') authorization: string | undefined): Promise<ConnectionStatusView> {
     return this.connections.status(bearerToken(authorization));
   }
@@ -25,7 +25,7 @@ export class ConnectionController {
   @HttpCode(204)
   @ApiOperation({ summary: 'Disconnect: the node drops the peer at once' })
   @ApiNoContentResponse({ description: 'It ends now.' })
-  @Problems('connection_not_found', 'rate_limited', 'unavailable')
+  @Problems('connection_secret_missing', 'connection_not_found', 'rate_limited', 'unavailable')
   async disconnect(@Headers('authorization') authorization: string | undefined): Promise<void> {
     await this.connections.disconnect(bearerToken(authorization));
   }

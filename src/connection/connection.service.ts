@@ -15,9 +15,10 @@ export class ConnectionService {
     private readonly signals: PeerSignals,
   ) {}
 
-  /** @throws {AppError} `connection_not_found` when the secret opens nothing, or nothing any more */
+  /** @throws {AppError} `connection_secret_missing`; `connection_not_found` when the secret opens nothing, or nothing any more */
   async status(secret: string | undefined): Promise<ConnectionStatusView> {
-    const connection = secret === undefined ? undefined : await this.store.bySecret(secretHashOf(secret));
+    if (secret === undefined) throw secretMissing();
+    const connection = await this.store.bySecret(secretHashOf(secret));
     if (connection === undefined) throw notFound();
     const { id, status, nodeId, expiresAt } = connection;
     const location = this.directory.endpoint(nodeId)?.locationId ?? '';
@@ -27,18 +28,22 @@ export class ConnectionService {
   /**
    * Ends a connection: its node is told at once, and drops the peer. Repeating it is harmless.
    *
-   * @throws {AppError} `connection_not_found`
+   * @throws {AppError} `connection_secret_missing`, `connection_not_found`
    */
   async disconnect(secret: string | undefined): Promise<void> {
-    const nodeId = secret === undefined ? undefined : await this.store.disconnect(secretHashOf(secret));
+    if (secret === undefined) throw secretMissing();
+    const nodeId = await this.store.disconnect(secretHashOf(secret));
     if (nodeId === undefined) throw notFound();
     this.signals.nodesChanged(nodeId);
   }
 }
 
+function secretMissing(): AppError {
+  return new AppError('connection_secret_missing', 'Expected Authorization: Bearer with the connection_secret.', {
+    headers: { 'www-authenticate': 'Bearer' },
+  });
+}
+
 function notFound(): AppError {
-  return new AppError(
-    'connection_not_found',
-    'Authorization: Bearer takes the connection_secret of a connection that has not ended.',
-  );
+  return new AppError('connection_not_found', 'No connection has this secret, or it has ended.');
 }

@@ -4,6 +4,7 @@
 export const problems = {
   body_too_large: [413, 'The body is too large'],
   connection_not_found: [404, 'No such connection'],
+  connection_secret_missing: [401, 'The connection secret is needed'],
   email_not_verified: [403, 'The e-mail address is not verified'],
   enrolment_token_invalid: [401, 'The enrolment token is not valid'],
   identity_provider_unavailable: [503, 'The identity provider does not answer'],
