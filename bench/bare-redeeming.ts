@@ -1,6 +1,7 @@
 import { constants, createHash, createHmac, createPublicKey, randomBytes, randomInt, verify } from 'node:crypto';
 import { type ServerResponse } from 'node:http';
 import Fastify, { type FastifyInstance } from 'fastify';
+import { connectionIdOf, tokenHashOf } from '../src/connection/connection-id.js';
 import { slotAddresses } from '../src/nodes/tunnel-addresses.js';
 import { bearer, postgresPool, rateLimit, redisClient } from './bare.js';
 import { type LiveNode } from './fleet.js';
@@ -117,7 +118,7 @@ class BareRedeeming {
     const node = this.#choose();
     if (node === undefined) return undefined;
 
-    const hash = createHash('sha256').update(token).digest();
+    const hash = tokenHashOf(token);
     const fingerprint = createHash('sha256').update(token).update(publicKey).digest('base64url');
     const until = Math.ceil(verifyUntil.getTime() / 1000) + 3600;
     const before = await this.#redis.call(
@@ -130,7 +131,7 @@ class BareRedeeming {
       until,
     );
     if (before !== null && before !== fingerprint) return undefined;
-    const id = uuidOf(createHash('sha256').update('vpn-connection-id').update(hash).digest('hex'));
+    const id = connectionIdOf(hash);
     const secret = this.#hmac('secret', token).toString('base64url');
     const peer = await this.#allocate(id, node, publicKey, createHash('sha256').update(secret).digest());
     if (peer === undefined || !(await this.#isInstalled(node, peer))) return undefined;
@@ -274,10 +275,6 @@ class BareRedeeming {
 
 function event(stream: ServerResponse, name: string, data: object): void {
   stream.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
-}
-
-function uuidOf(hex: string): string {
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-');
 }
 
 function routes(app: FastifyInstance, redeeming: BareRedeeming): void {

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { hashOf } from '../src/nodes/secret.js';
 
@@ -16,8 +16,8 @@ export interface LiveNode {
 const port = 51_820;
 const capacity = 60_000;
 
-/** Marks the connections that a fleet begins with: a `secret_key_id` that no server key has. */
-const base = Buffer.from('the base');
+/** Tells the connections that a fleet begins with from those redeemed since. */
+const baseDay = '2000-01-01';
 
 export async function addLocation(owner: pg.Client, id: string): Promise<void> {
   await owner.query(
@@ -63,19 +63,24 @@ export async function addSilentNodes(owner: pg.Client, count: number): Promise<v
   );
 }
 
-/** Active connections, spread evenly over all nodes there are, under a key that goes on verifying. */
-export async function addConnections(owner: pg.Client, count: number): Promise<void> {
+/**
+ * Active connections, spread evenly over all nodes there are, under an issuer key that goes on verifying.
+ *
+ * @param secretKey NETWORK_SECRET_KEY: 32 bytes, base64
+ */
+export async function addConnections(owner: pg.Client, count: number, secretKey: string): Promise<void> {
+  const secretKeyId = createHash('sha256').update(Buffer.from(secretKey, 'base64')).digest().subarray(0, 8);
   await owner.query(
     `WITH node AS MATERIALIZED (SELECT id, row_number() OVER (ORDER BY id) - 1 AS number, count(*) OVER () AS nodes
                                 FROM network."Node")
      INSERT INTO network."Connection" (id, key_id, status, node_id, slot, public_key, salt, secret_key_id, secret_hash,
                                        dns_blocking, started_on, expires_at)
      SELECT gen_random_uuid(), k.key_id, 'active', n.id, i / n.nodes + 1, sha256(('key' || i)::bytea),
-            substr(sha256(('salt' || i)::bytea), 1, 16), $2, sha256(('secret' || i)::bytea), 'none', current_date,
+            substr(sha256(('salt' || i)::bytea), 1, 16), $2, sha256(('secret' || i)::bytea), 'none', $3,
             date_trunc('hour', now() + interval '24 hours', 'UTC')
      FROM (SELECT key_id FROM network."VerifierKey" ORDER BY verify_until DESC LIMIT 1) k,
           generate_series(0, $1::int - 1) i JOIN node n ON n.number = i % n.nodes`,
-    [count, base],
+    [count, secretKeyId, baseDay],
   );
   await owner.query('VACUUM ANALYZE network."Connection"');
   await owner.query('CHECKPOINT');
@@ -83,6 +88,6 @@ export async function addConnections(owner: pg.Client, count: number): Promise<v
 
 /** Back to what `addConnections` made, so that every round begins alike. */
 export async function removeRedeemed(owner: pg.Client): Promise<void> {
-  await owner.query('DELETE FROM network."Connection" WHERE secret_key_id IS DISTINCT FROM $1', [base]);
+  await owner.query('DELETE FROM network."Connection" WHERE started_on IS DISTINCT FROM $1', [baseDay]);
   await owner.query('VACUUM network."Connection"');
 }

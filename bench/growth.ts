@@ -5,7 +5,7 @@ import { type Stack, startStack } from '../dev/stack/stack.js';
 import { addConnections, addLiveNodes, addLocation, addSilentNodes } from './fleet.js';
 import { describeMachine } from './machine.js';
 import { metersOf } from './meters.js';
-import { mintOf, redemptions } from './redeeming.js';
+import { mintOf, redemptions, settleMs } from './redeeming.js';
 import { type GrowthPoint } from './results.js';
 import { type Contestant, takeTurns, type Tell, type Timing } from './rounds.js';
 import { startProgram } from './server-process.js';
@@ -30,9 +30,6 @@ export interface GrowthOptions {
   readonly dataDir: string;
   readonly tell: Tell;
 }
-
-/** How long after its start a service knows how full each of its nodes is. */
-const settleMs = 2_000;
 
 interface Grown {
   readonly size: FleetSize;
@@ -72,7 +69,7 @@ async function grow(size: FleetSize, options: GrowthOptions): Promise<Grown> {
     await addLocation(owner, 'loaded');
     const nodes = await addLiveNodes(owner, 'loaded', options.liveNodes);
     if (size.nodes > nodes.length) await addSilentNodes(owner, size.nodes - nodes.length);
-    await addConnections(owner, size.connections);
+    await addConnections(owner, size.connections, stack.env['NETWORK_SECRET_KEY'] ?? '');
     options.tell(`${name}: filled in ${((performance.now() - begin) / 1000).toFixed(0)} s`);
     const startMs = await medianStart(stack.env, options.starts);
     const agents = await startProgram('agents', { backendUrl: stack.service.url, nodes });

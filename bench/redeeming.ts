@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, randomBytes } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { type Stack } from '../dev/stack/stack.js';
 import { AllocationStore } from '../src/connection/allocation.store.js';
@@ -27,6 +28,9 @@ const path = '/vpn/config';
 const headers = { 'content-type': 'application/json' };
 const baseConnections = 1_000;
 
+/** The service reads anew about every second what nodes there are. */
+export const settleMs = 2_000;
+
 /** Redeeming: the service and the same work bare, each with agents of its own, over one database. */
 export async function measureRedeeming(stack: Stack, meters: Meters, options: RedeemingOptions): Promise<Measured[]> {
   const { timing, connections, tell } = options;
@@ -46,7 +50,7 @@ export async function measureRedeeming(stack: Stack, meters: Meters, options: Re
       return addLiveNodes(owner, location, options.nodes);
     };
     const [nodes, bareNodes] = [await addNodes('of-the-service'), await addNodes('of-the-bare-server')];
-    await addConnections(owner, baseConnections);
+    await addConnections(owner, baseConnections, stack.env['NETWORK_SECRET_KEY'] ?? '');
     const bare = await start('bare-redeeming', await bareConfiguration(stack, 'of-the-bare-server', bareNodes));
     const contestant = async (
       name: string,
@@ -69,6 +73,7 @@ export async function measureRedeeming(stack: Stack, meters: Meters, options: Re
       await contestant('service', stack.service, 'of-the-service', nodes),
       await contestant('bare', bare, 'of-the-bare-server', bareNodes),
     ];
+    await setTimeout(settleMs);
     await compareAnswers(mint, [
       [stack.service.url, 'of-the-service'],
       [bare.url, 'of-the-bare-server'],
