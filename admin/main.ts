@@ -1,40 +1,10 @@
-import { Command } from 'commander';
-import { ZodError } from 'zod';
-import { ConfigError } from '../src/config/index.js';
-import { AppError, isStoreOutage } from '../src/http/index.js';
-import { enrolmentCommands } from './commands/enrolment.js';
-import { keyCommands } from './commands/keys.js';
-import { locationCommands } from './commands/locations.js';
-import { nodeCommands } from './commands/nodes.js';
-import { planCommands } from './commands/plans.js';
-import { statsCommand } from './commands/stats.js';
-import { OperatorError } from './context.js';
 import { loadLocalEnvironment } from './local-environment.js';
+import { explain, operatorProgram } from './program.js';
 
-/** `npm run admin -- …`: what an operator does, on the side that this machine's configuration holds. */
-const program = new Command('admin')
-  .description("The operator's command. Each subcommand works on the side whose configuration this machine holds.")
-  .showHelpAfterError()
-  .addCommand(locationCommands())
-  .addCommand(enrolmentCommands())
-  .addCommand(nodeCommands())
-  .addCommand(keyCommands())
-  .addCommand(planCommands())
-  .addCommand(statsCommand());
-
-/** One line for what an operator can mend; the rest is a fault and shows where, but no message that might quote a secret. */
-function explain(error: unknown): string {
-  if (error instanceof ZodError)
-    return error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n');
-  if (error instanceof AppError) return error.detail;
-  if (error instanceof OperatorError || error instanceof ConfigError) return error.message;
-  if (isStoreOutage(error)) return 'A store does not answer: is the database up, and migrated?';
-  return `Unexpected ${error instanceof Error ? `${error.name}\n${error.stack?.replace(/^[^]*?\n(?= +at )/, '')}` : 'error'}`;
-}
-
+/** `npm run admin -- …` */
 try {
   loadLocalEnvironment();
-  await program.parseAsync();
+  await operatorProgram().parseAsync();
 } catch (error) {
   console.error(explain(error));
   process.exitCode = 1;

@@ -1,0 +1,141 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { anonymizerEnv, gatekeeperEnv, publicSettings } from '../test/support/app.js';
+import { createTestStack, query, type TestStack } from '../test/support/stack.js';
+import { explain, operatorProgram } from './program.js';
+
+let stack: TestStack;
+
+beforeAll(async () => {
+  stack = await createTestStack();
+  configure({ ...gatekeeperEnv(stack), ...anonymizerEnv(stack) });
+});
+
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await stack.stop();
+});
+
+function configure(env: Readonly<Record<string, string | undefined>>): void {
+  vi.unstubAllEnvs();
+  for (const [key, value] of Object.entries({ ...publicSettings, ...env })) vi.stubEnv(key, value);
+}
+
+/** What the command prints; an error as an operator reads it. */
+async function run(...args: string[]): Promise<string> {
+  const lines: string[] = [];
+  const log = vi.spyOn(console, 'log').mockImplementation((line: string) => void lines.push(line));
+  try {
+    await operatorProgram().parseAsync(args, { from: 'user' });
+    return lines.join('\n');
+  } catch (error) {
+    return explain(error);
+  } finally {
+    log.mockRestore();
+  }
+}
+
+const json = async <T>(...args: string[]): Promise<T> => JSON.parse(await run(...args, '--json')) as T;
+
+const frankfurt = ['--country', 'DE', '--city', 'Frankfurt', '--latitude', '50.11', '--longitude', '8.68'];
+
+describe('locations', () => {
+  it('are added, listed, disabled and enabled', async () => {
+    expect(await run('locations', 'list')).toBe('No location yet.');
+    expect(await run('locations', 'add', 'de-frankfurt', ...frankfurt)).toContain('enrolment create de-frankfurt');
+    expect(await json('locations', 'disable', 'de-frankfurt')).toEqual({ id: 'de-frankfurt', enabled: false });
+    expect(await json('locations', 'list')).toMatchObject([{ id: 'de-frankfurt', city: 'Frankfurt', enabled: false }]);
+    await run('locations', 'enable', 'de-frankfurt');
+    expect(await run('locations', 'list')).toMatch(/de-frankfurt +DE +Frankfurt +50.11 +8.68 +yes/);
+  });
+
+  it('say what was expected', async () => {
+    expect(await run('locations', 'add', 'de-frankfurt', ...frankfurt)).toContain('There is a location de-frankfurt');
+    expect(await run('locations', 'add', 'NOT A SLUG', ...frankfurt)).toMatch(/^id: expected/);
+    expect(await run('locations', 'disable', 'nowhere')).toContain('location');
+  });
+});
+
+describe('enrolment tokens', () => {
+  it('let a node join until they are revoked', async () => {
+    const made = await json<{ id: string; token: string }>('enrolment', 'create', 'de-frankfurt', '--uses', '2');
+    expect(made.token).toMatch(/^[\w-]{43}$/);
+    const listed = await json<object[]>('enrolment', 'list');
+    expect(listed).toMatchObject([{ id: made.id, locationId: 'de-frankfurt', usesLeft: 2 }]);
+    expect(JSON.stringify(listed)).not.toContain(made.token);
+    await run('enrolment', 'revoke', made.id);
+    expect(await run('enrolment', 'list')).toBe('No enrolment token.');
+    expect(await run('enrolment', 'revoke', made.id)).toContain('No enrolment token has the id');
+  });
+});
+
+describe('nodes', () => {
+  it('are listed, drained and retired', async () => {
+    const [node] = await query<{ id: string }>(
+      stack.ownerUrl,
+      `INSERT INTO network."Node" (location_id, public_key, ip, port, capacity, status, last_pulse_at, credential_hash,
+                                   enrolled_with, enrolled_at)
+       VALUES ('de-frankfurt', $1, '203.0.113.7', 51820, 1000, 'healthy', now(), $1, $1, now()) RETURNING id`,
+      [Buffer.alloc(32, 7)],
+    );
+    const id = node?.id ?? '';
+    expect(await json('nodes', 'list')).toMatchObject([{ id, status: 'healthy' }]);
+    expect(await json('nodes', 'drain', id)).toEqual({ id, status: 'draining' });
+    expect(await json('nodes', 'retire', id)).toEqual({ id, status: 'retired' });
+    expect(await run('nodes', 'drain', id)).toContain('retired');
+    expect(await run('nodes', 'retire', '00000000-0000-4000-8000-000000000000')).toContain('No node has this id');
+  });
+});
+
+describe('keys', () => {
+  it('are made by rotate, listed, and ended on both sides by retire', async () => {
+    interface Key {
+      readonly keyId: string;
+      readonly state: string;
+    }
+    const made = await json<Key[]>('keys', 'rotate');
+    expect(made.map(({ state }) => state).sort()).toEqual(['next', 'signs']);
+    const signing = made.find(({ state }) => state === 'signs')?.keyId ?? '';
+    const ended = await json<{ signingEnded: boolean }>('keys', 'retire', signing);
+    expect(ended.signingEnded).toBe(true);
+    const states = new Map((await json<Key[]>('keys', 'list')).map(({ keyId, state }) => [keyId, state]));
+    expect(states.get(signing)).toBe('retired');
+    expect([...states.values()].sort()).toEqual(['next', 'retired', 'signs']);
+  });
+
+  it('refuse what is no key id, and one that is unknown', async () => {
+    expect(await run('keys', 'retire', 'abc')).toContain('32 bytes');
+    expect(await run('keys', 'retire', 'A'.repeat(43))).toContain('No live key');
+  });
+});
+
+describe('plans', () => {
+  it('are set and listed', async () => {
+    const plan = ['plans', 'set', 'family', '--name', 'Family', '--daily-tokens', '64'];
+    expect(await json(...plan)).toEqual({ id: 'family', name: 'Family', dailyTokens: 64 });
+    expect(await json('plans', 'list')).toContainEqual({ id: 'family', name: 'Family', dailyTokens: 64 });
+    expect(await run('plans', 'set', 'family', '--name', 'Family', '--daily-tokens', '-1')).toContain('dailyTokens');
+  });
+});
+
+describe('stats', () => {
+  it('show what was closed, small counts hidden', async () => {
+    await query(
+      stack.ownerUrl,
+      `INSERT INTO network."DailyUsage" VALUES (now()::date - 1, 'de-frankfurt', '<20', '140');
+       INSERT INTO identity."DailyIssuance" (key_id, plan_id, epoch, tokens)
+         VALUES (decode(repeat('ab', 32), 'hex'), 'standard', now()::date - 1, '260')`,
+    );
+    expect(await json('stats')).toMatchObject({
+      issuance: [{ plan: 'standard', tokens: '260' }],
+      usage: [{ location: 'de-frankfurt', redemptions: '<20', peak: '140' }],
+    });
+  });
+});
+
+describe('a machine that holds one side', () => {
+  it('is told where the other side’s affairs are done', async () => {
+    configure({ SERVICE_ROLE: 'gatekeeper', ...gatekeeperEnv(stack) });
+    expect(await run('nodes', 'list')).toContain('where SERVICE_ROLE is anonymizer or all');
+    expect(await run('plans', 'list')).toContain('family');
+  });
+});
