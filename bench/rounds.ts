@@ -64,7 +64,11 @@ export async function takeTurns(contestants: readonly Contestant[], timing: Timi
     const order = round % 2 === 0 ? contestants : contestants.toReversed();
     for (const contestant of order) {
       const seen = Math.max(...(rounds.get(contestant) ?? []).map(({ rate }) => rate), warmUps.get(contestant) ?? 0);
-      const result = await runRound(contestant, timing, seen > 0 ? seen * headroom : contestant.fastest);
+      const result = await runRound(
+        contestant,
+        timing,
+        seen > 0 ? Math.max(seen * headroom, contestant.fastest / 3) : contestant.fastest,
+      );
       if (round === 0) warmUps.set(contestant, result.rate);
       if (round > 0) rounds.get(contestant)?.push(result);
       const label = round === 0 ? 'warm-up' : `round ${round}`;
@@ -74,7 +78,7 @@ export async function takeTurns(contestants: readonly Contestant[], timing: Timi
   return contestants.map((contestant) => summarise(contestant, rounds.get(contestant) ?? [], timing));
 }
 
-/** A round may be that much quicker than all before it and still find enough requests prepared. */
+/** A round may be that much quicker than all before it, or a third of the fastest, and still find enough prepared. */
 const headroom = 1.7;
 
 export type Tell = (line: string) => void;

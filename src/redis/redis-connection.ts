@@ -3,10 +3,12 @@ import { Counter } from 'prom-client';
 
 const options: RedisOptions = {
   lazyConnect: true,
-  connectTimeout: 1_000,
+  connectTimeout: 5_000,
   // A slow Redis must not hold a request: callers go on without it and count that they did.
   commandTimeout: 100,
   enableOfflineQueue: false,
+  // It would be a command with the same short time-out; while Redis loads its data, each command says so itself.
+  enableReadyCheck: false,
   maxRetriesPerRequest: 0,
   enableAutoPipelining: true,
   retryStrategy: (attempt) => Math.min(50 * attempt, 1_000),
@@ -33,7 +35,7 @@ export abstract class RedisConnection {
   /** Connects, and refuses a Redis that may evict keys: it would forget spent tokens and limits under pressure. */
   async connect(): Promise<void> {
     await this.client.connect();
-    const policy = /maxmemory_policy:(\S+)/.exec(await this.client.info('memory'))?.[1];
+    const policy = /maxmemory_policy:(\S+)/.exec(await this.memoryInfo())?.[1];
     if (policy !== 'noeviction') {
       throw new Error(
         `${this.name}: Redis must run with maxmemory-policy noeviction, not ${policy ?? 'an unknown one'}`,
@@ -59,6 +61,17 @@ export abstract class RedisConnection {
 
   close(): void {
     for (const connection of [...this.subscribers, this.client]) connection.disconnect();
+  }
+
+  /** Over a connection of its own: a process that is still starting may well be busy for longer than a request can wait. */
+  private async memoryInfo(): Promise<string> {
+    const patient = this.open({ ...options, commandTimeout: 5_000, enableReadyCheck: true });
+    try {
+      await patient.connect();
+      return await patient.info('memory');
+    } finally {
+      patient.disconnect();
+    }
   }
 
   private open(settings: RedisOptions): Redis {
