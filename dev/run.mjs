@@ -16,6 +16,7 @@ const tools = {
   types: ['tsc', '-p', 'tsconfig.json', '--noEmit'],
   imports: program('dist/dev/check-imports.js'),
   openapi: [...program('dist/dev/openapi.js'), '--check'],
+  clientTypes: [...program('dist/dev/client-types.js'), '--check'],
   privacy: [...program('dist/dev/privacy-doc.js'), '--check'],
 };
 
@@ -27,7 +28,7 @@ const tasks = {
   admin: [program('dist/admin/main.js')],
   'db:migrate': [program('dist/src/prisma/migrate/main.js')],
   'db:diff': [program('dist/dev/db-diff.js')],
-  openapi: [program('dist/dev/openapi.js')],
+  openapi: [program('dist/dev/openapi.js'), program('dist/dev/client-types.js')],
   'docs:privacy': [program('dist/dev/privacy-doc.js')],
   bench: [program('dist/bench/main.js')],
   build: [],
@@ -35,7 +36,7 @@ const tasks = {
   'test:full': [['vitest', 'run', '--mode', 'heavy']],
   check: Object.values(tools),
   'check:imports': [tools.imports],
-  'check:openapi': [tools.openapi],
+  'check:openapi': [tools.openapi, tools.clientTypes],
 };
 
 /** What an operator runs from a finished build, where there is no npm and nothing to build. */

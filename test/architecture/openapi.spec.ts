@@ -3,6 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type FastifyInstance } from 'fastify';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { renderClientTypes } from '../../dev/client-types.js';
 import { renderOpenApi, sampleConfig } from '../../dev/openapi.js';
 import { createApp } from '../../src/app.js';
 import { AppModule } from '../../src/app.module.js';
@@ -56,6 +57,10 @@ async function servedRoutes(): Promise<string[]> {
 describe('openapi.json', () => {
   it('is what the code says; npm run openapi writes it anew', async () => {
     expect(await renderOpenApi()).toBe(text);
+  });
+
+  it('is what the client has its types from', async () => {
+    expect(await renderClientTypes()).toBe(readFileSync('packages/client/src/api.gen.ts', 'utf8'));
   });
 
   it('has every endpoint that is served, and no other', async () => {

@@ -1,3 +1,5 @@
+import { type Problem } from './api.gen.js';
+
 export type TokenErrorCode =
   'invalid_token_key' | 'invalid_directory' | 'invalid_challenge' | 'invalid_blind_signature';
 
@@ -21,10 +23,16 @@ export class PartitioningSuspected extends Error {
   override readonly name = 'PartitioningSuspected';
 }
 
+/**
+ * The service's own codes (a newer service may have more), `unreachable` when no answer came, `unexpected_answer` when the
+ * answer is not one of this service's.
+ */
+export type ProblemCode = Problem['code'] | 'unreachable' | 'unexpected_answer' | (string & {});
+
 /** What a VpnApiError is made of. */
 export interface ApiProblem {
   readonly status: number;
-  readonly code: string;
+  readonly code: ProblemCode;
   readonly detail: string;
   readonly retryAfter?: number | undefined;
 }
@@ -34,8 +42,8 @@ export class VpnApiError extends Error {
   override readonly name = 'VpnApiError';
   /** HTTP status; 0 when no answer came. */
   readonly status: number;
-  /** Stable: the problem's `code`, else `unreachable` (no answer) or `unexpected_answer` (not one of this service's). */
-  readonly code: string;
+  /** Stable. */
+  readonly code: ProblemCode;
   /** For people. */
   readonly detail: string;
   /** Seconds to wait before trying again, when the service named them. */

@@ -1,8 +1,32 @@
+import {
+  type ConnectionStatusResponse,
+  type LocationsListResponse,
+  type SubscriptionReportResponse,
+  type VpnConfigRedeemData,
+  type VpnConfigRedeemResponse,
+} from './api.gen.js';
+
 /*
- * What the service answers, as it is on the wire.
+ * What the service answers, as it is on the wire. The types come from openapi.json; what is checked of an answer is checked
+ * against the types by the compiler, so neither can be behind the service.
  */
 
-export type DnsBlocking = 'none' | 'ads' | 'ads_trackers_malware';
+/** What resolvers of the connection refuse to answer. */
+export type DnsBlocking = NonNullable<VpnConfigRedeemData['body']['dns_blocking']>;
+
+/**
+ * A connection as the service describes it. `wireguard_conf` is wg-quick text, without the private key when the key pair
+ * was made on the device; `connection_secret` opens `connectionStatus` and `disconnect`.
+ */
+export type RedeemedConfig = Readonly<VpnConfigRedeemResponse>;
+
+/** Somewhere to connect to. `load` is rounded: 0, 25, 50, 75 or 100. */
+export type Location = Readonly<LocationsListResponse['locations'][number]>;
+
+export type ConnectionStatus = Readonly<ConnectionStatusResponse>;
+
+/** What the person may use, and why. `active`: tokens are signed for them now. `plan` is null without access. */
+export type Subscription = Readonly<SubscriptionReportResponse>;
 
 /** A token that can be spent once. Plain data, to be stored as it is. */
 export interface VpnToken {
@@ -22,104 +46,85 @@ export interface RedeemOptions extends Pick<VpnToken, 'token' | 'signature'> {
   readonly dnsBlocking?: DnsBlocking;
 }
 
-export interface RedeemedConfig {
-  /** wg-quick text. Lacks the private key when `publicKey` was given: see `insertPrivateKey`. */
-  readonly wireguard_conf: string;
-  readonly connection_id: string;
-  /** For `connectionStatus` and `disconnect`. */
-  readonly connection_secret: string;
-  readonly expires_at: string;
-  readonly location: string;
-  readonly endpoint: string;
-  readonly endpoint_v6?: string;
-  readonly server_public_key: string;
-  readonly preshared_key: string;
-  readonly public_key: string;
-  /** Only when the service made the pair. */
-  readonly private_key?: string;
-  readonly addresses: string[];
-  readonly dns: string[];
-  readonly allowed_ips: string[];
-  readonly mtu: number;
-  readonly persistent_keepalive: number;
-}
-
-export interface Location {
-  readonly id: string;
-  readonly country: string;
-  readonly city: string;
-  readonly latitude: number;
-  readonly longitude: number;
-  /** Rounded: 0, 25, 50, 75 or 100. */
-  readonly load: number;
-  readonly available: boolean;
-}
-
-export interface ConnectionStatus {
-  readonly connection_id: string;
-  readonly status: string;
-  readonly location: string;
-  readonly expires_at: string;
-}
-
-export interface Subscription {
-  /** Whether tokens are signed for this person now. */
-  readonly active: boolean;
-  readonly state: string;
-  readonly reason: string;
-  /** ISO 8601: when access ends, or ended. */
-  readonly until: string | null;
-  /** Null without access. */
-  readonly plan: { readonly id: string; readonly name: string; readonly dailyTokens: number } | null;
-}
-
 type Kind = 'string' | 'number' | 'boolean' | 'strings';
+
+type KindOf<T> = T extends string
+  ? 'string'
+  : T extends number
+    ? 'number'
+    : T extends boolean
+      ? 'boolean'
+      : T extends readonly string[]
+        ? 'strings'
+        : never;
+
+type IsChecked<T> = [undefined] extends [T]
+  ? false
+  : [null] extends [T]
+    ? false
+    : [KindOf<T>] extends [never]
+      ? false
+      : true;
+
+/** The members that every answer must have, each with its kind: those that are neither optional, nullable nor nested. */
+type Fields<T> = { readonly [Name in keyof T as IsChecked<T[Name]> extends true ? Name : never]: KindOf<T[Name]> };
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+const redeemedConfig: Fields<RedeemedConfig> = {
+  wireguard_conf: 'string',
+  connection_id: 'string',
+  connection_secret: 'string',
+  expires_at: 'string',
+  location: 'string',
+  endpoint: 'string',
+  server_public_key: 'string',
+  preshared_key: 'string',
+  public_key: 'string',
+  addresses: 'strings',
+  dns: 'strings',
+  allowed_ips: 'strings',
+  mtu: 'number',
+  persistent_keepalive: 'number',
+};
+
+const location: Fields<Location> = {
+  id: 'string',
+  country: 'string',
+  city: 'string',
+  latitude: 'number',
+  longitude: 'number',
+  load: 'number',
+  available: 'boolean',
+};
+
+const connectionStatus: Fields<ConnectionStatus> = {
+  connection_id: 'string',
+  status: 'string',
+  location: 'string',
+  expires_at: 'string',
+};
+
+const subscription: Fields<Subscription> = { active: 'boolean', state: 'string', reason: 'string' };
+
 export function isRedeemedConfig(value: unknown): value is RedeemedConfig {
-  return has(value, {
-    wireguard_conf: 'string',
-    connection_id: 'string',
-    connection_secret: 'string',
-    expires_at: 'string',
-    location: 'string',
-    endpoint: 'string',
-    server_public_key: 'string',
-    preshared_key: 'string',
-    public_key: 'string',
-    addresses: 'strings',
-    dns: 'strings',
-    allowed_ips: 'strings',
-    mtu: 'number',
-    persistent_keepalive: 'number',
-  });
+  return has(value, redeemedConfig);
 }
 
 export function isConnectionStatus(value: unknown): value is ConnectionStatus {
-  return has(value, { connection_id: 'string', status: 'string', location: 'string', expires_at: 'string' });
+  return has(value, connectionStatus);
 }
 
 export function isSubscription(value: unknown): value is Subscription {
-  return has(value, { active: 'boolean', state: 'string', reason: 'string' });
+  return has(value, subscription);
 }
 
 export function isLocations(value: unknown): value is { locations: Location[] } {
-  return isRecord(value) && Array.isArray(value['locations']) && value['locations'].every(isLocation);
-}
-
-function isLocation(value: unknown): boolean {
-  return has(value, {
-    id: 'string',
-    country: 'string',
-    city: 'string',
-    latitude: 'number',
-    longitude: 'number',
-    load: 'number',
-    available: 'boolean',
-  });
+  return (
+    isRecord(value) && Array.isArray(value['locations']) && value['locations'].every((entry) => has(entry, location))
+  );
 }
 
 function has(value: unknown, fields: Readonly<Record<string, Kind>>): boolean {
