@@ -9,7 +9,7 @@ export class AnonymizerRedis extends RedisConnection implements OnApplicationShu
   constructor(@Inject(ANONYMIZER_CONFIG) config: AnonymizerConfig, background: Background, readiness: Readiness) {
     super('network-redis', config.redisUrl);
     background.add({ start: () => this.connect() });
-    readiness.add({ name: 'network-redis', needed: false, check: () => this.ping() });
+    readiness.add({ name: 'network-redis', needed: false, check: () => this.check() });
   }
 
   onApplicationShutdown(): void {

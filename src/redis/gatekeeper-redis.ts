@@ -9,7 +9,7 @@ export class GatekeeperRedis extends RedisConnection implements OnApplicationShu
   constructor(@Inject(GATEKEEPER_CONFIG) config: GatekeeperConfig, background: Background, readiness: Readiness) {
     super('identity-redis', config.redisUrl);
     background.add({ start: () => this.connect() });
-    readiness.add({ name: 'identity-redis', needed: false, check: () => this.ping() });
+    readiness.add({ name: 'identity-redis', needed: false, check: () => this.check() });
   }
 
   onApplicationShutdown(): void {

@@ -32,19 +32,21 @@ export abstract class RedisConnection {
     this.client = this.open(options);
   }
 
-  /** Connects, and refuses a Redis that may evict keys: it would forget spent tokens and limits under pressure. */
+  /**
+   * Connects. A Redis that is away keeps no process from starting, for whatever uses it goes on without it; it is connected
+   * to when it comes back. One that may evict keys is refused.
+   */
   async connect(): Promise<void> {
-    await this.client.connect();
-    const policy = /maxmemory_policy:(\S+)/.exec(await this.memoryInfo())?.[1];
-    if (policy !== 'noeviction') {
-      throw new Error(
-        `${this.name}: Redis must run with maxmemory-policy noeviction, not ${policy ?? 'an unknown one'}`,
-      );
-    }
+    const [policy] = await Promise.all([
+      this.patientlyAskForPolicy().catch(() => undefined),
+      this.client.connect().catch(() => undefined),
+    ]);
+    if (policy !== undefined) this.refuseToForget(policy);
   }
 
-  async ping(): Promise<void> {
-    await this.client.ping();
+  /** Rejects when Redis is away, and when it may evict keys: it would forget spent tokens and limits under pressure. */
+  async check(): Promise<void> {
+    this.refuseToForget(await evictionPolicyOf(this.client));
   }
 
   /** A connection of its own for subscriptions, which restores them when Redis comes back. */
@@ -64,14 +66,19 @@ export abstract class RedisConnection {
   }
 
   /** Over a connection of its own: a process that is still starting may well be busy for longer than a request can wait. */
-  private async memoryInfo(): Promise<string> {
-    const patient = this.open({ ...options, commandTimeout: 5_000, enableReadyCheck: true });
+  private async patientlyAskForPolicy(): Promise<string> {
+    const patient = this.open({ ...options, commandTimeout: 5_000, enableReadyCheck: true, retryStrategy: () => null });
     try {
       await patient.connect();
-      return await patient.info('memory');
+      return await evictionPolicyOf(patient);
     } finally {
       patient.disconnect();
     }
+  }
+
+  private refuseToForget(policy: string): void {
+    if (policy === 'noeviction') return;
+    throw new Error(`${this.name}: Redis must run with maxmemory-policy noeviction, not ${policy}`);
   }
 
   private open(settings: RedisOptions): Redis {
@@ -80,4 +87,8 @@ export abstract class RedisConnection {
     redis.on('error', () => connectionErrors.inc({ client: this.name }));
     return redis;
   }
+}
+
+async function evictionPolicyOf(redis: Redis): Promise<string> {
+  return /maxmemory_policy:(\S+)/.exec(await redis.info('memory'))?.[1] ?? 'an unknown one';
 }

@@ -81,12 +81,22 @@ describe('readiness', () => {
     await expect.poll(() => readiness(service), { timeout: 10_000 }).toEqual({ code: 200, status: 'ready', down: [] });
   });
 
-  it('refuses to start on a Redis that may forget', async () => {
+  it('refuses to start on a Redis that may forget, and says so of one that may since', async () => {
     const redis = new Redis(stack.redisUrl);
+    const service = await start(both());
     await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
     await expect(start(both())).rejects.toThrow('noeviction');
+    expect(await readiness(service)).toMatchObject({ status: 'degraded', down: ['identity-redis', 'network-redis'] });
     await redis.config('SET', 'maxmemory-policy', 'noeviction');
     redis.disconnect();
+  });
+
+  it('starts while Redis is away, and connects when it comes back', async () => {
+    await stack.killRedis();
+    const service = await start(both());
+    expect(await readiness(service)).toMatchObject({ code: 200, status: 'degraded' });
+    await stack.restartRedis();
+    await expect.poll(() => readiness(service), { timeout: 10_000 }).toEqual({ code: 200, status: 'ready', down: [] });
   });
 });
 
