@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const program = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+// Tests run from the sources, whose build is in dist/.
+const built = import.meta.url.endsWith('.ts') ? '../../dist/' : '../../';
+const program = fileURLToPath(new URL(`${built}src/main.js`, import.meta.url));
 
 /** The built service, running as it does in production: a process of its own, configured by its environment. */
 export interface ServiceProcess {

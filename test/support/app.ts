@@ -40,7 +40,7 @@ export function gatekeeperEnv(stack: TestStack, firebase?: FirebaseStandIn): Env
   };
 }
 
-export function anonymizerEnv(stack: TestStack): Env {
+export function anonymizerEnv(stack: Pick<TestStack, 'networkUrl' | 'redisUrl'>): Env {
   return {
     NETWORK_DATABASE_URL: stack.networkUrl,
     NETWORK_REDIS_URL: stack.redisUrl,

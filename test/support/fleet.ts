@@ -37,7 +37,10 @@ export interface FleetReplica extends WithNodes {
   stop(): Promise<void>;
 }
 
-export async function createFleetReplica(stack: TestStack, clock: Clock): Promise<FleetReplica> {
+export async function createFleetReplica(
+  stack: Pick<TestStack, 'networkUrl' | 'redisUrl'>,
+  clock: Clock,
+): Promise<FleetReplica> {
   const role = { SERVICE_ROLE: 'anonymizer', ISSUER_DIRECTORY_URL: 'http://127.0.0.1:9/' };
   const config = loadConfig({ ...publicSettings, ...role, ...anonymizerEnv(stack) });
   const platform = [ConfigModule.with(config, clock), LoggerModule.with(config), HealthModule];

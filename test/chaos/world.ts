@@ -1,0 +1,69 @@
+import { type FirebaseStandIn } from '../../dev/firebase/index.js';
+import { type Services } from '../../dev/services/index.js';
+import { type ServiceProcess, startService } from '../../dev/stack/service-process.js';
+import { startStack } from '../../dev/stack/stack.js';
+import { readIssuerKey } from '../../bench/issuer-key.js';
+import { TokenMint } from '../../bench/tokens.js';
+import { SystemClock } from '../../src/config/index.js';
+import { challengeDigest, serviceChallenge } from '../../src/crypto/index.js';
+import { addLocation, createFleetReplica, enrolmentToken } from '../support/fleet.js';
+
+type Settings = Readonly<Record<string, string>>;
+
+/** Limits would refuse the crowds that these tests make of one address. */
+const unlimited: Settings = {
+  RATE_LIMIT_PERSON_PER_MINUTE: '0',
+  RATE_LIMIT_IDENTITY_ADDRESS_PER_MINUTE: '0',
+  RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE: '0',
+  RATE_LIMIT_NODE_PER_MINUTE: '0',
+};
+
+/** Stores of a test file's own, and the built service in as many processes as the test starts. */
+export interface World {
+  readonly services: Services;
+  readonly firebase: FirebaseStandIn;
+  /** What each replica is configured by. */
+  readonly env: Settings;
+  /** Runs from the start. */
+  readonly first: ServiceProcess;
+  /** Makes tokens of the key that signs now. */
+  readonly mint: TokenMint;
+  /** Another process on the same stores, or on others when the settings say so. */
+  replica(settings?: Settings): Promise<ServiceProcess>;
+  /** Adds a location, and an enrolment token for so many nodes of it. */
+  openLocation(id: string, nodes: number): Promise<string>;
+  /** Ends the replicas that still run, then the stores. */
+  stop(): Promise<void>;
+}
+
+export async function createWorld(settings: Settings = {}): Promise<World> {
+  const stack = await startStack({ env: { ...unlimited, ...settings } });
+  const { services, firebase, env, service } = stack;
+  const replicas: ServiceProcess[] = [];
+  const { TOKEN_ISSUER_NAME: issuerName = '', TOKEN_ORIGIN: originInfo = '' } = env;
+  const key = await readIssuerKey(services.ownerUrl, env['ISSUER_KEY_ENCRYPTION_KEY'] ?? '');
+  return {
+    services,
+    firebase,
+    env,
+    first: service,
+    mint: new TokenMint(key, challengeDigest(serviceChallenge({ issuerName, originInfo }))),
+    replica: async (changed = {}) => {
+      const replica = await startService({ ...env, ...changed });
+      replicas.push(replica);
+      return replica;
+    },
+    openLocation: async (id, nodes) => {
+      const stores = { networkUrl: env['NETWORK_DATABASE_URL'] ?? '', redisUrl: services.redisUrl };
+      const operator = await createFleetReplica(stores, new SystemClock());
+      await addLocation(operator, id);
+      const token = await enrolmentToken(operator, nodes, id);
+      await operator.stop();
+      return token;
+    },
+    stop: async () => {
+      await Promise.all(replicas.map((replica) => replica.stop()));
+      await stack.stop();
+    },
+  };
+}
