@@ -7,4 +7,4 @@ export { problemMediaType } from './problem.filter.js';
 export { type ProblemCode, problems } from './problems.js';
 export { describeApi, serveReference } from './reference.js';
 export { Problems, Returns } from './returns.js';
-export { isStoreOutage } from './to-app-error.js';
+export { isStoreOutage, toAppError } from './to-app-error.js';

@@ -7,7 +7,7 @@ import { decodeBase64url, encodePaddedBase64url, splitToken } from '../crypto/in
 export function tokenOfAuthorization(
   header: string | undefined,
 ): { token: Buffer; signature: Buffer } | 'malformed' | undefined {
-  const parameters = /^privatetoken(?: +(.*))?$/i.exec(header?.trim() ?? '');
+  const parameters = /^privatetoken(?: (.*))?$/is.exec(header?.trim() ?? '');
   if (parameters === null) return undefined;
   const text = /(?:^|[ ,])token *= *"?([A-Za-z0-9_-]+=*)"?(?= *(?:,|$))/i.exec(parameters[1] ?? '')?.[1];
   const bytes = text === undefined ? undefined : decodeBase64url(text);

@@ -1,10 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { Inject, Injectable } from '@nestjs/common';
+import { randomBytes } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
-import { Clock, COMMON_CONFIG, type CommonConfig } from '../config/index.js';
+import { Clock } from '../config/index.js';
 import {
   ConnectionSecrets,
-  connectionIdOf,
   dayOf,
   expiryOf,
   type KnownConnection,
@@ -12,18 +11,16 @@ import {
   Placements,
   saltBytes,
   secretHashOf,
-  tokenHashOf,
   UsageStatistics,
   type WantedConnection,
 } from '../connection/index.js';
-import { challengeDigest, parseTokenInput, serviceChallenge } from '../crypto/index.js';
-import { VerifierKeysService, type VerifyingKey } from '../crypto/verifier/index.js';
-import { AppError } from '../http/index.js';
+import { AppError, toAppError } from '../http/index.js';
 import { NodeDirectory, type NodeEndpoint } from '../nodes/index.js';
-import { type ClientKeys, makeClientKeys } from './client-keys.js';
+import { type ClientKeys } from './client-keys.js';
 import { type RedemptionRequest } from './redemption.js';
 import * as refuse from './redemption-problems.js';
 import { SpentTokensStore } from './spent-tokens.store.js';
+import { type GoodToken, TokenInspector } from './token-inspector.js';
 
 /** A mark outlives its key by an hour, for clocks that run behind. */
 const markMarginMs = 3_600_000;
@@ -42,16 +39,6 @@ export interface Redemption {
   readonly secret: string;
 }
 
-/** A token that was found good, with everything that is derived from it. */
-interface GoodToken {
-  readonly token: Buffer;
-  readonly hash: Buffer;
-  readonly id: string;
-  readonly key: VerifyingKey;
-  readonly keys: ClientKeys;
-  readonly fingerprint: string;
-}
-
 /**
  * Redeeming: a token from nobody in particular becomes one connection, never two, and is never burnt for nothing.
  *
@@ -68,20 +55,15 @@ interface GoodToken {
  */
 @Injectable()
 export class RedemptionService {
-  private readonly challengeDigest: Buffer;
-
   constructor(
-    private readonly verifierKeys: VerifierKeysService,
+    private readonly inspector: TokenInspector,
     private readonly spentTokens: SpentTokensStore,
     private readonly placements: Placements,
     private readonly directory: NodeDirectory,
     private readonly secrets: ConnectionSecrets,
     private readonly usage: UsageStatistics,
     private readonly clock: Clock,
-    @Inject(COMMON_CONFIG) config: CommonConfig,
-  ) {
-    this.challengeDigest = challengeDigest(serviceChallenge(config));
-  }
+  ) {}
 
   /**
    * @throws {AppError} `invalid_request`, `unknown_location`, `token_expired`, `unknown_key`, `invalid_signature`,
@@ -93,66 +75,68 @@ export class RedemptionService {
       redemptions.inc({ outcome: 'ok' });
       return redemption;
     } catch (error) {
-      redemptions.inc({ outcome: error instanceof AppError ? error.code : 'unavailable' });
+      redemptions.inc({ outcome: toAppError(error)?.code ?? 'internal_error' });
       throw error;
     }
   }
 
   private async take(request: RedemptionRequest): Promise<Redemption> {
-    // 1. Shape
-    const input = parseTokenInput(request.token);
-    if (input === undefined || !input.challengeDigest.equals(this.challengeDigest)) throw refuse.foreignToken();
-    if (this.directory.location(request.location) === undefined) throw refuse.unknownLocation();
-    // 2. Key
-    const key = await this.verifyingKey(input.keyId);
-    // 3. Signature
-    if (!key.verifies(request.token, request.signature)) throw refuse.invalidSignature();
-    const good = goodToken(request, key);
+    // 1. Shape  2. Key  3. Signature
+    const good = await this.inspector.inspect(request);
     // 4. Room
     const candidates = this.candidates(request.location);
-    if (candidates.length === 0 && (await this.placements.find(good.id, good.keys.publicKey))?.id !== good.id) {
-      throw refuse.noCapacity();
-    }
+    const own = candidates.length > 0 ? undefined : await this.findOwn(good);
+    if (candidates.length === 0 && own === undefined) throw this.noRoom(request.location);
     // 5. Spend
-    const until = new Date(key.verifyUntil.getTime() + markMarginMs);
+    const until = new Date(good.key.verifyUntil.getTime() + markMarginMs);
     const mark = await this.spentTokens.mark(good.hash, good.fingerprint, until);
-    if (mark === 'another') return this.resume(good, request, await this.placements.find(good.id, good.keys.publicKey));
-    // 6. Allocate
-    return this.unmarkingOnFailure(good, async () => {
-      const wanted = this.wanted(good, request);
-      for (const node of candidates) {
-        const placed = await this.placements.place(wanted, node);
-        // 7. Wait for the node's acknowledgement
-        if (placed !== undefined) return this.confirmed(good, request.location, placed);
-        const known = await this.placements.find(good.id, good.keys.publicKey);
-        if (known !== undefined) return this.resume(good, request, known);
-      }
-      const known = await this.placements.find(good.id, good.keys.publicKey);
-      if (known !== undefined) return this.resume(good, request, known);
-      throw refuse.noCapacity();
-    });
-  }
-
-  /** An error leaves no mark behind: where there is a row, the row is the lock, and where there is none, the token is free. */
-  private async unmarkingOnFailure<T>(good: GoodToken, work: () => Promise<T>): Promise<T> {
+    if (mark === 'another') return this.resume(good, request.location, await this.findOwn(good));
     try {
-      return await work();
+      if (own !== undefined) return await this.resume(good, request.location, own);
+      // 6. Allocate
+      return await this.allocate(good, request, candidates);
     } catch (error) {
-      await this.spentTokens.unmark(good.hash, good.fingerprint);
+      // Where a row of ours stands, the mark stays with it. A store that failed may have made one: the row is the lock then.
+      if (error instanceof refuse.NothingTaken || !(error instanceof AppError)) {
+        await this.spentTokens.unmark(good.hash, good.fingerprint);
+      }
       throw error;
     }
-  }
-
-  private async verifyingKey(keyId: Buffer): Promise<VerifyingKey> {
-    const answer = await this.verifierKeys.find(keyId);
-    if (answer.status === 'known') return answer.key;
-    if (answer.status === 'unknown') throw answer.stale ? refuse.keysNotKnownYet() : refuse.unknownKey();
-    throw refuse.tokenExpired();
   }
 
   private candidates(locationId: string): NodeEndpoint[] {
     if (this.directory.location(locationId)?.enabled !== true) return [];
     return this.directory.candidates(locationId).filter((node) => node !== undefined);
+  }
+
+  private noRoom(locationId: string): AppError {
+    return this.directory.location(locationId)?.enabled === true ? refuse.noCapacity() : refuse.unknownLocation();
+  }
+
+  /** The connection that this token has bought, if any. */
+  private async findOwn({ id, keys }: GoodToken): Promise<KnownConnection | undefined> {
+    const known = await this.placements.find(id, keys.publicKey);
+    return known?.id === id ? known : undefined;
+  }
+
+  private async allocate(
+    good: GoodToken,
+    request: RedemptionRequest,
+    candidates: readonly NodeEndpoint[],
+  ): Promise<Redemption> {
+    const wanted = this.wanted(good, request);
+    for (const node of candidates) {
+      const placed = await this.placements.place(wanted, node);
+      if (placed !== undefined) {
+        const redemption = await this.confirmed(good, request.location, placed);
+        this.usage.redeemed(request.location);
+        return redemption;
+      }
+      const known = await this.placements.find(good.id, good.keys.publicKey);
+      if (known !== undefined && known.id !== good.id) throw refuse.publicKeyInUse();
+      if (known !== undefined) return this.resume(good, request.location, known);
+    }
+    throw refuse.noCapacity();
   }
 
   private wanted({ token, id, key, keys }: GoodToken, { dnsBlocking }: RedemptionRequest): WantedConnection {
@@ -172,22 +156,17 @@ export class RedemptionService {
     };
   }
 
-  /** What is in the way: our own connection, to be answered again, or a reason to refuse. */
-  private async resume(
-    good: GoodToken,
-    request: RedemptionRequest,
-    known: KnownConnection | undefined,
-  ): Promise<Redemption> {
-    if (known === undefined) throw refuse.tokenReused();
-    if (known.id !== good.id) throw refuse.publicKeyInUse();
-    const isOurs =
-      request.publicKey !== undefined && known.status !== 'ended' && known.publicKey.equals(request.publicKey);
-    if (!isOurs || known.status === 'ending') throw refuse.tokenReused();
-    const node = this.directory.endpoint(known.nodeId);
-    if (node !== undefined && node.locationId !== request.location) throw refuse.locationChanged();
-    return this.confirmed(good, request.location, known);
+  /** The token was spent before: the same client gets the same connection, anybody else is refused. */
+  private async resume(good: GoodToken, location: string, own: KnownConnection | undefined): Promise<Redemption> {
+    if (own === undefined || own.status === 'ended') throw refuse.tokenReused();
+    if (!own.publicKey.equals(good.keys.publicKey)) throw refuse.tokenTaken();
+    if (own.status === 'ending') throw refuse.tokenReused();
+    const node = this.directory.endpoint(own.nodeId);
+    if (node !== undefined && node.locationId !== location) throw refuse.locationChanged();
+    return this.confirmed(good, location, own);
   }
 
+  // 7. Wait for the node's acknowledgement
   private async confirmed(good: GoodToken, location: string, placed: LiveConnection): Promise<Redemption> {
     const confirmation = await this.placements.confirm(placed, location);
     if (confirmation.is === 'released') throw refuse.noCapacity();
@@ -195,18 +174,11 @@ export class RedemptionService {
       throw confirmation.known.status === 'pending' ? refuse.notInstalledYet() : refuse.tokenReused();
     }
     const { connection } = confirmation;
+    // Its hour has come, whether the sweep has been there or not.
+    if (connection.expiresAt <= this.clock.now()) throw refuse.tokenReused();
     const node = this.directory.endpoint(connection.nodeId);
     const secret = this.secrets.connectionSecret(good.token, connection.secretKeyId);
     if (node === undefined || secret === undefined) throw refuse.notInstalledYet();
-    if (placed.status === 'pending') this.usage.redeemed(location);
     return { connection, node, keys: good.keys, secret };
   }
-}
-
-function goodToken({ token, publicKey }: RedemptionRequest, key: VerifyingKey): GoodToken {
-  const hash = tokenHashOf(token);
-  const fingerprint =
-    publicKey === undefined ? randomBytes(32) : createHash('sha256').update(token).update(publicKey).digest();
-  const keys = publicKey === undefined ? makeClientKeys() : { publicKey };
-  return { token, hash, id: connectionIdOf(hash), key, keys, fingerprint: fingerprint.toString('base64url') };
 }

@@ -1,30 +1,23 @@
-import { Inject, Injectable } from '@nestjs/common';
-import { Clock, COMMON_CONFIG, type CommonConfig } from '../config/index.js';
+import { Injectable } from '@nestjs/common';
 import { ConnectionSecrets } from '../connection/index.js';
-import { serviceChallenge } from '../crypto/index.js';
-import { VerifierKeysService } from '../crypto/verifier/index.js';
 import { AppError } from '../http/index.js';
 import { encodeWireguardKey, resolverAddresses, slotAddresses, tunnelMtu } from '../nodes/index.js';
-import { challengeHeader, tokenOfAuthorization } from './private-token.js';
+import { tokenOfAuthorization } from './private-token.js';
 import { type RedemptionRequest } from './redemption.js';
+import { tokenMissing } from './redemption-problems.js';
 import { type Redemption, RedemptionService } from './redemption.service.js';
+import { ServiceChallenge } from './service-challenge.js';
 import { type Redeemed, type RedemptionBody } from './vpn-config.schema.js';
 import { allowedIps, endpointText, persistentKeepalive, wireguardConfig } from './wireguard-config.js';
 
 /** From a request in either of its two forms to a configuration. */
 @Injectable()
 export class VpnConfigService {
-  private readonly challenge: Buffer;
-
   constructor(
     private readonly redemptions: RedemptionService,
-    private readonly verifierKeys: VerifierKeysService,
     private readonly secrets: ConnectionSecrets,
-    private readonly clock: Clock,
-    @Inject(COMMON_CONFIG) config: CommonConfig,
-  ) {
-    this.challenge = serviceChallenge(config);
-  }
+    private readonly challenge: ServiceChallenge,
+  ) {}
 
   /** @throws {AppError} `token_missing` with a challenge, and whatever redeeming throws */
   async configure(body: RedemptionBody, authorization: string | undefined): Promise<Redeemed> {
@@ -42,7 +35,7 @@ export class VpnConfigService {
       throw new AppError('invalid_request', 'Authorization: PrivateToken takes token= with 354 bytes as base64url.');
     }
     if (inHeader !== undefined) return { ...inHeader, ...rest };
-    if (token === undefined && signature === undefined) throw this.tokenMissing();
+    if (token === undefined && signature === undefined) throw tokenMissing(this.challenge.headers());
     if (token === undefined || signature === undefined) {
       throw new AppError(
         'invalid_request',
@@ -50,16 +43,6 @@ export class VpnConfigService {
       );
     }
     return { token, signature, ...rest };
-  }
-
-  private tokenMissing(): AppError {
-    const now = this.clock.now();
-    const key = this.verifierKeys
-      .directoryKeys()
-      .find((each) => !each.retired && each.notBefore <= now && now < each.signUntil);
-    return new AppError('token_missing', 'Send token and signature, or Authorization: PrivateToken.', {
-      headers: { 'www-authenticate': challengeHeader(this.challenge, key?.spki) },
-    });
   }
 
   private describe({ connection, node, keys, secret }: Redemption): Redeemed {

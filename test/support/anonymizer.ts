@@ -1,15 +1,22 @@
 import { blind, challengeDigestOf, finalize, type RedeemedConfig, type VpnToken } from '@vpn-backend/client';
+import { Redis } from 'ioredis';
 import { MemoryCredentialStore, MemoryDriver, NodeAgent } from 'vpn-node-agent';
 import { serviceChallenge } from '../../src/crypto/index.js';
 import { IssuerKeysService } from '../../src/crypto/issuer/index.js';
-import { NodeDirectory } from '../../src/nodes/index.js';
+import { Locations, NodeDirectory } from '../../src/nodes/index.js';
 import { anonymizerEnv, type Env, gatekeeperEnv, startTestApp, type TestApp } from './app.js';
-import { addLocation, enrolNode, pulse, type TestNode } from './fleet.js';
+import { addLocation, enrolNode, pulse, type TestNode, wireguardKey } from './fleet.js';
 import { createTestStack, query, type TestStack, type TestStackOptions } from './stack.js';
 import { TestClock } from './test-clock.js';
 
 /** A token that the service accepts, as it is sent. */
 export type GoodToken = Pick<VpnToken, 'token' | 'signature'>;
+
+/** A redemption that is granted as it is. */
+export interface RedemptionRequest extends GoodToken {
+  readonly location: string;
+  readonly public_key: string;
+}
 
 /** Every member that any answer of `/vpn/*` may have. */
 export interface Answer extends Partial<Omit<RedeemedConfig, 'expires_at'>> {
@@ -17,6 +24,7 @@ export interface Answer extends Partial<Omit<RedeemedConfig, 'expires_at'>> {
   readonly headers: Headers;
   readonly code?: string;
   readonly detail?: string;
+  readonly errors?: readonly { readonly field: string; readonly message: string }[];
   readonly expires_at?: string;
 }
 
@@ -55,8 +63,10 @@ export interface TestAnonymizer {
   readonly stack: TestStack;
   readonly clock: TestClock;
   readonly service: TestApp;
+  /** A client of the tests' own, which comes back when Redis does. */
+  readonly redis: Redis;
   readonly issuer: IssuerKeysService;
-  addLocation(id: string): Promise<void>;
+  addLocation(id: string, options?: { readonly enabled?: boolean }): Promise<void>;
   /** Enrols a node and starts its agent; resolves when it is chosen for connections and follows its stream. */
   addNode(registration?: Record<string, unknown>): Promise<AgentNode>;
   /** Enrols a node that pulses once and never acknowledges anything. */
@@ -65,7 +75,9 @@ export interface TestAnonymizer {
   refresh(): Promise<void>;
   /** Blinds, has it signed by the service's own issuer, and finalizes. */
   mint(): Promise<GoodToken>;
-  redeem(body: Readonly<Record<string, unknown>>, headers?: Readonly<Record<string, string>>): Promise<Answer>;
+  /** A fresh token with a fresh key of the client's, for `de-frankfurt`. */
+  request(): Promise<RedemptionRequest>;
+  redeem(body: object, headers?: Readonly<Record<string, string>>): Promise<Answer>;
   status(secret: string): Promise<StatusAnswer>;
   /** @returns the HTTP status */
   disconnect(secret: string): Promise<number>;
@@ -92,15 +104,25 @@ export async function startAnonymizer({ env = {}, ...options }: TestAnonymizerOp
   const directory = service.app.get(NodeDirectory, { strict: false });
   const challenge = await challengeDigestOf(new Uint8Array(serviceChallenge(service.config.common)));
   const refresh = () => directory.refresh();
+  const redis = new Redis(stack.redisUrl);
+  redis.on('error', () => undefined);
+  const mint = async () => {
+    const key = issuer.signingKey();
+    const blinded = await blind(new Uint8Array(key.spki), challenge);
+    const signature = await finalize(blinded, key.blindSign(Buffer.from(blinded.blindedToken)));
+    return { token: base64url(blinded.token), signature: base64url(signature) };
+  };
   await addLocation(service);
   await refresh();
   return {
     stack,
     clock,
     service,
+    redis,
     issuer,
-    addLocation: async (id) => {
+    addLocation: async (id, { enabled = true } = {}) => {
       await addLocation(service, id);
+      if (!enabled) await service.app.get(Locations, { strict: false }).setEnabled(id, false);
       await refresh();
     },
     addNode: async (registration) => {
@@ -117,21 +139,9 @@ export async function startAnonymizer({ env = {}, ...options }: TestAnonymizerOp
       return node;
     },
     refresh,
-    mint: async () => {
-      const key = issuer.signingKey();
-      const blinded = await blind(new Uint8Array(key.spki), challenge);
-      const signature = await finalize(blinded, key.blindSign(Buffer.from(blinded.blindedToken)));
-      return { token: base64url(blinded.token), signature: base64url(signature) };
-    },
-    redeem: async (body, headers = {}) => {
-      const response = await fetch(`${service.url}/vpn/config`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
-        body: JSON.stringify(body),
-      });
-      const { status: _status, ...members } = (await response.json()) as Record<string, unknown>;
-      return { ...members, status: response.status, headers: response.headers };
-    },
+    mint,
+    request: async () => ({ ...(await mint()), location: 'de-frankfurt', public_key: wireguardKey() }),
+    redeem: (body, headers) => redeemAt(service.url, body, headers),
     status: async (secret) => {
       const response = await fetch(`${service.url}/vpn/connection`, { headers: bearer(secret) });
       return { ...((await response.json()) as object), http: response.status };
@@ -149,9 +159,25 @@ export async function startAnonymizer({ env = {}, ...options }: TestAnonymizerOp
     stop: async () => {
       await Promise.all(agents.map((agent) => agent.stop()));
       await Promise.all(replicas.map((replica) => replica.stop()));
+      redis.disconnect();
       await stack.stop();
     },
   };
+}
+
+/** `POST /vpn/config` at this replica. */
+export async function redeemAt(
+  url: string,
+  body: object,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
+  const response = await fetch(`${url}/vpn/config`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  });
+  const { status: _status, ...members } = (await response.json()) as Record<string, unknown>;
+  return { ...members, status: response.status, headers: response.headers };
 }
 
 /** Starts an agent for a node that is enrolled; resolves once it has had its first list. */
