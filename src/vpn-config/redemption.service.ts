@@ -174,6 +174,8 @@ export class RedemptionService {
       throw confirmation.known.status === 'pending' ? refuse.notInstalledYet() : refuse.tokenReused();
     }
     const { connection } = confirmation;
+    // Ours was given up by a retry of ours, and somebody else was quicker than the next one.
+    if (!connection.publicKey.equals(good.keys.publicKey)) throw refuse.tokenTaken();
     // Its hour has come, whether the sweep has been there or not.
     if (connection.expiresAt <= this.clock.now()) throw refuse.tokenReused();
     const node = this.directory.endpoint(connection.nodeId);

@@ -184,7 +184,6 @@ describe('a public_key that another connection uses', () => {
   });
 });
 
-async function marked({ token }: RedemptionRequest): Promise<boolean> {
-  const hash = createHash('sha256').update(Buffer.from(token, 'base64url')).digest('hex');
-  return (await anonymizer.redis.exists(`spent:${hash}`)) === 1;
+async function marked(token: RedemptionRequest): Promise<boolean> {
+  return (await anonymizer.traces(token)).mark !== undefined;
 }

@@ -1,11 +1,13 @@
 import { blind, challengeDigestOf, finalize, type RedeemedConfig, type VpnToken } from '@vpn-backend/client';
 import { Redis } from 'ioredis';
 import { MemoryCredentialStore, MemoryDriver, NodeAgent } from 'vpn-node-agent';
+import { connectionIdOf, tokenHashOf } from '../../src/connection/index.js';
 import { serviceChallenge } from '../../src/crypto/index.js';
 import { IssuerKeysService } from '../../src/crypto/issuer/index.js';
 import { Locations, NodeDirectory } from '../../src/nodes/index.js';
+import { type NodeStatus } from '../../src/prisma/network/index.js';
 import { anonymizerEnv, type Env, gatekeeperEnv, startTestApp, type TestApp } from './app.js';
-import { addLocation, enrolNode, pulse, type TestNode, wireguardKey } from './fleet.js';
+import { addLocation, enrolNode, postJson, pulse, type TestNode, wireguardKey } from './fleet.js';
 import { createTestStack, query, type TestStack, type TestStackOptions } from './stack.js';
 import { TestClock } from './test-clock.js';
 
@@ -43,6 +45,19 @@ export interface AgentNode extends TestNode {
   readonly driver: MemoryDriver;
 }
 
+/** A peer as a node is told of it. */
+export interface ToldPeer {
+  readonly connection_id: string;
+  readonly revision: number;
+  readonly preshared_key: string;
+}
+
+/** A node that pulsed once, hears what it shall do, and says nothing. */
+export interface SilentNode extends TestNode {
+  /** Resolves to the next peer that it is told to add: at once, when it was told already. */
+  told(): Promise<ToldPeer>;
+}
+
 /** A row of "Connection", as much as tests ask of it. */
 export interface ConnectionRow extends Record<string, unknown> {
   readonly id: string;
@@ -53,6 +68,12 @@ export interface ConnectionRow extends Record<string, unknown> {
   readonly public_key: Buffer | null;
   readonly salt: Buffer | null;
   readonly secret_hash: Buffer | null;
+}
+
+/** The two locks on a token. */
+export interface Traces {
+  readonly mark: string | undefined;
+  readonly row: ConnectionRow | undefined;
 }
 
 /**
@@ -69,10 +90,14 @@ export interface TestAnonymizer {
   addLocation(id: string, options?: { readonly enabled?: boolean }): Promise<void>;
   /** Enrols a node and starts its agent; resolves when it is chosen for connections and follows its stream. */
   addNode(registration?: Record<string, unknown>): Promise<AgentNode>;
-  /** Enrols a node that pulses once and never acknowledges anything. */
-  addSilentNode(registration?: Record<string, unknown>): Promise<TestNode>;
+  /** Enrols a node that never acknowledges anything by itself. */
+  addSilentNode(registration?: Record<string, unknown>): Promise<SilentNode>;
   /** Makes the service read the fleet now, rather than within a second. */
   refresh(): Promise<void>;
+  /** As the health check or an operator would; known to the service when it resolves. */
+  setStatus(node: TestNode, status: NodeStatus): Promise<void>;
+  /** Says that a node has this peer; true when that made it active. */
+  acknowledge(node: TestNode, placement: Pick<ToldPeer, 'connection_id' | 'revision'>): Promise<boolean>;
   /** Blinds, has it signed by the service's own issuer, and finalizes. */
   mint(): Promise<GoodToken>;
   /** A fresh token with a fresh key of the client's, for `de-frankfurt`. */
@@ -83,6 +108,8 @@ export interface TestAnonymizer {
   disconnect(secret: string): Promise<number>;
   /** All connections, ended ones too. */
   rows(): Promise<ConnectionRow[]>;
+  /** What is kept of this token's spending. */
+  traces(request: GoodToken): Promise<Traces>;
   /** Another replica on the same stores and clock. `stop` stops it too. */
   addReplica(env?: Env): Promise<TestApp>;
   stop(): Promise<void>;
@@ -100,6 +127,7 @@ export async function startAnonymizer({ env = {}, ...options }: TestAnonymizerOp
   const service = await startTestApp(settings, clock);
   const replicas = [service];
   const agents: NodeAgent[] = [];
+  const silent = new AbortController();
   const issuer = service.app.get(IssuerKeysService, { strict: false });
   const directory = service.app.get(NodeDirectory, { strict: false });
   const challenge = await challengeDigestOf(new Uint8Array(serviceChallenge(service.config.common)));
@@ -135,10 +163,23 @@ export async function startAnonymizer({ env = {}, ...options }: TestAnonymizerOp
     addSilentNode: async (registration) => {
       const node = await enrolNode(service, registration);
       await pulse(service, node);
+      const told = await listenAs(node, service.url, silent.signal);
       await refresh();
-      return node;
+      return { ...node, told };
     },
     refresh,
+    setStatus: async ({ id }, status) => {
+      await query(stack.ownerUrl, `UPDATE network."Node" SET status = $2::network."NodeStatus" WHERE id = $1`, [
+        id,
+        status,
+      ]);
+      await refresh();
+    },
+    acknowledge: async (node, { connection_id, revision }) => {
+      const body = { added: [{ connection_id, revision }] };
+      const response = await postJson(`${service.url}/node/${node.id}/acks`, body, node.credential);
+      return ((await response.json()) as { added: number }).added === 1;
+    },
     mint,
     request: async () => ({ ...(await mint()), location: 'de-frankfurt', public_key: wireguardKey() }),
     redeem: (body, headers) => redeemAt(service.url, body, headers),
@@ -151,12 +192,23 @@ export async function startAnonymizer({ env = {}, ...options }: TestAnonymizerOp
       return response.status;
     },
     rows: () => query<ConnectionRow>(stack.ownerUrl, 'SELECT * FROM network."Connection"'),
+    traces: async ({ token }) => {
+      const hash = tokenHashOf(Buffer.from(token, 'base64url'));
+      const [mark, [row]] = await Promise.all([
+        redis.get(`spent:${hash.toString('hex')}`),
+        query<ConnectionRow>(stack.ownerUrl, 'SELECT * FROM network."Connection" WHERE id = $1', [
+          connectionIdOf(hash),
+        ]),
+      ]);
+      return { mark: mark ?? undefined, row };
+    },
     addReplica: async (changes = {}) => {
       const replica = await startTestApp({ ...settings, ...changes }, clock);
       replicas.push(replica);
       return replica;
     },
     stop: async () => {
+      silent.abort();
       await Promise.all(agents.map((agent) => agent.stop()));
       await Promise.all(replicas.map((replica) => replica.stop()));
       redis.disconnect();
@@ -191,6 +243,26 @@ export async function followAs(node: TestNode, backendUrl: string): Promise<Agen
   agent.start();
   await agent.whenSynced();
   return { ...node, agent, driver };
+}
+
+/** Follows a node's events (server-sent, one `data:` line each) and hands over, one by one, the peers to be added. */
+async function listenAs(node: TestNode, backendUrl: string, signal: AbortSignal): Promise<SilentNode['told']> {
+  const response = await fetch(`${backendUrl}/node/${node.id}/events`, { headers: bearer(node.credential), signal });
+  const events = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  const told: ToldPeer[] = [];
+  let text = '';
+  return async () => {
+    for (;;) {
+      const peer = told.shift();
+      if (peer !== undefined) return peer;
+      const { value, done = true } = (await events?.read()) ?? {};
+      if (done) throw new Error('the event stream has ended');
+      const blocks = (text + value).split('\n\n');
+      text = blocks.pop() ?? '';
+      const added = blocks.filter((block) => block.startsWith('event: peer-added\n'));
+      told.push(...added.map((block) => JSON.parse(block.slice(block.indexOf('{'))) as ToldPeer));
+    }
+  };
 }
 
 const base64url = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64url');
