@@ -3,7 +3,7 @@ import { encodeWireguardKey, slotAddresses } from '../nodes/index.js';
 import { type PeerRow } from './outbox.store.js';
 
 const placement = z.strictObject({
-  connection_id: z.uuid(),
+  connection_id: z.uuid({ error: 'expected the UUID of a connection' }),
   revision: z
     .int()
     .min(1)

@@ -34,7 +34,12 @@ export function base64urlBytes(bytes: number) {
   return z
     .string()
     .max(length + 2, { error: `expected ${bytes} bytes as base64url (${length} characters)` })
-    .meta({ examples: [encodeBase64url(Buffer.alloc(bytes, 0x5a))] })
+    .meta({
+      minLength: length,
+      contentEncoding: 'base64url',
+      pattern: '^[A-Za-z0-9_-]+={0,2}$',
+      examples: [encodeBase64url(Buffer.alloc(bytes, 0x5a))],
+    })
     .transform((text, context) => {
       const decoded = decodeBase64url(text, bytes);
       if (decoded !== undefined) return decoded;

@@ -7,6 +7,9 @@ export interface AppErrorOptions {
   readonly extras?: Readonly<Record<string, unknown>>;
 }
 
+/** RFC 9457 §6.1. */
+export const problemMediaType = 'application/problem+json';
+
 /** RFC 9457 §3.1, with `code` as the member that programs read. */
 export interface ProblemDocument {
   readonly type: string;

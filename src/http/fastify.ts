@@ -4,7 +4,8 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, type Rout
 import { type CommonConfig } from '../config/index.js';
 import { AppError } from './app-error.js';
 import { observeRequests } from './http-metrics.js';
-import { problemMediaType, sendProblem } from './problem.filter.js';
+import { sendProblem } from './problem.filter.js';
+import { refuseUnreadable, unreadable } from './unreadable.js';
 
 /** Given to Nest's `@RouteConfig` by the few handlers that differ from the rest. */
 export interface RouteSettings {
@@ -16,28 +17,21 @@ export interface RouteSettings {
 
 const bodyLimit = 64 * 1024;
 
-/** What never becomes a request: a path with broken percent-encoding, or bytes that are not HTTP. */
-const unreadable = new AppError('malformed_request', 'The request line or headers are not well-formed HTTP.');
-const unreadableBody = JSON.stringify(unreadable.toDocument());
-const unreadableHttp = [
-  'HTTP/1.1 400 Bad Request',
-  `Content-Type: ${problemMediaType}`,
-  `Content-Length: ${unreadableBody.length}`,
-  'Connection: close',
-  '',
-  unreadableBody,
-].join('\r\n');
-
 export function fastifyAdapter(config: CommonConfig): FastifyAdapter {
+  const arrivalMs = config.requestTimeoutS * 1000;
+  // Both limits: of two, Node takes the larger for the whole request (its defaults: a minute for the headers, a look every
+  // half a minute), and a client that sends half a body could hold its connection for as long.
+  const arrival = { requestTimeout: arrivalMs, headersTimeout: arrivalMs, connectionsCheckingInterval: 500 };
   return new FastifyAdapter({
     logger: false,
     bodyLimit,
     trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
-    requestTimeout: config.requestTimeoutS * 1000,
+    requestTimeout: arrival.requestTimeout,
+    http: arrival,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 256, ignoreTrailingSlash: true },
     frameworkErrors: (_error: Error, _request: FastifyRequest, reply: FastifyReply) => sendProblem(reply, unreadable),
-    clientErrorHandler: (_error, socket) => socket.end(unreadableHttp),
+    clientErrorHandler: refuseUnreadable,
   });
 }
 

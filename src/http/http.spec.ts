@@ -143,13 +143,38 @@ describe('a bad request answers a problem that says what was expected', () => {
   });
 });
 
-describe('what is not HTTP', () => {
-  it('answers a problem and closes', async () => {
+describe('what never becomes a request', () => {
+  let port: number;
+  beforeAll(async () => {
     await app.listen(0, '127.0.0.1');
-    const { port } = app.getHttpServer().address() as { port: number };
-    const socket = connect(port, '127.0.0.1', () => socket.write('NONSENSE\r\n\r\n'));
-    const answer = (await socket.toArray()).join('');
-    expect(answer).toMatch(/^HTTP\/1\.1 400 [^]*application\/problem\+json[^]*"code":"malformed_request"/);
+    port = (app.getHttpServer().address() as { port: number }).port;
+  });
+
+  /** Everything that comes back until the service closes. */
+  const answerTo = async (bytes: string) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+    return (await socket.toArray()).join('');
+  };
+
+  const head = 'POST /parcels HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';
+  it.each([
+    ['not HTTP', 'NONSENSE\r\n\r\n', 400, 'malformed_request'],
+    ['of another protocol', '\x16\x03\x01\x02\x00\x01\x00', 400, 'malformed_request'],
+    ['of two lengths', `${head}content-length: 1\r\ncontent-length: 2\r\n\r\n{}`, 400, 'malformed_request'],
+    [
+      'of a length and chunks',
+      `${head}content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n`,
+      400,
+      'malformed_request',
+    ],
+    ['too much before its body', `${head}x-long: ${'a'.repeat(20_000)}\r\n\r\n`, 431, 'headers_too_large'],
+    ['without an end to its headers', head, 408, 'request_incomplete'],
+    ['without an end to its body', `${head}content-length: 100\r\n\r\n{`, 408, 'request_incomplete'],
+  ])('%s: answers a problem and closes', async (_name, bytes, status, code) => {
+    const [headers = '', body = ''] = (await answerTo(bytes)).split('\r\n\r\n');
+    expect(headers).toMatch(new RegExp(`^HTTP/1.1 ${status} [^]*application/problem\\+json`));
+    expect(headers).toMatch(/cache-control: no-store/i);
+    expect(JSON.parse(body)).toMatchObject({ status, code });
   });
 });
 

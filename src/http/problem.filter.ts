@@ -1,10 +1,9 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Loggers } from '../logger/index.js';
-import { AppError } from './app-error.js';
+import { AppError, problemMediaType } from './app-error.js';
 import { toAppError } from './to-app-error.js';
-
-export const problemMediaType = 'application/problem+json';
+import { incomplete } from './unreadable.js';
 
 /** Renders every error as problem+json (RFC 9457). What is not meant for the client is logged without its message. */
 @Catch()
@@ -14,7 +13,8 @@ export class ProblemFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
-    sendProblem(reply, toAppError(error) ?? this.unexpected(error, request));
+    const problem = toAppError(error) ?? this.unexpected(error, request);
+    sendProblem(reply, problem.code === 'request_timeout' && isArriving(request) ? incomplete : problem);
   }
 
   private unexpected(error: unknown, request: FastifyRequest): AppError {
@@ -23,12 +23,17 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
+/** Its body has not come to an end. */
+const isArriving = ({ raw }: FastifyRequest) => raw.complete === false;
+
 export function sendProblem(reply: FastifyReply, problem: AppError): void {
   // A stream that has begun cannot change its status any more.
   if (reply.raw.headersSent) {
     reply.raw.destroy();
     return;
   }
+  // What is still coming is not read: the connection can carry no other request.
+  if (isArriving(reply.request)) void reply.header('connection', 'close');
   void reply
     .status(problem.status)
     .headers({ ...problem.headers, 'cache-control': 'no-store' })

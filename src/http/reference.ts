@@ -1,6 +1,6 @@
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
-import { problemMediaType } from './problem.filter.js';
+import { problemMediaType } from './app-error.js';
 import { problems } from './problems.js';
 
 const description = `

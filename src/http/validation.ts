@@ -10,16 +10,16 @@ export function validationPipe(): StandardSchemaValidationPipe {
 }
 
 function invalidRequest(issues: readonly StandardSchemaV1.Issue[]): AppError {
-  const errors = issues.slice(0, mostErrors).map(({ path = [], message }) => ({ field: fieldName(path), message }));
+  const errors = issues.slice(0, mostErrors).map(({ path = [], message }) => ({
+    field: cut(path.map((segment) => String(typeof segment === 'object' ? segment.key : segment)).join('.'), 80),
+    message: cut(message, 240),
+  }));
   const [first] = errors;
   const detail = first === undefined ? 'The request is not as expected.' : `${first.field || 'body'}: ${first.message}`;
   return new AppError('invalid_request', detail, { extras: { errors } });
 }
 
-/** A long key is the caller's own text: cut it, so that an error is never larger than the mistake. */
-function fieldName(path: NonNullable<StandardSchemaV1.Issue['path']>): string {
-  return path
-    .map((segment) => String(typeof segment === 'object' ? segment.key : segment))
-    .join('.')
-    .slice(0, 80);
+/** Names of unknown members are the caller's own text: an error is never larger than the mistake. */
+function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
 }

@@ -7,6 +7,7 @@ export { Locations } from './locations.js';
 export { NodeDirectory, type StatusListener } from './node-directory.js';
 export { NodeGuard } from './node.guard.js';
 export { NodeHealth } from './node-health.js';
+export { locationId } from './node.schema.js';
 export { NodesModule } from './nodes.module.js';
 export { mostSlots, nodeAddresses, resolverAddresses, slotAddresses, tunnelMtu } from './tunnel-addresses.js';
 export { decodeWireguardKey, encodeWireguardKey, isLowOrder, wireguardPublicKey } from './wireguard-key.js';

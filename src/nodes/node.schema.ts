@@ -15,6 +15,7 @@ const isUnicast = (range: string) => !['unspecified', 'broadcast', 'multicast'].
 const ipv4 = z
   .string()
   .max(15, { error: 'expected an IPv4 address' })
+  .meta({ format: 'ipv4', examples: ['203.0.113.7'] })
   .refine((text) => ipaddr.IPv4.isValidFourPartDecimal(text) && isUnicast(ipaddr.IPv4.parse(text).range()), {
     error: 'expected the unicast IPv4 address that clients reach, such as 203.0.113.7; an IPv6 one goes to ip_v6',
   });
@@ -22,6 +23,7 @@ const ipv4 = z
 const ipv6 = z
   .string()
   .max(45, { error: 'expected an IPv6 address' })
+  .meta({ format: 'ipv6', examples: ['2001:db8::7'] })
   .refine((text) => /^[0-9a-fA-F:.]+$/.test(text) && ipaddr.IPv6.isValid(text) && isUnicastV6(text), {
     error: 'expected a unicast IPv6 address, such as 2001:db8::7, without brackets or zone',
   })
@@ -35,7 +37,8 @@ function isUnicastV6(text: string): boolean {
 export const locationId = z
   .string()
   .max(64)
-  .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, { error: 'expected the id of a location, such as "de-frankfurt"' });
+  .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, { error: 'expected the id of a location, such as "de-frankfurt"' })
+  .meta({ examples: ['de-frankfurt'] });
 
 export const nodeRegistration = z.strictObject({
   public_key: wireguardPublicKey,
@@ -47,6 +50,7 @@ export const nodeRegistration = z.strictObject({
   agent_version: z
     .string()
     .regex(/^[\w.+-]{1,64}$/, { error: 'expected a version, such as 1.4.0: 1 to 64 letters, digits and . _ + -' })
+    .meta({ examples: ['1.4.0'] })
     .optional(),
 });
 

@@ -41,13 +41,20 @@ export function decodeWireguardKey(text: string): Buffer<ArrayBuffer> | undefine
 }
 
 /** A field that holds a WireGuard public key; parses to its 32 bytes. */
-export const wireguardPublicKey = z.string().transform((text, context) => {
-  const key = decodeWireguardKey(text);
-  if (key !== undefined && !isLowOrder(key)) return key;
-  const message =
-    key === undefined
-      ? 'expected a WireGuard public key: 32 bytes as standard base64 (44 characters, as `wg pubkey` prints it)'
-      : 'this point has low order: its shared secret is known to everyone. Make a key with `wg genkey`';
-  context.addIssue({ code: 'custom', message });
-  return z.NEVER;
-});
+export const wireguardPublicKey = z
+  .string()
+  .meta({
+    contentEncoding: 'base64',
+    pattern: '^[A-Za-z0-9+/]{43}=$',
+    examples: [encodeWireguardKey(Buffer.alloc(wireguardKeyBytes, 0x5a))],
+  })
+  .transform((text, context) => {
+    const key = decodeWireguardKey(text);
+    if (key !== undefined && !isLowOrder(key)) return key;
+    const message =
+      key === undefined
+        ? 'expected a WireGuard public key: 32 bytes as standard base64 (44 characters, as `wg pubkey` prints it)'
+        : 'expected a key that `wg genkey` made: this point has low order, its shared secret is known to everyone';
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  });

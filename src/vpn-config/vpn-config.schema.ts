@@ -1,14 +1,11 @@
 import { z } from 'zod';
 import { base64urlBytes, signatureBytes, tokenBytes } from '../crypto/index.js';
-import { wireguardPublicKey } from '../nodes/index.js';
+import { locationId, wireguardPublicKey } from '../nodes/index.js';
 
 export const redemptionBody = z.strictObject({
   token: base64urlBytes(tokenBytes).optional().describe('98 bytes, base64url. May be in Authorization instead.'),
   signature: base64urlBytes(signatureBytes).optional().describe('256 bytes, base64url: the unblinded signature.'),
-  location: z
-    .string()
-    .regex(/^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/, { error: 'expected a location id, such as de-frankfurt' })
-    .meta({ examples: ['de-frankfurt'] }),
+  location: locationId,
   public_key: wireguardPublicKey
     .optional()
     .describe(

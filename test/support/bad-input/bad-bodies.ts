@@ -1,0 +1,167 @@
+import { type Schema } from './api-document.js';
+import { badValues, RawJson } from './bad-values.js';
+import { goodValue } from './good-values.js';
+
+/** A body that an endpoint must refuse. */
+export interface BadBody {
+  /** What is wrong with it. */
+  readonly flaw: string;
+  readonly text: string | Buffer;
+  /** Of which field the answer must speak; absent when the body as a whole is at fault. */
+  readonly field?: string;
+  /** Problem codes that say it right. */
+  readonly codes: readonly string[];
+}
+
+type Path = readonly (string | number)[];
+
+/** What JSON.stringify writes, and RawJson as it stands. */
+export function toJson(value: unknown): string {
+  if (value instanceof RawJson) return value.text;
+  if (Array.isArray(value)) return `[${value.map(toJson).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const members = Object.entries(value).map(([key, inner]) => `${JSON.stringify(key)}:${toJson(inner)}`);
+  return `{${members.join(',')}}`;
+}
+
+/** A copy with another value at a path; `undefined` takes the member away. */
+function changed(value: unknown, [step, ...rest]: Path, to: unknown): unknown {
+  if (step === undefined) return to;
+  if (Array.isArray(value))
+    return value.map((item: unknown, index) => (index === step ? changed(item, rest, to) : item));
+  const inner = changed((value as Record<string, unknown>)[step], rest, to);
+  const entries = Object.entries({ ...(value as object), [step]: inner });
+  return Object.fromEntries(entries.filter(([key]) => key !== step || inner !== undefined));
+}
+
+interface Field {
+  readonly path: Path;
+  readonly schema: Schema;
+  readonly required: boolean;
+}
+
+/** Every field of a body, those inside objects and the first item of lists among them. */
+function fieldsOf(schema: Schema, at: Path = []): Field[] {
+  const own = Object.entries(schema.properties ?? {}).map(([name, inner]) => ({
+    path: [...at, name],
+    schema: inner,
+    required: schema.required?.includes(name) ?? false,
+  }));
+  const inside = own.flatMap(({ path, schema: inner }) => fieldsOf(inner, path));
+  const items = schema.items === undefined ? [] : fieldsOf(schema.items, [...at, 0]);
+  const item =
+    schema.items && kindless(schema.items) ? [{ path: [...at, 0], schema: schema.items, required: false }] : [];
+  return [...own, ...inside, ...items, ...item];
+}
+
+const kindless = ({ properties }: Schema) => properties === undefined;
+
+/**
+ * Every bad body of an endpoint that is made of a good one.
+ *
+ * @param bodies good ones. A field that none of them has is added to the first.
+ */
+export function badBodies(schema: Schema, bodies: readonly object[]): BadBody[] {
+  const fields = fieldsOf(schema);
+  return [
+    ...fields.flatMap((field) => badFields(field, bodyWith(field, bodies))),
+    ...badObjects(schema, bodies[0] ?? {}),
+  ];
+}
+
+function bodyWith({ path, schema }: Field, bodies: readonly object[]): object {
+  const has = (body: object) =>
+    path.reduce<unknown>((value, step) => (value as Record<string, unknown> | undefined)?.[step], body) !== undefined;
+  return bodies.find(has) ?? (changed(bodies[0], path, goodValue(schema, path.join('.'))) as object);
+}
+
+function badFields({ path, schema, required }: Field, body: object): BadBody[] {
+  const field = path.join('.');
+  const codes = ['invalid_request'];
+  const bad = badValues(schema).map(({ flaw, value }) => ({
+    flaw: `${field}: ${flaw}`,
+    text: toJson(changed(body, path, value)),
+    field,
+    codes,
+  }));
+  if (!required) return bad;
+  return [...bad, { flaw: `${field}: missing`, text: toJson(changed(body, path, undefined)), field, codes }];
+}
+
+/** Flaws of the whole, and of every object in it. */
+function badObjects(schema: Schema, body: object): BadBody[] {
+  const objects: Path[] = [
+    [],
+    ...fieldsOf(schema)
+      .filter(({ schema: { items } }) => items?.properties)
+      .map(({ path }) => [...path, 0]),
+  ];
+  const strange = objects.flatMap((path) => badMembers(path, body, schema));
+  const text = toJson(body);
+  const malformed = (flaw: string, broken: string | Buffer) => ({ flaw, text: broken, codes: ['malformed_body'] });
+  const invalid = (flaw: string, other: string) => ({ flaw, text: other, codes: ['invalid_request'] });
+  return [
+    ...strange,
+    malformed('an empty body', ''),
+    malformed('a space', ' '),
+    malformed('half an object', text.slice(0, Math.ceil(text.length / 2))),
+    malformed('an object and more', `${text}}`),
+    malformed('two objects', `${text}${text}`),
+    malformed('a comma too many', text.replace(/\}$/, ',}')),
+    malformed('single quotes', `{'a':1}`),
+    malformed('a comment', `/* */${text}`),
+    malformed('NaN', text.replace(/\}$/, ',"x":NaN}')),
+    malformed('a line break in a string', '{"a":"\n"}'),
+    malformed('bytes that are no UTF-8', Buffer.from([0xff, 0xfe, 0x00, 0x7b])),
+    malformed('the shape of a form', 'a=1&b=2'),
+    invalid('null', 'null'),
+    invalid('true', 'true'),
+    invalid('a number', '1'),
+    invalid('a string', '"text"'),
+    invalid('a string of JSON', JSON.stringify(text)),
+    invalid('a list', '[]'),
+    invalid('a list of it', `[${text}]`),
+    invalid('lists nested 10,000 deep', '['.repeat(10_000) + ']'.repeat(10_000)),
+    invalid('objects nested 5,000 deep', '{"a":'.repeat(5_000) + '1' + '}'.repeat(5_000)),
+  ];
+}
+
+function badMembers(path: Path, body: object, schema: Schema): BadBody[] {
+  const inner = path.reduce<unknown>((value, step) => (value as Record<string, unknown> | undefined)?.[step], body);
+  if (typeof inner !== 'object' || inner === null) return [];
+  const where = path.length === 0 ? '' : ` in ${path.join('.')}`;
+  const withMember = (member: string) =>
+    toJson(
+      changed(
+        body,
+        path,
+        new RawJson(toJson(inner).replace(/\}$/, `${Object.keys(inner).length > 0 ? ',' : ''}${member}}`)),
+      ),
+    );
+  const unknown = (flaw: string, member: string, field?: string) => ({
+    flaw: `${flaw}${where}`,
+    text: withMember(member),
+    field,
+    codes: ['invalid_request'],
+  });
+  const poisoned = (flaw: string, member: string) => ({
+    flaw: `${flaw}${where}`,
+    text: withMember(member),
+    codes: ['malformed_body'],
+  });
+  const [first] = path.length === 0 ? Object.entries(schema.properties ?? {}) : [];
+  return [
+    unknown('an unknown member', '"surplus":1', 'surplus'),
+    unknown('an unknown member that is null', '"surplus":null', 'surplus'),
+    unknown('an unknown member named as every object has one', '"toString":1', 'toString'),
+    unknown('an unknown member of 10,000 characters', `"${'k'.repeat(10_000)}":1`),
+    unknown('1,000 unknown members', Array.from({ length: 1_000 }, (_, index) => `"k${index}":1`).join(',')),
+    unknown('an empty name', '"":1'),
+    poisoned('__proto__', '"__proto__":{"isAdmin":true}'),
+    poisoned('__proto__ in disguise', '"\\u005f_proto__":{"isAdmin":true}'),
+    poisoned('constructor.prototype', '"constructor":{"prototype":{"isAdmin":true}}'),
+    ...(first === undefined
+      ? []
+      : [unknown('a good member, then the same with a bad value', `"${first[0]}":{"bad":true}`, first[0])]),
+  ];
+}

@@ -1,0 +1,232 @@
+import { gzipSync } from 'node:zlib';
+import { type Operation, type Parameter } from './api-document.js';
+import { badBodies, toJson } from './bad-bodies.js';
+import { badValues } from './bad-values.js';
+import { type GoodRequest } from './good-requests.js';
+import { type RawRequest } from './http.js';
+
+/** A request with one flaw. */
+export interface BadRequest {
+  readonly flaw: string;
+  readonly request: RawRequest;
+  /** Problem codes that say it right; any when absent. */
+  readonly codes?: readonly string[];
+  /** Statuses that say it right. */
+  readonly statuses: readonly number[];
+  /** Of which field the answer must speak. */
+  readonly field?: string;
+}
+
+/** Every request with one flaw that the description of an endpoint lets one think of. */
+export function badRequests(operation: Operation, good: GoodRequest): BadRequest[] {
+  return [
+    ...(operation.body === undefined ? [] : bodies(operation, good)),
+    ...(operation.body === undefined ? [] : mediaTypes(operation, good)),
+    ...sizes(operation, good),
+    ...(operation.credentials.length === 0 ? [] : authorizations(operation, good)),
+    ...pathParameters(operation, good),
+    ...queries(operation, good),
+  ];
+}
+
+const json = { 'content-type': 'application/json' };
+
+/** The good request itself. */
+export function asSent({ method, path }: Operation, good: GoodRequest, body = good.bodies[0]): RawRequest {
+  const filled = path.replace(/\{([^}]+)\}/g, (_, name: string) => encodeURIComponent(good.path[name] ?? name));
+  const request = { method, path: filled, headers: good.headers };
+  return body === undefined ? request : { ...request, headers: { ...good.headers, ...json }, body: toJson(body) };
+}
+
+function bodies(operation: Operation, good: GoodRequest): BadRequest[] {
+  const { body = {} } = operation;
+  return badBodies(body, good.bodies).map(({ flaw, text, field, codes }) => ({
+    flaw,
+    request: { ...asSent(operation, good), body: text },
+    codes,
+    statuses: [400],
+    field,
+  }));
+}
+
+function mediaTypes(operation: Operation, good: GoodRequest): BadRequest[] {
+  const sent = asSent(operation, good);
+  const refused = [
+    'text/plain',
+    'text/json',
+    'application/xml',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'application/jsonp',
+    'application',
+    '*/*',
+    '',
+    'application/octet-stream',
+  ];
+  return [
+    ...refused.map((type) => ({
+      flaw: `the media type "${type}"`,
+      request: { ...sent, headers: { ...good.headers, 'content-type': type } },
+      codes: ['unsupported_media_type'],
+      statuses: [415],
+    })),
+    {
+      flaw: 'no media type',
+      request: { ...sent, headers: good.headers },
+      codes: ['unsupported_media_type'],
+      statuses: [415],
+    },
+    {
+      flaw: 'a compressed body',
+      request: { ...sent, headers: { ...sent.headers, 'content-encoding': 'gzip' }, body: gzipSync(sent.body ?? '') },
+      codes: ['malformed_body', 'unsupported_media_type'],
+      statuses: [400, 415],
+    },
+  ];
+}
+
+function sizes(operation: Operation, good: GoodRequest): BadRequest[] {
+  const sent = asSent(operation, good);
+  const large = `{"a":"${'a'.repeat(2 * 1024 * 1024)}"}`;
+  const headers = { ...sent.headers, ...json };
+  const tooLarge = { codes: ['body_too_large'], statuses: [413] };
+  return [
+    ...(operation.method === 'GET'
+      ? []
+      : [
+          {
+            flaw: 'a body of 2 MB',
+            request: { ...sent, headers: { ...headers, 'content-length': String(large.length) }, body: large },
+            ...tooLarge,
+          },
+          {
+            flaw: 'a body of 2 MB of unsaid length',
+            request: { ...sent, headers: { ...headers, 'transfer-encoding': 'chunked' }, body: large },
+            ...tooLarge,
+          },
+        ]),
+    {
+      flaw: 'headers of 20 kB',
+      request: { ...sent, headers: { ...sent.headers, 'x-long': 'a'.repeat(20_000) } },
+      codes: ['headers_too_large'],
+      statuses: [431],
+    },
+    {
+      flaw: 'a path of 5,000 characters more',
+      request: { ...sent, path: `${sent.path}/${'a'.repeat(5_000)}` },
+      codes: ['not_found'],
+      statuses: [404],
+    },
+  ];
+}
+
+function authorizations(operation: Operation, good: GoodRequest): BadRequest[] {
+  const sent = asSent(operation, good);
+  const { authorization = '', ...others } = { ...(sent.headers as Record<string, string>) };
+  const credential = authorization.replace(/^Bearer /, '');
+  const at = Math.floor(credential.length / 2);
+  const altered = `${credential.slice(0, at)}${credential[at] === 'A' ? 'B' : 'A'}${credential.slice(at + 1)}`;
+  const bad: Record<string, string | readonly string[] | undefined> = {
+    'no credential': undefined,
+    'an empty Authorization': '',
+    'the scheme alone': 'Bearer',
+    'the scheme and a space': 'Bearer ',
+    'another scheme': `Basic ${Buffer.from('user:password').toString('base64')}`,
+    'an unknown scheme with a good credential': `Token ${credential}`,
+    'a good credential without a scheme': credential,
+    'a good credential and a word': `Bearer ${credential} more`,
+    'two credentials in one header': `Bearer x, Bearer ${credential}`,
+    'a bad header before the good one': ['Bearer x', authorization],
+    'an altered credential': `Bearer ${altered}`,
+    'a credential cut short': `Bearer ${credential.slice(0, -1)}`,
+    'a credential of 9,000 characters': `Bearer ${'x'.repeat(9_000)}`,
+    'a credential in another alphabet': 'Bearer \u00e9\u00e9\u00e9',
+    'a piece of SQL': "Bearer ' OR 1=1 --",
+    'a path': 'Bearer ../../etc/passwd',
+    'a word that programs write by mistake': 'Bearer undefined',
+    null: 'Bearer null',
+  };
+  // 404: a secret that opens nothing names nothing either.
+  const statuses = [401, 404];
+  return [
+    ...Object.entries(bad).map(([flaw, value]) => ({
+      flaw,
+      request: { ...sent, headers: value === undefined ? others : { ...others, authorization: value } },
+      statuses,
+    })),
+    {
+      flaw: 'a good credential in the query',
+      request: { ...sent, path: `${sent.path}?access_token=${credential}`, headers: others },
+      statuses,
+    },
+  ];
+}
+
+/** Encoded as they stand in a path. */
+const badIds = [
+  'x',
+  '0',
+  '-1',
+  'undefined',
+  '%00',
+  '..%2f..%2fhealth%2flive',
+  '%F0%9F%92%A9',
+  '%ff',
+  '%zz',
+  "'%20OR%201=1%20--",
+  '5a5a5a5a-5a5a-4a5a-8a5a-5a5a5a5a5a5a',
+  '5a5a5a5a-5a5a-4a5a-8a5a-5a5a5a5a5a5a%0a',
+  '5a5a5a5a5a5a4a5a8a5a5a5a5a5a5a5a',
+  'a'.repeat(300),
+  '__proto__',
+  'constructor',
+];
+
+function pathParameters(operation: Operation, good: GoodRequest): BadRequest[] {
+  const sent = asSent(operation, good);
+  const named = operation.parameters.filter((parameter) => parameter.in === 'path');
+  return named.flatMap(({ name }) =>
+    badIds.map((id) => ({
+      flaw: `${name} is ${id.slice(0, 60)}`,
+      request: { ...sent, path: sent.path.replace(encodeURIComponent(good.path[name] ?? name), id) },
+      statuses: [400, 401, 403, 404],
+    })),
+  );
+}
+
+function queries(operation: Operation, good: GoodRequest): BadRequest[] {
+  const declared = operation.parameters.filter((parameter) => parameter.in === 'query');
+  if (declared.length === 0) return [];
+  const sent = asSent(operation, good);
+  const bad = [
+    ...declared.flatMap(badQueries),
+    { flaw: 'an unknown query parameter', query: 'surplus=1', field: 'surplus' },
+  ];
+  return bad.map(({ flaw, query, field }) => ({
+    flaw,
+    request: { ...sent, path: `${sent.path}?${query}` },
+    codes: ['invalid_request'],
+    statuses: [400],
+    field,
+  }));
+}
+
+function badQueries({ name, schema }: Parameter) {
+  const values = badValues({ ...schema, type: 'string' }).flatMap(({ flaw, value }) =>
+    typeof value === 'string' ? [{ flaw, value }] : [],
+  );
+  const isNumber = [schema.type].flat().some((type) => type === 'number' || type === 'integer');
+  const numbers = ['', 'x', '1x', 'NaN', 'Infinity', '1e400', '0x10', ' 1', '-1e300', '1e300'].map((value) => ({
+    flaw: `"${value}"`,
+    value,
+  }));
+  const all = (isNumber ? numbers : values).map(({ flaw, value }) => ({
+    flaw,
+    query: `${name}=${encodeURIComponent(value)}`,
+  }));
+  return [...all, { flaw: 'twice', query: `${name}=1&${name}=2` }].map(({ flaw, query }) => ({
+    flaw: `query ${name}: ${flaw}`,
+    query,
+    field: name,
+  }));
+}

@@ -1,0 +1,77 @@
+import { enrolmentToken, wireguardKey } from '../fleet.js';
+import { type TwoSides } from '../two-sides.js';
+import { type Operation } from './api-document.js';
+import { goodValue } from './good-values.js';
+import { sendGood } from './http.js';
+
+/** What makes a request good, but for its method and path pattern. */
+export interface GoodRequest {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly path: Readonly<Record<string, string>>;
+  /** Good bodies that together have every field; empty when the endpoint takes none. */
+  readonly bodies: readonly object[];
+}
+
+type Part = Partial<GoodRequest>;
+
+/**
+ * A good credential of every scheme that the API names, with the path that goes with it. A new scheme needs a line here:
+ * until it has one, the tests of its endpoints say so.
+ */
+const credentials: Readonly<Record<string, ((sides: TwoSides) => Promise<Part>) | undefined>> = {
+  idToken: async ({ person }) => ({ headers: person.headers }),
+  nodeCredential: async ({ node }) => ({ headers: bearer(node.credential), path: { id: node.id } }),
+  enrolmentToken: async ({ anonymizer }) => ({ headers: bearer(await enrolmentToken(anonymizer)) }),
+  connectionSecret: async (sides) => {
+    const body = JSON.stringify({ ...(await token(sides)), location: sides.location, public_key: wireguardKey() });
+    const headers = { 'content-type': 'application/json' };
+    const { text } = await sendGood(sides.anonymizer.url, { method: 'POST', path: '/vpn/config', headers, body });
+    return { headers: bearer((JSON.parse(text) as { connection_secret: string }).connection_secret) };
+  },
+};
+
+/** Endpoints whose good request is more than a credential and the examples of the schema. */
+const exceptions: Readonly<Record<string, ((sides: TwoSides, examples: object) => Promise<Part>) | undefined>> = {
+  'POST /auth/vpn-token': async (_, examples) => {
+    const { blindedToken, blindedTokens, keyId: _ofNoKey, ...rest } = examples as Record<string, unknown>;
+    return {
+      bodies: [
+        { ...rest, blindedToken },
+        { ...rest, blindedTokens },
+      ],
+    };
+  },
+  'POST /node/register': async (sides, examples) => ({
+    ...(await credentials['enrolmentToken']?.(sides)),
+    bodies: [{ ...examples, public_key: wireguardKey() }],
+  }),
+  'POST /subscription/trial': async ({ gatekeeper }) => ({ headers: (await gatekeeper.signIn()).headers }),
+  'POST /vpn/config': async (sides, examples) => ({
+    bodies: [{ ...examples, ...(await token(sides)), location: sides.location, public_key: wireguardKey() }],
+  }),
+};
+
+const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` });
+
+/** Unspent. */
+async function token({ client }: TwoSides): Promise<{ token: string; signature: string }> {
+  const [{ token, signature } = { token: '', signature: '' }] = await client.fetchTokens(1);
+  return { token, signature };
+}
+
+/** @returns a good credential of a scheme, as headers */
+export async function credentialOf(scheme: string, sides: TwoSides): Promise<Part> {
+  const make = credentials[scheme];
+  if (make === undefined) throw new Error(`test/support/bad-input/good-requests.ts needs a good ${scheme}`);
+  return make(sides);
+}
+
+/** A request that the endpoint answers with success: what every bad one is made of. */
+export async function goodRequest(operation: Operation, sides: TwoSides): Promise<GoodRequest> {
+  const { name, body, credentials: schemes } = operation;
+  const examples = body === undefined ? undefined : (goodValue(body, name) as object);
+  const exception = await exceptions[name]?.(sides, examples ?? {});
+  const credential =
+    exception?.headers === undefined && schemes[0] !== undefined ? await credentialOf(schemes[0], sides) : {};
+  return { headers: {}, path: {}, bodies: examples === undefined ? [] : [examples], ...credential, ...exception };
+}

@@ -1,0 +1,40 @@
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { type TestStack } from '../stack.js';
+
+/** A line for each table with its number of rows and a hash of what is in them, and one for each key of Redis. */
+export type Stored = readonly string[];
+
+/** Reads what both sides hold. Rate limits count bad requests as well, and are left out. */
+export class StoreReader {
+  private constructor(
+    private readonly postgres: pg.Client,
+    private readonly redis: Redis,
+    private readonly statement: string,
+  ) {}
+
+  static async open({ ownerUrl, redisUrl }: Pick<TestStack, 'ownerUrl' | 'redisUrl'>): Promise<StoreReader> {
+    const postgres = new pg.Client(ownerUrl);
+    await postgres.connect();
+    const { rows } = await postgres.query<{ name: string }>(
+      `SELECT format('%I.%I', table_schema, table_name) AS name FROM information_schema.tables
+       WHERE table_schema IN ('identity', 'network') AND table_type = 'BASE TABLE' ORDER BY 1`,
+    );
+    const counts = rows.map(
+      ({ name }) => `SELECT ${pg.escapeLiteral(name)} || ': ' || count(*) || ' rows ' ||
+        coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') AS line FROM ${name} t`,
+    );
+    return new StoreReader(postgres, new Redis(redisUrl), counts.join(' UNION ALL '));
+  }
+
+  async read(): Promise<Stored> {
+    const { rows } = await this.postgres.query<{ line: string }>({ name: 'stored', text: this.statement });
+    const keys = (await this.redis.keys('*')).filter((name) => !/^(gk|an):limit:/.test(name));
+    return [...rows.map(({ line }) => line), ...keys].sort();
+  }
+
+  async close(): Promise<void> {
+    this.redis.disconnect();
+    await this.postgres.end();
+  }
+}
