@@ -53,6 +53,30 @@ describe.each([
   });
 });
 
+describe('the role of identity', () => {
+  it.each(['PaymentHistory', 'AuditEvent'])(
+    'adds to %s, and neither changes nor deletes a row of it',
+    async (table) => {
+      const denied = `permission denied for table ${table}`;
+      await expect(query(stack.identityUrl, `UPDATE identity."${table}" SET user_id = NULL`)).rejects.toThrow(denied);
+      await expect(query(stack.identityUrl, `DELETE FROM identity."${table}"`)).rejects.toThrow(denied);
+    },
+  );
+
+  it('adds and works jobs, and changes nothing else of where they wait', async () => {
+    const run = (sql: string) => query(stack.identityUrl, sql);
+    await run(`SELECT identity_jobs.add_job('anything', '{}')`);
+    expect(await run('SELECT task_identifier FROM identity_jobs.jobs')).toEqual([{ task_identifier: 'anything' }]);
+    await run('DELETE FROM identity_jobs._private_jobs');
+    for (const sql of ['CREATE TABLE identity_jobs.another (id int)', 'DELETE FROM identity_jobs.migrations']) {
+      await expect(run(sql)).rejects.toThrow(/^permission denied/);
+    }
+    await expect(query(stack.networkUrl, 'SELECT * FROM identity_jobs.jobs')).rejects.toThrow(
+      'permission denied for schema identity_jobs',
+    );
+  });
+});
+
 describe('the catalogue', () => {
   it('has no foreign key from one schema to another', async () => {
     const across = `SELECT conname FROM pg_constraint k JOIN pg_class f ON f.oid = k.conrelid JOIN pg_class t ON t.oid = k.confrelid

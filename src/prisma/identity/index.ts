@@ -1,16 +1,25 @@
 export {
   Prisma,
   type AccessBlock,
+  type AuditEvent,
+  type CheckoutLease,
   type DailyIssuance,
   type IssuerKey,
+  type PaymentHistory,
   type Plan,
+  type PlanPrice,
   type Subscription,
   type TokenIssuance,
   type TrialGrant,
   type User,
+  type WebhookEvent,
   BlockReason,
+  PaymentKind,
+  PaymentProvider,
+  PriceInterval,
   SubscriptionProvider,
   SubscriptionStatus,
+  WebhookState,
 } from '../generated/identity/client.js';
 export { IdentityPrisma, IdentityUpkeep } from './identity-prisma.js';
 export { IdentityPrismaModule } from './identity-prisma.module.js';

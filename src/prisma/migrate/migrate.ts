@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { grantJobRights, migrateJobs } from './migrate-jobs.js';
 import { migrationsFolder, readMigrations, readModel, type Side } from './migration-files.js';
 import {
   closePublicSchema,
@@ -32,6 +33,7 @@ export async function migrate({ side, ownerUrl, runtimeUrl }: MigrateOptions): P
   const role = roleOf(runtimeUrl);
   const pool = new pg.Pool({ connectionString: ownerUrl, options: `-c search_path=${side}`, max: 3 });
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   try {
     const session = await pool.connect();
     try {
@@ -43,9 +45,13 @@ export async function migrate({ side, ownerUrl, runtimeUrl }: MigrateOptions): P
       const applied = await withSchemaEngine(pool, side, readModel(side), (engine) =>
         engine.applyMigrations(migrationsFolder(side), readMigrations(side)),
       );
+      if (side === 'identity') await migrateJobs(pool);
       await closePublicSchema(session);
       // One request with several statements is one transaction: a running service never sees its rights half-given.
-      await session.query(grantConnection(role.name, await databaseName(session)) + grantRights(side, role.name));
+      const jobRights = side === 'identity' ? grantJobRights(role.name) : '';
+      await session.query(
+        grantConnection(role.name, await databaseName(session)) + grantRights(side, role.name) + jobRights,
+      );
       return applied;
     } finally {
       // Ends the session, and with it the lock.

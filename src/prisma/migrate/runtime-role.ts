@@ -51,9 +51,16 @@ export async function closePublicSchema(owner: pg.ClientBase): Promise<void> {
   await tolerating(owner.query('REVOKE ALL ON SCHEMA public FROM PUBLIC'), ['42501', '3F000']);
 }
 
+/** Tables that the service may read and add to, and never change. */
+const appendOnly: Readonly<Record<Side, readonly string[]>> = {
+  identity: ['PaymentHistory', 'AuditEvent'],
+  network: [],
+};
+
 /** Exactly the rights that the service needs on its own schema, and no others there. */
-export function grantRights(schema: string, role: string): string {
+export function grantRights(schema: Side, role: string): string {
   const [s, r] = [id(schema), id(role)];
+  const fixed = appendOnly[schema].map((table) => `REVOKE UPDATE, DELETE ON ${s}.${id(table)} FROM ${r};`);
   return `
     REVOKE ALL ON SCHEMA ${s} FROM PUBLIC, ${r};
     REVOKE ALL ON ALL TABLES IN SCHEMA ${s} FROM PUBLIC, ${r};
@@ -63,7 +70,8 @@ export function grantRights(schema: string, role: string): string {
     ALTER DEFAULT PRIVILEGES IN SCHEMA ${s} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO ${r};
     ALTER DEFAULT PRIVILEGES IN SCHEMA ${s} GRANT USAGE ON SEQUENCES TO ${r};
     REVOKE ALL ON ${s}._prisma_migrations FROM ${r};
-    GRANT SELECT ON ${s}._prisma_migrations TO ${r};`;
+    GRANT SELECT ON ${s}._prisma_migrations TO ${r};
+    ${fixed.join('\n')}`;
 }
 
 async function roleExists(owner: pg.ClientBase, name: string): Promise<boolean> {
