@@ -304,7 +304,7 @@ export type SubscriptionReportResponses = {
             dailyTokens: number;
         } | null;
         sources: Array<{
-            provider: 'trial';
+            provider: 'trial' | 'stripe' | 'apple' | 'operator';
             state: 'ACTIVE' | 'TRIAL' | 'GRACE' | 'PENDING' | 'SUSPENDED' | 'REVOKED' | 'EXPIRED';
             /**
              * Id of its plan.
@@ -390,7 +390,7 @@ export type SubscriptionStartTrialResponses = {
             dailyTokens: number;
         } | null;
         sources: Array<{
-            provider: 'trial';
+            provider: 'trial' | 'stripe' | 'apple' | 'operator';
             state: 'ACTIVE' | 'TRIAL' | 'GRACE' | 'PENDING' | 'SUSPENDED' | 'REVOKED' | 'EXPIRED';
             /**
              * Id of its plan.
