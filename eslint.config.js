@@ -7,7 +7,7 @@ const clockFile = 'src/config/clock.ts';
 const timeMessage = 'Take a Clock (src/config/clock.ts): nothing else reads the time, so that tests can move it.';
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', 'coverage/**', 'src/prisma/generated/**', '**/*.gen.ts', '**/node_modules/**'] },
+  { ignores: ['**/dist/**', 'coverage/**', 'src/prisma/generated/**', '**/node_modules/**'] },
   js.configs.recommended,
   ...tseslint.configs.recommendedTypeChecked,
   {
@@ -36,7 +36,9 @@ export default tseslint.config(
     },
   },
   { files: ['admin/**/*.ts', 'dev/**/*.ts', 'bench/**/*.ts', 'test/**/*.ts'], rules: { 'no-console': 'off' } },
-  { files: ['**/*.js', '**/*.mjs'], ...tseslint.configs.disableTypeChecked },
+  { files: ['**/*.js', '**/*.mjs', '**/*.gen.ts'], ...tseslint.configs.disableTypeChecked },
+  // Whoever names files to lint may name a generated one.
+  { files: ['**/*.gen.ts'], rules: { 'max-lines': 'off' } },
   {
     files: ['**/*.js', '**/*.mjs'],
     languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly', setTimeout: 'readonly' } },
