@@ -1,8 +1,7 @@
-import { once } from 'node:events';
-import { createServer as createHttpServer, type Server } from 'node:http';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import { type AddressInfo } from 'node:net';
 import { type Clock, SystemClock } from '../../src/config/index.js';
+import { end, host, listen } from '../stand-in/index.js';
 import { Accounts } from './accounts.js';
 import { AdminApi } from './admin-api.js';
 import { createTlsIdentity, createTokenSigner } from './certificates.js';
@@ -11,8 +10,6 @@ import { type IdTokenOverrides, IdTokens } from './id-tokens.js';
 import { type Outage, Router } from './router.js';
 import { routes } from './routes.js';
 import { StoredState } from './stored-state.js';
-
-const host = '127.0.0.1';
 
 export interface FirebaseStandInOptions {
   readonly projectId: string;
@@ -94,17 +91,4 @@ export async function startFirebaseStandIn(options: FirebaseStandInOptions): Pro
     await close();
     throw error;
   }
-}
-
-async function listen(server: Server, port: number): Promise<number> {
-  server.listen(port, host);
-  await once(server, 'listening');
-  return (server.address() as AddressInfo).port;
-}
-
-async function end(server: Server): Promise<void> {
-  if (!server.listening) return;
-  server.close();
-  server.closeAllConnections();
-  await once(server, 'close');
 }

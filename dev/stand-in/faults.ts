@@ -1,0 +1,48 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** How a provider fails. */
+export type Fault =
+  /** The connection is cut before anything is done. */
+  | { readonly kind: 'refuse' }
+  /** Never answered. */
+  | { readonly kind: 'hang' }
+  /** What was asked is done, and the connection is cut before the answer. */
+  | { readonly kind: 'lose-answer' }
+  /** Done and answered after so many milliseconds, or when the faults are cleared. */
+  | { readonly kind: 'slow'; readonly milliseconds: number }
+  /** Refused with this HTTP status, in the provider's own words. */
+  | { readonly kind: 'status'; readonly status: 429 | 500 | 503 };
+
+export interface FaultScope {
+  /** For how many requests; for all of them by default. */
+  readonly times?: number;
+  /** Only where `METHOD /path` matches. */
+  readonly on?: RegExp;
+}
+
+/** The faults that were asked for; the latest one that fits a request strikes it. */
+export class Faults {
+  private cleared = new AbortController();
+  private readonly rules: { fault: Fault; on: RegExp; left: number }[] = [];
+
+  inject(fault: Fault, { times = Infinity, on = /^/ }: FaultScope = {}): void {
+    this.rules.unshift({ fault, on, left: times });
+  }
+
+  clear(): void {
+    this.rules.length = 0;
+    this.cleared.abort();
+    this.cleared = new AbortController();
+  }
+
+  /** What a request that is `slow` waits for. */
+  async wait(milliseconds: number): Promise<void> {
+    await sleep(milliseconds, undefined, { ref: false, signal: this.cleared.signal }).catch(() => undefined);
+  }
+
+  strike(request: string): Fault | undefined {
+    const rule = this.rules.find(({ on, left }) => left > 0 && on.test(request));
+    if (rule) rule.left -= 1;
+    return rule?.fault;
+  }
+}

@@ -1,0 +1,7 @@
+export { Deliveries, type Disturbance, type RetryPolicy } from './deliveries.js';
+export { type Fault, Faults, type FaultScope } from './faults.js';
+export { post } from './post.js';
+export { SeededRandom } from './random.js';
+export { StoredJson } from './stored-json.js';
+export { end, host, listen, readText } from './server.js';
+export { Timeline, type TimelineSnapshot } from './timeline.js';
