@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto';
+import { type Account } from '../account.js';
+import { type DeclineCode } from '../hidden.js';
+
+/** What a bank says to a charge: yes, or why not. */
+export type Verdict = 'approved' | DeclineCode;
+
+interface CardBehaviour {
+  /** When the card is attached to a customer. */
+  readonly attach: Verdict;
+  readonly charge: Verdict;
+}
+
+/** Stripe's own test cards: https://docs.stripe.com/testing. Any other number is a good card. */
+const testCards: Readonly<Record<string, CardBehaviour>> = {
+  '4000000000000002': { attach: 'generic_decline', charge: 'generic_decline' },
+  '4000000000009995': { attach: 'insufficient_funds', charge: 'insufficient_funds' },
+  '4000000000009987': { attach: 'lost_card', charge: 'lost_card' },
+  '4000000000009979': { attach: 'stolen_card', charge: 'stolen_card' },
+  '4000000000000069': { attach: 'expired_card', charge: 'expired_card' },
+  // "Decline after attaching": good enough to be kept for a trial, declined once it is charged.
+  '4000000000000341': { attach: 'approved', charge: 'generic_decline' },
+  // "Always authenticate": the customer is there to do so at Checkout, and is not when it renews.
+  '4000002760003184': { attach: 'approved', charge: 'authentication_required' },
+};
+
+/** The banks behind the cards. */
+export class Bank {
+  constructor(private readonly account: Account) {}
+
+  /** @returns whether a customer who is present can use the card. */
+  attach(number: string): Verdict {
+    return testCards[number]?.attach ?? 'approved';
+  }
+
+  /** @param present whether the customer is there to authenticate. */
+  charge(customer: string, paymentMethod: string, present: boolean): Verdict {
+    const verdict = this.foresee(customer, paymentMethod, present);
+    const told = this.account.hidden.behaviours[customer];
+    if (told?.times) told.times -= 1;
+    return verdict;
+  }
+
+  /** What `charge` would say. */
+  foresee(customer: string, paymentMethod: string, present: boolean): Verdict {
+    const told = this.account.hidden.behaviours[customer];
+    const card = testCards[this.account.hidden.cards[paymentMethod] ?? ''];
+    const verdict = told && told.times !== 0 ? told.decline : (card?.charge ?? 'approved');
+    return verdict === 'authentication_required' && present ? 'approved' : verdict;
+  }
+
+  /** Declines what the customer is charged from now on. */
+  decline(customer: string, decline: DeclineCode, times: number | null): void {
+    this.account.hidden.behaviours[customer] = { decline, times };
+  }
+
+  accept(customer: string): void {
+    delete this.account.hidden.behaviours[customer];
+  }
+}
+
+/**
+ * The same for the same number, whoever uses it: "you can use this attribute to check whether two customers who've signed
+ * up with you are using the same card number". https://docs.stripe.com/api/payment_methods/object
+ */
+export function fingerprintOf(account: Account, number: string): string {
+  const digest = createHash('sha256').update(`${account.random.seed}:${number}`).digest('base64');
+  return digest.replace(/[^A-Za-z0-9]/g, '').slice(0, 16);
+}

@@ -1,0 +1,104 @@
+import { type Account, idOf } from '../account.js';
+import { invalid } from '../errors.js';
+import { lineItem } from '../shapes/checkout.js';
+
+type Json = Record<string, unknown>;
+
+/** https://docs.stripe.com/api/expanding_objects: "expansions have a maximum depth of four levels". */
+const deepest = 4;
+
+/** Puts objects in the place of their ids, and in what is left out unless it is asked for. */
+export class Expander {
+  constructor(private readonly account: Account) {}
+
+  /** @returns a copy. @throws {ApiError} for a path that leads to nothing that can be expanded. */
+  expand(answer: object, paths: readonly string[] = []): Json {
+    const copy = clone(answer);
+    for (const path of paths) {
+      const parts = path.split('.');
+      const depth = parts.filter((part) => part !== 'data').length;
+      if (depth > deepest) {
+        throw invalid(`You cannot expand more than ${deepest} levels of a property.`, { param: 'expand' });
+      }
+      this.along(copy, parts, path);
+    }
+    return copy;
+  }
+
+  private along(object: Json, [part = '', ...rest]: readonly string[], path: string): void {
+    const value = this.expanded(object, part);
+    if (value === undefined) {
+      throw invalid(`This property cannot be expanded (${path}).`, { param: 'expand' });
+    }
+    object[part] = value;
+    if (rest.length === 0) return;
+    for (const one of Array.isArray(value) ? (value as unknown[]) : [value]) {
+      if (typeof one === 'object' && one !== null) this.along(one as Json, rest, path);
+    }
+  }
+
+  /** What stands at a property once it is expanded; undefined where nothing does. */
+  private expanded(object: Json, property: string): unknown {
+    const value = object[property];
+    if (typeof value === 'string') return this.find(value);
+    if (value !== undefined) return value;
+    const leftOut = this.leftOut(object, property);
+    return leftOut && clone(leftOut);
+  }
+
+  private find(id: string): Json | undefined {
+    const kinds: readonly (readonly [RegExp, keyof Account['objects']])[] = [
+      [/^cus_/, 'customers'],
+      [/^prod_/, 'products'],
+      [/^price_/, 'prices'],
+      [/^sub_/, 'subscriptions'],
+      [/^in_/, 'invoices'],
+      [/^pm_/, 'paymentMethods'],
+      [/^pi_/, 'paymentIntents'],
+      [/^ch_/, 'charges'],
+      [/^re_/, 'refunds'],
+      [/^du_/, 'disputes'],
+    ];
+    const table = kinds.find(([prefix]) => prefix.test(id))?.[1];
+    const found = table && this.account.objects[table].find(id);
+    return found && clone(found);
+  }
+
+  /** Lists that an object carries only when they are asked for: "includable" properties. */
+  private leftOut(object: Json, property: string): object | undefined {
+    const { invoicePayments, refunds, subscriptions, prices } = this.account.objects;
+    const id = String(object['id']);
+    switch (`${String(object['object'])}.${property}`) {
+      case 'invoice.payments':
+        return listOf(
+          invoicePayments.where((one) => idOf(one.invoice) === id),
+          `/v1/invoice_payments?invoice=${id}`,
+        );
+      case 'charge.refunds':
+        return listOf(
+          refunds.where((one) => one.charge === id),
+          `/v1/charges/${id}/refunds`,
+        );
+      case 'customer.subscriptions':
+        return listOf(
+          subscriptions.where((one) => one.customer === id && one.status !== 'canceled'),
+          `/v1/customers/${id}/subscriptions`,
+        );
+      case 'checkout.session.line_items': {
+        const purchase = this.account.hidden.purchases[id];
+        const items = purchase ? [lineItem(this.account, prices.get(purchase.price), purchase.quantity)] : [];
+        return listOf(items, `/v1/checkout/sessions/${id}/line_items`);
+      }
+      default:
+        return undefined;
+    }
+  }
+}
+
+function listOf(data: readonly object[], url: string): object {
+  return { object: 'list', data: data.toReversed(), has_more: false, url };
+}
+
+function clone(object: object): Json {
+  return JSON.parse(JSON.stringify(object)) as Json;
+}

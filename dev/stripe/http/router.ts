@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import { invalid } from '../errors.js';
+import { expandable, readParams } from './params.js';
+
+export type Method = 'DELETE' | 'GET' | 'POST';
+
+export interface Asked {
+  readonly params: unknown;
+  /** The properties to expand in the answer. */
+  readonly expand: readonly string[];
+}
+
+export interface Route {
+  readonly method: Method;
+  readonly path: RegExp;
+  /** @throws {ApiError} when the parameters are not what the endpoint takes. */
+  read(form: unknown): Asked;
+  /** @param params as `read` has returned them. */
+  answer(params: unknown, id: string): object;
+}
+
+/** @param path with `:id` where the id of an object stands. */
+export function route<S extends z.ZodRawShape>(
+  method: Method,
+  path: string,
+  shape: S,
+  answer: (params: z.output<z.ZodObject<S>>, id: string) => object,
+): Route {
+  const schema = z.strictObject(shape);
+  return {
+    method,
+    path: new RegExp(`^${path.replace(':id', '([^/]+)')}$`),
+    read: (form) => {
+      const { expand: asked, ...rest } = form as Record<string, unknown>;
+      const { expand = [] } = readParams(expandable, asked === undefined ? {} : { expand: asked });
+      return { params: readParams(schema, rest), expand };
+    },
+    answer: (params, id) => answer(params as z.output<z.ZodObject<S>>, id),
+  };
+}
+
+/** @throws {ApiError} 404 when there is no such endpoint, here at least. */
+export function findRoute(routes: readonly Route[], method: string, path: string): { route: Route; id: string } {
+  for (const route of routes) {
+    const match = route.method === method ? route.path.exec(path) : null;
+    if (match) return { route, id: decodeURIComponent(match[1] ?? '') };
+  }
+  throw invalid(`Unrecognized request URL (${method}: ${path}).`, { status: 404 });
+}

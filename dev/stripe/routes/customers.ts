@@ -1,0 +1,80 @@
+import type Stripe from 'stripe';
+import { z } from 'zod';
+import { type Account, idOrNull } from '../account.js';
+import { type Subscriptions } from '../billing/subscriptions.js';
+import { page } from '../http/list.js';
+import { listing, metadata, text } from '../http/params.js';
+import { type Route, route } from '../http/router.js';
+import { customer as newCustomer } from '../shapes/customer.js';
+
+const fields = {
+  email: text.max(512).optional(),
+  name: text.max(256).optional(),
+  description: text.optional(),
+  metadata: metadata.optional(),
+};
+
+/** https://docs.stripe.com/api/customers, https://docs.stripe.com/api/payment_methods */
+export function customerRoutes(account: Account, subscriptions: Subscriptions): Route[] {
+  const { customers, paymentMethods } = account.objects;
+  const isLive = (one: Stripe.Customer | Stripe.DeletedCustomer): one is Stripe.Customer => !one.deleted;
+  return [
+    route('POST', '/v1/customers', fields, ({ email, name, description, metadata }) => {
+      const given = {
+        email: email ?? null,
+        name: name ?? null,
+        description: description ?? null,
+        metadata: metadata ?? {},
+      };
+      const customer = customers.add(newCustomer(account, given));
+      account.emit('customer.created', customer);
+      return customer;
+    }),
+    route('GET', '/v1/customers', { ...listing, email: text.optional() }, ({ email, ...asked }) => {
+      const live = customers.all().filter(isLive);
+      return page(
+        live.filter((one) => email === undefined || one.email === email),
+        '/v1/customers',
+        asked,
+      );
+    }),
+    // A deleted customer is still there to be seen as deleted.
+    route('GET', '/v1/customers/:id', {}, (_, id) => customers.get(id)),
+    route('POST', '/v1/customers/:id', fields, ({ metadata, ...changes }, id) => {
+      const customer = account.customer(id);
+      const merged = metadata && { metadata: mergeMetadata(customer.metadata, metadata) };
+      account.change('customer.updated', customer, { ...changes, ...merged });
+      return customer;
+    }),
+    route('DELETE', '/v1/customers/:id', {}, (_, id) => {
+      const customer = account.customer(id);
+      subscriptions.endAllOf(id);
+      customers.add({ id, object: 'customer', deleted: true });
+      account.emit('customer.deleted', customer);
+      return customers.get(id);
+    }),
+    route(
+      'GET',
+      '/v1/customers/:id/payment_methods',
+      { ...listing, type: z.literal('card').optional() },
+      (asked, id) => {
+        account.customer(id);
+        return page(methodsOf(account, id), `/v1/customers/${id}/payment_methods`, asked);
+      },
+    ),
+    route('GET', '/v1/payment_methods', { ...listing, customer: text, type: z.literal('card').optional() }, (asked) => {
+      account.customer(asked.customer, 'customer');
+      return page(methodsOf(account, asked.customer), '/v1/payment_methods', asked);
+    }),
+    route('GET', '/v1/payment_methods/:id', {}, (_, id) => paymentMethods.get(id)),
+  ];
+}
+
+function methodsOf(account: Account, customer: string): Stripe.PaymentMethod[] {
+  return account.objects.paymentMethods.where((one) => idOrNull(one.customer) === customer);
+}
+
+/** A key that is set to nothing goes; the others stay. https://docs.stripe.com/api/metadata */
+export function mergeMetadata(before: Stripe.Metadata, given: Stripe.Metadata): Stripe.Metadata {
+  return Object.fromEntries(Object.entries({ ...before, ...given }).filter(([, value]) => value !== ''));
+}

@@ -1,0 +1,107 @@
+import Stripe from 'stripe';
+import { type Account, idOf } from '../account.js';
+import { type Recurrence } from '../billing/periods.js';
+
+export interface NewProduct {
+  readonly id?: string;
+  readonly name: string;
+  readonly active: boolean;
+  readonly description: string | null;
+  readonly metadata: Stripe.Metadata;
+}
+
+export function product(account: Account, { id = account.id('prod', 14), ...given }: NewProduct): Stripe.Product {
+  return {
+    id,
+    object: 'product',
+    created: account.now(),
+    default_price: null,
+    images: [],
+    livemode: account.livemode,
+    marketing_features: [],
+    package_dimensions: null,
+    shippable: null,
+    statement_descriptor: null,
+    tax_code: null,
+    tax_details: null,
+    type: 'service',
+    unit_label: null,
+    updated: account.now(),
+    url: null,
+    ...given,
+  };
+}
+
+export interface NewPrice {
+  readonly product: string;
+  readonly currency: string;
+  readonly unitAmount: number;
+  readonly every: Recurrence | null;
+  readonly active: boolean;
+  readonly lookupKey: string | null;
+  readonly nickname: string | null;
+  readonly metadata: Stripe.Metadata;
+}
+
+export function price(account: Account, given: NewPrice): Stripe.Price {
+  const { every } = given;
+  return {
+    id: account.id('price'),
+    object: 'price',
+    active: given.active,
+    billing_scheme: 'per_unit',
+    created: account.now(),
+    currency: given.currency,
+    custom_unit_amount: null,
+    livemode: account.livemode,
+    lookup_key: given.lookupKey,
+    metadata: given.metadata,
+    nickname: given.nickname,
+    product: given.product,
+    recurring: every && {
+      interval: every.interval,
+      interval_count: every.count,
+      meter: null,
+      trial_period_days: null,
+      usage_type: 'licensed',
+    },
+    tax_behavior: 'unspecified',
+    tiers_mode: null,
+    transform_quantity: null,
+    type: every ? 'recurring' : 'one_time',
+    unit_amount: given.unitAmount,
+    unit_amount_decimal: Stripe.Decimal.from(given.unitAmount),
+  };
+}
+
+/** How often a recurring price recurs. */
+export function recurrenceOf({ id, recurring }: Stripe.Price): Recurrence {
+  if (!recurring) throw new Error(`${id} does not recur.`);
+  return { interval: recurring.interval as Recurrence['interval'], count: recurring.interval_count };
+}
+
+/** The same price as the API called it before, which subscription items still show. */
+export function plan(price: Stripe.Price): Stripe.Plan {
+  const { interval, count } = recurrenceOf(price);
+  return {
+    id: price.id,
+    object: 'plan',
+    active: price.active,
+    amount: price.unit_amount,
+    amount_decimal: price.unit_amount_decimal,
+    billing_scheme: 'per_unit',
+    created: price.created,
+    currency: price.currency,
+    interval,
+    interval_count: count,
+    livemode: price.livemode,
+    metadata: price.metadata,
+    meter: null,
+    nickname: price.nickname,
+    product: idOf(price.product),
+    tiers_mode: null,
+    transform_usage: null,
+    trial_period_days: null,
+    usage_type: 'licensed',
+  };
+}

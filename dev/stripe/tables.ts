@@ -1,0 +1,42 @@
+import { missing } from './errors.js';
+
+/** Objects of one kind by id, oldest first. */
+export class Table<T extends { readonly id: string }> {
+  private readonly rows: Map<string, T>;
+
+  constructor(
+    /** As error messages name it. */
+    readonly kind: string,
+    rows: readonly T[] = [],
+  ) {
+    this.rows = new Map(rows.map((row) => [row.id, row]));
+  }
+
+  add(row: T): T {
+    this.rows.set(row.id, row);
+    return row;
+  }
+
+  find(id: string): T | undefined {
+    return this.rows.get(id);
+  }
+
+  /** @throws {ApiError} resource_missing; `param` is what named it, when that was not the path. */
+  get(id: string, param?: string): T {
+    const row = this.rows.get(id);
+    if (!row) throw missing(this.kind, id, param);
+    return row;
+  }
+
+  delete(id: string): void {
+    this.rows.delete(id);
+  }
+
+  all(): T[] {
+    return [...this.rows.values()];
+  }
+
+  where(holds: (row: T) => boolean): T[] {
+    return this.all().filter(holds);
+  }
+}
