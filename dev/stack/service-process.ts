@@ -34,7 +34,10 @@ export async function startService(
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const lines: string[] = [];
-  const ended = once(child, 'exit').then(() => undefined);
+  // Whoever started it may end without having stopped it: by an uncaught error, or `process.exit`.
+  const abandon = () => child.kill('SIGKILL');
+  process.once('exit', abandon);
+  const ended = once(child, 'exit').then(() => void process.off('exit', abandon));
   const port = await servingPort(child, lines, ended, echo);
   const end = async (signal: NodeJS.Signals) => {
     child.kill(signal);

@@ -1,0 +1,109 @@
+/** What a frame towards a store says. */
+export interface Request {
+  /** The statement or command, when the frame names one. */
+  readonly text?: string;
+  /** One answer will come for it. */
+  readonly asks: boolean;
+}
+
+/** As much of a protocol as is needed to stop at a statement. One for each connection: it remembers. */
+export interface Protocol {
+  /** The length of the first frame of these bytes, undefined while it is not whole. */
+  requestLength(bytes: Buffer): number | undefined;
+  answerLength(bytes: Buffer): number | undefined;
+  read(frame: Buffer): Request;
+  /** Whether this frame, from the store, is the last of an answer. */
+  endsAnswer(frame: Buffer): boolean;
+}
+
+/** PostgreSQL's messages: a letter, then the length of what follows it (protocol 3.0, "Message Formats"). */
+export function postgres(): Protocol {
+  const statements = new Map<string, string>();
+  let started = false;
+  const message = (bytes: Buffer) => whole(bytes, bytes.length < 5 ? undefined : 1 + bytes.readInt32BE(1));
+  return {
+    // The first message, which starts the session, has no letter.
+    requestLength: (bytes) =>
+      started ? message(bytes) : whole(bytes, bytes.length < 4 ? undefined : bytes.readInt32BE(0)),
+    answerLength: message,
+    read: (frame) => {
+      if (!started) {
+        started = true;
+        return { asks: true };
+      }
+      const [first = '', second = ''] = frame.subarray(5).toString('utf8').split('\0');
+      switch (frame.toString('latin1', 0, 1)) {
+        case 'Q':
+          return { text: first, asks: true };
+        case 'P': // Parse: the statement's name, its text
+          statements.set(first, second);
+          return { text: second, asks: false };
+        case 'B': // Bind: the portal's name, the statement's
+          return { text: statements.get(second), asks: false };
+        case 'S': // Sync, which ReadyForQuery answers
+          return { asks: true };
+        default:
+          return { asks: false };
+      }
+    },
+    endsAnswer: (frame) => frame.toString('latin1', 0, 1) === 'Z',
+  };
+}
+
+/** RESP, versions 2 and 3: commands are arrays of strings; every command has one answer. */
+export function redis(): Protocol {
+  const length = (bytes: Buffer) => respEnd(bytes, 0);
+  return {
+    requestLength: length,
+    answerLength: length,
+    read: (frame) => ({ text: commandOf(frame), asks: true }),
+    // What Redis pushes by itself answers nothing.
+    endsAnswer: (frame) => kindOf(frame, 0) !== '>',
+  };
+}
+
+/** HTTP/1.1 as our clients speak it: one request at a time on a connection. A frame is what came in one piece. */
+export function http(): Protocol {
+  return {
+    requestLength: (bytes) => bytes.length,
+    answerLength: (bytes) => bytes.length,
+    read: (frame) => {
+      const line = /^[A-Z]+ \S+ HTTP\/1\.1/.exec(frame.toString('latin1', 0, 200))?.[0];
+      return { text: line, asks: line !== undefined };
+    },
+    endsAnswer: (frame) => frame.toString('latin1', 0, 9) === 'HTTP/1.1 ',
+  };
+}
+
+function whole(bytes: Buffer, length: number | undefined): number | undefined {
+  return length === undefined || bytes.length < length ? undefined : length;
+}
+
+/** Where the value that begins at `start` ends. */
+function respEnd(bytes: Buffer, start: number): number | undefined {
+  const lineEnd = bytes.indexOf('\r\n', start);
+  if (lineEnd < 0) return undefined;
+  const kind = kindOf(bytes, start);
+  const count = Number(bytes.toString('latin1', start + 1, lineEnd));
+  let end = lineEnd + 2;
+  if ('$!='.includes(kind)) return count < 0 ? end : whole(bytes, end + count + 2);
+  const items = '*~>'.includes(kind) ? count : kind === '%' ? 2 * count : 0;
+  for (let item = 0; item < items; item += 1) {
+    const next = respEnd(bytes, end);
+    if (next === undefined) return undefined;
+    end = next;
+  }
+  return end;
+}
+
+function kindOf(bytes: Buffer, start: number): string {
+  return bytes.toString('latin1', start, start + 1);
+}
+
+function commandOf(frame: Buffer): string {
+  const lines = frame.toString('latin1').split('\r\n');
+  return lines
+    .filter((_, index) => index % 2 === 0 && index > 0)
+    .join(' ')
+    .trim();
+}
