@@ -5,6 +5,7 @@ import { type CommonConfig } from '../config/index.js';
 import { AppError } from './app-error.js';
 import { observeRequests } from './http-metrics.js';
 import { sendProblem } from './problem.filter.js';
+import { limitTime } from './request-timeout.js';
 import { refuseUnreadable, unreadable } from './unreadable.js';
 
 /** Given to Nest's `@RouteConfig` by the few handlers that differ from the rest. */
@@ -44,11 +45,11 @@ export async function prepareFastify(app: NestFastifyApplication, config: Common
   fastify.addHook('onRoute', (route) => {
     const settings = (route.config ?? {}) as RouteSettings;
     if (settings.bodyLimit !== undefined) route.bodyLimit = settings.bodyLimit;
-    if (settings.stream !== true) route.handlerTimeout = config.requestTimeoutS * 1000;
     routes.add(route);
   });
   fastify.addHook('onRequest', async (request, reply) => refuseWrongMethod(routes, request, reply));
   observeRequests(fastify);
+  limitTime(fastify, config.requestTimeoutS * 1000);
   closeConnectionsWhenLeaving(fastify);
   await app.register(helmet, {
     contentSecurityPolicy: { directives: { 'script-src': ["'self'", "'unsafe-inline'"] } },

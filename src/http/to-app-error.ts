@@ -29,12 +29,16 @@ export function toAppError(error: unknown): AppError | undefined {
 export function isStoreOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code, meta, name } = error as ForeignError;
-  if (name === 'PrismaClientInitializationError') return true;
+  if (name === 'PrismaClientInitializationError' || wordsOfTheDriver.test(error.message)) return true;
   const codes = [code, meta?.code, meta?.driverAdapterError?.cause?.code].filter((value) => typeof value === 'string');
   return codes.some((value) =>
     /^(P1\d{3}|P2024|P2028|08\w{3}|53\w{3}|57P\w{2}|40001|40P01|ECONN\w+|EPIPE|ETIMEDOUT)$/.test(value),
   );
 }
+
+/** What the driver (pg and pg-pool) says when a connection is not to be had, or is lost or silent: these have no code. */
+const wordsOfTheDriver =
+  /^(timeout exceeded when trying to connect|timeout expired|Query read timeout|Connection terminated.*|Client .* is not queryable)$/;
 
 function storeOutage(): AppError {
   return new AppError('unavailable', 'A store does not answer. Nothing was lost; try again.', {
@@ -54,12 +58,6 @@ function fromFramework(error: ForeignError): AppError | undefined {
       );
     case 404:
       return new AppError('not_found', 'No endpoint has this path. The reference is at /docs.');
-    case 503:
-      return error.code === 'FST_ERR_HANDLER_TIMEOUT'
-        ? new AppError('request_timeout', 'The answer was not ready in time. Try again.', {
-            headers: { 'retry-after': '1' },
-          })
-        : undefined;
     case 400:
       return new AppError('malformed_body', 'The request cannot be read: expected a well-formed JSON document.');
     default:

@@ -3,6 +3,11 @@ import { PrismaPg } from '@prisma/adapter-pg';
 /** Named statements are planned once per connection; more texts than this (never seen) go unnamed. */
 const mostStatements = 1_000;
 
+const statementTimeoutMs = 30_000;
+
+/** A server that is gone without a word answers nothing, so nothing else would end the wait, or give the connection back. */
+const silenceMs = statementTimeoutMs + 5_000;
+
 /**
  * PostgreSQL through Prisma's driver adapter, with one prepared statement per SQL text (twice the rate of unnamed ones)
  * and the side's own schema as the only one it looks in.
@@ -15,7 +20,8 @@ export function postgresAdapter(connectionString: string, schema: string): Prism
       max: 10,
       connectionTimeoutMillis: 2_000,
       idleTimeoutMillis: 60_000,
-      options: `-c search_path=${schema} -c statement_timeout=30000 -c timezone=UTC`,
+      query_timeout: silenceMs,
+      options: `-c search_path=${schema} -c statement_timeout=${statementTimeoutMs} -c timezone=UTC`,
       application_name: schema,
     },
     {
