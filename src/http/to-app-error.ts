@@ -7,7 +7,7 @@ interface ForeignError {
   readonly message: string;
   readonly meta?: {
     readonly code?: unknown;
-    readonly driverAdapterError?: { readonly cause?: { readonly code?: unknown } };
+    readonly driverAdapterError?: { readonly cause?: { readonly code?: unknown; readonly kind?: unknown } };
   };
   readonly getStatus?: () => number;
 }
@@ -30,7 +30,9 @@ export function isStoreOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code, meta, name } = error as ForeignError;
   if (name === 'PrismaClientInitializationError' || wordsOfTheDriver.test(error.message)) return true;
-  const codes = [code, meta?.code, meta?.driverAdapterError?.cause?.code].filter((value) => typeof value === 'string');
+  const { cause } = meta?.driverAdapterError ?? {};
+  if (kindsOfTheAdapter.has(cause?.kind)) return true;
+  const codes = [code, meta?.code, cause?.code].filter((value) => typeof value === 'string');
   return codes.some((value) =>
     /^(P1\d{3}|P2024|P2028|08\w{3}|53\w{3}|57P\w{2}|40001|40P01|ECONN\w+|EPIPE|ETIMEDOUT)$/.test(value),
   );
@@ -39,6 +41,15 @@ export function isStoreOutage(error: unknown): boolean {
 /** What the driver (pg and pg-pool) says when a connection is not to be had, or is lost or silent: these have no code. */
 const wordsOfTheDriver =
   /^(timeout exceeded when trying to connect|timeout expired|Query read timeout|Connection terminated.*|Client .* is not queryable)$/;
+
+/** What Prisma's adapter makes of socket errors, SQLSTATE 53300 and 40001 in a raw query: these have a kind instead. */
+const kindsOfTheAdapter: ReadonlySet<unknown> = new Set([
+  'ConnectionClosed',
+  'DatabaseNotReachable',
+  'SocketTimeout',
+  'TooManyConnections',
+  'TransactionWriteConflict',
+]);
 
 function storeOutage(): AppError {
   return new AppError('unavailable', 'A store does not answer. Nothing was lost; try again.', {

@@ -37,10 +37,11 @@ afterAll(() => anonymizer.stop());
 
 const reused = { status: 409, code: 'token_reused' };
 const thief = () => anonymizer.redeem({ ...request, public_key: wireguardKey() });
-const keyless = () => {
+const withoutKey = () => {
   const { public_key: _, ...rest } = request;
-  return anonymizer.redeem(rest);
+  return rest;
 };
+const keyless = () => anonymizer.redeem(withoutKey());
 const bytesOf = (text: string) => Buffer.from(text, 'base64url');
 const spentKey = () => `spent:${tokenHashOf(bytesOf(request.token)).toString('hex')}`;
 
@@ -55,7 +56,7 @@ async function leaveMark(): Promise<void> {
 /** Step 6 and no further: the service's own row, on a node that says nothing, which the service could not take back. */
 async function leaveMarkAndPendingRow(): Promise<void> {
   await anonymizer.setStatus(silent, 'healthy');
-  await anonymizer.setStatus(good, 'unhealthy');
+  await anonymizer.setStatus(good, 'draining');
   await query(
     anonymizer.stack.ownerUrl,
     `CREATE FUNCTION network.spare() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
@@ -73,11 +74,11 @@ async function leaveMarkAndPendingRow(): Promise<void> {
 const forgetMark = async () => void (await anonymizer.redis.del(spentKey()));
 
 async function leaveActiveRow(): Promise<void> {
-  expect((await anonymizer.redeem(request)).status).toBe(200);
+  expect((await anonymizer.connect(request)).status).toBe(200);
 }
 
 async function leaveEndedRow(): Promise<void> {
-  const { connection_secret = '' } = await anonymizer.redeem(request);
+  const { connection_secret = '' } = await anonymizer.connect(request);
   await anonymizer.disconnect(connection_secret);
   await expect.poll(async () => (await anonymizer.traces(request)).row?.status).toBe('ended');
 }
@@ -95,11 +96,11 @@ describe('after a kill that left', () => {
     await leave();
     expect(await thief()).toMatchObject(reused);
     expect(await keyless()).toMatchObject(reused);
-    const answer = await anonymizer.redeem(request);
+    const answer = await anonymizer.connect(request);
     expect(answer).toMatchObject({ status: 200, server_public_key: good.publicKey, public_key: request.public_key });
     expect(await thief()).toMatchObject(reused);
     expect(await keyless()).toMatchObject(reused);
-    expect(await anonymizer.redeem(request)).toMatchObject({ status: 200, connection_id: answer.connection_id });
+    expect(await anonymizer.connect(request)).toMatchObject({ status: 200, connection_id: answer.connection_id });
     const installed = (await good.driver.list()).filter(({ publicKey }) => publicKey === request.public_key);
     expect(installed).toHaveLength(1);
   });
@@ -121,14 +122,14 @@ describe('a pending row that a kill has left', () => {
     await leaveMarkAndPendingRow();
     const { id = '', revision = 0 } = (await anonymizer.traces(request)).row ?? {};
     expect(await anonymizer.acknowledge(silent, { connection_id: id, revision })).toBe(true);
-    expect(await anonymizer.redeem(request)).toMatchObject({ status: 200, server_public_key: silent.publicKey });
+    expect(await anonymizer.connect(request)).toMatchObject({ status: 200, server_public_key: silent.publicKey });
   });
 
   it('is its client’s although Redis was flushed and a thief’s mark came first', async () => {
     await leaveMarkAndPendingRow();
     await anonymizer.redis.set(spentKey(), 'the fingerprint of somebody else');
     expect(await thief()).toMatchObject(reused);
-    expect(await anonymizer.redeem(request)).toMatchObject({ status: 200, public_key: request.public_key });
+    expect(await anonymizer.connect(request)).toMatchObject({ status: 200, public_key: request.public_key });
   });
 
   it('leaves no mark of a thief behind, whose kill could then cost the client its token', async () => {
@@ -148,11 +149,11 @@ describe('without a public_key', () => {
 
   it('an orderly failure does not', async () => {
     await anonymizer.setStatus(silent, 'healthy');
-    await anonymizer.setStatus(good, 'unhealthy');
+    await anonymizer.setStatus(good, 'draining');
     expect(await keyless()).toMatchObject({ status: 503, code: 'no_capacity' });
     expect(await anonymizer.traces(request)).toEqual({ mark: undefined, row: undefined });
     await anonymizer.setStatus(silent, 'unhealthy');
     await anonymizer.setStatus(good, 'healthy');
-    expect((await keyless()).status).toBe(200);
+    expect((await anonymizer.connect(withoutKey())).status).toBe(200);
   });
 });

@@ -41,11 +41,11 @@ describe('without room the token is not spent', () => {
     expect(answer.headers.get('retry-after')).toBe('10');
     expect(await anonymizer.traces(request)).toEqual(untouched);
     await anonymizer.addNode();
-    expect((await anonymizer.redeem({ ...request, public_key: wireguardKey() })).status).toBe(200);
+    expect((await anonymizer.connect({ ...request, public_key: wireguardKey() })).status).toBe(200);
   });
 
   it.each(['unhealthy', 'draining', 'retired'] as const)('a node that is %s', async (status) => {
-    const node = await anonymizer.addNode();
+    const node = await anonymizer.addSilentNode();
     await anonymizer.setStatus(node, status);
     expect(await anonymizer.redeem(request)).toMatchObject(noCapacity);
     expect(await anonymizer.traces(request)).toEqual(untouched);
@@ -53,7 +53,7 @@ describe('without room the token is not spent', () => {
 
   it('every place taken, whether this process knows it or only the database', async () => {
     await anonymizer.addNode({ capacity: 1 });
-    expect((await anonymizer.redeem(request)).status).toBe(200);
+    expect((await anonymizer.connect(request)).status).toBe(200);
     const late = await anonymizer.request();
     expect(await anonymizer.redeem(late)).toMatchObject(noCapacity);
     // As in a replica that has given none of the places itself.
@@ -65,13 +65,19 @@ describe('without room the token is not spent', () => {
   it('a node is never given more than it takes, and nobody else pays', async () => {
     const { id } = await anonymizer.addNode({ capacity: 5 });
     const requests = await Promise.all(Array.from({ length: 12 }, () => anonymizer.request()));
-    const answers = await Promise.all(requests.map((each) => anonymizer.redeem(each)));
-    expect(answers.filter(({ status }) => status === 200).length).toBeLessThanOrEqual(5);
-    for (const [n, { status }] of answers.entries()) {
-      if (status !== 200) expect(await anonymizer.traces(requests[n] ?? request)).toEqual(untouched);
+    await Promise.all(requests.map((each) => anonymizer.redeem(each)));
+    // What a busy node was too late for was taken back, and the next attempt finds the place.
+    for (let served = 0; served < 5;) {
+      directory.reportLive(new Map());
+      const answers = await Promise.all(requests.map((each) => anonymizer.redeem(each)));
+      served = answers.filter(({ status }) => status === 200).length;
+      expect(answers.filter(({ status }) => status !== 200 && status !== 503)).toEqual([]);
+      expect(served).toBeLessThanOrEqual(5);
     }
-    const retries = await Promise.all(requests.map((each) => anonymizer.redeem(each)));
-    expect(retries.filter(({ status }) => status === 200)).toHaveLength(5);
+    for (const each of requests) {
+      const { row, ...traces } = await anonymizer.traces(each);
+      if (row === undefined) expect(traces).toEqual({ mark: undefined });
+    }
     const slots = (await anonymizer.rows()).filter(({ node_id }) => node_id === id).map(({ slot }) => slot);
     expect(slots.sort()).toEqual([1, 2, 3, 4, 5]);
   });
@@ -80,18 +86,18 @@ describe('without room the token is not spent', () => {
 describe('a full node', () => {
   it('is passed over for the other one drawn', async () => {
     const full = await anonymizer.addNode({ capacity: 1 });
-    expect((await anonymizer.redeem(request)).server_public_key).toBe(full.publicKey);
+    expect((await anonymizer.connect(request)).server_public_key).toBe(full.publicKey);
     const other = await anonymizer.addNode();
     await makeBusy(other);
     directory.reportLive(new Map());
-    const next = await anonymizer.redeem(await anonymizer.request());
+    const next = await anonymizer.connect(await anonymizer.request());
     expect(next).toMatchObject({ status: 200, server_public_key: other.publicKey });
   });
 
   it('still answers whom it serves', async () => {
     await anonymizer.addNode({ capacity: 1 });
-    const first = await anonymizer.redeem(request);
-    expect((await anonymizer.redeem(request)).connection_id).toBe(first.connection_id);
+    const first = await anonymizer.connect(request);
+    expect((await anonymizer.connect(request)).connection_id).toBe(first.connection_id);
     expect(await anonymizer.redeem({ ...request, public_key: wireguardKey() })).toMatchObject({ code: 'token_reused' });
   });
 });
@@ -99,10 +105,10 @@ describe('a full node', () => {
 describe('a location that is no longer offered', () => {
   it('still answers whom it serves, and nobody else', async () => {
     await anonymizer.addNode();
-    const first = await anonymizer.redeem(request);
+    const first = await anonymizer.connect(request);
     await anonymizer.service.app.get(Locations, { strict: false }).setEnabled('de-frankfurt', false);
     await anonymizer.refresh();
-    expect((await anonymizer.redeem(request)).connection_id).toBe(first.connection_id);
+    expect((await anonymizer.connect(request)).connection_id).toBe(first.connection_id);
     expect(await anonymizer.redeem(await anonymizer.request())).toMatchObject({ code: 'unknown_location' });
     await anonymizer.service.app.get(Locations, { strict: false }).setEnabled('de-frankfurt', true);
     await anonymizer.refresh();
@@ -119,7 +125,7 @@ describe('a node that does not acknowledge', () => {
     expect(await anonymizer.traces(request)).toEqual(untouched);
     await anonymizer.setStatus(silent, 'unhealthy');
     await anonymizer.addNode();
-    expect((await anonymizer.redeem({ ...request, public_key: wireguardKey() })).status).toBe(200);
+    expect((await anonymizer.connect({ ...request, public_key: wireguardKey() })).status).toBe(200);
   });
 
   it('loses the connection to another node, with another preshared key', async () => {

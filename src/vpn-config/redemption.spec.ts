@@ -37,7 +37,7 @@ function members({ headers: _, ...answer }: Answer): Omit<Answer, 'headers'> {
 
 describe('a good token', () => {
   it('becomes a connection that its node has, that shows its status, and that ends', async () => {
-    const answer = await anonymizer.redeem(request);
+    const answer = await anonymizer.connect(request);
     expect(answer).toMatchObject({ status: 200, server_public_key: frankfurt.publicKey, location: 'de-frankfurt' });
     expect(answer.headers.get('cache-control')).toBe('no-store');
     expect(await frankfurt.driver.list()).toContainEqual({
@@ -52,7 +52,7 @@ describe('a good token', () => {
   });
 
   it('is answered as data and as text, and they say the same', async () => {
-    const answer = await anonymizer.redeem(request);
+    const answer = await anonymizer.connect(request);
     const text = answer.wireguard_conf ?? '';
     expect(parseWireguardConf(text)).toEqual({
       interface: { addresses: answer.addresses, dns: answer.dns, mtu: answer.mtu },
@@ -70,7 +70,7 @@ describe('a good token', () => {
   });
 
   it('lasts at least 24 hours, to a whole hour', async () => {
-    const { expires_at = '' } = await anonymizer.redeem(request);
+    const { expires_at = '' } = await anonymizer.connect(request);
     const left = new Date(expires_at).getTime() - anonymizer.clock.now().getTime();
     expect(left).toBeGreaterThanOrEqual(24 * 3_600_000);
     expect(left).toBeLessThan(25 * 3_600_000);
@@ -82,7 +82,7 @@ describe('a good token', () => {
     ['ads', '10.64.0.3'],
     ['ads_trackers_malware', '10.64.0.4'],
   ])('with dns_blocking %s uses the resolver %s', async (dns_blocking, resolver) => {
-    const answer = await anonymizer.redeem({ ...request, dns_blocking });
+    const answer = await anonymizer.connect({ ...request, dns_blocking });
     expect(answer.dns?.[0]).toBe(resolver);
     expect(answer.wireguard_conf).toContain(`DNS = ${resolver}, `);
   });
@@ -93,7 +93,7 @@ describe('a good token', () => {
     for (const laterMs of [0, 5_000]) {
       anonymizer.clock.advance(laterMs);
       const spent = await anonymizer.request();
-      expect((await anonymizer.redeem(spent)).status).toBe(200);
+      expect((await anonymizer.connect(spent)).status).toBe(200);
       const token = Buffer.from(spent.token, 'base64url');
       const name = `spent:${createHash('sha256').update(token).digest('hex')}`;
       expect(await anonymizer.redis.expiretime(name)).toBe(expectedEnd);
@@ -105,31 +105,31 @@ describe('a good token', () => {
 
 describe('the same client again', () => {
   it('gets the same connection, to the letter', async () => {
-    const first = await anonymizer.redeem(request);
-    const again = await anonymizer.redeem(request);
+    const first = await anonymizer.connect(request);
+    const again = await anonymizer.connect(request);
     expect(members(again)).toEqual(members(first));
     expect(first.status).toBe(200);
   });
 
   it('keeps the resolver it first asked for', async () => {
-    const first = await anonymizer.redeem({ ...request, dns_blocking: 'ads' });
-    expect(members(await anonymizer.redeem({ ...request, dns_blocking: 'none' }))).toEqual(members(first));
+    const first = await anonymizer.connect({ ...request, dns_blocking: 'ads' });
+    expect(members(await anonymizer.connect({ ...request, dns_blocking: 'none' }))).toEqual(members(first));
   });
 
   it('at another location: 409, and its connection stays', async () => {
-    const first = await anonymizer.redeem(request);
-    const elsewhere = await anonymizer.redeem({ ...request, location: 'se-stockholm' });
+    const first = await anonymizer.connect(request);
+    const elsewhere = await anonymizer.connect({ ...request, location: 'se-stockholm' });
     expect(elsewhere).toMatchObject({ status: 409, code: 'location_changed' });
-    expect(members(await anonymizer.redeem(request))).toEqual(members(first));
+    expect(members(await anonymizer.connect(request))).toEqual(members(first));
   });
 
   it('after it has disconnected: 409, while the node drops the peer and afterwards', async () => {
-    const { connection_secret = '', connection_id } = await anonymizer.redeem(request);
+    const { connection_secret = '', connection_id } = await anonymizer.connect(request);
     await anonymizer.disconnect(connection_secret);
-    expect(await anonymizer.redeem(request)).toMatchObject(reused);
+    expect(await anonymizer.connect(request)).toMatchObject(reused);
     const status = async () => (await anonymizer.rows()).find(({ id }) => id === connection_id)?.status;
     await expect.poll(status).toBe('ended');
-    expect(await anonymizer.redeem(request)).toMatchObject(reused);
+    expect(await anonymizer.connect(request)).toMatchObject(reused);
     // No refusal has taken the mark of a token that is spent.
     expect(await marked(request)).toBe(true);
   });
@@ -137,19 +137,19 @@ describe('the same client again', () => {
 
 describe('anybody else with the token', () => {
   it('is refused, with another key, without one, and everywhere', async () => {
-    const first = await anonymizer.redeem(request);
+    const first = await anonymizer.connect(request);
     for (const location of ['de-frankfurt', 'se-stockholm']) {
-      expect(await anonymizer.redeem({ ...request, location, public_key: wireguardKey() })).toMatchObject(reused);
-      expect(await anonymizer.redeem({ ...withoutKey(request), location })).toMatchObject(reused);
+      expect(await anonymizer.connect({ ...request, location, public_key: wireguardKey() })).toMatchObject(reused);
+      expect(await anonymizer.connect({ ...withoutKey(request), location })).toMatchObject(reused);
     }
-    expect(members(await anonymizer.redeem(request))).toEqual(members(first));
+    expect(members(await anonymizer.connect(request))).toEqual(members(first));
     expect(await marked(request)).toBe(true);
   });
 });
 
 describe('without a public_key', () => {
   it('the server makes the pair, tells it once, and keeps no private half', async () => {
-    const answer = await anonymizer.redeem(withoutKey(request));
+    const answer = await anonymizer.connect(withoutKey(request));
     const { private_key = '', public_key = '' } = answer;
     expect(parseWireguardConf(answer.wireguard_conf ?? '').interface.privateKey).toBe(private_key);
     const jwk = (bytes: string) => Buffer.from(bytes, 'base64').toString('base64url');
@@ -162,25 +162,25 @@ describe('without a public_key', () => {
   });
 
   it('a retry cannot be told from a thief: 409', async () => {
-    expect((await anonymizer.redeem(withoutKey(request))).status).toBe(200);
-    expect(await anonymizer.redeem(withoutKey(request))).toMatchObject(reused);
+    expect((await anonymizer.connect(withoutKey(request))).status).toBe(200);
+    expect(await anonymizer.connect(withoutKey(request))).toMatchObject(reused);
   });
 });
 
 describe('a public_key that another connection uses', () => {
   it('is refused, and the token can be spent with a fresh one', async () => {
     const other = await anonymizer.request();
-    await anonymizer.redeem(other);
-    const clash = await anonymizer.redeem({ ...request, public_key: other.public_key });
+    await anonymizer.connect(other);
+    const clash = await anonymizer.connect({ ...request, public_key: other.public_key });
     expect(clash).toMatchObject({ status: 409, code: 'public_key_in_use' });
     expect(await marked(request)).toBe(false);
-    expect((await anonymizer.redeem(request)).status).toBe(200);
+    expect((await anonymizer.connect(request)).status).toBe(200);
   });
 
   it('is called so only while the token is not spent', async () => {
     const other = await anonymizer.request();
-    await Promise.all([anonymizer.redeem(other), anonymizer.redeem(request)]);
-    expect(await anonymizer.redeem({ ...request, public_key: other.public_key })).toMatchObject(reused);
+    await Promise.all([anonymizer.connect(other), anonymizer.connect(request)]);
+    expect(await anonymizer.connect({ ...request, public_key: other.public_key })).toMatchObject(reused);
   });
 });
 

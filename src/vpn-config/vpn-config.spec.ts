@@ -113,7 +113,7 @@ describe('a request that is not as expected', () => {
   it('has spent nothing by all of that', async () => {
     expect(await anonymizer.rows()).toEqual([]);
     expect(await anonymizer.redis.keys('spent:*')).toEqual([]);
-    expect((await anonymizer.redeem(good)).status).toBe(200);
+    expect((await anonymizer.connect(good)).status).toBe(200);
   });
 });
 
@@ -122,8 +122,8 @@ describe('the text of a token', () => {
     const { token, signature, ...rest } = await anonymizer.request();
     // 98 bytes take one "=", 256 take two.
     const padded = { token: `${token}=`, signature: `${signature}==`, ...rest };
-    expect((await anonymizer.redeem(padded)).status).toBe(200);
-    expect((await anonymizer.redeem({ token, signature, ...rest })).status).toBe(200);
+    expect((await anonymizer.connect(padded)).status).toBe(200);
+    expect((await anonymizer.connect({ token, signature, ...rest })).status).toBe(200);
     expect(await anonymizer.redeem({ ...padded, public_key: wireguardKey() })).toMatchObject({ code: 'token_reused' });
   });
 });
@@ -132,9 +132,9 @@ describe('Authorization: PrivateToken', () => {
   it('carries the token instead of the body, and it is the same token', async () => {
     const { token, signature, ...rest } = await anonymizer.request();
     const authorization = `PrivateToken token="${whole({ token, signature })}"`;
-    const first = await anonymizer.redeem(rest, { authorization });
+    const first = await anonymizer.connect(rest, { authorization });
     expect(first.status).toBe(200);
-    expect((await anonymizer.redeem({ token, signature, ...rest })).connection_id).toBe(first.connection_id);
+    expect((await anonymizer.connect({ token, signature, ...rest })).connection_id).toBe(first.connection_id);
   });
 
   it('is refused beside a token in the body, and when it holds none', async () => {
@@ -144,11 +144,11 @@ describe('Authorization: PrivateToken', () => {
     expect(await anonymizer.redeem({ token, signature, ...rest }, { authorization })).toMatchObject(refused);
     expect(await anonymizer.redeem({ signature, ...rest }, { authorization })).toMatchObject(refused);
     expect(await anonymizer.redeem(rest, { authorization: `PrivateToken token="${token}"` })).toMatchObject(refused);
-    expect((await anonymizer.redeem(rest, { authorization })).status).toBe(200);
+    expect((await anonymizer.connect(rest, { authorization })).status).toBe(200);
   });
 
   it('of another scheme is not looked at', async () => {
-    const answer = await anonymizer.redeem(await anonymizer.request(), { authorization: 'Bearer whatever' });
+    const answer = await anonymizer.connect(await anonymizer.request(), { authorization: 'Bearer whatever' });
     expect(answer.status).toBe(200);
   });
 });
@@ -169,7 +169,7 @@ describe('without a token', () => {
     const blindSignature = key.blindSign(Buffer.from(request.blindedMsg));
     const token = await client.finalize(client.deserializeTokenResponse(new Uint8Array(blindSignature)));
     const authorization = new AuthorizationHeader(token).toString();
-    expect((await anonymizer.redeem({ location }, { authorization })).status).toBe(200);
+    expect((await anonymizer.connect({ location }, { authorization })).status).toBe(200);
   });
 
   it('the challenge is what tokens are bound to', async () => {

@@ -1,5 +1,6 @@
 import { blind, challengeDigestOf, finalize, type RedeemedConfig, type VpnToken } from '@vpn-backend/client';
 import { Redis } from 'ioredis';
+import { expect } from 'vitest';
 import { MemoryCredentialStore, MemoryDriver, NodeAgent } from 'vpn-node-agent';
 import { connectionIdOf, tokenHashOf } from '../../src/connection/index.js';
 import { serviceChallenge } from '../../src/crypto/index.js';
@@ -94,7 +95,7 @@ export interface TestAnonymizer {
   addSilentNode(registration?: Record<string, unknown>): Promise<SilentNode>;
   /** Makes the service read the fleet now, rather than within a second. */
   refresh(): Promise<void>;
-  /** As the health check or an operator would; known to the service when it resolves. */
+  /** As the health check or an operator would; known to the service when it resolves. An agent's next pulse heals `unhealthy`. */
   setStatus(node: TestNode, status: NodeStatus): Promise<void>;
   /** Says that a node has this peer; true when that made it active. */
   acknowledge(node: TestNode, placement: Pick<ToldPeer, 'connection_id' | 'revision'>): Promise<boolean>;
@@ -103,6 +104,8 @@ export interface TestAnonymizer {
   /** A fresh token with a fresh key of the client's, for `de-frankfurt`. */
   request(): Promise<RedemptionRequest>;
   redeem(body: object, headers?: Readonly<Record<string, string>>): Promise<Answer>;
+  /** As a patient client: tries again while a busy machine's node is too slow to be waited for, which spends nothing. */
+  connect(body: object, headers?: Readonly<Record<string, string>>): Promise<Answer>;
   status(secret: string): Promise<StatusAnswer>;
   /** @returns the HTTP status */
   disconnect(secret: string): Promise<number>;
@@ -112,6 +115,8 @@ export interface TestAnonymizer {
   traces(request: GoodToken): Promise<Traces>;
   /** Another replica on the same stores and clock. `stop` stops it too. */
   addReplica(env?: Env): Promise<TestApp>;
+  /** The anonymizer alone on the same stores and clock, whose issuer is away. `stop` stops it too. */
+  addCutOff(): Promise<TestApp>;
   stop(): Promise<void>;
 }
 
@@ -126,6 +131,11 @@ export async function startAnonymizer({ env = {}, ...options }: TestAnonymizerOp
   const settings = { ...gatekeeperEnv(stack), ...anonymizerEnv(stack), ...env };
   const service = await startTestApp(settings, clock);
   const replicas = [service];
+  const add = async (environment: Env) => {
+    const replica = await startTestApp(environment, clock);
+    replicas.push(replica);
+    return replica;
+  };
   const agents: NodeAgent[] = [];
   const silent = new AbortController();
   const issuer = service.app.get(IssuerKeysService, { strict: false });
@@ -183,6 +193,7 @@ export async function startAnonymizer({ env = {}, ...options }: TestAnonymizerOp
     mint,
     request: async () => ({ ...(await mint()), location: 'de-frankfurt', public_key: wireguardKey() }),
     redeem: (body, headers) => redeemAt(service.url, body, headers),
+    connect: (body, headers) => connectAt(service.url, body, headers),
     status: async (secret) => {
       const response = await fetch(`${service.url}/vpn/connection`, { headers: bearer(secret) });
       return { ...((await response.json()) as object), http: response.status };
@@ -202,10 +213,10 @@ export async function startAnonymizer({ env = {}, ...options }: TestAnonymizerOp
       ]);
       return { mark: mark ?? undefined, row };
     },
-    addReplica: async (changes = {}) => {
-      const replica = await startTestApp({ ...settings, ...changes }, clock);
-      replicas.push(replica);
-      return replica;
+    addReplica: (changes = {}) => add({ ...settings, ...changes }),
+    addCutOff: () => {
+      const role = { SERVICE_ROLE: 'anonymizer', ISSUER_DIRECTORY_URL: 'http://127.0.0.1:9/' };
+      return add({ ...anonymizerEnv(stack), ...role });
     },
     stop: async () => {
       silent.abort();
@@ -230,6 +241,27 @@ export async function redeemAt(
   });
   const { status: _status, ...members } = (await response.json()) as Record<string, unknown>;
   return { ...members, status: response.status, headers: response.headers };
+}
+
+async function connectAt(...request: Parameters<typeof redeemAt>): Promise<Answer> {
+  const answer = await redeemAt(...request);
+  return answer.status === 503 ? connectAt(...request) : answer;
+}
+
+/**
+ * Redeems all at once, at these replicas in turn. A node that was waited for in vain makes a 503, which spends nothing: then
+ * all try again, and whoever was served before must be told the same.
+ */
+export async function race(
+  replicas: readonly TestApp[],
+  bodies: readonly object[],
+  before: readonly Answer[] = [],
+): Promise<Answer[]> {
+  const answers = await Promise.all(bodies.map((body, n) => redeemAt(replicas[n % replicas.length]?.url ?? '', body)));
+  for (const [n, { status, connection_id }] of before.entries()) {
+    if (status === 200) expect(answers[n]).toMatchObject({ status, connection_id });
+  }
+  return answers.some(({ status }) => status === 503) ? race(replicas, bodies, answers) : answers;
 }
 
 /** Starts an agent for a node that is enrolled; resolves once it has had its first list. */
