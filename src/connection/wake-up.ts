@@ -26,7 +26,11 @@ export class WakeUp<Mark> {
     while (this.marked.size > 0) {
       const marks = this.marked;
       this.marked = new Set();
-      await this.job(marks).catch(this.onFailure);
+      try {
+        await this.job(marks);
+      } catch (error) {
+        this.onFailure(error);
+      }
     }
     // In the same turn as the last look, so that no mark falls in between.
     this.running = undefined;
