@@ -8,7 +8,8 @@ const pollMs = 100;
 
 interface Waiting {
   readonly placement: Placement;
-  readonly settle: (active: boolean) => void;
+  /** Several requests of one client may wait for the same placement. */
+  readonly waiters: Set<() => void>;
 }
 
 /**
@@ -38,26 +39,30 @@ export class AckWaiter {
 
   /** Resolves to true as soon as the placement is active, to false when it is not within so many milliseconds. */
   async isActiveWithin(milliseconds: number, placement: Placement): Promise<boolean> {
-    const key = keyOf(placement);
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const earlier = this.waiting.get(key);
-    // Two requests of one client may wait for the same placement.
-    const settle = (active: boolean) => {
-      earlier?.settle(active);
-      resolve(active);
-    };
-    this.waiting.set(key, { placement, settle });
+    const wake = () => resolve(true);
+    const entry = this.enter(placement, wake);
     const timer = setTimeout(() => resolve(false), milliseconds);
     try {
       return await promise;
     } finally {
       clearTimeout(timer);
-      if (this.waiting.get(key)?.settle === settle) this.waiting.delete(key);
+      entry.waiters.delete(wake);
+      if (entry.waiters.size === 0) this.waiting.delete(keyOf(placement));
     }
   }
 
+  private enter(placement: Placement, wake: () => void): Waiting {
+    const entry = this.waiting.get(keyOf(placement)) ?? { placement, waiters: new Set() };
+    entry.waiters.add(wake);
+    this.waiting.set(keyOf(placement), entry);
+    return entry;
+  }
+
   private settle(placements: readonly Placement[]): void {
-    for (const placement of placements) this.waiting.get(keyOf(placement))?.settle(true);
+    for (const placement of placements) {
+      for (const wake of this.waiting.get(keyOf(placement))?.waiters ?? []) wake();
+    }
   }
 
   private async poll(): Promise<void> {

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { type INestApplicationContext, Module } from '@nestjs/common';
+import { type INestApplicationContext, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type Clock, ConfigModule, loadConfig } from '../../src/config/index.js';
 import { Background, HealthModule } from '../../src/health/index.js';
@@ -40,12 +40,13 @@ export interface FleetReplica extends WithNodes {
 export async function createFleetReplica(
   stack: Pick<TestStack, 'networkUrl' | 'redisUrl'>,
   clock: Clock,
+  modules: Type[] = [NodesModule],
 ): Promise<FleetReplica> {
   const role = { SERVICE_ROLE: 'anonymizer', ISSUER_DIRECTORY_URL: 'http://127.0.0.1:9/' };
   const config = loadConfig({ ...publicSettings, ...role, ...anonymizerEnv(stack) });
   const platform = [ConfigModule.with(config, clock), LoggerModule.with(config), HealthModule];
 
-  @Module({ imports: [...platform, NetworkPrismaModule, AnonymizerRedisModule, NodesModule] })
+  @Module({ imports: [...platform, NetworkPrismaModule, AnonymizerRedisModule, ...modules] })
   class Replica {}
 
   const app = await NestFactory.createApplicationContext(Replica, { abortOnError: false, logger: false });
