@@ -18,8 +18,8 @@ const closeDelayMs = 10 * 60_000;
  */
 @Injectable()
 export class UsageStatistics {
-  private redemptions = new Map<string, number>();
-  private peaks = new Map<string, number>();
+  /** By day, in milliseconds, and location: what happens before midnight counts to the day before, whenever it is written. */
+  private counted = new Map<number, Map<string, Usage>>();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -35,33 +35,30 @@ export class UsageStatistics {
   }
 
   redeemed(locationId: string): void {
-    this.redemptions.set(locationId, (this.redemptions.get(locationId) ?? 0) + 1);
+    this.count(this.today(), locationId, { redemptions: 1, peak: 0 });
   }
 
   /** @param counts live connections by node */
   seen(counts: ReadonlyMap<string, number>): void {
-    const now = new Map<string, number>();
+    const live = new Map<string, number>();
     for (const [nodeId, count] of counts) {
       const location = this.directory.endpoint(nodeId)?.locationId;
-      if (location !== undefined) now.set(location, (now.get(location) ?? 0) + count);
+      if (location !== undefined) live.set(location, (live.get(location) ?? 0) + count);
     }
-    for (const [location, count] of now) this.peaks.set(location, Math.max(count, this.peaks.get(location) ?? 0));
+    for (const [location, peak] of live) this.count(this.today(), location, { redemptions: 0, peak });
   }
 
   /** Writes what was counted since the last time; what cannot be written is kept for the next. */
   async flush(): Promise<void> {
-    const [redemptions, peaks] = [this.redemptions, this.peaks];
-    [this.redemptions, this.peaks] = [new Map<string, number>(), new Map<string, number>()];
-    const locations = new Set([...redemptions.keys(), ...peaks.keys()]);
-    const usage = new Map<string, Usage>(
-      [...locations].map((id) => [id, { redemptions: redemptions.get(id) ?? 0, peak: peaks.get(id) ?? 0 }]),
-    );
+    const counted = this.counted;
+    this.counted = new Map();
     try {
-      await this.store.add(dayOf(this.clock.now()), usage);
-    } catch (error) {
-      for (const [id, count] of redemptions) this.redemptions.set(id, count + (this.redemptions.get(id) ?? 0));
-      for (const [id, count] of peaks) this.peaks.set(id, Math.max(count, this.peaks.get(id) ?? 0));
-      throw error;
+      for (const [day, usage] of counted) {
+        await this.store.add(new Date(day), usage);
+        counted.delete(day);
+      }
+    } finally {
+      for (const [day, usage] of counted) for (const [location, more] of usage) this.count(day, location, more);
     }
   }
 
@@ -72,6 +69,17 @@ export class UsageStatistics {
   /** Totals of closed days, newest first; "<20" for fewer than 20. */
   async daily(days: number): Promise<DailyUsage[]> {
     return this.store.daily(dayOf(new Date(this.clock.now().getTime() - days * 86_400_000)));
+  }
+
+  private today(): number {
+    return dayOf(this.clock.now()).getTime();
+  }
+
+  private count(day: number, location: string, { redemptions, peak }: Usage): void {
+    const usage = this.counted.get(day) ?? new Map<string, Usage>();
+    const before = usage.get(location) ?? { redemptions: 0, peak: 0 };
+    usage.set(location, { redemptions: before.redemptions + redemptions, peak: Math.max(before.peak, peak) });
+    this.counted.set(day, usage);
   }
 
   private start(): void {
