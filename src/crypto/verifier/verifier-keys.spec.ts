@@ -240,6 +240,24 @@ describe('the verifier’s keys', () => {
     clock.set('2050-01-01T00:00:00Z');
     expect(await count()).toBe(1);
   });
+
+  it('stay as long as the tombstone of a spent token is dated by them', async () => {
+    const service = await replica();
+    clock.set('2020-06-10T12:00:00Z');
+    const old = newKey(epochOf(clock.now()));
+    issuer.keys = [old];
+    await service.verifier.poll();
+    const tombstone = `INSERT INTO network."Connection" (id, key_id, status) VALUES (gen_random_uuid(), $1, 'ended')`;
+    await query(stack.networkUrl, tombstone, [old.keyId]);
+    const left = async () => {
+      await service.networkUpkeep.runOnce('verifier-keys');
+      return query(stack.networkUrl, 'SELECT 1 FROM network."VerifierKey"');
+    };
+    clock.set(noon);
+    expect(await left()).toHaveLength(1);
+    await query(stack.networkUrl, 'DELETE FROM network."Connection"');
+    expect(await left()).toHaveLength(0);
+  });
 });
 
 describe('a denied key', () => {

@@ -45,10 +45,15 @@ export class VerifierKeysStore {
     return count > 0;
   }
 
-  /** Drops what is long over, by our clock and the database's: a wrong clock alone deletes nothing. */
+  /**
+   * Drops what is long over, by our clock and the database's: a wrong clock alone deletes nothing. Never before its
+   * tombstones, which nothing else dates.
+   */
   async purge(now: Date): Promise<number> {
     return this.prisma.$executeRaw`
-      DELETE FROM "VerifierKey" WHERE verify_until < least(${now}::timestamptz, now()) - ${keptHours} * interval '1 hour'`;
+      DELETE FROM "VerifierKey" k
+      WHERE verify_until < least(${now}::timestamptz, now()) - ${keptHours} * interval '1 hour'
+        AND NOT EXISTS (SELECT FROM "Connection" c WHERE c.key_id = k.key_id)`;
   }
 }
 
