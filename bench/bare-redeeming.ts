@@ -158,7 +158,7 @@ class BareRedeeming {
   }
 
   async peers(id: string): Promise<object> {
-    const { rows } = await this.#query<PeerRow>('peers', [id, new Date()]);
+    const { rows } = await this.#query<PeerRow>('peers', [id, 0, new Date(), 60_000]);
     return { complete: true, peers: rows.map((row) => this.#describe(row)) };
   }
 

@@ -147,7 +147,7 @@ async function bareConfiguration(
       acknowledge: await statementOf(OutboxStore, (store) => store.acknowledgeAdded('', [{ id: '', revision: 1 }])),
       node: await statementOf(NodeStore, (store) => store.find('')),
       pulse: await statementOf(NodeStore, (store) => store.pulse('', 0, now)),
-      peers: await statementOf(OutboxStore, (store) => store.peersOf('', now)),
+      peers: await statementOf(OutboxStore, (store) => store.peersOf('', now, 0, 0)),
     },
     nodes,
     location,

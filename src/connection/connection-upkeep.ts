@@ -22,6 +22,8 @@ const liveConnections = new Gauge({ name: 'connections_live', help: 'Connections
 @Injectable()
 export class ConnectionUpkeep {
   private timer: NodeJS.Timeout | undefined;
+  private counting: Promise<void> = Promise.resolve();
+  private stopped = false;
 
   constructor(
     private readonly store: LifecycleStore,
@@ -37,7 +39,7 @@ export class ConnectionUpkeep {
     upkeep.every('connection-expiry', expireSeconds, () => this.expire());
     upkeep.every('connection-clean-up', cleanUpSeconds, () => this.cleanUp());
     upkeep.every('connection-purge', purgeSeconds, async () => void (await this.store.purge()));
-    background.add({ start: () => this.keepCounting(), stop: () => clearTimeout(this.timer) });
+    background.add({ start: () => this.keepCounting(), stop: () => this.stop() });
   }
 
   /** Ends everything whose hour has come. */
@@ -46,10 +48,13 @@ export class ConnectionUpkeep {
     while ((await this.store.expire(now, expireBatch)) === expireBatch);
   }
 
-  /** Ends what no node serves any more: those of nodes lost for ten minutes, and those of retired ones. */
+  /**
+   * Ends what no node serves any more: those of nodes lost for ten minutes, and those of retired ones. Draining alone ends
+   * nothing: the node keeps what it has.
+   */
   async cleanUp(): Promise<void> {
     const lost = await this.health.lostNodes(this.clock.now());
-    const ended = await this.store.endOnLostNodes(lost);
+    const ended = await this.store.endOnNodes(lost);
     if (ended > 0) this.logger.warn('connections_of_lost_nodes_ended', { count: ended });
     this.signals.nodesChanged(...(await this.store.endOnRetiredNodes()));
   }
@@ -63,7 +68,15 @@ export class ConnectionUpkeep {
   }
 
   private async keepCounting(): Promise<void> {
-    await this.count().catch((error: unknown) => this.logger.error('connections_not_counted', error));
+    this.counting = this.count().catch((error: unknown) => this.logger.error('connections_not_counted', error));
+    await this.counting;
+    if (this.stopped) return;
     this.timer = setTimeout(() => void this.keepCounting(), countMs).unref();
+  }
+
+  private async stop(): Promise<void> {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    await this.counting;
   }
 }

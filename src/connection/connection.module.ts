@@ -9,6 +9,7 @@ import { ConnectionUpkeep } from './connection-upkeep.js';
 import { LifecycleStore } from './lifecycle.store.js';
 import { OutboxStore } from './outbox.store.js';
 import { PeerFeed } from './peer-feed.js';
+import { PeerLists } from './peer-lists.js';
 import { PeerSignals } from './peer-signals.js';
 import { PeersController } from './peers.controller.js';
 import { PeersService } from './peers.service.js';
@@ -28,6 +29,7 @@ import { UsageStore } from './usage.store.js';
     LifecycleStore,
     OutboxStore,
     PeerFeed,
+    PeerLists,
     PeerSignals,
     PeersService,
     Placements,

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { Clock } from '../config/index.js';
 import { AppError } from '../http/index.js';
-import { NodeDirectory } from '../nodes/index.js';
 import { type ConnectionStatusView } from './connection.schema.js';
 import { secretHashOf } from './connection-secrets.js';
 import { LifecycleStore } from './lifecycle.store.js';
@@ -11,18 +11,17 @@ import { PeerSignals } from './peer-signals.js';
 export class ConnectionService {
   constructor(
     private readonly store: LifecycleStore,
-    private readonly directory: NodeDirectory,
     private readonly signals: PeerSignals,
+    private readonly clock: Clock,
   ) {}
 
   /** @throws {AppError} `connection_secret_missing`; `connection_not_found` when the secret opens nothing, or nothing any more */
   async status(secret: string | undefined): Promise<ConnectionStatusView> {
     if (secret === undefined) throw secretMissing();
-    const connection = await this.store.bySecret(secretHashOf(secret));
+    const connection = await this.store.bySecret(secretHashOf(secret), this.clock.now());
     if (connection === undefined) throw notFound();
-    const { id, status, nodeId, expiresAt } = connection;
-    const location = this.directory.endpoint(nodeId)?.locationId ?? '';
-    return { connection_id: id, status, location, expires_at: expiresAt.toISOString() };
+    const { id, status, locationId, expiresAt } = connection;
+    return { connection_id: id, status, location: locationId, expires_at: expiresAt.toISOString() };
   }
 
   /**
@@ -32,7 +31,7 @@ export class ConnectionService {
    */
   async disconnect(secret: string | undefined): Promise<void> {
     if (secret === undefined) throw secretMissing();
-    const nodeId = await this.store.disconnect(secretHashOf(secret));
+    const nodeId = await this.store.disconnect(secretHashOf(secret), this.clock.now());
     if (nodeId === undefined) throw notFound();
     this.signals.nodesChanged(nodeId);
   }

@@ -5,7 +5,7 @@ import { type ConnectionStatus, NetworkPrisma } from '../prisma/network/index.js
 export interface ConnectionView {
   readonly id: string;
   readonly status: Exclude<ConnectionStatus, 'ended'>;
-  readonly nodeId: string;
+  readonly locationId: string;
   readonly expiresAt: Date;
 }
 
@@ -14,10 +14,12 @@ export interface ConnectionView {
 export class LifecycleStore {
   constructor(private readonly prisma: NetworkPrisma) {}
 
-  async bySecret(secretHash: Uint8Array): Promise<ConnectionView | undefined> {
+  /** Undefined when no connection has this secret, or when its hour has come and nobody has swept it up yet. */
+  async bySecret(secretHash: Uint8Array, now: Date): Promise<ConnectionView | undefined> {
     const [row] = await this.prisma.$queryRaw<ConnectionView[]>`
-      SELECT id, status::text AS status, node_id AS "nodeId", expires_at AS "expiresAt"
-      FROM "Connection" WHERE secret_hash = ${Buffer.from(secretHash)}`;
+      SELECT c.id, c.status::text AS status, n.location_id AS "locationId", c.expires_at AS "expiresAt"
+      FROM "Connection" c JOIN "Node" n ON n.id = c.node_id
+      WHERE c.secret_hash = ${Buffer.from(secretHash)} AND c.expires_at > ${now}`;
     return row;
   }
 
@@ -26,38 +28,68 @@ export class LifecycleStore {
    *
    * @returns its node, which has to drop the peer; undefined when no live connection has this secret
    */
-  async disconnect(secretHash: Uint8Array): Promise<string | undefined> {
+  async disconnect(secretHash: Uint8Array, now: Date): Promise<string | undefined> {
     const [row] = await this.prisma.$queryRaw<{ nodeId: string }[]>`
-      UPDATE "Connection" SET status = 'ending' WHERE secret_hash = ${Buffer.from(secretHash)}
+      UPDATE "Connection" SET status = 'ending' WHERE secret_hash = ${Buffer.from(secretHash)} AND expires_at > ${now}
       RETURNING node_id AS "nodeId"`;
     return row?.nodeId;
   }
 
-  /** Ends what has reached its hour. The node drops the peer by its own clock; at most so many rows at a time. */
+  /**
+   * Ends what has reached its hour, at most so many rows at a time; the node drops the peer by its own clock. A pending
+   * connection was never answered for, so it goes without a tombstone: its token may still be spent.
+   *
+   * @returns how many rows this was
+   */
   async expire(now: Date, most: number): Promise<number> {
-    return this.prisma.$executeRaw`
-      UPDATE "Connection"
-      SET status = 'ended', node_id = NULL, slot = NULL, public_key = NULL, salt = NULL, secret_key_id = NULL,
-          secret_hash = NULL, dns_blocking = NULL, started_on = NULL, expires_at = NULL
-      WHERE id IN (
-        SELECT id FROM "Connection" WHERE expires_at <= ${now} AND status <> 'ended' LIMIT ${most} FOR UPDATE SKIP LOCKED
-      )`;
+    const [count] = await this.prisma.$queryRaw<{ rows: number }[]>`
+      WITH due AS MATERIALIZED (
+        SELECT id, status FROM "Connection" WHERE expires_at <= ${now} AND status <> 'ended'
+        LIMIT ${most} FOR UPDATE SKIP LOCKED
+      ), released AS (
+        DELETE FROM "Connection" c USING due d WHERE c.id = d.id AND d.status = 'pending'
+      ), ended AS (
+        UPDATE "Connection" c
+        SET status = 'ended', node_id = NULL, slot = NULL, public_key = NULL, salt = NULL, secret_key_id = NULL,
+            secret_hash = NULL, dns_blocking = NULL, started_on = NULL, expires_at = NULL
+        FROM due d WHERE c.id = d.id AND d.status <> 'pending'
+      )
+      SELECT count(*)::int AS rows FROM due`;
+    return count?.rows ?? 0;
   }
 
-  /** Begins the end of what lost nodes were serving. A pending connection can still move when its client asks again. */
-  async endOnLostNodes(nodeIds: readonly string[]): Promise<number> {
+  /**
+   * Begins the end of what lost nodes were serving. What is still pending there was never answered for and goes as if it
+   * had never been: its client's next attempt gets another node.
+   *
+   * @returns how many connections this began to end
+   */
+  async endOnNodes(nodeIds: readonly string[]): Promise<number> {
     if (nodeIds.length === 0) return 0;
     return this.prisma.$executeRaw`
+      WITH released AS (
+        DELETE FROM "Connection" WHERE node_id = ANY(${nodeIds}::uuid[]) AND status = 'pending'
+      )
       UPDATE "Connection" SET status = 'ending' WHERE node_id = ANY(${nodeIds}::uuid[]) AND status = 'active'`;
   }
 
-  /** Begins the end of what retired nodes serve. */
+  /**
+   * The same for nodes that an operator has retired.
+   *
+   * @returns the nodes that have peers to drop
+   */
   async endOnRetiredNodes(): Promise<string[]> {
     const rows = await this.prisma.$queryRaw<{ nodeId: string }[]>`
-      UPDATE "Connection" c SET status = 'ending' FROM "Node" n
-      WHERE n.status = 'retired' AND c.node_id = n.id AND c.status = 'active'
-      RETURNING c.node_id AS "nodeId"`;
-    return [...new Set(rows.map(({ nodeId }) => nodeId))];
+      WITH retired AS (
+        SELECT id FROM "Node" WHERE status = 'retired'
+      ), released AS (
+        DELETE FROM "Connection" c USING retired r WHERE c.node_id = r.id AND c.status = 'pending'
+      ), ending AS (
+        UPDATE "Connection" c SET status = 'ending' FROM retired r WHERE c.node_id = r.id AND c.status = 'active'
+        RETURNING c.node_id
+      )
+      SELECT DISTINCT node_id AS "nodeId" FROM ending`;
+    return rows.map(({ nodeId }) => nodeId);
   }
 
   /**

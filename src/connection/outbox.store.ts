@@ -24,31 +24,44 @@ export interface PeerRow extends Placement {
 export class OutboxStore {
   constructor(private readonly prisma: NetworkPrisma) {}
 
-  /** What these nodes have still to apply. */
-  async outstanding(nodeIds: readonly string[], now: Date): Promise<PeerRow[]> {
+  /**
+   * What these nodes have still to apply, at most so much for each: a node with tens of thousands of peers to remove hears
+   * of the next as it acknowledges the first. What is to be added, and somebody waits for, comes first. A retired node only
+   * removes.
+   */
+  async outstanding(nodeIds: readonly string[], now: Date, mostOfEach: number): Promise<PeerRow[]> {
     return this.prisma.$queryRaw<PeerRow[]>`
-      SELECT id, revision, node_id AS "nodeId", status::text AS status, slot, public_key AS "publicKey", salt,
-             secret_key_id AS "secretKeyId", dns_blocking::text AS "dnsBlocking", expires_at AS "expiresAt"
-      FROM "Connection"
-      WHERE node_id = ANY(${nodeIds}::uuid[]) AND status IN ('pending', 'ending') AND expires_at > ${now}`;
+      SELECT c.* FROM "Node" n CROSS JOIN LATERAL (
+        SELECT id, revision, node_id AS "nodeId", status::text AS status, slot, public_key AS "publicKey", salt,
+               secret_key_id AS "secretKeyId", dns_blocking::text AS "dnsBlocking", expires_at AS "expiresAt"
+        FROM "Connection"
+        WHERE node_id = n.id AND status IN ('pending', 'ending') AND expires_at > ${now}
+          AND (status = 'ending' OR n.status <> 'retired')
+        ORDER BY "Connection".status LIMIT ${mostOfEach}
+      ) c WHERE n.id = ANY(${nodeIds}::uuid[])`;
   }
 
-  /** Every peer that a node shall have. */
-  async peersOf(nodeId: string, now: Date): Promise<PeerRow[]> {
+  /** What a node shall have, in the order of slots, from after one of them; none for a retired node. */
+  async peersOf(nodeId: string, now: Date, afterSlot: number, most: number): Promise<PeerRow[]> {
     return this.prisma.$queryRaw<PeerRow[]>`
-      SELECT id, revision, node_id AS "nodeId", status::text AS status, slot, public_key AS "publicKey", salt,
+      SELECT c.id, revision, node_id AS "nodeId", c.status::text AS status, slot, c.public_key AS "publicKey", salt,
              secret_key_id AS "secretKeyId", dns_blocking::text AS "dnsBlocking", expires_at AS "expiresAt"
-      FROM "Connection"
-      WHERE node_id = ${nodeId}::uuid AND status IN ('pending', 'active') AND expires_at > ${now}`;
+      FROM "Connection" c JOIN "Node" n ON n.id = c.node_id AND n.status <> 'retired'
+      WHERE node_id = ${nodeId}::uuid AND slot > ${afterSlot} AND c.status IN ('pending', 'active') AND expires_at > ${now}
+      ORDER BY slot LIMIT ${most}`;
   }
 
-  /** The node has these peers. Only its own, only this placement, only once: exactly one of racing transitions wins. */
+  /**
+   * The node has these peers. Only its own, only this placement, only once: exactly one of racing transitions wins. A
+   * retired node confirms nothing.
+   */
   async acknowledgeAdded(nodeId: string, placements: readonly Placement[]): Promise<Placement[]> {
     if (placements.length === 0) return [];
     return this.prisma.$queryRaw<Placement[]>`
       UPDATE "Connection" c SET status = 'active'
-      FROM unnest(${ids(placements)}::uuid[], ${revisions(placements)}::int[]) AS a(id, revision)
+      FROM unnest(${ids(placements)}::uuid[], ${revisions(placements)}::int[]) AS a(id, revision), "Node" n
       WHERE c.id = a.id AND c.revision = a.revision AND c.node_id = ${nodeId}::uuid AND c.status = 'pending'
+        AND n.id = c.node_id AND n.status <> 'retired'
       RETURNING c.id, c.revision`;
   }
 

@@ -4,17 +4,19 @@ import { Gauge } from 'prom-client';
 import { Clock } from '../config/index.js';
 import { Background } from '../health/index.js';
 import { AnonymizerLogger } from '../logger/index.js';
-import { NodeDirectory } from '../nodes/index.js';
-import { OutboxStore, type PeerRow } from './outbox.store.js';
+import { type AuthenticatedNode, NodeAuthenticator, NodeDirectory } from '../nodes/index.js';
+import { OutboxStore } from './outbox.store.js';
+import { PeerLists } from './peer-lists.js';
 import { PeerSignals } from './peer-signals.js';
 import { PeerStream } from './peer-stream.js';
-import { describePeer, describeRemoval } from './peers.schema.js';
-import { ConnectionSecrets } from './connection-secrets.js';
 import { WakeUp } from './wake-up.js';
 
 const pollMs = 250;
-const heartbeatMs = 15_000;
-const forgetAfterMs = 60_000;
+const beatMs = 15_000;
+/** Of one node at a time. */
+const mostRows = 1_000;
+/** Streams of one node: the connection that it has lost and we have not yet, and the one it came back with. */
+const mostStreams = 3;
 
 const streams = new Gauge({ name: 'peer_streams', help: 'Nodes that follow this process.' });
 
@@ -28,7 +30,7 @@ export class PeerFeed {
   private readonly streams = new Map<string, Set<PeerStream>>();
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly wakeUp = new WakeUp<string>(
-    (nodeIds) => this.tell([...nodeIds].filter((id) => this.streams.has(id))),
+    (nodeIds) => this.tell(nodeIds),
     (error) => this.failed(error),
   );
   private failing = false;
@@ -36,77 +38,83 @@ export class PeerFeed {
 
   constructor(
     private readonly outbox: OutboxStore,
-    private readonly secrets: ConnectionSecrets,
+    private readonly lists: PeerLists,
+    private readonly authenticator: NodeAuthenticator,
+    private readonly directory: NodeDirectory,
     private readonly clock: Clock,
     private readonly logger: AnonymizerLogger,
     signals: PeerSignals,
-    directory: NodeDirectory,
     background: Background,
   ) {
     signals.onNodesChanged((nodeIds) => this.wakeUp.mark(...nodeIds));
-    directory.onStatusChange((nodeId, status) => {
-      if (status === 'draining' || status === 'retired') this.each((stream) => stream.drain(), nodeId);
-    });
+    directory.onStatusChange((nodeId) => this.heed(nodeId));
     background.add({ start: () => this.start(), drain: () => this.closeAll(), stop: () => this.stop() });
   }
 
-  /** Serves one node until either side ends: a snapshot first, then what changes. */
-  async follow(nodeId: string, draining: boolean, response: ServerResponse): Promise<void> {
-    if (this.leaving) {
-      response.destroy();
-      return;
-    }
-    const stream = new PeerStream(nodeId, response);
+  /** Serves one node until either side ends: a snapshot first, then what changes. Never rejects. */
+  async follow(node: AuthenticatedNode, response: ServerResponse): Promise<void> {
+    const stream = new PeerStream(node, response);
+    if (this.leaving || response.destroyed) return stream.drop();
     this.add(stream);
     response.once('close', () => this.remove(stream));
-    stream.begin();
+    // The operator's word may have come after the node was let in and before it was among the streams.
+    if (node.status === 'draining' || node.status === 'retired') stream.drain();
+    else this.heed(node.id);
     try {
-      stream.snapshot(await this.peersOf(nodeId));
-      if (draining) stream.drain();
-      this.wakeUp.mark(nodeId);
+      await stream.snapshot(this.lists.json(node.id));
+      this.wakeUp.mark(node.id);
     } catch (error) {
       // An error is never an empty list: the node keeps what it has and comes back.
-      response.destroy();
-      this.failed(error);
+      stream.drop();
+      if (!isReaderGone(error)) this.failed(error);
     }
   }
 
-  /** Every peer that a node shall have, as the protocol describes it. */
-  async peersOf(nodeId: string): Promise<object[]> {
-    const rows = await this.outbox.peersOf(nodeId, this.clock.now());
-    return rows.map((row) => this.describe(row)).filter((peer) => peer !== undefined);
+  /**
+   * Every 15 s: shows each stream that it lives, drops the readers that do not, and ends the streams of nodes that would not
+   * be let in any more. A rotated credential so ends what was opened with the old one; a retired node may come back, and is
+   * told of nothing but what it has to remove.
+   */
+  async beat(): Promise<void> {
+    const all = [...this.streams.values()].flatMap((group) => [...group]);
+    for (const stream of all) stream.beat(this.clock.now().getTime());
+    if (all.length === 0) return;
+    const trusted = await this.authenticator.stillTrusted(all.map(({ node }) => node));
+    for (const stream of all) if (!trusted.has(stream.node)) stream.close();
   }
 
-  private describe(row: PeerRow): object | undefined {
-    if (row.status === 'ending') return describeRemoval(row);
-    const presharedKey = this.secrets.presharedKey(row.id, row.salt, row.secretKeyId);
-    return presharedKey && describePeer(row, presharedKey);
-  }
-
-  private async tell(nodeIds: readonly string[]): Promise<void> {
-    if (nodeIds.length === 0) return;
+  private async tell(nodeIds: Iterable<string>): Promise<void> {
+    // Only streams that are open before the rows are read: a snapshot read after them could be overtaken by older news.
+    const open = this.of(nodeIds).filter((stream) => stream.isOpen);
+    if (open.length === 0) return;
     const now = this.clock.now();
-    const byNode = Map.groupBy(await this.outbox.outstanding(nodeIds, now), (row) => row.nodeId);
+    const rows = await this.outbox.outstanding([...new Set(open.map(({ node }) => node.id))], now, mostRows);
     this.failing = false;
-    for (const [nodeId, rows] of byNode) {
-      this.each((stream) => stream.say(rows, now.getTime(), (row) => this.describe(row)), nodeId);
+    const byNode = Map.groupBy(rows, (row) => row.nodeId);
+    for (const stream of open) {
+      stream.say(byNode.get(stream.node.id) ?? [], now.getTime(), (row) => this.lists.describe(row));
+    }
+  }
+
+  /** What an operator has said of a node. */
+  private heed(nodeId: string): void {
+    const status = this.directory.endpoint(nodeId)?.status;
+    for (const stream of this.of([nodeId])) {
+      if (status === 'draining') stream.drain();
+      if (status === 'retired' && stream.node.status !== 'retired') stream.close();
     }
   }
 
   private start(): void {
     this.timers.push(
       setInterval(() => this.wakeUp.mark(...this.streams.keys()), pollMs),
-      setInterval(() => this.each((stream) => stream.heartbeat()), heartbeatMs),
-      setInterval(
-        () => this.each((stream) => stream.forgetBefore(this.clock.now().getTime() - forgetAfterMs)),
-        forgetAfterMs,
-      ),
+      setInterval(() => void this.beat().catch((error: unknown) => this.failed(error)), beatMs),
     );
   }
 
   private closeAll(): void {
     this.leaving = true;
-    this.each((stream) => stream.close());
+    for (const stream of this.of(this.streams.keys())) stream.close();
   }
 
   private async stop(): Promise<void> {
@@ -114,21 +122,22 @@ export class PeerFeed {
     await this.wakeUp.idle();
   }
 
-  private each(action: (stream: PeerStream) => void, nodeId?: string): void {
-    const groups = nodeId === undefined ? [...this.streams.values()] : [this.streams.get(nodeId) ?? []];
-    for (const group of groups) for (const stream of group) action(stream);
+  private of(nodeIds: Iterable<string>): PeerStream[] {
+    return [...nodeIds].flatMap((id) => [...(this.streams.get(id) ?? [])]);
   }
 
   private add(stream: PeerStream): void {
-    const group = this.streams.get(stream.nodeId) ?? new Set();
-    this.streams.set(stream.nodeId, group.add(stream));
+    const group = this.streams.get(stream.node.id) ?? new Set();
+    this.streams.set(stream.node.id, group.add(stream));
+    const [oldest] = group;
+    if (group.size > mostStreams) oldest?.drop();
     streams.set(this.streams.size);
   }
 
   private remove(stream: PeerStream): void {
-    const group = this.streams.get(stream.nodeId);
+    const group = this.streams.get(stream.node.id);
     group?.delete(stream);
-    if (group?.size === 0) this.streams.delete(stream.nodeId);
+    if (group?.size === 0) this.streams.delete(stream.node.id);
     streams.set(this.streams.size);
   }
 
@@ -137,3 +146,7 @@ export class PeerFeed {
     this.failing = true;
   }
 }
+
+const isReaderGone = (error: unknown) => error instanceof Error && 'code' in error && gone.has(error.code);
+
+const gone = new Set<unknown>(['ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_WRITE_AFTER_END', 'ECONNRESET', 'EPIPE']);

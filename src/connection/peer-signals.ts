@@ -58,13 +58,26 @@ export class PeerSignals {
   private listen(): void {
     const subscriber = this.redis.subscriber();
     subscriber.on('message', (channel: string, text: string) => {
-      const message = JSON.parse(text) as Message<never>;
-      if (message.from !== this.me) (channel === changedChannel ? this.changed : this.active).tell(message.items);
+      const message = parse(text);
+      if (message === undefined || message.from === this.me) return;
+      (channel === changedChannel ? this.changed : this.active).tell(message.items);
     });
     // Restored by the client when Redis comes back; until then the polls carry on alone.
     subscriber.subscribe(changedChannel, activeChannel).catch(() => undefined);
   }
 }
+
+/** Undefined for what no version of this service says: a listener that throws would end the process. */
+function parse(text: string): Message<never> | undefined {
+  try {
+    const message = JSON.parse(text) as Message<never> | null;
+    return Array.isArray(message?.items) && message.items.every(isNamed) ? message : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const isNamed = (item: unknown) => typeof item === 'string' || (typeof item === 'object' && item !== null);
 
 class Channel<T> {
   readonly listeners: Listener<T>[] = [];

@@ -1,10 +1,11 @@
-import { Body, Controller, Get, Header, Post, Res, UseGuards } from '@nestjs/common';
+import { Body, Controller, Get, Post, Res, UseGuards } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBearerAuth, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
 import { Problems, Returns, type RouteSettings } from '../http/index.js';
 import { type AuthenticatedNode, CurrentNode, NodeGuard } from '../nodes/index.js';
 import { PeerFeed } from './peer-feed.js';
+import { PeerLists } from './peer-lists.js';
 import { acknowledged, acknowledgements, type Acknowledgements, peerList } from './peers.schema.js';
 import { PeersService } from './peers.service.js';
 
@@ -16,6 +17,7 @@ import { PeersService } from './peers.service.js';
 export class PeersController {
   constructor(
     private readonly feed: PeerFeed,
+    private readonly lists: PeerLists,
     private readonly peers: PeersService,
   ) {}
 
@@ -33,16 +35,17 @@ export class PeersController {
   })
   @Problems('invalid_node_credential', 'rate_limited')
   async events(@CurrentNode() node: AuthenticatedNode, @Res() reply: FastifyReply): Promise<void> {
-    await this.feed.follow(node.id, node.status !== 'healthy' && node.status !== 'unhealthy', reply.hijack().raw);
+    await this.feed.follow(node, reply.hijack().raw);
   }
 
   @Get('peers')
-  @Header('cache-control', 'no-store')
+  @RouteConfig({ stream: true } satisfies RouteSettings)
   @ApiOperation({ summary: 'Everything this node shall have, to compare with what it has' })
   @Returns(200, peerList)
   @Problems('invalid_node_credential', 'rate_limited', 'unavailable')
-  async list(@CurrentNode() node: AuthenticatedNode) {
-    return { complete: true, peers: await this.feed.peersOf(node.id) };
+  async list(@CurrentNode() node: AuthenticatedNode, @Res() reply: FastifyReply): Promise<void> {
+    const list = await this.lists.stream(node.id);
+    void reply.type('application/json').header('cache-control', 'no-store').send(list);
   }
 
   @Post('acks')

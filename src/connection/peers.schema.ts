@@ -34,8 +34,10 @@ export const peer = z.strictObject({
 });
 
 export const peerList = z.strictObject({
-  complete: z.literal(true).describe('Everything: what is not in it, the node shall not have.'),
   peers: z.array(peer),
+  complete: z
+    .boolean()
+    .describe('True: what is not in the list, the node shall not have. False: keep it, the list lacks some.'),
 });
 
 export type Acknowledgements = z.output<typeof acknowledgements>;

@@ -55,13 +55,15 @@ export class Placements {
       unacknowledged.inc({ outcome: 'moved' });
       return active(moved);
     }
-    unacknowledged.inc({ outcome: 'released' });
-    return this.giveUp(moved ?? connection);
+    const end = await this.giveUp(moved ?? connection);
+    unacknowledged.inc({ outcome: end.is === 'active' ? 'late' : end.is });
+    return end;
   }
 
   private async isInstalled(connection: LiveConnection): Promise<boolean> {
     if (connection.status === 'active') return true;
-    if (this.directory.endpoint(connection.nodeId)?.status === 'unhealthy') return false;
+    const status = this.directory.endpoint(connection.nodeId)?.status;
+    if (status === 'unhealthy' || status === 'retired') return false;
     const installed = this.waiter.isActiveWithin(patienceMs, connection);
     this.signals.nodesChanged(connection.nodeId);
     return installed;

@@ -6,12 +6,15 @@ export interface AuthenticatedNode {
   readonly id: string;
   readonly status: NodeStatus;
   readonly locationId: string;
+  /** SHA-256 of the credential that it showed. */
+  readonly credentialHash: Uint8Array;
 }
 
 const recognised = new WeakMap<object, AuthenticatedNode>();
 
-export function rememberNode(request: object, { id, status, locationId }: AuthenticatedNode): void {
-  recognised.set(request, { id, status, locationId });
+export function rememberNode(request: object, node: AuthenticatedNode): void {
+  const { id, status, locationId, credentialHash } = node;
+  recognised.set(request, { id, status, locationId, credentialHash });
 }
 
 /** The node itself, as a parameter of a handler behind `NodeGuard`. */

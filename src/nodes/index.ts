@@ -4,6 +4,7 @@ export { Fleet } from './fleet.js';
 export { type LocationRecord, type NodeEndpoint } from './fleet-snapshot.js';
 export { type NodeReport } from './fleet.store.js';
 export { Locations } from './locations.js';
+export { NodeAuthenticator } from './node-authenticator.js';
 export { NodeDirectory, type StatusListener } from './node-directory.js';
 export { NodeGuard } from './node.guard.js';
 export { NodeHealth } from './node-health.js';

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { type AuthenticatedNode } from './current-node.js';
 import { isNodeId, type NodeIdentity, NodeStore } from './node.store.js';
 import { hashOf, sameHash } from './secret.js';
 
@@ -19,8 +20,23 @@ export class NodeAuthenticator {
       if (node === undefined) return undefined;
       if (sameHash(shown, node.credentialHash)) return node;
       if (!sameHash(shown, node.nextCredentialHash)) return undefined;
-      if (await this.store.promoteCredential(nodeId, shown)) return node;
+      if (await this.store.promoteCredential(nodeId, shown)) return { ...node, credentialHash: shown };
     }
     return undefined;
+  }
+
+  /**
+   * For what outlives a request: which of these nodes may still follow what they were let in to follow, because their
+   * credential is the same and no operator has retired them.
+   */
+  async stillTrusted(nodes: readonly AuthenticatedNode[]): Promise<ReadonlySet<AuthenticatedNode>> {
+    const now = new Map((await this.store.findAll(nodes.map(({ id }) => id))).map((node) => [node.id, node]));
+    return new Set(
+      nodes.filter(({ id, status, credentialHash }) => {
+        const known = now.get(id);
+        if (known === undefined || (known.status === 'retired' && status !== 'retired')) return false;
+        return sameHash(credentialHash, known.credentialHash);
+      }),
+    );
   }
 }

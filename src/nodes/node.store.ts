@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { NetworkPrisma, type NodeStatus } from '../prisma/network/index.js';
+import { NetworkPrisma, type NodeStatus, Prisma } from '../prisma/network/index.js';
 import { type Hash } from './secret.js';
 
 export interface NodeIdentity {
@@ -17,17 +17,23 @@ export function isNodeId(text: string): boolean {
   return uuid.test(text);
 }
 
+const identity = Prisma.sql`
+  SELECT id, location_id AS "locationId", status::text AS status, credential_hash AS "credentialHash",
+    next_credential_hash AS "nextCredentialHash"
+  FROM "Node"`;
+
 /** One node's own row. */
 @Injectable()
 export class NodeStore {
   constructor(private readonly prisma: NetworkPrisma) {}
 
   async find(id: string): Promise<NodeIdentity | undefined> {
-    const [node] = await this.prisma.$queryRaw<NodeIdentity[]>`
-      SELECT id, location_id AS "locationId", status::text AS status, credential_hash AS "credentialHash",
-        next_credential_hash AS "nextCredentialHash"
-      FROM "Node" WHERE id = ${id}::uuid`;
+    const [node] = await this.prisma.$queryRaw<NodeIdentity[]>`${identity} WHERE id = ${id}::uuid`;
     return node;
+  }
+
+  async findAll(ids: readonly string[]): Promise<NodeIdentity[]> {
+    return this.prisma.$queryRaw<NodeIdentity[]>`${identity} WHERE id = ANY(${ids}::uuid[])`;
   }
 
   /** The rotated credential was shown for the first time: it replaces the old one. False when it is not there to be used. */

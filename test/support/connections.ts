@@ -31,7 +31,7 @@ export interface TestConnections {
   readonly stack: TestStack;
   readonly clock: TestClock;
   readonly replica: FleetReplica;
-  get<T>(type: abstract new (...args: never[]) => T): T;
+  readonly get: <T>(type: abstract new (...args: never[]) => T) => T;
   /** Another replica on the same stores and clock. `stop` stops it too. */
   addReplica(): Promise<FleetReplica>;
   /** @returns its id */
@@ -61,7 +61,8 @@ export async function startConnections(): Promise<TestConnections> {
   };
   const replica = await addReplica();
   await addLocation(replica);
-  const sql: TestConnections['sql'] = async (text, values) => (await owner.query(text, values)).rows;
+  const sql: TestConnections['sql'] = async <Row extends pg.QueryResultRow>(text: string, values?: unknown[]) =>
+    (await owner.query<Row>(text, values)).rows;
   const get: TestConnections['get'] = (type) => replica.app.get(type, { strict: false });
   return {
     stack,

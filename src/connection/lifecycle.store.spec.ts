@@ -1,0 +1,175 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { hoursLater, startConnections, type TestConnections } from '../../test/support/connections.js';
+import { type LiveConnection } from './connection.js';
+import { LifecycleStore } from './lifecycle.store.js';
+import { OutboxStore } from './outbox.store.js';
+
+let connections: TestConnections;
+let store: LifecycleStore;
+let outbox: OutboxStore;
+let node: string;
+beforeAll(async () => {
+  connections = await startConnections();
+  store = connections.get(LifecycleStore);
+  outbox = connections.get(OutboxStore);
+});
+beforeEach(async () => {
+  await connections.clear();
+  node = await connections.addNode();
+});
+afterAll(() => connections.stop());
+
+const now = () => connections.clock.now();
+const statusOf = async ({ id }: LiveConnection) => (await connections.row(id))?.status;
+const place = async (status: 'pending' | 'active' | 'ending' = 'pending', hours = 24) => {
+  const secretHash = randomBytes(32);
+  const placed = await connections.place(node, { secretHash, expiresAt: hoursLater(now(), hours) });
+  if (status !== 'pending') await connections.set(placed.id, status);
+  return { ...placed, secretHash };
+};
+
+const erased = {
+  node_id: null,
+  slot: null,
+  public_key: null,
+  salt: null,
+  secret_key_id: null,
+  secret_hash: null,
+  dns_blocking: null,
+  started_on: null,
+  expires_at: null,
+};
+
+describe('a connection', () => {
+  it('is pending, active once its node has it, ending when it disconnects, ended once its node has dropped it', async () => {
+    const placed = await place();
+    expect(await statusOf(placed)).toBe('pending');
+    await outbox.acknowledgeAdded(node, [placed]);
+    expect(await statusOf(placed)).toBe('active');
+    expect(await store.disconnect(placed.secretHash, now())).toBe(node);
+    expect(await statusOf(placed)).toBe('ending');
+    expect(await outbox.acknowledgeRemoved(node, [placed])).toBe(1);
+    expect(await statusOf(placed)).toBe('ended');
+  });
+
+  it('leaves a bare tombstone: nothing but the spend and its key', async () => {
+    const [acknowledged, expired] = [await place('ending'), await place('ending', 0)];
+    await outbox.acknowledgeRemoved(node, [acknowledged]);
+    await store.expire(now(), 10);
+    for (const { id, revision } of [acknowledged, expired]) {
+      const key_id = expect.any(Buffer) as Buffer;
+      expect(await connections.row(id)).toEqual({ id, key_id, revision, status: 'ended', ...erased });
+    }
+  });
+
+  it('keeps its slot until its node has dropped it', async () => {
+    const placed = await place('ending');
+    expect(await connections.row(placed.id)).toMatchObject({ slot: placed.slot, node_id: node });
+  });
+
+  it('is ended by nobody’s word but its own node’s, on this placement, while it is ending', async () => {
+    const other = await connections.addNode();
+    const [ending, active] = [await place('ending'), await place('active')];
+    expect(await outbox.acknowledgeRemoved(other, [ending])).toBe(0);
+    expect(await outbox.acknowledgeRemoved(node, [{ ...ending, revision: ending.revision + 1 }])).toBe(0);
+    expect(await outbox.acknowledgeRemoved(node, [active])).toBe(0);
+    expect([await statusOf(ending), await statusOf(active)]).toEqual(['ending', 'active']);
+    expect(await outbox.acknowledgeRemoved(node, [ending, ending, active])).toBe(1);
+  });
+
+  it('that is ending is not made active by a late acknowledgement', async () => {
+    const ending = await place('ending');
+    expect(await outbox.acknowledgeAdded(node, [ending])).toEqual([]);
+    expect(await statusOf(ending)).toBe('ending');
+  });
+});
+
+describe('a connection secret', () => {
+  it.each(['pending', 'active', 'ending'] as const)(
+    'shows a connection that is %s, and disconnects it',
+    async (status) => {
+      const placed = await place(status);
+      const { id, expiresAt, secretHash } = placed;
+      expect(await store.bySecret(secretHash, now())).toEqual({ id, status, locationId: 'de-frankfurt', expiresAt });
+      expect(await store.disconnect(secretHash, now())).toBe(node);
+      expect(await store.disconnect(secretHash, now())).toBe(node);
+      expect(await statusOf(placed)).toBe('ending');
+    },
+  );
+
+  it('opens nothing when its connection has ended, nor when its hour has come and nobody has swept yet', async () => {
+    const [ended, over] = [await place('ending'), await place('active', 1)];
+    await outbox.acknowledgeRemoved(node, [ended]);
+    for (const [{ secretHash }, time] of [
+      [ended, now()],
+      [over, hoursLater(now(), 1)],
+      [{ secretHash: randomBytes(32) }, now()],
+    ] as const) {
+      expect(await store.bySecret(secretHash, time)).toBeUndefined();
+      expect(await store.disconnect(secretHash, time)).toBeUndefined();
+    }
+    expect(await statusOf(over)).toBe('active');
+  });
+});
+
+describe('expiry', () => {
+  it('ends what has reached its hour, whatever its state, and nothing else', async () => {
+    const [active, ending, later] = [await place('active', 1), await place('ending', 1), await place('active', 2)];
+    connections.clock.advance(3_600_000 - 1);
+    expect(await store.expire(now(), 100)).toBe(0);
+    connections.clock.advance(1);
+    expect(await store.expire(now(), 100)).toBe(2);
+    expect([await statusOf(active), await statusOf(ending), await statusOf(later)]).toEqual([
+      'ended',
+      'ended',
+      'active',
+    ]);
+    expect(await store.expire(now(), 100)).toBe(0);
+  });
+
+  it('lets a pending connection go without a tombstone: its token bought nothing', async () => {
+    const placed = await place('pending', 0);
+    expect(await store.expire(now(), 100)).toBe(1);
+    expect(await connections.row(placed.id)).toBeUndefined();
+  });
+
+  it('takes no more than a batch at a time', async () => {
+    for (let count = 0; count < 7; count += 1) await place(count % 2 ? 'active' : 'pending', 0);
+    const batches = [];
+    for (let batch = 0; batch < 4; batch += 1) batches.push(await store.expire(now(), 3));
+    expect(batches).toEqual([3, 3, 1, 0]);
+  });
+
+  it('by many at once ends each row once, and waits for none that another holds', async () => {
+    for (let count = 0; count < 30; count += 1) await place('active', 0);
+    const ended = await Promise.all(Array.from({ length: 8 }, () => store.expire(now(), 10)));
+    expect(ended.reduce((sum, count) => sum + count)).toBe(30);
+  });
+
+  it('races with the acknowledgement of a pending connection: either a tombstone stays or nobody was told it is active', async () => {
+    for (let round = 0; round < 30; round += 1) {
+      const placed = await place('pending', 0);
+      const [acknowledged] = await Promise.all([outbox.acknowledgeAdded(node, [placed]), store.expire(now(), 100)]);
+      await store.expire(now(), 100);
+      expect(await statusOf(placed)).toBe(acknowledged.length === 1 ? 'ended' : undefined);
+    }
+  });
+});
+
+describe('counting live connections', () => {
+  it('counts by node what holds a place there', async () => {
+    const other = await connections.addNode();
+    await place('active');
+    await place('pending');
+    await place('ending');
+    await connections.place(other);
+    await outbox.acknowledgeRemoved(node, [await place('ending')]);
+    expect(await store.liveByNode()).toEqual(
+      new Map([
+        [node, 3],
+        [other, 1],
+      ]),
+    );
+  });
+});

@@ -1,0 +1,68 @@
+import { type TestNode } from './fleet.js';
+
+/** A peer as nodes are told of it; a removal has the first three. */
+export interface PeerDocument {
+  readonly connection_id: string;
+  readonly revision: number;
+  readonly public_key: string;
+  readonly status?: string;
+  readonly preshared_key?: string;
+  readonly allowed_ips?: string[];
+  readonly dns_blocking?: string;
+  readonly expires_at?: string;
+}
+
+export interface PeerListDocument {
+  readonly peers: PeerDocument[];
+  readonly complete: boolean;
+}
+
+/** What a node's stream has said, and says. */
+export interface EventStream {
+  readonly response: Response;
+  /** The next event of this kind that was not taken yet, waited for if need be. */
+  next(kind: 'snapshot'): Promise<PeerListDocument>;
+  next(kind: 'peer-added' | 'peer-removed'): Promise<PeerDocument>;
+  next(kind: 'drain' | 'heartbeat'): Promise<object>;
+  /** Kinds of events that came and were not taken, in order. */
+  waiting(): string[];
+  /** Resolves when the service has ended the stream: true in order, false when it broke. */
+  readonly ended: Promise<boolean>;
+  close(): void;
+}
+
+/** Follows a node's stream as an agent does, but applies and acknowledges nothing. */
+export async function followEvents(url: string, { id, credential }: TestNode): Promise<EventStream> {
+  const leaving = new AbortController();
+  const headers = { authorization: `Bearer ${credential}`, accept: 'text/event-stream' };
+  const response = await fetch(`${url}/node/${id}/events`, { headers, signal: leaving.signal });
+  const events: { kind: string; data: string }[] = [];
+  let heard = Promise.withResolvers<void>();
+  const read = async () => {
+    const text = new TextDecoder();
+    let rest = '';
+    for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+      const parts = (rest + text.decode(chunk, { stream: true })).split('\n\n');
+      rest = parts.pop() ?? '';
+      for (const part of parts) {
+        const [, kind = '', data = ''] = /^event: (.*)\ndata: (.*)$/.exec(part) ?? [];
+        events.push({ kind, data });
+      }
+      heard.resolve();
+      heard = Promise.withResolvers();
+    }
+  };
+  const ended = read().then(
+    () => true,
+    () => false,
+  );
+  const next = async (kind: string) => {
+    for (;;) {
+      const index = events.findIndex((event) => event.kind === kind);
+      if (index >= 0) return JSON.parse(events.splice(index, 1)[0]?.data ?? '') as never;
+      const over = await Promise.race([heard.promise, ended]);
+      if (over !== undefined) throw new Error(`the stream ended without ${kind}`);
+    }
+  };
+  return { response, next, waiting: () => events.map(({ kind }) => kind), ended, close: () => leaving.abort() };
+}

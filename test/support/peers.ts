@@ -1,0 +1,41 @@
+import { AllocationStore } from '../../src/connection/allocation.store.js';
+import { ConnectionSecrets, type LiveConnection, type WantedConnection } from '../../src/connection/index.js';
+import { PeerSignals } from '../../src/connection/peer-signals.js';
+import { anonymizerEnv, type Env, startTestApp, type TestApp } from './app.js';
+import { wantedConnection } from './connections.js';
+import { addLocation } from './fleet.js';
+import { type TestStack } from './stack.js';
+import { type TestClock } from './test-clock.js';
+
+/** A serving replica of the anonymizer, without an issuer: its connections come from `placeAt`. */
+export async function startReplica(stack: TestStack, clock: TestClock, env: Env = {}): Promise<TestApp> {
+  const role = { SERVICE_ROLE: 'anonymizer', ISSUER_DIRECTORY_URL: 'http://127.0.0.1:9/' };
+  return startTestApp({ ...role, ...anonymizerEnv(stack), ...env }, clock);
+}
+
+/** The first replica, with the location `de-frankfurt`. */
+export async function startFirstReplica(stack: TestStack, clock: TestClock): Promise<TestApp> {
+  const service = await startReplica(stack, clock);
+  await addLocation(service);
+  return service;
+}
+
+export const serviceOf = <T>({ app }: TestApp, type: abstract new (...args: never[]) => T): T =>
+  app.get<T>(type, { strict: false });
+
+/** A connection takes its place on a node, as a redemption at this replica would make it, and nobody waits for it. */
+export async function placeAt(
+  replica: TestApp,
+  nodeId: string,
+  overrides: Partial<WantedConnection> = {},
+): Promise<LiveConnection> {
+  const { currentKeyId } = serviceOf(replica, ConnectionSecrets);
+  const wanted = wantedConnection({ secretKeyId: currentKeyId, ...overrides });
+  const placed = await serviceOf(replica, AllocationStore).allocate(wanted, nodeId, 60_000);
+  if (placed === undefined) throw new Error('the node had no place');
+  serviceOf(replica, PeerSignals).nodesChanged(nodeId);
+  return placed;
+}
+
+/** As a node names a placement. */
+export const placementOf = ({ id, revision }: LiveConnection) => ({ connection_id: id, revision });
