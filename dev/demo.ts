@@ -11,14 +11,15 @@ import { MemoryDriver, NodeAgent } from 'vpn-node-agent';
 import { must, Narrator, short } from './demo/narrator.js';
 import { signUp } from './demo/person.js';
 import { dump, formsOf } from './demo/search.js';
+import { askedToStop } from './stack/asked-to-stop.js';
 import { operatorOf } from './stack/operator.js';
 import { projectId, type Stack, startStack } from './stack/stack.js';
 
 /** `npm run demo`: one person, one anonymous connection, every step shown with what each side learnt from it. */
 
-const places = [
-  { id: 'de-frankfurt', country: 'DE', city: 'Frankfurt', latitude: '50.11', longitude: '8.68' },
-  { id: 'se-stockholm', country: 'SE', city: 'Stockholm', latitude: '59.33', longitude: '18.07' },
+const places: readonly (readonly [id: string, ...options: string[]])[] = [
+  ['de-frankfurt', '--country', 'DE', '--city', 'Frankfurt', '--latitude', '50.11', '--longitude', '8.68'],
+  ['se-stockholm', '--country', 'SE', '--city', 'Stockholm', '--latitude', '59.33', '--longitude', '18.07'],
 ];
 
 interface DemoNode {
@@ -31,20 +32,8 @@ const base64url = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64url'
 /** Two locations, and a node with a real WireGuard key in each, enrolled as an operator would. */
 async function enrolNodes(stack: Stack): Promise<DemoNode[]> {
   const operator = operatorOf(stack.env);
-  const enrol = async ({ id, country, city, latitude, longitude }: (typeof places)[number]): Promise<DemoNode> => {
-    await operator(
-      'locations',
-      'add',
-      id,
-      '--country',
-      country,
-      '--city',
-      city,
-      '--latitude',
-      latitude,
-      '--longitude',
-      longitude,
-    );
+  const enrol = async ([id, ...options]: (typeof places)[number]): Promise<DemoNode> => {
+    await operator('locations', 'add', id, ...options);
     const { token } = await operator<{ token: string }>('enrolment', 'create', id, '--uses', '1');
     const { publicKey } = await generateWireguardKeyPair();
     const driver = new MemoryDriver();
@@ -70,7 +59,7 @@ async function journey(stack: Stack, tell: Narrator, nodes: DemoNode[]): Promise
   const client = createClient({ gatekeeperUrl: url, anonymizerUrl: url, getIdToken: () => person.idToken() });
 
   const subscription = await tell.step('trial', 'Start the trial', () => client.startTrial());
-  tell.knew('gatekeeper', `${person.email} has a trial (${JSON.stringify(subscription['state'])})`);
+  tell.knew('gatekeeper', `${person.email} has a trial until ${String(subscription['until'])}`);
   tell.knew('anonymizer', 'nothing');
 
   const { key, challengeDigest } = await tell.step('directory', 'Compare the issuer keys that both sides publish', () =>
@@ -169,13 +158,23 @@ async function journey(stack: Stack, tell: Narrator, nodes: DemoNode[]): Promise
   });
 }
 
+const introduction = `
+One person, one anonymous connection
+
+The gatekeeper knows people and signs tokens without seeing them. The anonymizer takes a token from nobody in particular and
+knows connections. They share no table, key or log. Below each step: what each of them, the device and the VPN node learnt.
+`;
+
+const conclusion = `
+Every step held, and nothing that either side keeps ties the person to the connection.
+Next: "npm start" keeps this stack running, and README.md shows the API by example.`;
+
 async function main(): Promise<number> {
   const tell = new Narrator();
   const ends: (() => Promise<void>)[] = [];
   let failure: unknown;
   let log = () => '';
-  console.log('\nOne person, one anonymous connection\n');
-  try {
+  const walk = async () => {
     const stack = await tell.step('stack', 'Start PostgreSQL, Redis, a Firebase stand-in and the service', () =>
       startStack(),
     );
@@ -185,6 +184,12 @@ async function main(): Promise<number> {
     log = () => `${stack.service.log()}\n${nodes.map(({ agent }) => JSON.stringify(agent.status())).join('\n')}`;
     ends.push(async () => void (await Promise.all(nodes.map(({ agent }) => agent.stop()))));
     await journey(stack, tell, nodes);
+    console.log(conclusion);
+  };
+  console.log(introduction);
+  try {
+    const interrupted = askedToStop(() => process.exit(130)).then(() => Promise.reject(new Error('Interrupted.')));
+    await Promise.race([walk(), interrupted]);
   } catch (error) {
     failure = error;
     console.error(`\n${error instanceof Error ? error.message : String(error)}\n\nThe service logged:\n${log()}`);
@@ -194,4 +199,5 @@ async function main(): Promise<number> {
   return failure === undefined ? 0 : 1;
 }
 
-process.exitCode = await main();
+// Interrupted, a step may be under way still: what it has started ends with the process.
+process.exit(await main());

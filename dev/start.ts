@@ -1,20 +1,25 @@
-import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { serviceKeys } from '../src/config/index.js';
+import { askedToStop } from './stack/asked-to-stop.js';
 import { type Stack, startStack } from './stack/stack.js';
 
 /** `npm start`: the whole stack in the foreground, its data kept in DATA_DIR, until Ctrl-C. */
 async function main(): Promise<void> {
-  const dataDir = process.env.DATA_DIR ?? '.data';
-  const stop = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  let hurry = (): void => process.exit(130);
+  const asked = askedToStop(() => hurry());
   const stack = await startStack({ dataDir, env: settings(process.env), echo: true });
-  rememberEnvironment(stack, dataDir);
-  console.log(welcome(stack, dataDir));
-  await Promise.race([stop, stack.service.ended]);
-  console.log('Stopping …');
+  // Asked twice, it does not wait for running requests; the stores still end in good order.
+  hurry = () => void stack.service.kill();
+  rememberEnvironment(stack);
+  console.log(welcome(stack));
+  const reason = await Promise.race([asked, stack.service.ended.then(() => 'The service has ended by itself.')]);
+  console.log(reason ?? 'Stopping …');
   await stack.stop();
+  if (reason !== undefined) process.exitCode = 1;
 }
+
+const dataDir = process.env.DATA_DIR || '.data';
 
 const passedOn = new Set([...serviceKeys, 'REDIS_URL', 'IDENTITY_OWNER_DATABASE_URL', 'NETWORK_OWNER_DATABASE_URL']);
 
@@ -24,29 +29,49 @@ function settings(env: NodeJS.ProcessEnv): Record<string, string> {
 }
 
 /** So that `npm run admin` beside this stack finds it. */
-function rememberEnvironment(stack: Stack, dataDir: string): void {
+function rememberEnvironment(stack: Stack): void {
   const lines = Object.entries(stack.env).map(([key, value]) => `${key}=${value}`);
   mkdirSync(dataDir, { recursive: true });
   writeFileSync(join(dataDir, 'service.env'), `${lines.join('\n')}\n`, { mode: 0o600 });
 }
 
-function welcome({ service, firebase, env }: Stack, dataDir: string): string {
+function welcome({ service: { url }, firebase, env }: Stack): string {
+  const role = env.SERVICE_ROLE ?? 'all';
+  const admin = `${dataDir === '.data' ? '' : `DATA_DIR=${dataDir} `}npm run admin --`;
+  const account = `-H 'content-type: application/json' -d '{"email":"ada@example.com","password":"correct horse","returnSecureToken":true}'`;
+  const gatekeeper = `
+  # somebody signs up at Firebase (the stand-in) and shows the idToken of the answer
+  curl -s '${firebase.url}/identitytoolkit.googleapis.com/v1/accounts:signUp?key=any' ${account}
+  curl -s ${url}/subscription -H "authorization: Bearer $ID_TOKEN"
+`;
+  const anonymizer = `
+  # an operator offers a location, and lets a node join
+  ${admin} locations add de-frankfurt --country DE --city Frankfurt --latitude 50.11 --longitude 8.68
+  ${admin} enrolment create de-frankfurt
+  curl -s ${url}/vpn/locations
+`;
   return `
-The service answers at ${service.url}
-  reference   ${service.url}/docs
-  readiness   ${service.url}/health/ready
+The service answers at ${url}${role === 'all' ? '' : ` (${role} alone)`}
+  reference   ${url}/docs
+  readiness   ${url}/health/ready
   metrics     http://127.0.0.1:${env.METRICS_PORT}/metrics
   Firebase    ${firebase.url} (a stand-in: accounts here are nobody's)
   data        ${dataDir}
 
 Try next, in another terminal:
-  curl -s ${service.url}/.well-known/private-token-issuer-directory
-  npm run admin -- locations add de-frankfurt --country DE --city Frankfurt --latitude 50.11 --longitude 8.68
-  npm run admin -- enrolment create de-frankfurt
-  npm run demo        the whole journey, on a stack of its own
+  # the keys that both sides publish, so that nobody can be given a key of their own
+  curl -s ${url}/.well-known/private-token-issuer-directory
+${role === 'anonymizer' ? '' : gatekeeper}${role === 'gatekeeper' ? '' : anonymizer}
+  # the whole journey, on a stack of its own
+  npm run demo
 
 Ctrl-C stops everything.
 `;
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

@@ -7,16 +7,18 @@ async function main(): Promise<void> {
   const config = loadConfig(process.env);
   const app = await createApp(config);
   const logger = app.get(ProcessLogger);
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      logger.info('draining', { signal });
-      setTimeout(() => process.exit(1), config.common.shutdownGraceS * 1000).unref();
-      drain(app).then(
-        () => process.exit(0),
-        () => process.exit(1),
-      );
-    });
-  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => leave(signal));
+  let leaving = false;
+  const leave = (signal: NodeJS.Signals) => {
+    if (leaving) return;
+    leaving = true;
+    logger.info('draining', { signal });
+    setTimeout(() => process.exit(1), config.common.shutdownGraceS * 1000).unref();
+    drain(app).then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  };
   const port = await serve(app, config);
   logger.info('serving', { role: config.common.role, port });
 }
@@ -30,6 +32,8 @@ main().catch((error: unknown) => {
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown error';
+  const { code, port } = error as { code?: string; port?: number };
+  if (code === 'EADDRINUSE') return `port ${port} is in use. Set PORT and METRICS_PORT to free ones.`;
   const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
-  return [error.name, (error as { code?: string }).code ?? '', ...frames.slice(0, 5)].join('\n');
+  return [error.name, code ?? '', ...frames.slice(0, 5)].join('\n');
 }

@@ -6,6 +6,8 @@ export class Narrator {
   /** Runs one step. A step that does not hold ends the journey. */
   async step<T>(name: string, title: string, run: () => Promise<T>): Promise<T> {
     const started = performance.now();
+    // Who watches sees what is going on, not only what has ended.
+    if (process.stdout.isTTY) process.stdout.write(`    … ${title}`);
     try {
       const result = await run();
       this.line('✓', name, title, started);
@@ -25,6 +27,7 @@ export class Narrator {
     const ms = performance.now() - started;
     this.times[name] = Math.round(ms * 10) / 10;
     this.count += 1;
+    if (process.stdout.isTTY) process.stdout.write('\r\u001b[2K');
     console.log(`${String(this.count).padStart(3)} ${mark} ${title.padEnd(66)} ${ms.toFixed(1).padStart(8)} ms`);
   }
 }

@@ -45,8 +45,18 @@ export class DataFolder {
     return new DataFolder(folder, true);
   }
 
-  /** Records a server that this launcher started. */
-  add(server: ProcessIdentity): void {
+  /** Records a process that this launcher started; undefined when it has ended already. */
+  adopt(pid: number): ProcessIdentity | undefined {
+    try {
+      const server = identify(pid);
+      this.add(server);
+      return server;
+    } catch {
+      return undefined;
+    }
+  }
+
+  private add(server: ProcessIdentity): void {
     this.servers = [...this.servers.filter(isAlive), server];
     const draft = join(this.path, `claim.${process.pid}.tmp`);
     writeClaim(draft, this.servers);

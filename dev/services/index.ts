@@ -7,9 +7,15 @@ export { type Postgres, startPostgres } from './postgres.js';
 export { type RedisServer, startRedis } from './redis.js';
 
 export interface Services {
-  /** Connects to PostgreSQL as the superuser. */
+  /**
+   * Connects to PostgreSQL as the superuser.
+   *
+   * @throws {Error} without a PostgreSQL of our own.
+   */
   readonly ownerUrl: string;
   readonly redisUrl: string;
+  /** Records a process that belongs to the stack, so that the next start ends it if this launcher is killed. */
+  adopt(pid: number): void;
   /** Ends both, and removes the data of an ephemeral stack. */
   stop(): Promise<void>;
   killPostgres(): Promise<void>;
@@ -24,10 +30,13 @@ export interface ServicesOptions {
   readonly dataDir?: string;
   /** A Redis that already runs, instead of our own. */
   readonly redisUrl?: string;
+  /** Every database that is needed runs elsewhere: start no PostgreSQL. */
+  readonly withoutPostgres?: boolean;
 }
 
 /** PostgreSQL and Redis on free ports of 127.0.0.1, with all they write in one data folder. */
-export async function startServices({ dataDir, redisUrl }: ServicesOptions = {}): Promise<Services> {
+export async function startServices(options: ServicesOptions = {}): Promise<Services> {
+  const { dataDir, redisUrl, withoutPostgres = false } = options;
   const folder = dataDir === undefined ? await DataFolder.ephemeral() : await DataFolder.claim(dataDir);
   const started: (Postgres | RedisServer)[] = [];
   const stop = async () => {
@@ -37,11 +46,14 @@ export async function startServices({ dataDir, redisUrl }: ServicesOptions = {})
   try {
     const redis = redisUrl === undefined ? await startRedis(folder) : await useRedis(redisUrl);
     started.push(redis);
-    const postgres = await startPostgres(folder);
+    const postgres = withoutPostgres ? nobodysPostgres : await startPostgres(folder);
     started.push(postgres);
     return {
-      ownerUrl: postgres.ownerUrl,
+      get ownerUrl() {
+        return postgres.ownerUrl;
+      },
       redisUrl: redis.redisUrl,
+      adopt: (pid) => folder.adopt(pid),
       stop,
       killPostgres: () => postgres.kill(),
       restartPostgres: () => postgres.restart(),
@@ -54,3 +66,14 @@ export async function startServices({ dataDir, redisUrl }: ServicesOptions = {})
     throw error;
   }
 }
+
+const refusal = 'This launcher runs no PostgreSQL: every database URL was given.';
+
+const nobodysPostgres: Postgres = {
+  get ownerUrl(): string {
+    throw new Error(refusal);
+  },
+  stop: () => Promise.resolve(),
+  kill: () => Promise.reject(new Error(refusal)),
+  restart: () => Promise.reject(new Error(refusal)),
+};

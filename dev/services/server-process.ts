@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type DataFolder } from './data-folder.js';
-import { identify, isAlive, type ProcessIdentity, signal, waitForEnd } from './process-identity.js';
+import { isAlive, type ProcessIdentity, signal, waitForEnd } from './process-identity.js';
 
 export interface ServerSpec {
   readonly name: string;
@@ -50,7 +50,8 @@ export class ServerProcess {
     let failure: string | undefined;
     child.once('error', (error) => (failure = error.message));
     child.once('exit', (code, name) => (failure = `it ended with ${name ?? `code ${code}`}`));
-    if (child.pid !== undefined) this.remember(child.pid);
+    // When it has ended already, 'exit' says how.
+    if (child.pid !== undefined) this.current = this.folder.adopt(child.pid) ?? this.current;
     const deadline = performance.now() + startTimeoutMs;
     for (;;) {
       if (failure !== undefined) throw this.startError(failure);
@@ -90,15 +91,6 @@ export class ServerProcess {
       return child;
     } finally {
       closeSync(log);
-    }
-  }
-
-  private remember(pid: number): void {
-    try {
-      this.current = identify(pid);
-      this.folder.add(this.current);
-    } catch {
-      // It has ended already; 'exit' says how.
     }
   }
 

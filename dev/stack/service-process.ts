@@ -20,6 +20,13 @@ export interface ServiceProcess {
   kill(): Promise<void>;
 }
 
+export interface ServiceProcessOptions {
+  /** Prints what it logs as it comes. */
+  readonly echo?: boolean;
+  /** Told its process id as soon as it has one. */
+  readonly onSpawn?: (pid: number) => void;
+}
+
 /**
  * Starts the service and waits until it answers.
  *
@@ -27,12 +34,15 @@ export interface ServiceProcess {
  */
 export async function startService(
   env: Readonly<Record<string, string>>,
-  { echo = false } = {},
+  { echo = false, onSpawn }: ServiceProcessOptions = {},
 ): Promise<ServiceProcess> {
   const child = spawn(process.execPath, [program], {
     env: { PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // Ctrl-C in a terminal signals its whole group: whoever started the service tells it when.
+    detached: true,
   });
+  if (child.pid !== undefined) onSpawn?.(child.pid);
   const lines: string[] = [];
   // Whoever started it may end without having stopped it: by an uncaught error, or `process.exit`.
   const abandon = () => child.kill('SIGKILL');

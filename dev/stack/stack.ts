@@ -1,4 +1,4 @@
-import { migrate } from '../../src/prisma/migrate/index.js';
+import { migrate, type Side, sides } from '../../src/prisma/migrate/index.js';
 import { type FirebaseStandIn, startFirebaseStandIn } from '../firebase/index.js';
 import { type Services, startServices } from '../services/index.js';
 import { type StackSecrets, stackSecrets } from './secrets.js';
@@ -31,16 +31,27 @@ export async function startStack({ dataDir, env = {}, echo = false }: StackOptio
     for (const end of stops.splice(0).reverse()) await end();
   };
   try {
-    const services = await startServices({ dataDir, redisUrl: env.REDIS_URL });
+    const ours = sidesOf(env).filter((side) => env[databaseUrlOf(side)] === undefined);
+    const services = await startServices({ dataDir, redisUrl: env.REDIS_URL, withoutPostgres: ours.length === 0 });
     stops.push(() => services.stop());
     const firebase = await startFirebaseStandIn({ projectId, dataDir });
     stops.push(() => firebase.close());
     const secrets = stackSecrets(dataDir);
-    const settings = { ...serviceEnv(services, firebase, secrets), ...env };
-    await migrateBoth(services.ownerUrl, settings);
-    const service = await startService(forRole(settings), { echo });
+    const ownDatabases = ours.map((side) => [databaseUrlOf(side), runtimeUrl(services.ownerUrl, side, secrets)]);
+    const settings = {
+      ...serviceEnv(services, firebase, secrets),
+      ...(Object.fromEntries(ownDatabases) as Settings),
+      ...env,
+    };
+    for (const side of sidesOf(settings)) {
+      // Another's is migrated here when its owner's URL is given; else that is npm run db:migrate's, beforehand.
+      const ownerUrl = ours.includes(side) ? services.ownerUrl : settings[`${side.toUpperCase()}_OWNER_DATABASE_URL`];
+      if (ownerUrl) await migrate({ side, ownerUrl, runtimeUrl: settings[databaseUrlOf(side)] ?? '' });
+    }
+    const own = forRole(settings);
+    const service = await startService(own, { echo, onSpawn: (pid) => services.adopt(pid) });
     stops.push(() => service.stop());
-    return { services, firebase, env: settings, service, stop };
+    return { services, firebase, env: own, service, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -55,35 +66,31 @@ function serviceEnv(services: Services, firebase: FirebaseStandIn, secrets: Stac
     METRICS_PORT: '0',
     TOKEN_ISSUER_NAME: 'issuer.vpn.localhost',
     TOKEN_ORIGIN: 'vpn.localhost',
-    IDENTITY_DATABASE_URL: withUser(services.ownerUrl, 'vpn_identity', secrets.identityPassword),
     IDENTITY_REDIS_URL: services.redisUrl,
     IDENTITY_SECRET_KEY: secrets.identitySecretKey,
     ISSUER_KEY_ENCRYPTION_KEY: secrets.issuerKeyEncryptionKey,
     FIREBASE_PROJECT_ID: projectId,
     FIREBASE_STAND_IN: `${firebase.tls.host}:${firebase.tls.port},${firebase.tls.caFile}`,
-    NETWORK_DATABASE_URL: withUser(services.ownerUrl, 'vpn_network', secrets.networkPassword),
     NETWORK_REDIS_URL: services.redisUrl,
     NETWORK_SECRET_KEY: secrets.networkSecretKey,
   };
 }
 
-function withUser(ownerUrl: string, user: string, password: string): string {
-  const url = new URL(ownerUrl);
-  url.username = user;
-  url.password = password;
-  return url.href;
-}
-
 type Settings = Readonly<Record<string, string>>;
 
-/** Migrates our own database, or another whose owner's URL is given; else that is `npm run db:migrate`'s, beforehand. */
-async function migrateBoth(ownerUrl: string, settings: Settings): Promise<void> {
-  for (const side of ['identity', 'network'] as const) {
-    const runtimeUrl = settings[`${side.toUpperCase()}_DATABASE_URL`] ?? '';
-    const isOurs = new URL(runtimeUrl).host === new URL(ownerUrl).host;
-    const owner = isOurs ? ownerUrl : settings[`${side.toUpperCase()}_OWNER_DATABASE_URL`];
-    if (owner !== undefined) await migrate({ side, ownerUrl: owner, runtimeUrl });
-  }
+const databaseUrlOf = (side: Side) => `${side.toUpperCase()}_DATABASE_URL`;
+
+/** Whose databases the role needs. */
+function sidesOf({ SERVICE_ROLE: role }: Settings): readonly Side[] {
+  if (role === 'gatekeeper') return ['identity'];
+  return role === 'anonymizer' ? ['network'] : sides;
+}
+
+function runtimeUrl(ownerUrl: string, side: Side, secrets: StackSecrets): string {
+  const url = new URL(ownerUrl);
+  url.username = `vpn_${side}`;
+  url.password = secrets[`${side}Password`];
+  return url.href;
 }
 
 /** A service of one side is refused the other's secrets: leave them out. Owner URLs are for migrations alone. */

@@ -18,6 +18,18 @@ export interface RouteSettings {
 
 const bodyLimit = 64 * 1024;
 
+/** What the reference at `/docs` needs, all of it from here; nothing else that is served is a page. */
+const directives = {
+  'default-src': ["'none'"],
+  'script-src': ["'self'"],
+  'style-src': ["'self'", "'unsafe-inline'"],
+  'img-src': ["'self'", 'data:'],
+  'connect-src': ["'self'"],
+  'base-uri': ["'none'"],
+  'form-action': ["'none'"],
+  'frame-ancestors': ["'none'"],
+};
+
 export function fastifyAdapter(config: CommonConfig): FastifyAdapter {
   const arrivalMs = config.requestTimeoutS * 1000;
   // Both limits: of two, Node takes the larger for the whole request (its defaults: a minute for the headers, a look every
@@ -52,7 +64,8 @@ export async function prepareFastify(app: NestFastifyApplication, config: Common
   limitTime(fastify, config.requestTimeoutS * 1000);
   closeConnectionsWhenLeaving(fastify);
   await app.register(helmet, {
-    contentSecurityPolicy: { directives: { 'script-src': ["'self'", "'unsafe-inline'"] } },
+    contentSecurityPolicy: { useDefaults: false, directives },
+    frameguard: { action: 'deny' },
   });
   if (config.corsOrigins.length > 0) {
     app.enableCors({

@@ -214,7 +214,11 @@ describe('headers', () => {
       'x-content-type-options': 'nosniff',
       'referrer-policy': 'no-referrer',
       'cache-control': 'no-store',
+      'x-frame-options': 'DENY',
     });
+    // Nothing from other hosts, and no script but those that are served here.
+    expect(headers['content-security-policy']).toMatch(/^default-src 'none';script-src 'self';/);
+    expect(headers['content-security-policy']).not.toMatch(/https?:|\*/);
     expect(headers['strict-transport-security']).toBeDefined();
     expect(headers['x-powered-by']).toBeUndefined();
   });

@@ -4,6 +4,7 @@ import { Counter } from 'prom-client';
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { type Clock } from '../config/index.js';
 import { AppError } from '../http/index.js';
+import { networkOf } from './network-of.js';
 
 const unavailable = new Counter({
   name: 'rate_limit_unavailable_total',
@@ -48,7 +49,7 @@ export class RateLimiter<Kind extends string> {
     const limiter = this.limiters.get(kind);
     if (limiter === undefined) return;
     try {
-      await limiter.consume(this.pseudonym(subject));
+      await limiter.consume(this.pseudonym(kind === 'address' ? networkOf(subject) : subject));
     } catch (refusal) {
       if (!(refusal instanceof RateLimiterRes)) return unavailable.inc();
       const seconds = Math.ceil(refusal.msBeforeNext / 1000);
