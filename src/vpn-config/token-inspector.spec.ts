@@ -116,18 +116,6 @@ describe('a key', () => {
     expect(known).toMatchObject({ status: 401, code: 'invalid_signature' });
   });
 
-  it('verifies to the last millisecond of its time, and not beyond', async () => {
-    const { verifyUntil } = anonymizer.issuer.signingKey();
-    anonymizer.clock.set(new Date(verifyUntil.getTime() - 1));
-    expect((await anonymizer.redeem({ ...good, signature: flipped(good.signature, 9) })).code).toBe(
-      'invalid_signature',
-    );
-    anonymizer.clock.set(verifyUntil);
-    expect(await anonymizer.redeem(good)).toMatchObject({ status: 401, code: 'token_expired' });
-    anonymizer.clock.set(start);
-    expect((await anonymizer.connect(good)).status).toBe(200);
-  });
-
   it('that this side has denied ends at once, and its replacement verifies', async () => {
     const { keyId } = anonymizer.issuer.signingKey();
     await verifier.deny(keyId);
@@ -143,5 +131,18 @@ describe('a key', () => {
     await anonymizer.issuer.retire(anonymizer.issuer.signingKey().keyId);
     await verifier.poll();
     expect(await anonymizer.redeem(good)).toMatchObject({ status: 401, code: 'token_expired' });
+  });
+
+  // Last: while the clock is ahead, upkeep may well erase the key that signs today.
+  it('verifies to the last millisecond of its time, and not beyond', async () => {
+    const { verifyUntil } = anonymizer.issuer.signingKey();
+    anonymizer.clock.set(new Date(verifyUntil.getTime() - 1));
+    expect((await anonymizer.redeem({ ...good, signature: flipped(good.signature, 9) })).code).toBe(
+      'invalid_signature',
+    );
+    anonymizer.clock.set(verifyUntil);
+    expect(await anonymizer.redeem(good)).toMatchObject({ status: 401, code: 'token_expired' });
+    anonymizer.clock.set(start);
+    expect((await anonymizer.connect(good)).status).toBe(200);
   });
 });
