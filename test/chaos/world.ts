@@ -1,5 +1,8 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type FirebaseStandIn } from '../../dev/firebase/index.js';
 import { type Services } from '../../dev/services/index.js';
+import { freePort } from '../../dev/services/server-process.js';
 import { type ServiceProcess, startService } from '../../dev/stack/service-process.js';
 import { startStack } from '../../dev/stack/stack.js';
 import { readIssuerKey } from '../../bench/issuer-key.js';
@@ -8,7 +11,7 @@ import { SystemClock } from '../../src/config/index.js';
 import { challengeDigest, serviceChallenge } from '../../src/crypto/index.js';
 import { addLocation, createFleetReplica, enrolmentToken } from '../support/fleet.js';
 
-type Settings = Readonly<Record<string, string>>;
+export type Settings = Readonly<Record<string, string>>;
 
 /** Limits would refuse the crowds that these tests make of one address. */
 const unlimited: Settings = {
@@ -18,6 +21,16 @@ const unlimited: Settings = {
   RATE_LIMIT_NODE_PER_MINUTE: '0',
 };
 
+/** So many processes are started here that compiling the same code again is worth saving. */
+const compileCache: Settings = { NODE_COMPILE_CACHE: join(tmpdir(), 'vpn-backend-compile-cache') };
+
+/** One process of the service. */
+export interface Replica extends ServiceProcess {
+  readonly port: number;
+  /** What Prometheus would read. */
+  metrics(): Promise<string>;
+}
+
 /** Stores of a test file's own, and the built service in as many processes as the test starts. */
 export interface World {
   readonly services: Services;
@@ -25,11 +38,13 @@ export interface World {
   /** What each replica is configured by. */
   readonly env: Settings;
   /** Runs from the start. */
-  readonly first: ServiceProcess;
+  readonly first: Replica;
+  /** All that was ever started, whether it still runs or not. */
+  readonly replicas: readonly Replica[];
   /** Makes tokens of the key that signs now. */
   readonly mint: TokenMint;
   /** Another process on the same stores, or on others when the settings say so. */
-  replica(settings?: Settings): Promise<ServiceProcess>;
+  replica(settings?: Settings): Promise<Replica>;
   /** Adds a location, and an enrolment token for so many nodes of it. */
   openLocation(id: string, nodes: number): Promise<string>;
   /** Ends the replicas that still run, then the stores. */
@@ -37,19 +52,25 @@ export interface World {
 }
 
 export async function createWorld(settings: Settings = {}): Promise<World> {
-  const stack = await startStack({ env: { ...unlimited, ...settings } });
-  const { services, firebase, env, service } = stack;
-  const replicas: ServiceProcess[] = [];
+  const metricsPort = await freePort();
+  const stack = await startStack({
+    env: { ...unlimited, ...compileCache, ...settings, METRICS_PORT: String(metricsPort) },
+  });
+  const { services, firebase, env } = stack;
+  const first = observed(stack.service, metricsPort);
+  const replicas = [first];
   const { TOKEN_ISSUER_NAME: issuerName = '', TOKEN_ORIGIN: originInfo = '' } = env;
   const key = await readIssuerKey(services.ownerUrl, env['ISSUER_KEY_ENCRYPTION_KEY'] ?? '');
   return {
     services,
     firebase,
     env,
-    first: service,
+    first,
+    replicas,
     mint: new TokenMint(key, challengeDigest(serviceChallenge({ issuerName, originInfo }))),
     replica: async (changed = {}) => {
-      const replica = await startService({ ...env, ...changed });
+      const port = await freePort();
+      const replica = observed(await startService({ ...env, ...changed, METRICS_PORT: String(port) }), port);
       replicas.push(replica);
       return replica;
     },
@@ -65,5 +86,13 @@ export async function createWorld(settings: Settings = {}): Promise<World> {
       await Promise.all(replicas.map((replica) => replica.stop()));
       await stack.stop();
     },
+  };
+}
+
+function observed(service: ServiceProcess, metricsPort: number): Replica {
+  return {
+    ...service,
+    port: Number(new URL(service.url).port),
+    metrics: async () => (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text(),
   };
 }
