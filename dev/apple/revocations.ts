@@ -1,0 +1,64 @@
+import { NotificationTypeV2 as Type, RevocationReason, RevocationType } from '@apple/app-store-server-library';
+import { type Notifications } from './notifications.js';
+import { type State, type Subscription, type Transaction } from './state.js';
+
+/** What the App Store takes back, and gives back. https://developer.apple.com/documentation/storekit/handling-refund-notifications */
+export class Revocations {
+  constructor(
+    private readonly state: State,
+    private readonly notifications: Notifications,
+  ) {}
+
+  /** Money back for one transaction; the subscription is revoked when that was the latest one. */
+  refund(transactionId: string, reason = RevocationReason.REFUNDED_FOR_OTHER_REASON): void {
+    const { transaction, subscription } = this.find(transactionId);
+    this.revoke(transaction, RevocationType.REFUND_FULL, reason);
+    this.notifications.tell(Type.REFUND, undefined, subscription, transaction);
+    // "Sent when … the purchaser receives a refund": whom it was shared with loses it too.
+    const isLatest = this.state.latest(subscription) === transaction;
+    if (isLatest) for (const shared of this.sharedFrom(subscription)) this.revokeShared(shared);
+  }
+
+  /** "The App Store reversed a previously granted refund due to a dispute that the customer raised." */
+  reverse(transactionId: string): void {
+    const { transaction, subscription } = this.find(transactionId);
+    if (transaction.revocationDate === undefined) throw new Error(`${transactionId} was not refunded.`);
+    delete transaction.revocationDate;
+    delete transaction.revocationReason;
+    delete transaction.revocationType;
+    const isOver = transaction.expiresDate <= this.state.now();
+    if (isOver && this.state.latest(subscription) === transaction) subscription.expired = true;
+    this.notifications.tell(Type.REFUND_REVERSED, undefined, subscription, transaction);
+  }
+
+  /** "The App Store declined a refund request." */
+  decline(transactionId: string): void {
+    const { transaction, subscription } = this.find(transactionId);
+    this.notifications.tell(Type.REFUND_DECLINED, undefined, subscription, transaction);
+  }
+
+  /** The family shares it no longer with this member. */
+  revokeShared(subscription: Subscription): void {
+    if (subscription.sharedFrom === undefined) throw new Error('Only what is shared can be revoked; refund the rest.');
+    const transaction = this.state.latest(subscription);
+    this.revoke(transaction, RevocationType.FAMILY_REVOKE, RevocationReason.REFUNDED_FOR_OTHER_REASON);
+    this.notifications.tell(Type.REVOKE, undefined, subscription, transaction);
+  }
+
+  private revoke(transaction: Transaction, type: RevocationType, reason: RevocationReason): void {
+    if (transaction.revocationDate !== undefined) throw new Error(`${transaction.transactionId} is revoked already.`);
+    const revoked = { revocationDate: this.state.now(), revocationReason: reason, revocationType: type };
+    Object.assign(transaction, revoked);
+  }
+
+  private find(transactionId: string): { transaction: Transaction; subscription: Subscription } {
+    const transaction = this.state.transactions.get(transactionId);
+    if (!transaction) throw new Error(`The App Store has no transaction ${transactionId}.`);
+    return { transaction, subscription: this.state.subscription(transaction.originalTransactionId) };
+  }
+
+  private sharedFrom({ originalTransactionId }: Subscription): Subscription[] {
+    const all = [...this.state.subscriptions.values()];
+    return all.filter((one) => one.sharedFrom === originalTransactionId && this.state.status(one) !== 5);
+  }
+}
