@@ -39,6 +39,9 @@ const tasks = {
   'check:openapi': [tools.openapi, tools.clientTypes],
 };
 
+/** What the environment cannot talk a task out of: in production no stand-in is believed. */
+const fixed = { 'start:prod': { NODE_ENV: 'production' } };
+
 /** What an operator runs from a finished build, where there is no npm and nothing to build. */
 const operated = ['start:prod', 'admin', 'db:migrate'];
 
@@ -48,17 +51,17 @@ async function main([name, ...args]) {
   if (!(process.env.NODE_ENV === 'production' && operated.includes(name))) await setUp();
   for (const [index, command] of commands.entries()) {
     if (commands.length > 1) console.error(`$ ${command.join(' ')}`);
-    const code = await run(index === commands.length - 1 ? [...command, ...args] : command);
+    const code = await run(index === commands.length - 1 ? [...command, ...args] : command, fixed[name]);
     if (code !== 0) return code;
   }
   return 0;
 }
 
-function run([tool, ...args]) {
+function run([tool, ...args], environment) {
   const installed = join(bin, tool);
   // A production image may hold the Node of its base alone.
   const command = tool === 'node' && !existsSync(installed) ? process.execPath : installed;
-  const child = spawn(command, args, { stdio: 'inherit', env: toolEnvironment });
+  const child = spawn(command, args, { stdio: 'inherit', env: { ...toolEnvironment, ...environment } });
   const stop = (signal) => child.kill(signal);
   // A terminal sends Ctrl-C to the child as well; sending it on would make two of one.
   const interrupt = () => process.stdin.isTTY || child.kill('SIGINT');

@@ -129,6 +129,20 @@ describe('loadConfig', () => {
     ]);
   });
 
+  it('production names what it refuses beside everything else that is wrong', () => {
+    const problems = problemsOf({
+      SERVICE_ROLE: 'gatekeeper',
+      ...gatekeeper,
+      FIREBASE_STAND_IN: '127.0.0.1:1,/tmp/ca.pem',
+    });
+    expect(problems.map((problem) => /^[A-Z_]+/.exec(problem)?.[0]).sort()).toEqual([
+      'FIREBASE_SERVICE_ACCOUNT',
+      'FIREBASE_STAND_IN',
+      'TOKEN_ISSUER_NAME',
+      'TOKEN_ORIGIN',
+    ]);
+  });
+
   it('an unset NODE_ENV is production', () => {
     const { NODE_ENV: _, ...rest } = { ...common, ...gatekeeper, ...anonymizer, FIREBASE_AUTH_EMULATOR_HOST: 'x:1' };
     expect(problemsOf(rest)).toContainEqual(expect.stringMatching('^FIREBASE_AUTH_EMULATOR_HOST'));
