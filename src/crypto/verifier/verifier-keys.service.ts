@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import { Clock } from '../../config/index.js';
@@ -15,9 +16,7 @@ import { VerifierKeysStore } from './verifier-keys.store.js';
 const pollMs = 30_000;
 const refreshMs = 1_000;
 const upkeepSeconds = 3_600;
-/** Without a successful read for so long, the list says nothing about keys that it lacks. */
-const staleMs = 60_000;
-/** An unknown key makes the issuer be asked at once, but no more often than this, whoever sends them. */
+/** An unknown key makes the issuer be asked, but no more often than this, whoever sends them. */
 const askAgainMs = 1_000;
 
 const directoryReads = new Counter({
@@ -66,10 +65,10 @@ export class VerifierKeysService {
     () => this.refresh(),
     (error) => this.failed(error),
   );
-  private lastRead: Date | undefined;
-  private lastReadFailed = false;
+  /** While the last read failed, or there was none, the list says nothing about keys that it lacks. */
+  private stale = true;
   private asking: Promise<void> | undefined;
-  private askedJustNow = false;
+  private mayAsk: Promise<unknown> = Promise.resolve();
   private readonly refreshes = new LatestRead();
 
   constructor(
@@ -87,8 +86,9 @@ export class VerifierKeysService {
   }
 
   /**
-   * What is known of the key with this id (32 bytes). For an unknown one the issuer is asked first: a replacement for a
-   * retired key signs before the next regular read.
+   * What is known of the key with this id (32 bytes). For an unknown one the issuer is asked first, however much others have
+   * just asked: a replacement for a retired key signs before the next regular read, and a good token must not be called bad
+   * on the strength of a list that is older than its key. So a flood of unknown keys waits; it makes nobody's key unknown.
    */
   async find(keyId: Uint8Array): Promise<KeyAnswer> {
     const answer = this.lookUp(keyId);
@@ -123,11 +123,10 @@ export class VerifierKeysService {
       // One that has ended is not taken up: its tombstones may be gone.
       for (const key of listed.filter(({ verifyUntil }) => verifyUntil > asOf)) await this.store.learn(key, asOf);
       await this.refresh();
-      this.lastRead = asOf;
-      this.lastReadFailed = false;
+      this.stale = false;
       directoryReads.inc({ result: 'ok' });
     } catch (error) {
-      this.lastReadFailed = true;
+      this.stale = true;
       directoryReads.inc({ result: 'failed' });
       throw error;
     }
@@ -154,18 +153,19 @@ export class VerifierKeysService {
 
   private lookUp(keyId: Uint8Array): KeyAnswer {
     const key = this.held.get(hex(keyId));
-    if (key === undefined) return { status: 'unknown', stale: this.isStale() };
+    if (key === undefined) return { status: 'unknown', stale: this.stale };
     if (key.published.retired) return { status: 'denied' };
     if (key.published.verifyUntil <= this.clock.now()) return { status: 'expired' };
     return { status: 'known', key: key.verifying };
   }
 
-  /** Reads the directory, unless that was done a moment ago; callers that come meanwhile wait for the same read. */
-  private async ask(): Promise<void> {
-    if (this.askedJustNow) return this.asking;
-    this.askedJustNow = true;
-    setTimeout(() => (this.askedJustNow = false), askAgainMs).unref();
-    this.asking = this.poll().catch((error: unknown) => this.failed(error));
+  /** Resolves after a read of the directory that began after this call; callers that wait for its turn share it. */
+  private ask(): Promise<void> {
+    this.asking ??= this.mayAsk.then(async () => {
+      this.asking = undefined;
+      this.mayAsk = setTimeout(askAgainMs, undefined, { ref: false });
+      await this.poll().catch((error: unknown) => this.failed(error));
+    });
     return this.asking;
   }
 
@@ -176,12 +176,8 @@ export class VerifierKeysService {
     return verifying === undefined ? undefined : [name, { published, verifying }];
   }
 
-  private isStale(): boolean {
-    return this.lastReadFailed || this.lastRead === undefined || msBetween(this.lastRead, this.clock.now()) > staleMs;
-  }
-
   private refuseStaleness(): void {
-    if (this.isStale()) throw new Error('the issuer directory cannot be read');
+    if (this.stale) throw new Error('the issuer directory cannot be read');
   }
 
   private failed(error: unknown): void {
@@ -194,10 +190,6 @@ function toVerifyingKey({ keyId, spki, verifyUntil }: DirectoryKey): VerifyingKe
   if (tokenKey === undefined || !tokenKey.keyId.equals(keyId)) return undefined;
   const { publicKey } = tokenKey;
   return { keyId, verifyUntil, verifies: (token, signature) => verifyToken(publicKey, token, signature) };
-}
-
-function msBetween(from: Date, to: Date): number {
-  return to.getTime() - from.getTime();
 }
 
 function hex(keyId: Uint8Array): string {
