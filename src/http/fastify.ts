@@ -70,6 +70,8 @@ export async function prepareFastify(app: NestFastifyApplication, config: Common
   if (config.corsOrigins.length > 0) {
     app.enableCors({
       origin: [...config.corsOrigins],
+      // By default a page may not send what changes or ends something.
+      methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
       credentials: false,
       maxAge: 600,
       exposedHeaders: ['etag', 'retry-after', 'www-authenticate'],

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { Body, Controller, Get, Module, Param, Post } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -230,5 +231,14 @@ describe('headers', () => {
       'https://app.example.com',
     );
     expect((await preflight('https://evil.example')).headers['access-control-allow-origin']).toBeUndefined();
+  });
+
+  it('allow a page every method of the API', async () => {
+    const headers = { origin: 'https://app.example.com', 'access-control-request-method': 'DELETE' };
+    const { headers: allowed } = await app.inject({ method: 'OPTIONS', url: '/parcels', headers });
+    const methods = String(allowed['access-control-allow-methods']).split(', ');
+    const { paths } = JSON.parse(readFileSync('openapi.json', 'utf8')) as { paths: Record<string, object> };
+    const described = Object.values(paths).flatMap((path) => Object.keys(path));
+    expect(methods).toEqual(expect.arrayContaining([...new Set(described)].map((method) => method.toUpperCase())));
   });
 });

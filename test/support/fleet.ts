@@ -60,8 +60,12 @@ export async function createFleetReplica(
   };
 }
 
-export async function addLocation({ app }: WithNodes, id = frankfurt.id): Promise<void> {
-  await app.get(Locations, { strict: false }).add({ ...frankfurt, id });
+export async function addLocation(
+  { app }: WithNodes,
+  id = frankfurt.id,
+  place: { readonly country?: string; readonly city?: string } = {},
+): Promise<void> {
+  await app.get(Locations, { strict: false }).add({ ...frankfurt, id, ...place });
 }
 
 /** @returns the token, as the operator would hand it to a server */

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { createClient, type VpnClient } from '@vpn-backend/client';
 import { MemoryDriver, NodeAgent } from 'vpn-node-agent';
-import { anonymizerEnv, startTestApp, type TestApp } from './app.js';
+import { anonymizerEnv, type Env, startTestApp, type TestApp } from './app.js';
 import { addLocation, enrolmentToken, enrolNode, type TestNode } from './fleet.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
 
@@ -23,14 +23,15 @@ export interface TwoSides {
 const publicKey = () =>
   generateKeyPairSync('x25519').publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64');
 
-export async function startTwoSides(): Promise<TwoSides> {
-  const gatekeeper = await startGatekeeper();
+/** @param common settings of both sides */
+export async function startTwoSides(common: Env = {}): Promise<TwoSides> {
+  const gatekeeper = await startGatekeeper(common);
   const { stack, clock, service } = gatekeeper;
   const directory = `${service.url}/.well-known/private-token-issuer-directory`;
-  const env = { SERVICE_ROLE: 'anonymizer', ...anonymizerEnv(stack), ISSUER_DIRECTORY_URL: directory };
+  const env = { SERVICE_ROLE: 'anonymizer', ...anonymizerEnv(stack), ISSUER_DIRECTORY_URL: directory, ...common };
   const anonymizer = await startTestApp(env, clock);
   await addLocation(anonymizer, 'de-frankfurt');
-  await addLocation(anonymizer, 'se-stockholm');
+  await addLocation(anonymizer, 'se-stockholm', { country: 'SE', city: 'Stockholm' });
   const agent = await NodeAgent.enrol({
     backendUrl: anonymizer.url,
     enrolmentToken: await enrolmentToken(anonymizer),

@@ -1,20 +1,25 @@
-import { fromBase64url, toBase64url } from './bytes.js';
-import { agreedKey, type DirectoryKey, directoryPath, type IssuerDirectory, parseDirectory } from './directory.js';
-import { VpnApiError } from './errors.js';
-import { type BlindedToken, blind, challengeDigestOf, finalize } from './token.js';
-import { type Fetch, Transport, unexpectedAnswer } from './transport.js';
+import { Anonymizer } from './anonymizer.js';
+import { toBase64url } from './bytes.js';
+import { Connecting, type ConnectOptions } from './connecting.js';
+import { keyIdText } from './directory.js';
+import { Drawing } from './drawing.js';
+import { type OnEvent } from './events.js';
+import { Gatekeeper, largestBatch } from './gatekeeper.js';
+import { agree, type Agreement } from './key-consistency.js';
+import { renew, stayConnected, type StayOptions, type UseConnection } from './renewing.js';
+import { type BlindedToken, blindBatch, finalize } from './token.js';
+import { type Fetch, Transport } from './transport.js';
+import { type Connection, dropConnection } from './wallet/state.js';
+import { memoryStorage, type WalletStorage } from './wallet/storage.js';
+import { VpnWallet } from './wallet/vpn-wallet.js';
+import { Wallet } from './wallet/wallet.js';
 import {
+  type ConnectionStatus,
   type Location,
   type RedeemedConfig,
   type RedeemOptions,
   type Subscription,
-  isSubscription,
-  type ConnectionStatus,
   type VpnToken,
-  isConnectionStatus,
-  isLocations,
-  isRecord,
-  isRedeemedConfig,
 } from './wire.js';
 
 export interface VpnClientOptions {
@@ -24,38 +29,134 @@ export interface VpnClientOptions {
   readonly anonymizerUrl: string;
   /** A fresh ID token of the signed-in person; asked for before every call to the gatekeeper that needs it. */
   readonly getIdToken: () => Promise<string> | string;
+  /** Where tokens are kept; in memory by default, where they are lost with the page or process. One for each account. */
+  readonly wallet?: WalletStorage;
+  /** 1 to 32: how many tokens are drawn each day, whatever is used. The same for all of an app's people, or it tells them apart. */
+  readonly tokensPerDay?: number;
+  readonly onEvent?: OnEvent;
   readonly fetch?: Fetch;
   /** Unix milliseconds. */
   readonly now?: () => number;
+  /** From 0 up to 1: for moments and the order of equals, never for keys or tokens. */
+  readonly random?: () => number;
 }
 
-/** Most tokens in one request. */
-const largestBatch = 32;
-/** A repeated request costs no quota, so one that may have been lost on the way is repeated. */
-const issuingAttempts = 3;
-const retryDelayMs = 250;
+/** Enough for a device that changes its location now and then; five devices fit into the standard plan. */
+const standardTokensPerDay = 6;
 
 /**
- * A client of the service. The two sides are reached by two transports that share nothing: `#gatekeeper` shows who is
- * asking, `#anonymizer` never does. Every method rejects with a `VpnApiError` when the service refuses or is away.
+ * A client of the service. The two sides are reached by two transports that share nothing: the gatekeeper's shows who is
+ * asking, the anonymizer's never does.
+ *
+ * What may be thrown is described at each method; `adviceFor(error)` says what an app should do about it. Every method throws
+ * `VpnApiError` when the service refuses or is away.
  */
 export class VpnClient {
-  readonly #gatekeeper: Transport;
-  readonly #anonymizer: Transport;
-  readonly #getIdToken: VpnClientOptions['getIdToken'];
+  /** The tokens of this device. */
+  readonly wallet: VpnWallet;
+  readonly #gatekeeper: Gatekeeper;
+  readonly #anonymizer: Anonymizer;
+  readonly #store: Wallet;
+  readonly #connecting: Connecting;
   readonly #now: () => number;
+  readonly #onEvent: OnEvent;
 
-  constructor({
-    gatekeeperUrl,
-    anonymizerUrl,
-    getIdToken,
-    fetch = globalThis.fetch,
-    now = Date.now,
-  }: VpnClientOptions) {
-    this.#gatekeeper = new Transport(gatekeeperUrl, fetch);
-    this.#anonymizer = new Transport(anonymizerUrl, fetch);
-    this.#getIdToken = getIdToken;
+  constructor(options: VpnClientOptions) {
+    const { fetch = globalThis.fetch, now = Date.now, random = Math.random, onEvent = () => {} } = options;
+    const { tokensPerDay = standardTokensPerDay } = options;
+    refuseBadCount('tokensPerDay', tokensPerDay);
+    const gatekeeper = new Gatekeeper(new Transport(options.gatekeeperUrl, fetch), options.getIdToken);
+    const anonymizer = new Anonymizer(new Transport(options.anonymizerUrl, fetch));
+    const wallet = new Wallet(options.wallet ?? memoryStorage(), now);
+    const drawing = new Drawing({ gatekeeper, anonymizer, wallet, tokensPerDay, now, random, onEvent });
+    this.wallet = new VpnWallet({ wallet, drawing, now, onEvent });
+    this.#connecting = new Connecting({ anonymizer, wallet, drawing, now, random, onEvent });
+    this.#gatekeeper = gatekeeper;
+    this.#anonymizer = anonymizer;
+    this.#store = wallet;
     this.#now = now;
+    this.#onEvent = onEvent;
+  }
+
+  /**
+   * Begins the trial: once for each person.
+   *
+   * @throws {VpnApiError} `trial_already_used`, `trial_not_offered`, `email_not_verified`, `invalid_id_token`
+   */
+  async startTrial(): Promise<Subscription> {
+    return this.#gatekeeper.startTrial();
+  }
+
+  /** @throws {VpnApiError} `invalid_id_token` */
+  async subscription(): Promise<Subscription> {
+    return this.#gatekeeper.subscription();
+  }
+
+  /** Where connections can go: the same for everyone, asked as nobody. */
+  async locations(): Promise<Location[]> {
+    return this.#anonymizer.locations();
+  }
+
+  /**
+   * Spends a token on a connection, with a WireGuard key made for it on this device.
+   *
+   * Safe to call again after any error or crash: a token that may have been spent is tried again with its own key before
+   * another is taken, so none is lost and none buys two connections. An empty wallet draws at once, which the issuer sees
+   * (event `drawn_out_of_turn`).
+   *
+   * @throws {LocationNotFound} nothing is called so
+   * @throws {VpnApiError} `no_capacity` where that location alone was asked for; while drawing, `subscription_inactive`,
+   * `token_quota_exceeded`, `invalid_id_token`
+   * @throws {PartitioningSuspected} the only tokens there are may be marked
+   * @throws {TokenError} the issuer's directory cannot be used
+   * @throws {WalletError} the storage fails
+   */
+  async connect(options: ConnectOptions = {}): Promise<Connection> {
+    return this.#connecting.connect(options);
+  }
+
+  /** Connections that were paid for and neither ended nor expired, as this device remembers them. */
+  async connections(): Promise<readonly Connection[]> {
+    return (await this.#store.read()).connections;
+  }
+
+  /**
+   * @param connection or its secret
+   * @throws {VpnApiError} `connection_not_found` once it has ended
+   */
+  async connectionStatus(connection: Connection | string): Promise<ConnectionStatus> {
+    return this.#anonymizer.connectionStatus(secretOf(connection));
+  }
+
+  /**
+   * Ends a connection; one that has ended already is no error.
+   *
+   * @param connection or its secret
+   */
+  async disconnect(connection: Connection | string): Promise<void> {
+    await this.#anonymizer.disconnect(secretOf(connection));
+    if (typeof connection !== 'string') await this.#store.update((state) => dropConnection(state, connection.id));
+  }
+
+  /**
+   * Replaces a connection before it expires, make before break: the old one is ended once `use` has brought the new one up,
+   * and stays when that fails.
+   *
+   * @param options where to; the same location and blocking by default
+   * @throws what `connect` throws; what `use` throws, with the new connection ended
+   */
+  async renew(connection: Connection, use: UseConnection, options: ConnectOptions = {}): Promise<Connection> {
+    const { location, dnsBlocking } = connection;
+    return renew(this.#renewing(), connection, use, { location, dnsBlocking, ...options });
+  }
+
+  /**
+   * Connects, and renews the connection before each end until the signal is aborted; then ends it.
+   *
+   * @throws what `connect` throws the first time; later only what trying again cannot mend
+   */
+  async stayConnected(options: StayOptions): Promise<void> {
+    return stayConnected(this.#renewing(), options);
   }
 
   /**
@@ -64,13 +165,27 @@ export class VpnClient {
    * @throws {PartitioningSuspected} when the two sides differ
    * @throws {TokenError} when a directory cannot be used
    */
-  async issuerKey(): Promise<{ key: DirectoryKey; challengeDigest: Uint8Array<ArrayBuffer> }> {
-    const [ours, theirs] = await Promise.all([directoryOf(this.#gatekeeper), directoryOf(this.#anonymizer)]);
-    return { key: agreedKey(ours, theirs, this.#now()), challengeDigest: await challengeDigestOf(ours.challenge) };
+  async issuerKey(): Promise<Omit<Agreement, 'retired'>> {
+    const [ours, theirs] = await Promise.all([this.#gatekeeper.directory(), this.#anonymizer.directory()]);
+    const { key, challengeDigest } = await agree(ours, theirs, [], this.#now());
+    return { key, challengeDigest };
   }
 
   /**
-   * Fetches tokens: all of them or none, each verified.
+   * Has blinded tokens signed, for those who go step by step: `issuerKey`, `blind`, this, `finalize`, `redeem`.
+   *
+   * @param blinded 1 to 32, all of one key
+   * @returns as many blind signatures, 256 bytes each; not verified yet: `finalize` does that
+   * @throws {VpnApiError} as `fetchTokens`
+   */
+  async signBlinded(blinded: readonly BlindedToken[]): Promise<Uint8Array[]> {
+    refuseBadCount('blinded', blinded.length);
+    const [first] = blinded as [BlindedToken];
+    return this.#gatekeeper.sign(blinded, keyIdText(first.key));
+  }
+
+  /**
+   * Fetches tokens past the wallet, for apps that keep them by other means: all of them or none, each verified.
    *
    * @param count 1 to 32
    * @throws {VpnApiError} `subscription_inactive`, `token_quota_exceeded` (with `retryAfter`), `key_retired` (call again), …
@@ -78,12 +193,10 @@ export class VpnClient {
    * @throws {TokenError} when the issuer's directory or signature is not what it must be; no token of it is usable
    */
   async fetchTokens(count = 1): Promise<VpnToken[]> {
-    if (!Number.isInteger(count) || count < 1 || count > largestBatch) {
-      throw new RangeError(`count takes 1 to ${largestBatch}`);
-    }
+    refuseBadCount('count', count);
     const { key, challengeDigest } = await this.issuerKey();
-    const blinded = await Promise.all(Array.from({ length: count }, () => blind(key, challengeDigest)));
-    const blindSignatures = await this.#sign(blinded, toBase64url(key.keyId));
+    const blinded = await blindBatch(key, challengeDigest, count);
+    const blindSignatures = await this.signBlinded(blinded);
     const signatures = await Promise.all(
       blinded.map((token, index) => finalize(token, blindSignatures[index] ?? new Uint8Array())),
     );
@@ -95,99 +208,36 @@ export class VpnClient {
   }
 
   /**
-   * Spends a token. A token is bound to the first `publicKey` it is spent with: repeating the call with the same token,
-   * location and public key is safe and gives the same connection.
+   * Spends a token that is not the wallet's. A token is bound to the first `publicKey` it is spent with: repeating the call with
+   * the same token, location and public key is safe and gives the same connection.
    *
    * @throws {VpnApiError} `token_reused`, `token_expired`, `no_capacity` (with `retryAfter`; the token is unspent), …
    */
-  async redeem({ token, signature, location, publicKey, dnsBlocking }: RedeemOptions): Promise<RedeemedConfig> {
-    const config = await this.#anonymizer.call('/vpn/config', {
-      method: 'POST',
-      body: { token, signature, location, public_key: publicKey, dns_blocking: dnsBlocking },
-    });
-    const madeForThisKey = isRedeemedConfig(config) && (publicKey === undefined || config.public_key === publicKey);
-    if (!madeForThisKey) throw unexpectedAnswer(200);
-    return config;
+  async redeem(options: RedeemOptions): Promise<RedeemedConfig> {
+    return this.#anonymizer.redeem(options);
   }
 
-  async locations(): Promise<Location[]> {
-    const answer = await this.#anonymizer.call('/vpn/locations');
-    if (!isLocations(answer)) throw unexpectedAnswer(200);
-    return answer.locations;
-  }
-
-  /**
-   * @param secret `connection_secret` of the redemption
-   * @throws {VpnApiError} `connection_not_found` once the connection has ended
-   */
-  async connectionStatus(secret: string): Promise<ConnectionStatus> {
-    const answer = await this.#anonymizer.call('/vpn/connection', { bearer: secret });
-    if (!isConnectionStatus(answer)) throw unexpectedAnswer(200);
-    return answer;
-  }
-
-  /** Ends a connection; one that has ended already is no error. */
-  async disconnect(secret: string): Promise<void> {
-    try {
-      await this.#anonymizer.call('/vpn/connection', { method: 'DELETE', bearer: secret });
-    } catch (error) {
-      if (error instanceof VpnApiError && error.code === 'connection_not_found') return;
-      throw error;
-    }
-  }
-
-  /** @throws {VpnApiError} `trial_already_used`, `email_not_verified` */
-  async startTrial(): Promise<Subscription> {
-    return asSubscription(await this.#identified('/subscription/trial', 'POST'));
-  }
-
-  async subscription(): Promise<Subscription> {
-    return asSubscription(await this.#identified('/subscription', 'GET'));
-  }
-
-  async #identified(path: string, method: 'GET' | 'POST', body?: unknown): Promise<Record<string, unknown>> {
-    const answer = await this.#gatekeeper.call(path, { method, body, bearer: await this.#getIdToken() });
-    if (!isRecord(answer)) throw unexpectedAnswer(200);
-    return answer;
-  }
-
-  /** @returns as many blind signatures as were asked for, 256 bytes each */
-  async #sign(blinded: readonly BlindedToken[], keyId: string): Promise<Uint8Array[]> {
-    const texts = blinded.map(({ blindedToken }) => toBase64url(blindedToken));
-    const body = texts.length === 1 ? { blindedToken: texts[0], keyId } : { blindedTokens: texts, keyId };
-    const answer = await repeatIfLost(() => this.#identified('/auth/vpn-token', 'POST', body));
-    const signatures: unknown = texts.length === 1 ? [answer['signature']] : answer['signatures'];
-    if (!Array.isArray(signatures) || signatures.length !== texts.length) throw unexpectedAnswer(200);
-    return signatures.map((text: unknown) => {
-      const signature = typeof text === 'string' ? fromBase64url(text, 256) : undefined;
-      if (signature === undefined) throw unexpectedAnswer(200);
-      return signature;
-    });
+  #renewing() {
+    return {
+      connect: (options: ConnectOptions) => this.connect(options),
+      disconnect: (connection: Connection) => this.disconnect(connection),
+      now: this.#now,
+      onEvent: this.#onEvent,
+    };
   }
 }
 
+/** @throws {TypeError} a URL cannot be read; {RangeError} `tokensPerDay` is not 1 to 32 */
 export function createClient(options: VpnClientOptions): VpnClient {
   return new VpnClient(options);
 }
 
-/** Asked without credentials, of either side. */
-async function directoryOf(side: Transport): Promise<IssuerDirectory> {
-  return parseDirectory(await side.call(directoryPath));
+function secretOf(connection: Connection | string): string {
+  return typeof connection === 'string' ? connection : connection.config.connection_secret;
 }
 
-function asSubscription(answer: unknown): Subscription {
-  if (!isSubscription(answer)) throw unexpectedAnswer(200);
-  return answer;
-}
-
-async function repeatIfLost<T>(request: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await request();
-    } catch (error) {
-      const lost = error instanceof VpnApiError && (error.code === 'unreachable' || error.status >= 500);
-      if (!lost || attempt === issuingAttempts) throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, retryDelayMs * 2 ** attempt * Math.random()));
+function refuseBadCount(name: string, count: number): void {
+  if (!Number.isInteger(count) || count < 1 || count > largestBatch) {
+    throw new RangeError(`${name} takes 1 to ${largestBatch}`);
   }
 }

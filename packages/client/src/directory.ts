@@ -1,5 +1,5 @@
-import { type Bytes, equal, fromBase64url } from './bytes.js';
-import { PartitioningSuspected, TokenError } from './errors.js';
+import { type Bytes, fromBase64url, toBase64url } from './bytes.js';
+import { TokenError } from './errors.js';
 import { parseTokenKey, type TokenKey } from './token-key.js';
 import { parseTokenChallenge } from './token.js';
 
@@ -21,6 +21,13 @@ export interface IssuerDirectory {
   readonly challenge: Bytes;
   /** Those of token type 0x0002 that are not retired. */
   readonly keys: readonly DirectoryKey[];
+  /** Ids of keys that an operator has ended, base64url: their tokens are worthless. */
+  readonly retired: readonly string[];
+}
+
+/** A key's id as text: 32 bytes, base64url. */
+export function keyIdText({ keyId }: TokenKey): string {
+  return toBase64url(keyId);
 }
 
 /**
@@ -29,13 +36,15 @@ export interface IssuerDirectory {
  * @throws {TokenError} `invalid_directory`, `invalid_token_key`, `invalid_challenge`
  */
 export async function parseDirectory(document: unknown): Promise<IssuerDirectory> {
-  const { 'token-challenge': challengeText, 'token-keys': entries } = asRecord(document);
+  const { 'token-challenge': challengeText, 'token-keys': keys, 'retired-keys': retired = [] } = asRecord(document);
   const challenge = typeof challengeText === 'string' ? fromBase64url(challengeText) : undefined;
   if (challenge === undefined) throw unreadable('token-challenge is not base64url');
   parseTokenChallenge(challenge);
-  if (!Array.isArray(entries)) throw unreadable('token-keys is not a list');
-  const ours = entries.map(asRecord).filter((entry) => entry['token-type'] === 2);
-  return { challenge, keys: await Promise.all(ours.map(parseKey)) };
+  return {
+    challenge,
+    keys: await parseKeys(keys),
+    retired: (await parseKeys(retired)).map(keyIdText),
+  };
 }
 
 /**
@@ -43,32 +52,25 @@ export async function parseDirectory(document: unknown): Promise<IssuerDirectory
  * so two keys may be within their times.
  *
  * @param now Unix milliseconds
- * @throws {TokenError} `invalid_directory` when no key signs now: the directory is old, or this device's clock is wrong
+ * @throws {TokenError} `no_current_key`: the directory is old, or this device's clock is wrong
  */
 export function currentKey({ keys }: IssuerDirectory, now: number): DirectoryKey {
   const signing = keys.filter((key) => key.notBefore * 1000 <= now && now < key.notAfter * 1000);
   const newest = signing.toSorted((a, b) => b.notBefore - a.notBefore)[0];
-  if (newest === undefined) throw unreadable('no key signs now; is the clock of this device right?');
+  if (newest === undefined) {
+    throw new TokenError('no_current_key', 'No key signs now. Is the clock of this device right?');
+  }
   return newest;
 }
 
-/**
- * The key that both sides publish as the one that signs now. Each side is asked without credentials, so a key made for one
- * person would have to be shown to everybody, or to nobody but by both sides together.
- *
- * @throws {PartitioningSuspected} when key, times or challenge differ
- */
-export function agreedKey(gatekeeper: IssuerDirectory, anonymizer: IssuerDirectory, now: number): DirectoryKey {
-  const [ours, theirs] = [currentKey(gatekeeper, now), currentKey(anonymizer, now)];
-  if (!equal(gatekeeper.challenge, anonymizer.challenge)) {
-    throw new PartitioningSuspected('The two sides publish different challenges.');
-  }
-  const sameTimes =
-    ours.notBefore === theirs.notBefore && ours.notAfter === theirs.notAfter && ours.verifyUntil === theirs.verifyUntil;
-  if (!equal(ours.keyId, theirs.keyId) || !sameTimes) {
-    throw new PartitioningSuspected('The two sides publish different keys.');
-  }
-  return ours;
+async function parseKeys(entries: unknown): Promise<DirectoryKey[]> {
+  if (!Array.isArray(entries)) throw unreadable('the keys are not a list');
+  return Promise.all(
+    entries
+      .map(asRecord)
+      .filter((entry) => entry['token-type'] === 2)
+      .map(parseKey),
+  );
 }
 
 async function parseKey(entry: Record<string, unknown>): Promise<DirectoryKey> {

@@ -1,16 +1,34 @@
+export { type Action, type Advice, adviceFor } from './advice.js';
 export { createClient, type VpnClient, type VpnClientOptions } from './client.js';
+export { type ConnectOptions } from './connecting.js';
 export {
-  agreedKey,
   currentKey,
   type DirectoryKey,
   directoryPath,
   type IssuerDirectory,
+  keyIdText,
   parseDirectory,
 } from './directory.js';
-export { PartitioningSuspected, TokenError, type TokenErrorCode, VpnApiError } from './errors.js';
+export {
+  LocationNotFound,
+  PartitioningSuspected,
+  type PartitioningReason,
+  type ProblemCode,
+  TokenError,
+  type TokenErrorCode,
+  VpnApiError,
+  WalletError,
+  type WalletErrorCode,
+} from './errors.js';
+export { type ClientEvent, type OnEvent } from './events.js';
+export { agreedKey } from './key-consistency.js';
+export { chooseLocations, countryName } from './locations.js';
+export { toQrSvg, toQrText } from './qr.js';
+export { type StayOptions, type UseConnection } from './renewing.js';
 export {
   type BlindedToken,
   blind,
+  blindBatch,
   buildTokenChallenge,
   challengeDigestOf,
   finalize,
@@ -18,6 +36,12 @@ export {
   type TokenChallenge,
 } from './token.js';
 export { keyIdOf, parseTokenKey, type TokenKey } from './token-key.js';
+export { type Fetch } from './transport.js';
+export { indexedDbStorage } from './wallet/indexed-db-storage.js';
+export { type Connection } from './wallet/state.js';
+export { type Kept, memoryStorage, type WalletStorage } from './wallet/storage.js';
+export { type VpnWallet, type WalletStatus } from './wallet/vpn-wallet.js';
+export { toWgQuick } from './wg-quick.js';
 export {
   type ConnectionStatus,
   type DnsBlocking,

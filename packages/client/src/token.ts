@@ -1,4 +1,4 @@
-import { blindMessage, finalizeSignature } from './blind-rsa.js';
+import { blindMessages, finalizeSignature } from './blind-rsa.js';
 import { type Bytes, concat, randomBytes, sha256 } from './bytes.js';
 import { TokenError } from './errors.js';
 import { parseTokenKey, type TokenKey } from './token-key.js';
@@ -80,10 +80,23 @@ export interface BlindedToken {
  * @throws {TokenError} `invalid_token_key`
  */
 export async function blind(key: TokenKey | Bytes, challengeDigest: Bytes): Promise<BlindedToken> {
-  const tokenKey = key instanceof Uint8Array ? await parseTokenKey(key) : key;
-  const token = buildTokenInput(randomBytes(32), challengeDigest, tokenKey.keyId);
-  const { blindedMessage, inverse } = await blindMessage(tokenKey, token);
-  return { key: tokenKey, token, blindedToken: blindedMessage, inverse };
+  const [token] = await blindBatch(key instanceof Uint8Array ? await parseTokenKey(key) : key, challengeDigest, 1);
+  if (token === undefined) throw new RangeError('blinding error');
+  return token;
+}
+
+/**
+ * Makes fresh tokens and blinds them: cheaper than one by one, and no less unlinkable.
+ *
+ * @param challengeDigest SHA-256 of the TokenChallenge, 32 bytes
+ */
+export async function blindBatch(key: TokenKey, challengeDigest: Bytes, count: number): Promise<BlindedToken[]> {
+  const tokens = Array.from({ length: count }, () => buildTokenInput(randomBytes(32), challengeDigest, key.keyId));
+  const blinded = await blindMessages(key, tokens);
+  return tokens.flatMap((token, index) => {
+    const { blindedMessage: blindedToken, inverse } = blinded[index] ?? {};
+    return blindedToken === undefined || inverse === undefined ? [] : [{ key, token, blindedToken, inverse }];
+  });
 }
 
 /**

@@ -9,6 +9,7 @@ interface Call {
   /** Sent as JSON. */
   readonly body?: unknown;
   readonly bearer?: string;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -27,9 +28,9 @@ export class Transport {
 
   /**
    * @returns the answer's JSON; undefined for 204
-   * @throws {VpnApiError}
+   * @throws {VpnApiError}; what the signal was aborted with
    */
-  async call(path: string, { method = 'GET', body, bearer }: Call = {}): Promise<unknown> {
+  async call(path: string, { method = 'GET', body, bearer, signal }: Call = {}): Promise<unknown> {
     const headers: Record<string, string> = { accept: 'application/json' };
     if (body !== undefined) headers['content-type'] = 'application/json';
     if (bearer !== undefined) headers['authorization'] = `Bearer ${bearer}`;
@@ -43,11 +44,12 @@ export class Transport {
         referrerPolicy: 'no-referrer',
         cache: 'no-store',
         redirect: 'error',
-        signal: AbortSignal.timeout(timeoutMs),
+        signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])]),
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       text = await answer.text();
     } catch (cause) {
+      signal?.throwIfAborted();
       const detail = `${this.base.host} did not answer. Check the connection and try again.`;
       throw new VpnApiError({ status: 0, code: 'unreachable', detail }, { cause });
     }
@@ -65,15 +67,20 @@ export function unexpectedAnswer(status: number): VpnApiError {
 
 /** From problem+json (RFC 9457) as this service writes it. */
 function problemOf(answer: Response, document: unknown): ApiProblem {
-  const { code, detail, title } = (typeof document === 'object' && document !== null ? document : {}) as Record<
-    string,
-    unknown
-  >;
+  const { code, detail, title, remaining } = (
+    typeof document === 'object' && document !== null ? document : {}
+  ) as Record<string, unknown>;
   const seconds = answer.headers.get('retry-after');
   const retryAfter = seconds !== null && /^\d{1,9}$/.test(seconds) ? Number(seconds) : undefined;
   if (typeof code !== 'string') return { ...unexpectedAnswer(answer.status), retryAfter };
   const explanation = [detail, title].find((text) => typeof text === 'string') ?? code;
-  return { status: answer.status, code, detail: explanation, retryAfter };
+  return {
+    status: answer.status,
+    code,
+    detail: explanation,
+    retryAfter,
+    remaining: typeof remaining === 'number' ? remaining : undefined,
+  };
 }
 
 function parseJson(text: string): unknown {

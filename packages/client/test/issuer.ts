@@ -1,15 +1,24 @@
 import { constants, generateKeyPairSync, type KeyObject, privateEncrypt } from 'node:crypto';
-import { type Bytes, concat, fromBase64url, fromHex } from '../src/bytes.js';
+import { type Bytes, concat, fromBase64url, fromHex, toBase64url } from '../src/bytes.js';
 
 /** An issuer's key for tests, with the SPKI of RFC 9578 §6.5. */
 export class TestIssuer {
   readonly spki: Bytes;
+  /** 256 bytes. */
+  readonly modulus: Bytes;
   readonly #privateKey: KeyObject;
 
   constructor() {
     const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     this.#privateKey = privateKey;
-    this.spki = encodeSpki(fromBase64url(String(publicKey.export({ format: 'jwk' })['n']))!);
+    this.modulus = fromBase64url(String(publicKey.export({ format: 'jwk' })['n']))!;
+    this.spki = encodeSpki(this.modulus);
+  }
+
+  /** As WebCrypto has it. */
+  publicKey(): Promise<CryptoKey> {
+    const jwk = { kty: 'RSA', n: toBase64url(this.modulus), e: 'AQAB' };
+    return crypto.subtle.importKey('jwk', jwk, { name: 'RSA-PSS', hash: 'SHA-384' }, true, ['verify']);
   }
 
   /** BlindSign (RFC 9474 §4.3). */

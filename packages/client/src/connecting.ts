@@ -1,0 +1,200 @@
+import { type Anonymizer } from './anonymizer.js';
+import { type Drawing, forgetRetired } from './drawing.js';
+import { type PartitioningSuspected, VpnApiError } from './errors.js';
+import { type OnEvent } from './events.js';
+import { standingOf } from './key-consistency.js';
+import { chooseLocations } from './locations.js';
+import { retrying } from './retrying.js';
+import { unexpectedAnswer } from './transport.js';
+import {
+  type Attempt,
+  beginAttempt,
+  changeAttempt,
+  type Connection,
+  dropAttempt,
+  settleAttempt,
+} from './wallet/state.js';
+import { type Wallet } from './wallet/wallet.js';
+import { generateWireguardKeyPair, parseWireguardConf } from './wireguard.js';
+import { type DnsBlocking, type Location, type RedeemedConfig } from './wire.js';
+
+export interface ConnectOptions {
+  /** A location's id, a city or a country; the least busy of all when absent. See `chooseLocations`. */
+  readonly location?: string | undefined;
+  readonly dnsBlocking?: DnsBlocking | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ConnectingParts {
+  readonly anonymizer: Anonymizer;
+  readonly wallet: Wallet;
+  readonly drawing: Drawing;
+  readonly now: () => number;
+  readonly random: () => number;
+  readonly onEvent: OnEvent;
+}
+
+/** Longer than one request with all its retries: after that, whoever began an attempt is gone. */
+const holdMs = 120_000;
+/** Of tokens that the service refuses for good, one after another. */
+const mostRefusals = 3;
+/** Locations tried when one after another has no room. */
+const mostLocations = 3;
+const hourMs = 3_600_000;
+
+/** The token is worth nothing, whoever sends it and whenever. */
+const worthless = ['token_reused', 'token_expired', 'unknown_key', 'invalid_signature'];
+
+/**
+ * Spending a token on a connection, so that neither is lost.
+ *
+ * Token and key pair are stored together before they are sent, and the connection in the same step in which the token goes. In
+ * between, whatever happens, the same token with the same key gives the same connection. So an attempt that ends without an
+ * answer is never given up: the next call begins with it, at another location perhaps. If it had succeeded after all, the
+ * service says so (`location_changed`); that connection is then fetched where it is and ended.
+ */
+export class Connecting {
+  constructor(private readonly parts: ConnectingParts) {}
+
+  async connect({ location, dnsBlocking = 'none', signal }: ConnectOptions): Promise<Connection> {
+    const { anonymizer, random } = this.parts;
+    const [locations, suspicion] = await Promise.all([
+      retrying(() => anonymizer.locations(signal), signal),
+      this.suspicion(signal),
+    ]);
+    const candidates = chooseLocations(locations, location, random).slice(0, mostLocations);
+    for (let refusals = 1; ; refusals++) {
+      const attempt = await this.begin(candidates, suspicion);
+      try {
+        const config = await this.redeem(attempt, candidates, dnsBlocking, signal);
+        return await this.settle(attempt, config, dnsBlocking);
+      } catch (error) {
+        const mended = error instanceof VpnApiError && (await this.mend(attempt, error.code, dnsBlocking));
+        if (!mended) await this.release(attempt);
+        if (!mended || refusals === mostRefusals) throw error;
+      }
+    }
+  }
+
+  /** Takes a token from the wallet; draws when there is none. */
+  private async begin([first]: readonly Location[], suspicion: PartitioningSuspected | undefined): Promise<Attempt> {
+    const { wallet, drawing, now } = this.parts;
+    const keys = await generateWireguardKeyPair();
+    const wanted = { id: crypto.randomUUID(), ...keys, location: first?.id ?? '', shunned: suspicion?.keyIds ?? [] };
+    const take = () =>
+      wallet.change((state) => beginAttempt(state, { ...wanted, now: now(), heldUntil: now() + holdMs }));
+    const attempt = await take();
+    if (attempt !== undefined) return attempt;
+    if (suspicion !== undefined) throw suspicion;
+    // Others may take what was drawn, but not each time.
+    for (;;) {
+      await drawing.drawNow();
+      const drawn = await take();
+      if (drawn !== undefined) return drawn;
+    }
+  }
+
+  /** Where there is room. Each location is stored before it is tried. */
+  private async redeem(
+    attempt: Attempt,
+    candidates: readonly Location[],
+    dnsBlocking: DnsBlocking,
+    signal: AbortSignal | undefined,
+  ): Promise<RedeemedConfig> {
+    for (const [index, { id }] of candidates.entries()) {
+      if (index > 0) await this.moveTo(attempt, id);
+      try {
+        return await this.redeemAt(attempt, id, dnsBlocking, signal);
+      } catch (error) {
+        const isFull = error instanceof VpnApiError && ['no_capacity', 'unknown_location'].includes(error.code);
+        if (!isFull || index === candidates.length - 1) throw error;
+      }
+    }
+    throw unexpectedAnswer(200);
+  }
+
+  private async redeemAt(
+    { token, signature, publicKey }: Attempt,
+    location: string,
+    dnsBlocking: DnsBlocking,
+    signal?: AbortSignal,
+  ): Promise<RedeemedConfig> {
+    const request = { token, signature, publicKey, location, dnsBlocking };
+    return retrying(() => this.parts.anonymizer.redeem(request, signal), signal);
+  }
+
+  private async moveTo({ id }: Attempt, location: string): Promise<void> {
+    const { wallet, now } = this.parts;
+    await wallet.update((state) => changeAttempt(state, id, { location, heldUntil: now() + holdMs }));
+  }
+
+  private async settle(attempt: Attempt, config: RedeemedConfig, dnsBlocking: DnsBlocking): Promise<Connection> {
+    try {
+      parseWireguardConf(config.wireguard_conf);
+    } catch {
+      throw unexpectedAnswer(200);
+    }
+    const { privateKey, publicKey } = attempt;
+    const connection: Connection = {
+      id: config.connection_id,
+      location: config.location,
+      privateKey,
+      publicKey,
+      expiresAt: config.expires_at,
+      renewAt: new Date(Date.parse(config.expires_at) - (1 + 2 * this.parts.random()) * hourMs).toISOString(),
+      dnsBlocking,
+      config,
+    };
+    await this.parts.wallet.update((state) => settleAttempt(state, attempt, connection));
+    return connection;
+  }
+
+  /** @returns whether another attempt may do better */
+  private async mend(attempt: Attempt, code: string, dnsBlocking: DnsBlocking): Promise<boolean> {
+    if (code === 'public_key_in_use') {
+      await this.renewKeys(attempt);
+      return true;
+    }
+    if (code === 'location_changed') await this.endWhereItIs(attempt, dnsBlocking);
+    else if (!worthless.includes(code)) return false;
+    await this.parts.wallet.update((state) => dropAttempt(state, attempt));
+    if (code !== 'location_changed') this.parts.onEvent({ type: 'tokens_lost', tokens: 1, reason: 'refused' });
+    return true;
+  }
+
+  private async renewKeys({ id }: Attempt): Promise<void> {
+    const keys = await generateWireguardKeyPair();
+    await this.parts.wallet.update((state) => changeAttempt(state, id, { ...keys, heldUntil: 0 }));
+  }
+
+  /** An earlier try had succeeded after all, at another location, and nobody knows its secret: fetch it, and end it. */
+  private async endWhereItIs(attempt: Attempt, dnsBlocking: DnsBlocking): Promise<void> {
+    const { anonymizer, wallet } = this.parts;
+    const stored = (await wallet.read()).attempts.find(({ id }) => id === attempt.id) ?? attempt;
+    for (const location of stored.locations.toReversed()) {
+      const config = await this.redeemAt(attempt, location, dnsBlocking).catch((error: unknown) => {
+        if (error instanceof VpnApiError && error.status === 409) return undefined;
+        throw error;
+      });
+      if (config !== undefined) return anonymizer.disconnect(config.connection_secret);
+    }
+  }
+
+  /** The next call may take it up at once. */
+  private async release({ id }: Attempt): Promise<void> {
+    await this.parts.wallet.update((state) => changeAttempt(state, id, { heldUntil: 0 }));
+  }
+
+  /** Whether the keys of the wallet's tokens are still what both sides once agreed on, as far as this side says. */
+  private async suspicion(signal: AbortSignal | undefined): Promise<PartitioningSuspected | undefined> {
+    const { anonymizer, wallet, now, onEvent } = this.parts;
+    const [directory, { seen }] = await Promise.all([
+      retrying(() => anonymizer.directory(signal), signal),
+      wallet.read(),
+    ]);
+    const { retired, suspicion } = standingOf(seen, [directory], now());
+    await forgetRetired(wallet, retired, onEvent);
+    if (suspicion !== undefined) onEvent({ type: 'partitioning_suspected', error: suspicion });
+    return suspicion;
+  }
+}

@@ -1,0 +1,110 @@
+import {
+  createClient,
+  memoryStorage,
+  type VpnClient,
+  type VpnClientOptions,
+  type WalletStorage,
+} from '@vpn-backend/client';
+import { MemoryDriver, NodeAgent } from 'vpn-node-agent';
+import { NodeDirectory } from '../../src/nodes/index.js';
+import { type Env } from './app.js';
+import { addLocation, enrolmentToken, wireguardKey } from './fleet.js';
+import { type SignedIn } from './gatekeeper.js';
+import { query } from './stack.js';
+import { startTwoSides, type TwoSides } from './two-sides.js';
+
+/** Both sides as they run, and a second location whose node acknowledges. */
+export interface ClientWorld extends TwoSides {
+  readonly otherLocation: string;
+  /** A client of somebody whose trial has begun, on the service's clock. */
+  newClient(options?: Partial<VpnClientOptions>): Promise<NewClient>;
+  /** Every connection that was ever made, ended ones too. */
+  connectionIds(): Promise<string[]>;
+  /** How many tokens were signed for a person. */
+  countSigned(person: SignedIn): Promise<number>;
+}
+
+export interface NewClient {
+  readonly person: SignedIn;
+  readonly client: VpnClient;
+  readonly wallet: WalletStorage;
+  /** Another client of the same person, as after a restart when it has the same wallet. */
+  readonly again: (options?: Partial<VpnClientOptions>) => VpnClient;
+}
+
+const password = 'correct horse battery';
+
+/** Signs up at the provider as an app does, with a proven address. */
+export async function signUp(firebaseUrl: string): Promise<{ email: string; password: string }> {
+  const email = `${crypto.randomUUID()}@example.com`;
+  const call = async (path: string, body: object) => {
+    const answer = await fetch(`${firebaseUrl}/identitytoolkit.googleapis.com/v1/accounts:${path}?key=any`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    return (await answer.json()) as { idToken: string };
+  };
+  const { idToken } = await call('signUp', { email, password, returnSecureToken: true });
+  await call('sendOobCode', { requestType: 'VERIFY_EMAIL', idToken });
+  const codes = await fetch(`${firebaseUrl}/emulator/v1/projects/demo-vpn/oobCodes`);
+  const { oobCodes } = (await codes.json()) as { oobCodes: { email: string; oobCode: string }[] };
+  await call('update', { oobCode: oobCodes.find((code) => code.email === email)?.oobCode });
+  return { email, password };
+}
+
+export const idTokenOf = ({ headers }: SignedIn) => headers.authorization.slice('Bearer '.length);
+
+/** @param common settings of both sides */
+export async function startClientWorld(common: Env = {}): Promise<ClientWorld> {
+  const sides = await startTwoSides(common);
+  const { gatekeeper, anonymizer } = sides;
+  const otherLocation = 'nl-amsterdam';
+  await addLocation(anonymizer, otherLocation, { country: 'NL', city: 'Amsterdam' });
+  const agent = await NodeAgent.enrol({
+    backendUrl: anonymizer.url,
+    enrolmentToken: await enrolmentToken(anonymizer, 1, otherLocation),
+    node: { publicKey: wireguardKey(), ip: '127.0.0.1', locationId: otherLocation },
+    driver: new MemoryDriver(),
+  });
+  agent.start();
+  await agent.whenSynced();
+  await anonymizer.app.get(NodeDirectory, { strict: false }).refresh();
+  return {
+    ...sides,
+    otherLocation,
+    newClient: async (options = {}) => {
+      const person = await gatekeeper.signInWithTrial();
+      const wallet = options.wallet ?? memoryStorage();
+      const again = (changes: Partial<VpnClientOptions> = {}) =>
+        createClient({
+          gatekeeperUrl: gatekeeper.service.url,
+          anonymizerUrl: anonymizer.url,
+          getIdToken: () => idTokenOf(person),
+          now: () => gatekeeper.clock.now().getTime(),
+          tokensPerDay: 2,
+          ...options,
+          wallet,
+          ...changes,
+        });
+      return { person, client: again(), wallet, again };
+    },
+    connectionIds: async () => {
+      const rows = await query<{ id: string }>(gatekeeper.stack.ownerUrl, 'SELECT id FROM network."Connection"');
+      return rows.map(({ id }) => id);
+    },
+    countSigned: async ({ uid }) => {
+      const [row] = await query<{ n: number }>(
+        gatekeeper.stack.ownerUrl,
+        `SELECT coalesce(sum(cardinality(hashes)), 0)::int AS n FROM identity."TokenIssuance"
+         WHERE user_id = (SELECT id FROM identity."User" WHERE firebase_uid = $1)`,
+        [uid],
+      );
+      return row?.n ?? 0;
+    },
+    stop: async () => {
+      await agent.stop();
+      await sides.stop();
+    },
+  };
+}
