@@ -18,6 +18,7 @@ const tools = {
   openapi: [...program('dist/dev/openapi.js'), '--check'],
   clientTypes: [...program('dist/dev/client-types.js'), '--check'],
   privacy: [...program('dist/dev/privacy-doc.js'), '--check'],
+  bundle: program('dist/dev/client-bundle.js'),
 };
 
 /** Each task is one or more commands, run in turn until one fails; further arguments go to the last. */
@@ -31,7 +32,8 @@ const tasks = {
   openapi: [program('dist/dev/openapi.js'), program('dist/dev/client-types.js')],
   'docs:privacy': [program('dist/dev/privacy-doc.js')],
   bench: [program('dist/bench/main.js')],
-  build: [],
+  'bench:client': [program('dist/bench/client.js')],
+  build: [tools.bundle],
   test: [['vitest', 'run']],
   'test:full': [['vitest', 'run', '--mode', 'heavy']],
   check: Object.values(tools),
