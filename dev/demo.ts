@@ -5,6 +5,7 @@ import {
   generateWireguardKeyPair,
   insertPrivateKey,
   parseWireguardConf,
+  toQrText,
   VpnApiError,
 } from '@vpn-backend/client';
 import { MemoryDriver, NodeAgent } from 'vpn-node-agent';
@@ -71,14 +72,9 @@ async function journey(stack: Stack, tell: Narrator, nodes: DemoNode[]): Promise
   tell.knew('device', `token ${short(base64url(blinded.token))}, blinded ${short(base64url(blinded.blindedToken))}`);
 
   const blindSignature = await tell.step('sign', 'Have the blinded token signed', async () => {
-    const response = await fetch(`${url}/auth/vpn-token`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${await person.idToken()}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ blindedToken: base64url(blinded.blindedToken) }),
-    });
-    const body = (await response.json()) as { signature: string; expiry: string };
-    must(response.status === 200 && body.expiry === '24h', 'POST /auth/vpn-token answers 200 with expiry "24h"');
-    return Buffer.from(body.signature, 'base64url');
+    const [signature] = await client.signBlinded([blinded]);
+    must(signature?.length === 256, 'a blind signature comes back');
+    return signature;
   });
   tell.knew(
     'gatekeeper',
@@ -87,7 +83,7 @@ async function journey(stack: Stack, tell: Narrator, nodes: DemoNode[]): Promise
   tell.knew('anonymizer', 'nothing');
 
   const signature = await tell.step('unblind', 'Unblind the signature and verify it', () =>
-    finalize(blinded, new Uint8Array(blindSignature)),
+    finalize(blinded, blindSignature),
   );
   const token = { token: base64url(blinded.token), signature: base64url(signature) };
   const keys = await generateWireguardKeyPair();
@@ -149,12 +145,23 @@ async function journey(stack: Stack, tell: Narrator, nodes: DemoNode[]): Promise
     );
   });
 
-  await tell.step('disconnect', 'Disconnect; the node drops the peer', async () => {
+  const drawn = await tell.step('wallet', 'Fetch a day of tokens into the wallet, as an app does', () =>
+    client.wallet.drawIfDue(),
+  );
+  tell.knew('gatekeeper', `${person.email} had ${drawn} more messages signed`);
+  const connection = await tell.step('connect', 'Connect from the wallet, by the name of a city', () =>
+    client.connect({ location: 'Stockholm' }),
+  );
+  tell.knew('device', `${drawn - 1} tokens left; a QR code of ${toQrText(connection).split('\n').length - 1} lines`);
+
+  await tell.step('disconnect', 'Disconnect both; the nodes drop the peers', async () => {
+    await client.disconnect(connection);
     await client.disconnect(redeemed.connection_secret);
-    for (let tries = 0; tries < 100 && ((await frankfurt?.driver.list())?.length ?? 0) > 0; tries += 1) {
+    const peers = async () => (await Promise.all(nodes.map(({ driver }) => driver.list()))).flat().length;
+    for (let tries = 0; tries < 100 && (await peers()) > 0; tries += 1) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    must((await frankfurt?.driver.list())?.length === 0, 'the node has no peer any more');
+    must((await peers()) === 0, 'no node has a peer any more');
   });
 }
 

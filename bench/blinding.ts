@@ -1,0 +1,173 @@
+import { RSABSSA } from '@cloudflare/blindrsa-ts';
+import { invert, pow } from '@noble/curves/abstract/modular.js';
+import {
+  blind,
+  blindBatch,
+  buildTokenChallenge,
+  challengeDigestOf,
+  finalize,
+  parseTokenKey,
+} from '@vpn-backend/client';
+
+/*
+ * How long a client takes to blind a token and to finalize its signature, by ways of doing it that agree on the result.
+ * Runs in Node and in browsers alike. `sign` stands for the issuer.
+ */
+
+export interface BlindingTime {
+  readonly name: string;
+  /** Milliseconds a token, medians. */
+  readonly blind: number;
+  readonly finalize: number;
+}
+
+export interface Issuer {
+  /** 342 bytes of DER. */
+  readonly spki: Uint8Array<ArrayBuffer>;
+  sign(blinded: Uint8Array): Promise<Uint8Array>;
+}
+
+interface Candidate {
+  readonly name: string;
+  /** Tokens that one run makes. */
+  readonly tokens: number;
+  /** One way to blind, then to finalize what was signed. */
+  readonly prepare: () => Promise<Prepared>;
+}
+
+interface Prepared {
+  readonly blind: () => Promise<Blinded[]>;
+}
+
+interface Blinded {
+  readonly message: Uint8Array;
+  readonly finalize: (blindSignature: Uint8Array) => Promise<Uint8Array>;
+}
+
+const batch = 8;
+
+/** @param budgetMs for each candidate's blinding, and again for its finalizing */
+export async function measureBlinding(issuer: Issuer, budgetMs: number): Promise<BlindingTime[]> {
+  const times: BlindingTime[] = [];
+  for (const candidate of candidates(issuer)) times.push(await measure(candidate, issuer, budgetMs));
+  return times;
+}
+
+async function measure({ name, tokens, prepare }: Candidate, issuer: Issuer, budgetMs: number): Promise<BlindingTime> {
+  const { blind: run } = await prepare();
+  const blindMs = await medianMs(run, budgetMs);
+  const blinded = await run();
+  const signed = await Promise.all(blinded.map(({ message }) => issuer.sign(message)));
+  const finalizeMs = await medianMs(
+    () => Promise.all(blinded.map((one, index) => one.finalize(signed[index] ?? new Uint8Array()))),
+    budgetMs,
+  );
+  return { name, blind: blindMs / tokens, finalize: finalizeMs / tokens };
+}
+
+function candidates({ spki }: Issuer): Candidate[] {
+  const key = () => parseTokenKey(spki);
+  const digest = challengeDigestOf(buildTokenChallenge({ issuerName: 'issuer.example', originInfo: 'vpn.example' }));
+  const ours = (name: string, tokens: number): Candidate => ({
+    name,
+    tokens,
+    prepare: async () => {
+      const [tokenKey, challengeDigest] = [await key(), await digest];
+      const one = async () => [await blind(tokenKey, challengeDigest)];
+      const several = () => blindBatch(tokenKey, challengeDigest, tokens);
+      return {
+        blind: async () =>
+          (await (tokens === 1 ? one() : several())).map((token) => ({
+            message: token.blindedToken,
+            finalize: (signature) => finalize(token, signature),
+          })),
+      };
+    },
+  });
+  return [
+    ours('this SDK: BigInt and WebCrypto', 1),
+    ours(`this SDK, ${batch} at once`, batch),
+    { name: 'noble: its modular arithmetic, WebCrypto', tokens: 1, prepare: () => noble(key()) },
+    { name: '@cloudflare/blindrsa-ts', tokens: 1, prepare: () => blindrsa(key()) },
+  ];
+}
+
+type Key = ReturnType<typeof parseTokenKey>;
+
+const pss = { name: 'RSA-PSS', hash: 'SHA-384' };
+
+async function publicKeyOf(key: Key): Promise<CryptoKey> {
+  const jwk = { kty: 'RSA', n: base64url((await key).spki.slice(81, 337)), e: 'AQAB' };
+  return crypto.subtle.importKey('jwk', jwk, pss, true, ['verify']);
+}
+
+async function blindrsa(key: Key): Promise<Prepared> {
+  const [suite, publicKey] = [RSABSSA.SHA384.PSS.Deterministic(), await publicKeyOf(key)];
+  return {
+    blind: async () => {
+      const message = crypto.getRandomValues(new Uint8Array(98));
+      const { blindedMsg, inv } = await suite.blind(publicKey, message);
+      return [{ message: blindedMsg, finalize: (signature) => suite.finalize(publicKey, message, signature, inv) }];
+    },
+  };
+}
+
+/** RFC 9474 §4.2 and §4.4 with noble's `pow` and `invert`. It has no RSA of its own. */
+async function noble(key: Key): Promise<Prepared> {
+  const [{ n, e }, publicKey] = [await key, await publicKeyOf(key)];
+  const sha384 = async (bytes: Uint8Array<ArrayBuffer>) => new Uint8Array(await crypto.subtle.digest('SHA-384', bytes));
+  const encode = async (message: Uint8Array<ArrayBuffer>) => {
+    const salt = crypto.getRandomValues(new Uint8Array(48));
+    const h = await sha384(Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, ...(await sha384(message)), ...salt));
+    const db = new Uint8Array(207);
+    db.set(Uint8Array.of(1, ...salt), 207 - 49);
+    const masks = await Promise.all([0, 1, 2, 3, 4].map((counter) => sha384(Uint8Array.of(...h, 0, 0, 0, counter))));
+    const masked = db.map((byte, index) => byte ^ (masks[Math.floor(index / 48)]?.[index % 48] ?? 0));
+    masked[0] = (masked[0] ?? 0) & 0x7f;
+    return number(Uint8Array.of(...masked, ...h, 0xbc));
+  };
+  return {
+    blind: async () => {
+      const message = crypto.getRandomValues(new Uint8Array(98));
+      const m = await encode(message);
+      invert(m, n);
+      const r = number(crypto.getRandomValues(new Uint8Array(255)));
+      const inverse = invert(r, n);
+      const finalizeOne = async (signed: Uint8Array) => {
+        const signature = bytes((number(signed) * inverse) % n);
+        const good = await crypto.subtle.verify({ ...pss, saltLength: 48 }, publicKey, signature, message);
+        if (!good) throw new Error('the signature is not good');
+        return signature;
+      };
+      return [{ message: bytes((m * pow(r, e, n)) % n), finalize: finalizeOne }];
+    },
+  };
+}
+
+async function medianMs(run: () => Promise<unknown>, budgetMs: number): Promise<number> {
+  const times: number[] = [];
+  // The first runs are the compiler's.
+  for (let index = 0; index < 3; index++) await run();
+  for (const end = performance.now() + budgetMs; times.length < 5 || performance.now() < end;) {
+    const begin = performance.now();
+    // Several, for browsers' clocks are coarse.
+    for (let index = 0; index < 5; index++) await run();
+    times.push((performance.now() - begin) / 5);
+  }
+  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? NaN;
+}
+
+function number(value: Uint8Array): bigint {
+  return BigInt(`0x${Array.from(value, (byte) => byte.toString(16).padStart(2, '0')).join('')}`);
+}
+
+function bytes(value: bigint): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(value.toString(16).padStart(512, '0').match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+}
+
+function base64url(value: Uint8Array): string {
+  return btoa(String.fromCharCode(...value))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replace(/=+$/, '');
+}
