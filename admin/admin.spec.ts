@@ -80,6 +80,8 @@ describe('nodes', () => {
     const id = node?.id ?? '';
     expect(await json('nodes', 'list')).toMatchObject([{ id, status: 'healthy' }]);
     expect(await json('nodes', 'drain', id)).toEqual({ id, status: 'draining' });
+    expect(await json('nodes', 'resume', id)).toEqual({ id, status: 'unhealthy' });
+    expect(await run('nodes', 'resume', id)).toContain('does not drain');
     expect(await json('nodes', 'retire', id)).toEqual({ id, status: 'retired' });
     expect(await run('nodes', 'drain', id)).toContain('retired');
     expect(await run('nodes', 'retire', '00000000-0000-4000-8000-000000000000')).toContain('No node has this id');

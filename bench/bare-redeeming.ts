@@ -153,7 +153,7 @@ class BareRedeeming {
   }
 
   async pulse(id: string, load: number): Promise<object> {
-    const { rows } = await this.#query<{ status: string }>('pulse', [load, new Date(), id]);
+    const { rows } = await this.#query<{ status: string }>('pulse', [load, new Date(), 'healthy', id]);
     return { status: rows[0]?.status, next_pulse_s: 10 };
   }
 

@@ -146,7 +146,7 @@ async function bareConfiguration(
       allocate: await statementOf(AllocationStore, (store) => store.allocate(wanted, '', 60_000)),
       acknowledge: await statementOf(OutboxStore, (store) => store.acknowledgeAdded('', [{ id: '', revision: 1 }])),
       node: await statementOf(NodeStore, (store) => store.find('')),
-      pulse: await statementOf(NodeStore, (store) => store.pulse('', 0, now)),
+      pulse: await statementOf(NodeStore, (store) => store.pulse('', 0, true, now)),
       peers: await statementOf(OutboxStore, (store) => store.peersOf('', now, 0, 0)),
     },
     nodes,

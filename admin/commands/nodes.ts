@@ -19,6 +19,12 @@ export function nodeCommands(): Command {
       await withSide('anonymizer', (app) => app.get(Fleet).drain(id));
       printDone(`${id} drains: its last connection ends within 25 hours.`, { id, status: 'draining' }, output);
     });
+  withJson(nodes.command('resume <id>'))
+    .description('take a draining node back')
+    .action(async (id: string, output: Output) => {
+      await withSide('anonymizer', (app) => app.get(Fleet).resume(id));
+      printDone(`${id} gets new connections again, from its next pulse on.`, { id, status: 'unhealthy' }, output);
+    });
   withJson(nodes.command('retire <id>'))
     .description('end a node for good, with its connections')
     .action(async (id: string, output: Output) => {

@@ -25,6 +25,7 @@ export const problems = {
   missing_id_token: [401, 'An ID token is needed'],
   no_capacity: [503, 'No node has room'],
   node_exists: [409, 'A node with this key exists'],
+  node_not_draining: [409, 'The node does not drain'],
   node_not_found: [404, 'No such node'],
   node_retired: [403, 'The node is retired'],
   not_found: [404, 'Nothing here'],

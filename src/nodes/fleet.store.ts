@@ -56,15 +56,24 @@ export class FleetStore {
       FROM "Node" ORDER BY location_id, status, id`;
   }
 
-  async exists(id: string): Promise<boolean> {
-    return (await this.prisma.$queryRaw<unknown[]>`SELECT 1 FROM "Node" WHERE id = ${id}::uuid`).length > 0;
-  }
-
   /** False when it is retired or unknown. */
   async drain(id: string): Promise<boolean> {
     const drained = await this.prisma.$executeRaw`
       UPDATE "Node" SET status = 'draining' WHERE id = ${id}::uuid AND status <> 'retired'`;
     return drained === 1;
+  }
+
+  /** False when it is not draining. Whether it lives, its next pulse says. */
+  async resume(id: string): Promise<boolean> {
+    const resumed = await this.prisma.$executeRaw`
+      UPDATE "Node" SET status = 'unhealthy' WHERE id = ${id}::uuid AND status = 'draining'`;
+    return resumed === 1;
+  }
+
+  async statusOf(id: string): Promise<NodeStatus | undefined> {
+    const [node] = await this.prisma.$queryRaw<{ status: NodeStatus }[]>`
+      SELECT status::text AS status FROM "Node" WHERE id = ${id}::uuid`;
+    return node?.status;
   }
 
   /** False when it is unknown. */

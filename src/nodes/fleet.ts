@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../http/index.js';
+import { type NodeStatus } from '../prisma/network/index.js';
 import { FleetStore, type NodeReport } from './fleet.store.js';
 import { isNodeId } from './node.store.js';
 import { nodeRetired } from './node-problems.js';
@@ -20,7 +21,20 @@ export class Fleet {
    */
   async drain(id: string): Promise<void> {
     if (isNodeId(id) && (await this.store.drain(id))) return;
-    throw (await this.exists(id)) ? nodeRetired() : nodeNotFound();
+    throw (await this.statusOf(id)) === undefined ? nodeNotFound() : nodeRetired();
+  }
+
+  /**
+   * A draining node serves again, from its next pulse on.
+   *
+   * @throws {AppError} `node_not_found`, `node_retired`, `node_not_draining`
+   */
+  async resume(id: string): Promise<void> {
+    if (isNodeId(id) && (await this.store.resume(id))) return;
+    const status = await this.statusOf(id);
+    if (status === undefined) throw nodeNotFound();
+    if (status === 'retired') throw nodeRetired();
+    throw new AppError('node_not_draining', 'This node does not drain: there is nothing to take back.');
   }
 
   /**
@@ -32,8 +46,8 @@ export class Fleet {
     if (!isNodeId(id) || !(await this.store.retire(id))) throw nodeNotFound();
   }
 
-  private async exists(id: string): Promise<boolean> {
-    return isNodeId(id) && this.store.exists(id);
+  private async statusOf(id: string): Promise<NodeStatus | undefined> {
+    return isNodeId(id) ? this.store.statusOf(id) : undefined;
   }
 }
 

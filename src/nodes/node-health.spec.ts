@@ -36,7 +36,7 @@ async function check(): Promise<void> {
 async function up(seconds: number, speaking: readonly string[] = []): Promise<void> {
   for (let passed = 0; passed < seconds; passed += 5) {
     clock.advance(5_000);
-    for (const id of passed % 10 === 5 ? speaking : []) await get(NodeStore).pulse(id, 10, clock.now());
+    for (const id of passed % 10 === 5 ? speaking : []) await get(NodeStore).pulse(id, 10, true, clock.now());
     await check();
   }
 }
@@ -73,7 +73,7 @@ describe('a silent node', () => {
     expect(await statusOf(node)).toBe('healthy');
     await up(5);
     expect(await statusOf(node)).toBe('unhealthy');
-    expect(await get(NodeStore).pulse(node, 1, clock.now())).toBe('healthy');
+    expect(await get(NodeStore).pulse(node, 1, true, clock.now())).toBe('healthy');
     expect(await statusOf(node)).toBe('healthy');
   });
 
@@ -81,9 +81,18 @@ describe('a silent node', () => {
     const [draining = ''] = await addNodes(1, 'draining');
     const [retired = ''] = await addNodes(1, 'retired');
     await up(60);
-    expect(await get(NodeStore).pulse(draining, 1, clock.now())).toBe('draining');
-    expect(await get(NodeStore).pulse(retired, 1, clock.now())).toBe('retired');
+    expect(await get(NodeStore).pulse(draining, 1, true, clock.now())).toBe('draining');
+    expect(await get(NodeStore).pulse(retired, 1, true, clock.now())).toBe('retired');
     expect([await statusOf(draining), await statusOf(retired)]).toEqual(['draining', 'retired']);
+  });
+
+  it('stays draining or retired, whether it takes connections or not', async () => {
+    const [draining = ''] = await addNodes(1, 'draining');
+    const [retired = ''] = await addNodes(1, 'retired');
+    for (const accepting of [false, true]) {
+      expect(await get(NodeStore).pulse(draining, 1, accepting, clock.now())).toBe('draining');
+      expect(await get(NodeStore).pulse(retired, 1, accepting, clock.now())).toBe('retired');
+    }
   });
 
   it('is lost after 10 minutes, draining too, and nobody else is', async () => {
@@ -130,7 +139,7 @@ describe('silence while the service was down', () => {
   it('makes nobody unhealthy who pulses every 10 s, however long the outage', async () => {
     const [node = ''] = await addNodes(1);
     for (let outage = 1; outage <= 40; outage += 1) {
-      await get(NodeStore).pulse(node, 1, clock.now());
+      await get(NodeStore).pulse(node, 1, true, clock.now());
       await up(5, []);
       down(outage);
       await check();

@@ -161,6 +161,7 @@ describe('POST /node/{id}/pulse', () => {
     { currentLoad: 45, peers: 60_001 },
     { currentLoad: 45, rx_bytes: 1.5 },
     { currentLoad: 45, tx_bytes: -1 },
+    { currentLoad: 45, accepting: 'no' },
     { currentLoad: 45, clients: ['203.0.113.9'] },
     [[]],
     'pulse',
@@ -185,15 +186,41 @@ describe('POST /node/{id}/pulse', () => {
     }
   });
 
+  it('takes a node out of allocation while it says that it takes no connections, until it takes them again', async () => {
+    const location = 'lu-luxembourg';
+    await addLocation(service, location);
+    const leaving = await enrolNode(service, { location_id: location });
+    const directory = service.app.get(NodeDirectory, { strict: false });
+    const chosen = async () => {
+      await directory.refresh();
+      return directory.candidates(location).map((candidate) => candidate?.id);
+    };
+    expect(await chosen()).toEqual([leaving.id]);
+    expect(await (await send({ currentLoad: 1, accepting: false }, leaving)).json()).toMatchObject({
+      status: 'unhealthy',
+    });
+    expect(await chosen()).toEqual([]);
+    // As it does when it has been restarted.
+    expect(await (await send({ currentLoad: 1, accepting: true }, leaving)).json()).toMatchObject({
+      status: 'healthy',
+    });
+    expect(await chosen()).toEqual([leaving.id]);
+  });
+
   it('answers a node that an operator took out with its status', async () => {
     const leaving = await enrolNode(service);
     const fleet = service.app.get(Fleet, { strict: false });
     await fleet.drain(leaving.id);
     expect(await (await send({ currentLoad: 1 }, leaving)).json()).toMatchObject({ status: 'draining' });
+    await fleet.resume(leaving.id);
+    expect(await (await send({ currentLoad: 1 }, leaving)).json()).toMatchObject({ status: 'healthy' });
+    await expect(fleet.resume(leaving.id)).rejects.toMatchObject({ code: 'node_not_draining' });
     await fleet.retire(leaving.id);
+    await expect(fleet.resume(leaving.id)).rejects.toMatchObject({ code: 'node_retired' });
     expect(await (await send({ currentLoad: 1 }, leaving)).json()).toMatchObject({ status: 'retired' });
     await expect(fleet.drain(leaving.id)).rejects.toMatchObject({ code: 'node_retired' });
     await expect(fleet.drain(randomUUID())).rejects.toMatchObject({ code: 'node_not_found' });
+    await expect(fleet.resume(randomUUID())).rejects.toMatchObject({ code: 'node_not_found' });
     await expect(fleet.retire('nonsense')).rejects.toMatchObject({ code: 'node_not_found' });
   });
 });

@@ -61,6 +61,11 @@ export const nodeRegistered = z.strictObject({
   credential: z.string().describe('Authorises everything else the node does. Shown once.'),
   interface: z.strictObject({
     addresses: z.array(z.string()).describe('What the tunnel interface carries, with the prefix lengths.'),
+    resolvers: z
+      .strictObject({ none: z.array(z.string()), ads: z.array(z.string()), ads_trackers_malware: z.array(z.string()) })
+      .describe(
+        'Where the node answers DNS queries inside the tunnel: for each level of blocking, an address of each family.',
+      ),
     listen_port: z.int(),
     mtu: z.int(),
   }),
@@ -74,6 +79,13 @@ export const nodePulse = z.strictObject({
   peers: z.int().min(0).max(mostSlots).optional().describe('Peers that the node holds.'),
   rx_bytes: z.int().min(0).optional().describe('Bytes received from all peers since the last pulse.'),
   tx_bytes: z.int().min(0).optional().describe('Bytes sent to all peers since the last pulse.'),
+  accepting: z
+    .boolean()
+    .default(true)
+    .describe(
+      'False while the node takes no new connections: it is about to leave, or cannot serve. It is `unhealthy` until it ' +
+        'pulses with true again.',
+    ),
 });
 
 export type NodePulse = z.output<typeof nodePulse>;

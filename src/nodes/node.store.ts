@@ -44,11 +44,14 @@ export class NodeStore {
     return count === 1;
   }
 
-  /** A node that speaks is not silent; one that an operator took out stays out. */
-  async pulse(id: string, currentLoad: number, now: Date): Promise<NodeStatus | undefined> {
+  /**
+   * A node that speaks is not silent, and healthy as long as it takes connections; one that an operator took out stays out.
+   */
+  async pulse(id: string, currentLoad: number, accepting: boolean, now: Date): Promise<NodeStatus | undefined> {
+    const health: NodeStatus = accepting ? 'healthy' : 'unhealthy';
     const [node] = await this.prisma.$queryRaw<{ status: NodeStatus }[]>`
       UPDATE "Node" SET current_load = ${currentLoad}, last_pulse_at = ${now},
-        status = CASE status WHEN 'unhealthy' THEN 'healthy' ELSE status END
+        status = CASE WHEN status IN ('healthy', 'unhealthy') THEN ${health}::"NodeStatus" ELSE status END
       WHERE id = ${id}::uuid RETURNING status::text AS status`;
     return node?.status;
   }

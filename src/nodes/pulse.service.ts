@@ -26,8 +26,9 @@ export class PulseService {
     private readonly clock: Clock,
   ) {}
 
-  async pulse(nodeId: string, { currentLoad, peers, rx_bytes = 0, tx_bytes = 0 }: NodePulse): Promise<NodePulsed> {
-    const status = await this.store.pulse(nodeId, Math.round(currentLoad), this.clock.now());
+  async pulse(nodeId: string, pulse: NodePulse): Promise<NodePulsed> {
+    const { currentLoad, accepting, peers, rx_bytes = 0, tx_bytes = 0 } = pulse;
+    const status = await this.store.pulse(nodeId, Math.round(currentLoad), accepting, this.clock.now());
     if (status === undefined) throw invalidNodeCredential();
     if (peers !== undefined) peersOfNode.observe(peers);
     traffic.inc({ direction: 'received' }, rx_bytes);

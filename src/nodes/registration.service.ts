@@ -7,7 +7,7 @@ import { invalidEnrolment, nodeRetired } from './node-problems.js';
 import { type NodeRegistered, type NodeRegistration } from './node.schema.js';
 import { type NodeDescription, type Refusal, RegistrationStore } from './registration.store.js';
 import { type Hash, hashOf, newSecret } from './secret.js';
-import { nodeAddresses, tunnelMtu } from './tunnel-addresses.js';
+import { allResolvers, nodeAddresses, tunnelMtu } from './tunnel-addresses.js';
 
 /** How servers join the fleet, and say anew what they are. */
 @Injectable()
@@ -43,7 +43,7 @@ export class RegistrationService {
     return {
       id,
       credential: credential.text,
-      interface: { addresses: [...nodeAddresses], listen_port: port, mtu: tunnelMtu },
+      interface: { addresses: [...nodeAddresses], resolvers: allResolvers(), listen_port: port, mtu: tunnelMtu },
     };
   }
 

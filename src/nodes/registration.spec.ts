@@ -83,7 +83,16 @@ describe('the first registration', () => {
     expect(await response.json()).toEqual({
       id: expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
       credential: expect.stringMatching(/^[\w-]{43}$/) as string,
-      interface: { addresses: ['10.64.0.1/16', 'fdb7:4a2c:91e6::1/112'], listen_port: 51820, mtu: 1420 },
+      interface: {
+        addresses: ['10.64.0.1/16', 'fdb7:4a2c:91e6::1/112'],
+        resolvers: {
+          none: ['10.64.0.2', 'fdb7:4a2c:91e6::2'],
+          ads: ['10.64.0.3', 'fdb7:4a2c:91e6::3'],
+          ads_trackers_malware: ['10.64.0.4', 'fdb7:4a2c:91e6::4'],
+        },
+        listen_port: 51820,
+        mtu: 1420,
+      },
     });
   });
 

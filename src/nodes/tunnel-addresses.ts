@@ -37,6 +37,15 @@ export function resolverAddresses(dnsBlocking: keyof typeof hostOfResolver): [v4
   return [v4(host), v6(host)];
 }
 
+/** Where a node answers DNS queries, by what it blocks. */
+export function allResolvers() {
+  return {
+    none: resolverAddresses('none'),
+    ads: resolverAddresses('ads'),
+    ads_trackers_malware: resolverAddresses('ads_trackers_malware'),
+  };
+}
+
 function v4(host: number): string {
   return `10.64.${host >> 8}.${host & 0xff}`;
 }
