@@ -12,8 +12,10 @@ await serveProgram(async ({ backendUrl, nodes }: AgentsConfiguration) => {
   const agents = await Promise.all(
     nodes.map(async ({ id, credential }) => {
       const credentials = new MemoryCredentialStore();
-      await credentials.save({ id, credential, interface: { addresses: [], listenPort: 0, mtu: 0 } });
       const node = { publicKey: '', ip: '', locationId: '' };
+      const resolvers = { none: [], ads: [], ads_trackers_malware: [] };
+      const tunnel = { addresses: [], resolvers, listenPort: 0, mtu: 0 };
+      await credentials.save({ id, credential, interface: tunnel, registered: node });
       const agent = await NodeAgent.enrol({
         backendUrl,
         enrolmentToken: '',

@@ -268,10 +268,11 @@ export async function race(
 export async function followAs(node: TestNode, backendUrl: string): Promise<AgentNode> {
   const { id, credential, publicKey } = node;
   const credentials = new MemoryCredentialStore();
-  await credentials.save({ id, credential, interface: { addresses: [], listenPort: 0, mtu: 0 } });
+  const registered = { publicKey, ip: '127.0.0.1', locationId: '' };
+  const tunnel = { addresses: [], resolvers: { none: [], ads: [], ads_trackers_malware: [] }, listenPort: 0, mtu: 0 };
+  await credentials.save({ id, credential, interface: tunnel, registered });
   const driver = new MemoryDriver();
-  const registration = { publicKey, ip: '127.0.0.1', locationId: '' };
-  const agent = await NodeAgent.enrol({ backendUrl, enrolmentToken: '', node: registration, credentials, driver });
+  const agent = await NodeAgent.enrol({ backendUrl, enrolmentToken: '', node: registered, credentials, driver });
   agent.start();
   await agent.whenSynced();
   return { ...node, agent, driver };

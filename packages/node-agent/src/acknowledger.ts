@@ -69,8 +69,7 @@ export class Acknowledger {
 
 /** The request itself is at fault, so that sending it again would fail for ever. */
 function isPointless(error: unknown): boolean {
-  if (!(error instanceof BackendError)) return false;
-  return error.status >= 400 && error.status < 500 && !error.refused && ![408, 429].includes(error.status);
+  return error instanceof BackendError && error.isFinal && !error.refused;
 }
 
 /** Unless a newer word has come meanwhile. */

@@ -1,6 +1,7 @@
 import { createParser } from 'eventsource-parser';
+import { type Credentials, type Registration } from './credentials.js';
+import { type Reading } from './meter.js';
 import { type Timing } from './timing.js';
-import { type Credentials } from './credentials.js';
 import {
   type ConnectionRevision,
   isRecord,
@@ -8,6 +9,7 @@ import {
   parseEvent,
   parseJson,
   parsePeerList,
+  parseTunnel,
   type PeerList,
 } from './protocol.js';
 
@@ -33,27 +35,21 @@ export class BackendError extends Error {
     super(`the backend answered ${status} (${code})`);
   }
 
+  /** Trying again can never help: the request itself, or what it is made with, is at fault. */
+  get isFinal(): boolean {
+    return this.status >= 400 && this.status < 500 && ![408, 429].includes(this.status);
+  }
+
   /** Trying again at once cannot help: the credential is not, or no longer, accepted. */
   get refused(): boolean {
     return this.status === 401 || this.status === 403;
   }
 }
 
-export interface Registration {
-  /** The node's WireGuard public key, standard base64. */
-  readonly publicKey: string;
-  readonly ip: string;
-  readonly ipV6?: string;
-  readonly port?: number;
-  readonly locationId: string;
-  readonly capacity?: number;
-  readonly agentVersion?: string;
-}
-
-export interface Pulse {
-  /** 0 to 100. */
-  readonly currentLoad: number;
+export interface Pulse extends Reading {
   readonly peers: number;
+  /** False takes the node out of allocation until it pulses with true. */
+  readonly accepting: boolean;
 }
 
 /** The backend's node endpoints, one method each. */
@@ -68,8 +64,12 @@ export class Backend {
     this.#base = new URL(baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`);
   }
 
-  /** POST /node/register */
-  async register(enrolmentToken: string, node: Registration): Promise<Credentials> {
+  /**
+   * POST /node/register
+   *
+   * @param bearer an enrolment token, or the node's own credential to say anew what it is and have the credential rotated
+   */
+  async register(bearer: string, node: Registration): Promise<Credentials> {
     const body = {
       public_key: node.publicKey,
       ip: node.ip,
@@ -79,23 +79,23 @@ export class Backend {
       capacity: node.capacity,
       agent_version: node.agentVersion,
     };
-    const answer = await this.#request('node/register', enrolmentToken, { body });
+    const answer = await this.#request('node/register', bearer, { body });
     const { id, credential, interface: settings } = answer;
-    const { addresses, listen_port, mtu } = isRecord(settings) ? settings : {};
-    const readable =
-      typeof id === 'string' &&
-      typeof credential === 'string' &&
-      Array.isArray(addresses) &&
-      addresses.every((address) => typeof address === 'string') &&
-      typeof listen_port === 'number' &&
-      typeof mtu === 'number';
-    if (!readable) throw unexpectedAnswer();
-    return { id, credential, interface: { addresses, listenPort: listen_port, mtu } };
+    const tunnel = parseTunnel(settings);
+    if (typeof id !== 'string' || typeof credential !== 'string' || tunnel === undefined) throw unexpectedAnswer();
+    return { id, credential, interface: tunnel, registered: node };
   }
 
   /** POST /node/{id}/pulse */
   async pulse(node: Credentials, pulse: Pulse, signal: AbortSignal): Promise<{ status: string; nextPulseMs: number }> {
-    const answer = await this.#request(`node/${node.id}/pulse`, node.credential, { body: pulse, signal });
+    const body = {
+      currentLoad: Math.round(Math.min(100, Math.max(0, pulse.load))),
+      peers: pulse.peers,
+      rx_bytes: pulse.rxBytes,
+      tx_bytes: pulse.txBytes,
+      accepting: pulse.accepting,
+    };
+    const answer = await this.#request(`node/${node.id}/pulse`, node.credential, { body, signal });
     const { status, next_pulse_s } = answer;
     if (typeof status !== 'string' || typeof next_pulse_s !== 'number' || !(next_pulse_s > 0)) throw unexpectedAnswer();
     return { status, nextPulseMs: next_pulse_s * 1000 };

@@ -1,14 +1,25 @@
+import { type Tunnel } from './protocol.js';
+
+/** What a node says of itself. */
+export interface Registration {
+  /** The node's WireGuard public key, standard base64. */
+  readonly publicKey: string;
+  readonly ip: string;
+  readonly ipV6?: string;
+  readonly port?: number;
+  readonly locationId: string;
+  readonly capacity?: number;
+  readonly agentVersion?: string;
+}
+
 /** What registration gave this node. The credential is a secret. */
 export interface Credentials {
   /** Node id. */
   readonly id: string;
   readonly credential: string;
-  readonly interface: {
-    /** With prefix lengths. */
-    readonly addresses: readonly string[];
-    readonly listenPort: number;
-    readonly mtu: number;
-  };
+  readonly interface: Tunnel;
+  /** What the node said of itself. */
+  readonly registered: Registration;
 }
 
 /** Where the credentials live between runs. Read again after a refusal, so a rotated credential needs no restart. */

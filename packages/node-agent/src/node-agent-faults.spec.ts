@@ -211,6 +211,15 @@ describe('a driver that fails', () => {
 });
 
 describe('a refused credential', () => {
+  it('is replaced without a pause by one that was stored meanwhile, so an acknowledgement is not late', async () => {
+    const credentials = new MemoryCredentialStore();
+    await harness.synced({ credentials });
+    harness.backend.credential = 'credential-2';
+    await credentials.save({ ...(await credentials.load())!, credential: 'credential-2' });
+    harness.backend.send('peer-added', wirePeer(1));
+    await until(() => expect(harness.backend.acked.added).toEqual(['connection-1@1']));
+  });
+
   it('is not hammered with, keeps the peers, and is replaced when another is stored', async () => {
     const credentials = new MemoryCredentialStore();
     harness.backend.peers = [wirePeer(1, { status: 'active' })];

@@ -1,9 +1,12 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { wirePeer } from '../test/fake-backend.js';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { wirePeer, wireTunnel } from '../test/fake-backend.js';
 import { Harness, keysOf, until } from '../test/harness.js';
 import { MemoryCredentialStore } from './credentials.js';
+import { type Meter, type Reading } from './meter.js';
 
 let harness: Harness;
+
+const meterOf = (reading: Reading): Meter => ({ read: () => reading, reported: () => undefined });
 
 beforeEach(async () => {
   harness = await Harness.start();
@@ -29,7 +32,53 @@ describe('enrolling', () => {
     ]);
     expect(first.node).toEqual({
       id: 'node-1',
-      interface: { addresses: ['10.64.0.1/16', 'fdb7:4a2c:91e6::1/112'], listenPort: 51820, mtu: 1420 },
+      interface: {
+        addresses: wireTunnel.addresses,
+        resolvers: wireTunnel.resolvers,
+        listenPort: 51820,
+        mtu: 1420,
+      },
+    });
+  });
+
+  it('believes no interface settings that it could not hand to a program', async () => {
+    const spoiled = [
+      { mtu: 100 },
+      { listen_port: 0 },
+      { addresses: ['10.64.0.1/16', '10.65.0.1/16'] },
+      { addresses: ['10.64.0.1/33', 'fdb7:4a2c:91e6::1/112'] },
+      { addresses: ['10.64.0.1/16; reboot', 'fdb7:4a2c:91e6::1/112'] },
+      { resolvers: { ...wireTunnel.resolvers, ads: ['10.64.0.3', 'fe80::1%}flush ruleset'] } },
+      { resolvers: { none: wireTunnel.resolvers.none } },
+    ];
+    for (const changes of spoiled) {
+      harness.backend.tunnel = { ...wireTunnel, ...changes };
+      await expect(harness.enrol()).rejects.toMatchObject({ code: 'unexpected_answer' });
+    }
+  });
+
+  it('says anew what it is, with its own credential, when that has changed', async () => {
+    const credentials = new MemoryCredentialStore();
+    await harness.enrol({ credentials });
+    harness.backend.mayRegister = 'Bearer credential-1';
+    harness.backend.nextCredential = 'credential-2';
+    await harness.synced({ credentials, node: { ...harness.node, capacity: 200 } });
+    await until(() => expect(harness.backend.registrations).toHaveLength(2));
+    expect(harness.backend.registrations[1]).toMatchObject({ capacity: 200, authorization: 'Bearer credential-1' });
+    await until(async () => {
+      expect(await credentials.load()).toMatchObject({ credential: 'credential-2', registered: { capacity: 200 } });
+    });
+    await harness.enrol({ credentials, node: { ...harness.node, capacity: 200 } });
+    expect(harness.backend.registrations).toHaveLength(2);
+  });
+
+  it('registers as another node when its key is another', async () => {
+    const credentials = new MemoryCredentialStore();
+    await harness.enrol({ credentials });
+    await harness.enrol({ credentials, node: { ...harness.node, publicKey: 'another-key' } });
+    expect(harness.backend.registrations[1]).toMatchObject({
+      public_key: 'another-key',
+      authorization: 'Bearer enrolment-token',
     });
   });
 
@@ -168,13 +217,61 @@ describe('acknowledging', () => {
 describe('pulsing', () => {
   it('tells its load at once and then as often as asked', async () => {
     harness.backend.nextPulse = 5;
-    const agent = await harness.synced({ load: () => 45.4 });
-    await until(() => expect(harness.backend.pulses).toEqual([{ currentLoad: 45, peers: 0 }]));
+    const agent = await harness.synced({ meter: meterOf({ load: 45.4 }) });
+    await until(() => expect(harness.backend.pulses).toEqual([{ currentLoad: 45, peers: 0, accepting: true }]));
     await until(() =>
       expect(agent.status()).toMatchObject({ nodeStatus: 'healthy', lastPulseAt: harness.timing.now() }),
     );
     await harness.timing.advance(5_000);
     await until(() => expect(harness.backend.pulses).toHaveLength(2));
+  });
+
+  it('counts traffic as reported only when the backend has it', async () => {
+    const reported: Reading[] = [];
+    let fail = true;
+    harness.backend.intercept = (path) => (path.endsWith('/pulse') && fail ? 503 : undefined);
+    const reading = { load: 1, rxBytes: 10, txBytes: 20 };
+    await harness.synced({ meter: { read: () => reading, reported: (each) => reported.push(each) } });
+    await until(() => expect(harness.backend.requests).toContain('POST /node/node-1/pulse'));
+    expect(reported).toEqual([]);
+    fail = false;
+    await harness.advanceUntil(() => expect(reported).toEqual([reading]), 1_000);
+    expect(harness.backend.pulses[0]).toMatchObject({ rx_bytes: 10, tx_bytes: 20 });
+  });
+
+  it('says that it takes no connections while it cannot serve them', async () => {
+    let fit = false;
+    harness.backend.nextPulse = 5;
+    await harness.synced({ fit: () => fit });
+    await until(() => expect(harness.backend.pulses).toMatchObject([{ accepting: false }]));
+    fit = true;
+    await harness.advanceUntil(
+      () => expect(harness.backend.pulses).toMatchObject([{ accepting: false }, { accepting: true }]),
+      1_000,
+    );
+  });
+
+  it('says at once, and from then on, that it leaves, and goes on serving', async () => {
+    harness.backend.peers = [wirePeer(1)];
+    const agent = await harness.synced();
+    await until(() => expect(harness.backend.pulses).toHaveLength(1));
+    await agent.leave();
+    expect(harness.backend.pulses[1]).toMatchObject({ accepting: false, peers: 1 });
+    await harness.advanceUntil(() => expect(harness.backend.pulses[2]).toMatchObject({ accepting: false }), 1_000);
+    expect(agent.status()).toMatchObject({ leaving: true, link: 'connected', peers: 1 });
+    expect(await harness.held()).toEqual(keysOf(1));
+  });
+
+  it('does not take the answer to an earlier pulse for the word that it leaves', async () => {
+    let release = () => {};
+    const isHeld = new Promise<undefined>((resolve) => (release = () => resolve(undefined)));
+    harness.backend.intercept = (path) => (path.endsWith('/pulse') ? isHeld : undefined);
+    const agent = await harness.synced();
+    await until(() => expect(harness.backend.requests).toContain('POST /node/node-1/pulse'));
+    const told = agent.leave();
+    release();
+    await told;
+    expect(harness.backend.pulses).toMatchObject([{ accepting: true }, { accepting: false }]);
   });
 
   it('goes on after a failure', async () => {
@@ -185,6 +282,15 @@ describe('pulsing', () => {
     await harness.advanceUntil(async () => {
       expect(harness.backend.pulses.length).toBeGreaterThan(0);
     }, 1_000);
+  });
+});
+
+describe('idle peers', () => {
+  it('lose their traces three minutes after they were last heard', async () => {
+    const asked = vi.spyOn(harness.driver, 'forgetHandshakesBefore');
+    await harness.synced();
+    await harness.pass(30);
+    await until(() => expect(asked).toHaveBeenCalledWith(harness.timing.now() - 180_000));
   });
 });
 

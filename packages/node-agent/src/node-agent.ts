@@ -1,9 +1,12 @@
 import { Acknowledger } from './acknowledger.js';
-import { Backend, BackendError, type Fetch, type Registration } from './backend.js';
-import { type Credentials, type CredentialStore, MemoryCredentialStore } from './credentials.js';
+import { Backend, BackendError, type Fetch } from './backend.js';
+import { type Credentials, type CredentialStore, MemoryCredentialStore, type Registration } from './credentials.js';
+import { type Meter } from './meter.js';
+import { isRefusal, NodeSession } from './node-session.js';
 import { type PeerDriver } from './peer-driver.js';
-import { type Applied, PeerWriter } from './peer-writer.js';
+import { type Applied, type Change, PeerWriter } from './peer-writer.js';
 import { type NodeEvent } from './protocol.js';
+import { PulseLoop } from './pulse-loop.js';
 import { backoffMs, jittered, systemTiming, type Timing } from './timing.js';
 
 export interface NodeAgentOptions {
@@ -11,8 +14,10 @@ export interface NodeAgentOptions {
   readonly driver: PeerDriver;
   /** In memory when absent: then every start registers anew. */
   readonly credentials?: CredentialStore;
-  /** The node's load in percent, asked for before each pulse; 0 when absent. */
-  readonly load?: () => number;
+  /** Asked before each pulse; a load of 0 when absent. */
+  readonly meter?: Meter;
+  /** Whether the node can serve new connections, asked before each pulse; always, when absent. */
+  readonly fit?: () => boolean;
   readonly fetch?: Fetch;
   readonly timing?: Timing;
 }
@@ -27,7 +32,10 @@ export interface NodeAgentStatus {
   readonly link: 'stopped' | 'connecting' | 'connected' | 'refused';
   /** What the backend said of this node at the last pulse. */
   readonly nodeStatus: string | undefined;
+  /** An operator drains the node. */
   readonly draining: boolean;
+  /** The node is on its way out. */
+  readonly leaving: boolean;
   readonly peers: number;
   readonly unacknowledged: number;
   /** Unix milliseconds. */
@@ -35,14 +43,21 @@ export interface NodeAgentStatus {
   readonly lastPulseAt: number | undefined;
   readonly driftRepaired: number;
   readonly driverFailures: number;
+  /** Times that an idle peer's endpoint and handshake were wiped. */
+  readonly tracesWiped: number;
   /** Events and list entries that could not be read. */
   readonly rejected: number;
 }
 
-const firstPulseMs = 10_000;
 const reconcileMs = 60_000;
 const expiryMs = 1_000;
+const wipingMs = 30_000;
+/** No session outlives its handshake for longer (REJECT_AFTER_TIME, WireGuard whitepaper §6.1): wiping costs nobody anything. */
+const idleMs = 180_000;
 const refusedWaitMs = 30_000;
+
+/** Measures nothing. */
+const noMeter: Meter = { read: () => ({ load: 0 }), reported: () => undefined };
 
 /**
  * Keeps a node's peers as the backend says (protocol.md, "Nodes").
@@ -53,10 +68,9 @@ const refusedWaitMs = 30_000;
  */
 export class NodeAgent {
   readonly #backend: Backend;
-  readonly #store: CredentialStore;
+  readonly #session: NodeSession;
   readonly #timing: Timing;
-  readonly #load: () => number;
-  #credentials: Credentials;
+  readonly #pulses: PulseLoop;
 
   readonly #stopping = new AbortController();
   readonly #writer: PeerWriter;
@@ -65,49 +79,64 @@ export class NodeAgent {
   readonly #waitingForSync: (() => void)[] = [];
 
   #link: NodeAgentStatus['link'] = 'stopped';
-  #nodeStatus: string | undefined;
-  #draining = false;
-  #drainsAsked = 0;
   #lastSyncAt: number | undefined;
-  #lastPulseAt: number | undefined;
   #rejected = 0;
+  #reconcileSoon = new AbortController();
   /** Connections that the stream changed since the list under way was asked for; undefined when none is under way. */
   #changedSinceAsked: Set<string> | undefined;
 
-  private constructor(options: NodeAgentOptions, store: CredentialStore, credentials: Credentials) {
-    this.#timing = options.timing ?? systemTiming;
-    this.#backend = new Backend(options.backendUrl, options.fetch ?? globalThis.fetch, this.#timing);
-    this.#store = store;
-    this.#credentials = credentials;
-    this.#load = options.load ?? (() => 0);
+  private constructor(
+    options: NodeAgentOptions,
+    store: CredentialStore,
+    credentials: Credentials,
+    /** What the backend is still to be told of this node. */
+    private readonly news: Registration | undefined,
+  ) {
+    const { driver, meter = noMeter, fit = () => true, timing = systemTiming } = options;
     const { signal } = this.#stopping;
-    this.#writer = new PeerWriter(options.driver, this.#timing, signal, (applied) => this.#onApplied(applied));
+    this.#timing = timing;
+    this.#backend = new Backend(options.backendUrl, options.fetch ?? globalThis.fetch, timing);
+    this.#session = new NodeSession(store, credentials);
+    this.#writer = new PeerWriter(driver, timing, signal, (applied) => this.#onApplied(applied));
     this.#acknowledger = new Acknowledger(
-      (added, removed) => this.#backend.acknowledge(this.#credentials, added, removed, signal),
-      this.#timing,
+      (added, removed) => this.#session.request((node) => this.#backend.acknowledge(node, added, removed, signal)),
+      timing,
       signal,
     );
+    this.#pulses = new PulseLoop({
+      backend: this.#backend,
+      session: this.#session,
+      timing,
+      meter,
+      fit,
+      peers: () => this.#writer.table.size,
+      waitAfter: (failure, ordinaryMs) => this.#waitAfter(failure, ordinaryMs),
+    });
   }
 
   /**
    * Makes an agent of this node: with the stored credentials, or else by registering and storing what it is given. When the
-   * answer to a registration is lost, the same enrolment token may be used again for ten minutes.
+   * answer to a registration is lost, the same enrolment token may be used again for ten minutes. A node that is no longer
+   * what it registered as says so once it runs; one with another key is another node, and registers.
    *
    * @throws {BackendError} `enrolment_token_invalid`, `node_exists`, `unreachable`, …
    */
   static async enrol(options: EnrolOptions): Promise<NodeAgent> {
+    const { node, timing = systemTiming, fetch = globalThis.fetch } = options;
     const store = options.credentials ?? new MemoryCredentialStore();
     const stored = await store.load();
-    if (stored !== undefined) return new NodeAgent(options, store, stored);
-    const backend = new Backend(options.backendUrl, options.fetch ?? globalThis.fetch, options.timing ?? systemTiming);
-    const credentials = await backend.register(options.enrolmentToken, options.node);
+    if (stored?.registered.publicKey === node.publicKey) {
+      return new NodeAgent(options, store, stored, isSame(stored.registered, node) ? undefined : node);
+    }
+    const backend = new Backend(options.backendUrl, fetch, timing);
+    const credentials = await backend.register(options.enrolmentToken, node);
     await store.save(credentials);
-    return new NodeAgent(options, store, credentials);
+    return new NodeAgent(options, store, credentials, undefined);
   }
 
   /** The node's id and how its interface is to be set up. */
-  get node(): Omit<Credentials, 'credential'> {
-    const { id, interface: settings } = this.#credentials;
+  get node(): Pick<Credentials, 'id' | 'interface'> {
+    const { id, interface: settings } = this.#session.current;
     return { id, interface: settings };
   }
 
@@ -115,9 +144,26 @@ export class NodeAgent {
   start(signal?: AbortSignal): void {
     if (this.#loops !== undefined) throw new Error('this agent has been started before');
     this.#link = 'connecting';
-    this.#loops = Promise.all([this.#follow(), this.#pulse(), this.#reconcile(), this.#expire()]);
+    this.#loops = Promise.all([
+      this.#follow(),
+      this.#pulses.run(this.#stopping.signal),
+      this.#reconcile(),
+      this.#announce(),
+      this.#every(expiryMs, () => ({ type: 'expired' })),
+      this.#every(wipingMs, () => ({ type: 'idle', since: this.#timing.now() - idleMs })),
+    ]);
     if (signal?.aborted) void this.stop();
     signal?.addEventListener('abort', () => void this.stop(), { once: true });
+  }
+
+  /** Takes no new connections from now on; serves those it has. Resolves when the backend knows. */
+  leave(): Promise<void> {
+    return this.#pulses.leave();
+  }
+
+  /** Compares at once what otherwise is compared every minute. */
+  reconcile(): void {
+    this.#reconcileSoon.abort();
   }
 
   /** Resolves when nothing is under way any more. The peers stay in the driver. */
@@ -136,16 +182,20 @@ export class NodeAgent {
 
   /** Counts and times: no key, no address. */
   status(): NodeAgentStatus {
+    const { nodeStatus, draining, leaving, lastPulseAt } = this.#pulses;
+    const { table, driftRepaired, driverFailures, tracesWiped } = this.#writer;
     return {
       link: this.#link,
-      nodeStatus: this.#nodeStatus,
-      draining: this.#draining,
-      peers: this.#writer.table.size,
+      nodeStatus,
+      draining,
+      leaving,
+      peers: table.size,
       unacknowledged: this.#acknowledger.waiting,
       lastSyncAt: this.#lastSyncAt,
-      lastPulseAt: this.#lastPulseAt,
-      driftRepaired: this.#writer.driftRepaired,
-      driverFailures: this.#writer.driverFailures,
+      lastPulseAt,
+      driftRepaired,
+      driverFailures,
+      tracesWiped,
       rejected: this.#rejected,
     };
   }
@@ -154,55 +204,35 @@ export class NodeAgent {
     const { signal } = this.#stopping;
     for (let attempt = 0; !signal.aborted;) {
       let failure: unknown;
+      const onEvent = (event: NodeEvent | undefined) => {
+        if (event?.type === 'snapshot') {
+          this.#link = 'connected';
+          attempt = 0;
+        }
+        this.#onEvent(event);
+      };
       try {
-        await this.#backend.events(
-          this.#credentials,
-          (event) => {
-            if (event?.type === 'snapshot') {
-              this.#link = 'connected';
-              attempt = 0;
-            }
-            this.#onEvent(event);
-          },
-          signal,
-        );
+        await this.#session.request((node) => this.#backend.events(node, onEvent, signal));
       } catch (error) {
         failure = error;
       }
       this.#link = isRefusal(failure) ? 'refused' : 'connecting';
-      await this.#timing.sleep(await this.#waitAfter(failure, backoffMs(attempt++, this.#timing)), signal);
-    }
-  }
-
-  async #pulse(): Promise<void> {
-    const { signal } = this.#stopping;
-    for (let interval = firstPulseMs; !signal.aborted;) {
-      let failure: unknown;
-      const drainsAsked = this.#drainsAsked;
-      try {
-        const currentLoad = Math.round(Math.min(100, Math.max(0, this.#load())));
-        const peers = this.#writer.table.size;
-        const { status, nextPulseMs } = await this.#backend.pulse(this.#credentials, { currentLoad, peers }, signal);
-        interval = nextPulseMs;
-        this.#nodeStatus = status;
-        // A request to drain that came after this pulse had left is newer than its answer.
-        this.#draining = status === 'draining' || this.#drainsAsked > drainsAsked;
-        this.#lastPulseAt = this.#timing.now();
-      } catch (error) {
-        failure = error;
-      }
-      await this.#timing.sleep(await this.#waitAfter(failure, jittered(interval, this.#timing)), signal);
+      await this.#timing.sleep(this.#waitAfter(failure, backoffMs(attempt++, this.#timing)), signal);
     }
   }
 
   async #reconcile(): Promise<void> {
     const { signal } = this.#stopping;
     for (;;) {
-      await this.#timing.sleep(jittered(reconcileMs, this.#timing), signal);
+      await this.#timing.sleep(
+        jittered(reconcileMs, this.#timing),
+        AbortSignal.any([signal, this.#reconcileSoon.signal]),
+      );
       if (signal.aborted) return;
+      this.#reconcileSoon = new AbortController();
       const changed = (this.#changedSinceAsked = new Set<string>());
       try {
-        const list = await this.#backend.peers(this.#credentials, signal);
+        const list = await this.#session.request((node) => this.#backend.peers(node, signal));
         // A snapshot that came meanwhile is newer than this list.
         if (this.#changedSinceAsked === changed) this.#writer.push({ type: 'list', list, except: changed });
         this.#rejected += list.rejected;
@@ -214,11 +244,25 @@ export class NodeAgent {
     }
   }
 
-  async #expire(): Promise<void> {
+  /** Says anew what this node is, when that has changed since it registered. */
+  async #announce(): Promise<void> {
+    const { news } = this;
+    const { signal } = this.#stopping;
+    for (let attempt = 0; news !== undefined && !signal.aborted;) {
+      try {
+        const told = await this.#session.request(({ credential }) => this.#backend.register(credential, news));
+        return await this.#session.replace(told);
+      } catch (error) {
+        await this.#timing.sleep(this.#waitAfter(error, backoffMs(attempt++, this.#timing)), signal);
+      }
+    }
+  }
+
+  async #every(ms: number, change: () => Change): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      await this.#timing.sleep(expiryMs, signal);
-      this.#writer.push({ type: 'expired' });
+      await this.#timing.sleep(ms, signal);
+      this.#writer.push(change());
     }
   }
 
@@ -238,8 +282,7 @@ export class NodeAgent {
         this.#writer.push({ type: 'removed', removed: event.removed });
         break;
       case 'drain':
-        this.#drainsAsked++;
-        this.#draining = true;
+        this.#pulses.drainAsked();
         break;
       case undefined:
         this.#rejected++;
@@ -253,17 +296,13 @@ export class NodeAgent {
     for (const resolve of this.#waitingForSync.splice(0)) resolve();
   }
 
-  /** After a refusal there is no hurry, unless another credential has been stored meanwhile. */
-  async #waitAfter(failure: unknown, ordinaryMs: number): Promise<number> {
-    if (isRefusal(failure)) {
-      const refused = this.#credentials;
-      this.#credentials = (await this.#store.load().catch(() => undefined)) ?? refused;
-      if (this.#credentials.credential === refused.credential) return jittered(refusedWaitMs, this.#timing);
-    }
+  /** After a refusal there is no hurry. */
+  #waitAfter(failure: unknown, ordinaryMs: number): number {
+    if (isRefusal(failure)) return jittered(refusedWaitMs, this.#timing);
     return failure instanceof BackendError ? Math.max(failure.retryAfterMs, ordinaryMs) : ordinaryMs;
   }
 }
 
-function isRefusal(failure: unknown): boolean {
-  return failure instanceof BackendError && failure.refused;
+function isSame(a: Registration, b: Registration): boolean {
+  return (Object.keys({ ...a, ...b }) as (keyof Registration)[]).every((key) => a[key] === b[key]);
 }

@@ -16,6 +16,11 @@ export interface PeerDriver {
   apply(peers: readonly DriverPeer[]): Promise<void>;
   /** Removes peers; one that is not there is no error. */
   remove(publicKeys: readonly string[]): Promise<void>;
+  /**
+   * Wipes when, and from which endpoint, peers were last heard, of those not heard since `time` (Unix milliseconds). The
+   * peers themselves stay. Resolves to how many had something to wipe.
+   */
+  forgetHandshakesBefore(time: number): Promise<number>;
 }
 
 /** Keeps peers in memory: for tests, demonstrations and measurements. */
@@ -37,6 +42,11 @@ export class MemoryDriver implements PeerDriver {
 
   async remove(publicKeys: readonly string[]): Promise<void> {
     for (const publicKey of publicKeys) this.#drop(publicKey);
+  }
+
+  /** Nobody is ever heard here. */
+  async forgetHandshakesBefore(): Promise<number> {
+    return 0;
   }
 
   #drop(publicKey: string): void {

@@ -7,7 +7,9 @@ export type Change =
   | { readonly type: 'added'; readonly peer: Peer }
   | { readonly type: 'removed'; readonly removed: ConnectionRevision }
   | { readonly type: 'list'; readonly list: PeerList; readonly except: ReadonlySet<string> }
-  | { readonly type: 'expired' };
+  | { readonly type: 'expired' }
+  /** Traces of peers not heard since then are to go. */
+  | { readonly type: 'idle'; readonly since: number };
 
 /** What the driver now has, to be told to the backend. */
 export interface Applied {
@@ -29,6 +31,8 @@ export class PeerWriter {
   /** Peers found in the driver otherwise than they were left, and put right. */
   driftRepaired = 0;
   driverFailures = 0;
+  /** Times that an idle peer's endpoint and handshake were wiped. */
+  tracesWiped = 0;
 
   #queue: Change[] = [];
   #running: Promise<void> | undefined;
@@ -40,6 +44,7 @@ export class PeerWriter {
   /** The driver's peers are to be compared with the table. */
   #mustList = false;
   #mayRemoveUnknown = false;
+  #idleSince: number | undefined;
 
   constructor(
     private readonly driver: PeerDriver,
@@ -71,6 +76,8 @@ export class PeerWriter {
         // The driver's message may hold keys and addresses: it is counted, not passed on.
         this.driverFailures++;
         this.#mustList = true;
+        // Comes again by itself.
+        this.#idleSince = undefined;
         await this.timing.sleep(backoffMs(attempt++, this.timing), this.signal);
       }
     }
@@ -103,6 +110,9 @@ export class PeerWriter {
       }
       case 'expired':
         this.#mark(this.table.expire(now));
+        break;
+      case 'idle':
+        this.#idleSince = change.since;
     }
   }
 
@@ -135,6 +145,14 @@ export class PeerWriter {
     this.#removed = [];
     this.#synced = false;
     if (added.length > 0 || removed.length > 0 || synced) this.onApplied({ added, removed, synced });
+    await this.#forgetIdle();
+  }
+
+  /** Last: nobody waits for it, and it must not bring back a peer that has just been removed. */
+  async #forgetIdle(): Promise<void> {
+    if (this.#idleSince === undefined) return;
+    this.tracesWiped += await this.driver.forgetHandshakesBefore(this.#idleSince);
+    this.#idleSince = undefined;
   }
 
   /** Marks whatever the driver has otherwise than the table. Peers nobody knows go only on a complete list's word. */

@@ -2,6 +2,8 @@
  * What the backend sends, checked before anything of it is believed: drivers hand these texts to `wg`.
  */
 
+import { isIP } from 'node:net';
+
 export interface Peer {
   readonly connectionId: string;
   /** Names this placement of the connection, without any order among them: acknowledgements echo it. */
@@ -38,6 +40,19 @@ export type NodeEvent =
   | { readonly type: 'drain' }
   | { readonly type: 'heartbeat' };
 
+/** How the tunnel interface is to be set up. Every text is safe as an argument of a program. */
+export interface Tunnel {
+  /** One of each family, with prefix lengths. */
+  readonly addresses: readonly string[];
+  /** The resolver of each level of blocking, one address of each family, without prefix lengths. */
+  readonly resolvers: Readonly<Record<BlockingLevel, readonly string[]>>;
+  readonly listenPort: number;
+  readonly mtu: number;
+}
+
+export const blockingLevels = ['none', 'ads', 'ads_trackers_malware'] as const;
+export type BlockingLevel = (typeof blockingLevels)[number];
+
 const wireguardKey = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
 const hostAddress = /^(\d{1,3}(\.\d{1,3}){3}\/32|[0-9a-f:]+\/128)$/;
 const identifier = /^[0-9A-Za-z-]{1,64}$/;
@@ -58,6 +73,35 @@ export function parsePeerList(document: unknown): PeerList | undefined {
   const peers = document['peers'].map(parsePeer).filter((peer) => peer !== undefined);
   const rejected = document['peers'].length - peers.length;
   return { complete: document['complete'] === true && rejected === 0, peers, rejected };
+}
+
+/** @returns undefined unless all of it can be read */
+export function parseTunnel(document: unknown): Tunnel | undefined {
+  if (!isRecord(document)) return undefined;
+  const { addresses, resolvers, listen_port, mtu } = document;
+  const isPort = Number.isInteger(listen_port) && Number(listen_port) > 0 && Number(listen_port) < 65_536;
+  const isMtu = Number.isInteger(mtu) && Number(mtu) >= 1280 && Number(mtu) <= 9000;
+  if (!isOneOfEachFamily(addresses, isInterfaceAddress) || !isRecord(resolvers) || !isPort || !isMtu) return undefined;
+  const { none, ads, ads_trackers_malware } = resolvers;
+  const levels = { none, ads, ads_trackers_malware };
+  if (!Object.values(levels).every((level) => isOneOfEachFamily(level, isAddress))) return undefined;
+  return { addresses, resolvers: levels as Tunnel['resolvers'], listenPort: Number(listen_port), mtu: Number(mtu) };
+}
+
+function isOneOfEachFamily(value: unknown, isAddress: (text: string) => boolean): value is string[] {
+  if (!Array.isArray(value) || value.length !== 2) return false;
+  return value.every((text) => typeof text === 'string' && isAddress(text)) && isV6(value[0]) !== isV6(value[1]);
+}
+
+const isV6 = (text: unknown) => String(text).includes(':');
+
+/** Without a zone, which could hold anything. */
+const isAddress = (text: string) => isIP(text) !== 0 && !text.includes('%');
+
+function isInterfaceAddress(text: string): boolean {
+  const [address = '', prefix = '', ...rest] = text.split('/');
+  const longest = isV6(address) ? 128 : 32;
+  return isAddress(address) && /^\d{1,3}$/.test(prefix) && Number(prefix) <= longest && rest.length === 0;
 }
 
 function parsePeer(document: unknown): Peer | undefined {

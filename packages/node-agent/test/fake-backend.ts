@@ -17,13 +17,29 @@ interface Row {
   revision: number;
 }
 
+export const wireTunnel = {
+  addresses: ['10.64.0.1/16', 'fdb7:4a2c:91e6::1/112'],
+  resolvers: {
+    none: ['10.64.0.2', 'fdb7:4a2c:91e6::2'],
+    ads: ['10.64.0.3', 'fdb7:4a2c:91e6::3'],
+    ads_trackers_malware: ['10.64.0.4', 'fdb7:4a2c:91e6::4'],
+  },
+  listen_port: 51820,
+  mtu: 1420,
+};
+
 /** The backend's node endpoints, without a mind of their own: a test says what they answer. */
 export class FakeBackend {
   /** What `GET /peers` and a new stream's snapshot say. */
   peers: unknown[] = [];
   complete: unknown = true;
   credential = 'credential-1';
+  /** The authorization that a registration needs, and the credential it gives when that is a new one. */
+  mayRegister = 'Bearer enrolment-token';
+  nextCredential: string | undefined;
   nextPulse = 10;
+  /** How a registration says that the interface is to be set up. */
+  tunnel: unknown = wireTunnel;
   /** Called before an answer to `path`; a number is sent as the status instead of the answer. */
   intercept: (path: string) => number | undefined | Promise<number | undefined> = () => undefined;
 
@@ -99,8 +115,8 @@ export class FakeBackend {
         this.registrations.push({ ...body, authorization: request.headers.authorization });
         return json(response, 201, {
           id: 'node-1',
-          credential: this.credential,
-          interface: { addresses: ['10.64.0.1/16', 'fdb7:4a2c:91e6::1/112'], listen_port: 51820, mtu: 1420 },
+          credential: this.#rotate(),
+          interface: this.tunnel,
         });
       case 'POST /node/node-1/pulse':
         this.pulses.push(body);
@@ -121,8 +137,13 @@ export class FakeBackend {
     }
   }
 
+  #rotate(): string {
+    this.credential = this.nextCredential ?? this.credential;
+    return this.credential;
+  }
+
   #refusal(request: IncomingMessage): number | undefined {
-    const expected = request.url === '/node/register' ? 'Bearer enrolment-token' : `Bearer ${this.credential}`;
+    const expected = request.url === '/node/register' ? this.mayRegister : `Bearer ${this.credential}`;
     return request.headers.authorization === expected ? undefined : 401;
   }
 }

@@ -1,6 +1,6 @@
 import { vi } from 'vitest';
 import { MemoryDriver } from '../src/peer-driver.js';
-import { NodeAgent, type NodeAgentOptions } from '../src/node-agent.js';
+import { type EnrolOptions, NodeAgent } from '../src/node-agent.js';
 import { FakeBackend, wirePeer } from './fake-backend.js';
 import { ManualTiming } from './manual-timing.js';
 
@@ -10,6 +10,7 @@ const node = { publicKey: 'node-key', ip: '192.0.2.1', locationId: 'de-frankfurt
 export class Harness {
   readonly driver = new MemoryDriver();
   readonly timing = new ManualTiming();
+  readonly node = node;
   readonly #running: NodeAgent[] = [];
 
   private constructor(readonly backend: FakeBackend) {}
@@ -23,14 +24,14 @@ export class Harness {
     await this.backend.close();
   }
 
-  async enrol(options: Partial<NodeAgentOptions> = {}): Promise<NodeAgent> {
+  async enrol(options: Partial<EnrolOptions> = {}): Promise<NodeAgent> {
     const { backend, driver, timing } = this;
     const enrolment = { backendUrl: backend.url, enrolmentToken: 'enrolment-token', node };
     return NodeAgent.enrol({ ...enrolment, driver, timing, ...options });
   }
 
   /** An agent that has applied its first snapshot. */
-  async synced(options: Partial<NodeAgentOptions> = {}): Promise<NodeAgent> {
+  async synced(options: Partial<EnrolOptions> = {}): Promise<NodeAgent> {
     const agent = await this.enrol(options);
     this.#running.push(agent);
     agent.start();

@@ -1,0 +1,37 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { commandEnvironment } from './command.js';
+
+/**
+ * A program that runs as long as this process wants it to. What it prints is dropped: it may speak of peers and of names that
+ * were asked for.
+ */
+export class Child {
+  readonly #process: ChildProcess;
+  /** Resolves when it has ended, or could not be started. */
+  readonly ended: Promise<void>;
+  #running = true;
+
+  constructor(program: string, args: readonly string[]) {
+    this.#process = spawn(program, args, { env: commandEnvironment, stdio: 'ignore' });
+    this.ended = new Promise((resolve) => {
+      const end = () => {
+        this.#running = false;
+        resolve();
+      };
+      this.#process.once('exit', end);
+      this.#process.once('error', end);
+    });
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  /** Asks it to end, and insists after five seconds. */
+  async stop(): Promise<void> {
+    this.#process.kill('SIGTERM');
+    const insist = setTimeout(() => this.#process.kill('SIGKILL'), 5_000);
+    await this.ended;
+    clearTimeout(insist);
+  }
+}

@@ -1,0 +1,227 @@
+import { chmod, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BackendError } from '../backend.js';
+import { commandsIn, type Run } from '../command.js';
+import { type Registration } from '../credentials.js';
+import { Resolver } from '../dns/resolver.js';
+import { Firewall } from '../host/firewall.js';
+import { Forwarding } from '../host/forwarding.js';
+import { Host } from '../host/host.js';
+import { TunnelInterface } from '../host/tunnel-interface.js';
+import { NodeAgent } from '../node-agent.js';
+import { backoffMs, jittered, systemTiming, type Timing } from '../timing.js';
+import { WireguardDriver } from '../wireguard/wireguard-driver.js';
+import { type NodeConfig } from './config.js';
+import { GuardedDriver } from './guarded-driver.js';
+import { type Log } from './log.js';
+import { NodeMeter } from './meter.js';
+import { ensurePrivateKey, FileCredentialStore } from './private-files.js';
+import { StatusSocket } from './status-socket.js';
+import { version } from './version.js';
+
+const upkeepMs = 60_000;
+
+/**
+ * One VPN node: host, resolver and agent, brought up in this order and taken down in the other. The backend is told that the
+ * node takes connections only while host and resolver are fit for them.
+ */
+export class Daemon {
+  readonly #timing: Timing = systemTiming;
+  readonly #stopping = new AbortController();
+  readonly #run: Run;
+  #agent: NodeAgent | undefined;
+  #host: Host | undefined;
+  #resolver: Resolver | undefined;
+  #socket: StatusSocket | undefined;
+  #starting: Promise<void> | undefined;
+  #upkeep: Promise<void> | undefined;
+  #mending: Promise<void> | undefined;
+  readonly #startedAt = Date.now();
+
+  constructor(
+    private readonly config: NodeConfig,
+    private readonly log: Log,
+  ) {
+    this.#run = commandsIn(config.RUNTIME_DIR);
+  }
+
+  /** @throws {Error} for what only the operator can mend: a refused enrolment, an unreadable key, another daemon */
+  start(): Promise<void> {
+    this.#starting = this.#start();
+    return this.#starting;
+  }
+
+  async #start(): Promise<void> {
+    const { RUNTIME_DIR, STATE_DIR, statusSocket } = this.config;
+    for (const folder of [STATE_DIR, RUNTIME_DIR]) {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await chmod(folder, 0o700);
+    }
+    this.#socket = await StatusSocket.open(statusSocket, () => this.status());
+    const publicKey = await ensurePrivateKey(this.config.privateKeyFile);
+    const agent = await this.#enrol(publicKey);
+    if (agent === undefined) return;
+    this.#agent = agent;
+    this.#host = this.#hostOf(agent, publicKey);
+    this.#resolver = this.#resolverOf(agent);
+    await this.#host.ensure();
+    await this.#resolver.start();
+    if (this.#stopping.signal.aborted) return;
+    agent.start();
+    this.#upkeep = this.#keepUp();
+    void agent.whenSynced().then(() => this.log('info', 'serving', { peers: agent.status().peers }));
+  }
+
+  /** Looks after everything at once that is otherwise looked after every minute. */
+  async reload(): Promise<void> {
+    await this.#mend();
+    this.#agent?.reconcile();
+  }
+
+  /** Takes nothing new; resolves when the last peer has gone or the time is over. @param hurry ends the waiting */
+  async drain(hurry: AbortSignal): Promise<void> {
+    const agent = this.#agent;
+    if (agent === undefined || agent.status().link === 'stopped') return;
+    this.log('info', 'draining', { peers: agent.status().peers, deadline_s: this.config.DRAIN_S });
+    const deadline = AbortSignal.any([hurry, AbortSignal.timeout(this.config.DRAIN_S * 1000)]);
+    const over = new Promise<void>((resolve) => deadline.addEventListener('abort', () => resolve(), { once: true }));
+    await Promise.race([agent.leave(), over]);
+    while (!deadline.aborted && agent.status().peers > 0) await this.#timing.sleep(200, deadline);
+  }
+
+  /** Leaves the machine as it was found. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#starting?.catch(() => undefined);
+    await this.#agent?.stop();
+    await this.#upkeep;
+    await this.#resolver?.stop();
+    await this.#host
+      ?.remove()
+      .catch((error: unknown) => this.log('error', `not all was taken down: ${reasonOf(error)}`));
+    await this.#socket?.close();
+    this.log('info', 'stopped');
+  }
+
+  /** Counts and times: no key, no address. */
+  status(): object {
+    return {
+      version,
+      startedAt: this.#startedAt,
+      interface: this.config.INTERFACE,
+      hostUp: this.#host?.up ?? false,
+      resolverUp: this.#resolver?.running ?? false,
+      resolverCrashes: this.#resolver?.crashes ?? 0,
+      capacity: this.config.CAPACITY,
+      ...(this.#agent === undefined ? { link: 'enrolling' } : { node: this.#agent.node.id, ...this.#agent.status() }),
+    };
+  }
+
+  /** A backend that is away is waited for; one that refuses is not. */
+  async #enrol(publicKey: string): Promise<NodeAgent | undefined> {
+    const { config } = this;
+    const { signal } = this.#stopping;
+    const credentials = new FileCredentialStore(config.credentialFile);
+    const isKnown = (await credentials.load())?.registered.publicKey === publicKey;
+    if (!isKnown && config.ENROLMENT_TOKEN === undefined) {
+      throw new Error('this server is no node yet: VPN_NODE_ENROLMENT_TOKEN is needed once');
+    }
+    const driver = new GuardedDriver(new WireguardDriver(this.#run, config.INTERFACE), () => this.#mend());
+    const meter = new NodeMeter({
+      interfaceName: config.INTERFACE,
+      uplink: config.UPLINK,
+      linkMbit: config.LINK_MBIT,
+      capacity: config.CAPACITY,
+      peers: () => this.#agent?.status().peers ?? 0,
+    });
+    const options = {
+      backendUrl: config.BACKEND_URL,
+      enrolmentToken: config.ENROLMENT_TOKEN ?? '',
+      node: registrationOf(config, publicKey),
+      credentials,
+      driver,
+      meter,
+      fit: () => (this.#host?.up ?? false) && (this.#resolver?.running ?? false),
+      timing: this.#timing,
+    };
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      try {
+        return await NodeAgent.enrol(options);
+      } catch (error) {
+        if (!(error instanceof BackendError) || error.isFinal) throw error;
+        if (attempt === 0) this.log('warn', `cannot register yet: ${error.message}`);
+        await this.#timing.sleep(Math.max(error.retryAfterMs, backoffMs(attempt, this.#timing)), signal);
+      }
+    }
+    return undefined;
+  }
+
+  #hostOf({ node }: NodeAgent, publicKey: string): Host {
+    const { INTERFACE, UPLINK, PORT, RUNTIME_DIR, BLOCKED_NETWORKS, privateKeyFile } = this.config;
+    const { addresses, resolvers, mtu } = node.interface;
+    const asked = Object.values(resolvers).flat();
+    const carried = [...addresses, ...asked.map((address) => `${address}/${address.includes(':') ? 128 : 32}`)];
+    const link = new TunnelInterface(
+      this.#run,
+      { name: INTERFACE, addresses: carried, mtu, listenPort: PORT, privateKeyFile, publicKey },
+      () => void this.#mend(),
+    );
+    const firewall = new Firewall(this.#run, {
+      interfaceName: INTERFACE,
+      uplink: UPLINK,
+      addresses,
+      resolvers: asked,
+      blockedNetworks: BLOCKED_NETWORKS,
+    });
+    const forwarding = new Forwarding(UPLINK, join(RUNTIME_DIR, 'forwarding.json'));
+    return new Host(this.#run, { link, firewall, forwarding }, addresses);
+  }
+
+  #resolverOf({ node }: NodeAgent): Resolver {
+    const { RUNTIME_DIR, DNS_ADS: ads, DNS_TRACKERS_MALWARE: more, DNS_FORWARD_TO: forwardTo } = this.config;
+    const lists = { ...(ads && { ads }), ...(more && { more }) };
+    const options = { tunnel: node.interface, folder: join(RUNTIME_DIR, 'dns'), lists, forwardTo };
+    return new Resolver(this.#run, options, this.#timing);
+  }
+
+  async #keepUp(): Promise<void> {
+    const { signal } = this.#stopping;
+    for (;;) {
+      await this.#timing.sleep(jittered(upkeepMs, this.#timing), signal);
+      if (signal.aborted) return;
+      await this.#mend();
+    }
+  }
+
+  /** Puts right what is not as it should be. Whoever asks while that is under way waits for it. */
+  #mend(): Promise<void> {
+    if (this.#stopping.signal.aborted) return Promise.resolve();
+    this.#mending ??= this.#mendOnce().finally(() => (this.#mending = undefined));
+    return this.#mending;
+  }
+
+  async #mendOnce(): Promise<void> {
+    try {
+      await this.#host?.ensure();
+      await this.#resolver?.reload();
+    } catch (error) {
+      this.log('error', `the host is not as it should be: ${reasonOf(error)}`);
+    }
+  }
+}
+
+function registrationOf(config: NodeConfig, publicKey: string): Registration {
+  return {
+    publicKey,
+    ip: config.PUBLIC_IP,
+    ...(config.PUBLIC_IP_V6 && { ipV6: config.PUBLIC_IP_V6 }),
+    port: config.PORT,
+    locationId: config.LOCATION_ID,
+    capacity: config.CAPACITY,
+    agentVersion: version,
+  };
+}
+
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

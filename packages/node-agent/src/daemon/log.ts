@@ -1,0 +1,11 @@
+/** Says in one line what has happened to this agent: never to a peer. */
+export type Log = (
+  level: 'info' | 'warn' | 'error',
+  message: string,
+  counts?: Readonly<Record<string, number>>,
+) => void;
+
+/** JSON lines on standard output. */
+export const log: Log = (level, message, counts = {}) => {
+  process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...counts })}\n`);
+};

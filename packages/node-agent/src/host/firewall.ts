@@ -1,0 +1,130 @@
+import { type Run } from '../command.js';
+import { isV6, privateNetworks } from './networks.js';
+
+/** The resolver listens here, since ports below 1024 need a capability of their own; peers ask at port 53. */
+export const resolverPort = 5300;
+
+export interface FirewallSettings {
+  /** The tunnel interface, which also names the table. */
+  readonly interfaceName: string;
+  /** The interface to the Internet. */
+  readonly uplink: string;
+  /** The tunnel's addresses, with prefix lengths: nft takes the network of each. */
+  readonly addresses: readonly string[];
+  /** Where peers may ask for names. */
+  readonly resolvers: readonly string[];
+  /** Besides private networks, where no peer may go. */
+  readonly blockedNetworks: readonly string[];
+}
+
+/**
+ * One nftables table of this agent's own. Nobody else's rules are touched; and since a packet needs every table's consent,
+ * nothing here can be undone by another table, nor another's refusal by this one. It is replaced as a whole, in one
+ * transaction: there is no moment without it.
+ */
+export class Firewall {
+  constructor(
+    private readonly run: Run,
+    private readonly settings: FirewallSettings,
+  ) {}
+
+  async ensure(): Promise<void> {
+    await this.run('nft', ['-f', '/dev/stdin'], { input: firewallRules(this.settings) });
+  }
+
+  async remove(): Promise<void> {
+    const table = tableOf(this.settings.interfaceName);
+    await this.run('nft', ['-f', '/dev/stdin'], { input: `table inet ${table}\ndelete table inet ${table}\n` });
+  }
+}
+
+export function tableOf(interfaceName: string): string {
+  return `vpn_node_${interfaceName.replace(/\W/g, '_')}`;
+}
+
+/** Every text has been checked before: nothing in it can be read as another rule. */
+export function firewallRules(settings: FirewallSettings): string {
+  const { interfaceName, uplink, addresses, resolvers } = settings;
+  const blocked = [...privateNetworks, ...settings.blockedNetworks];
+  const [v4, v6] = byFamily(addresses);
+  const [blocked4, blocked6] = byFamily(blocked);
+  const [resolvers4, resolvers6] = byFamily(resolvers);
+  const table = tableOf(interfaceName);
+  return `table inet ${table}
+delete table inet ${table}
+table inet ${table} {
+  set blocked4 {
+    type ipv4_addr
+    flags interval
+    auto-merge
+    elements = { ${blocked4} }
+  }
+  set blocked6 {
+    type ipv6_addr
+    flags interval
+    auto-merge
+    elements = { ${blocked6} }
+  }
+
+  chain forward {
+    type filter hook forward priority filter; policy accept;
+    iifname "${interfaceName}" jump from_peers
+    oifname "${interfaceName}" jump to_peers
+  }
+  # To the Internet and nowhere else: not to other peers, not to networks behind other interfaces, not to private addresses.
+  chain from_peers {
+    oifname != "${uplink}" reject with icmpx admin-prohibited
+    ip daddr @blocked4 reject with icmpx admin-prohibited
+    ip6 daddr @blocked6 reject with icmpx admin-prohibited
+    ct state invalid drop
+    tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
+    accept
+  }
+  # Answers and nothing else.
+  chain to_peers {
+    iifname != "${uplink}" drop
+    tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
+    ct state established,related accept
+    drop
+  }
+
+  chain input {
+    type filter hook input priority filter; policy accept;
+    iifname "${interfaceName}" jump peers_to_node
+    # Tunnel addresses answer in the tunnel alone, whoever knocks from outside.
+    iifname != { "lo", "${interfaceName}" } ip daddr ${v4} drop
+    iifname != { "lo", "${interfaceName}" } ip6 daddr ${v6} drop
+  }
+  # Names and echoes. The node's own services are not for peers, by whatever address of it they come.
+  chain peers_to_node {
+    ct state established,related accept
+    ip daddr { ${resolvers4} } meta l4proto { tcp, udp } th dport ${resolverPort} accept
+    ip6 daddr { ${resolvers6} } meta l4proto { tcp, udp } th dport ${resolverPort} accept
+    ip daddr ${v4} icmp type echo-request limit rate 100/second accept
+    ip6 daddr ${v6} icmpv6 type echo-request limit rate 100/second accept
+    drop
+  }
+
+  chain prerouting {
+    type nat hook prerouting priority dstnat; policy accept;
+${resolvers.map((address) => toResolver(interfaceName, address)).join('\n')}
+  }
+  # With a random source port, so that the peer's own does not show.
+  chain postrouting {
+    type nat hook postrouting priority srcnat; policy accept;
+    oifname "${uplink}" ip saddr ${v4} masquerade fully-random
+    oifname "${uplink}" ip6 saddr ${v6} masquerade fully-random
+  }
+}
+`;
+}
+
+function byFamily(addresses: readonly string[]): [v4: string, v6: string] {
+  return [addresses.filter((address) => !isV6(address)).join(', '), addresses.filter(isV6).join(', ')];
+}
+
+function toResolver(interfaceName: string, address: string): string {
+  const [ip, target] = isV6(address) ? ['ip6', `[${address}]`] : ['ip', address];
+  const dns = 'meta l4proto { tcp, udp } th dport 53';
+  return `    iifname "${interfaceName}" ${ip} daddr ${address} ${dns} dnat ${ip} to ${target}:${resolverPort}`;
+}

@@ -1,0 +1,80 @@
+import { type Run } from '../command.js';
+import { type DriverPeer, type PeerDriver } from '../peer-driver.js';
+import { parseDump, peerSections } from './dump.js';
+import { FlowTable } from './flow-table.js';
+
+/** Removals in one call: far below what the kernel takes as arguments. */
+const removalsAtOnce = 1_000;
+
+/**
+ * Peers of a WireGuard interface, kernel or userspace, by `wg`. Only `addconf` and `set`, which leave every peer they do not
+ * name alone: `setconf` and `syncconf` reset live sessions. Preshared keys travel by an input that has no name in any folder.
+ */
+export class WireguardDriver implements PeerDriver {
+  readonly #flows: FlowTable;
+
+  constructor(
+    private readonly run: Run,
+    private readonly interfaceName: string,
+  ) {
+    this.#flows = new FlowTable(run);
+  }
+
+  async list(): Promise<readonly DriverPeer[]> {
+    const peers = (await this.#dump()).map(({ publicKey, presharedKey, allowedIps }) => ({
+      publicKey,
+      presharedKey,
+      allowedIps,
+    }));
+    this.#flows.note(peers);
+    return peers;
+  }
+
+  async apply(peers: readonly DriverPeer[]): Promise<void> {
+    await this.#flows.prepare(peers);
+    await this.#add(peers);
+    this.#flows.note(peers);
+  }
+
+  async remove(publicKeys: readonly string[]): Promise<void> {
+    for (let next = 0; next < publicKeys.length; next += removalsAtOnce) {
+      const batch = publicKeys.slice(next, next + removalsAtOnce);
+      await this.#wg('set', this.interfaceName, ...batch.flatMap((publicKey) => ['peer', publicKey, 'remove']));
+      this.#flows.abandon(batch);
+    }
+  }
+
+  /** WireGuard keeps a peer's endpoint and handshake until the peer is removed: so it is, and added again at once. */
+  async forgetHandshakesBefore(time: number): Promise<number> {
+    const idle = (await this.#dump()).filter(
+      ({ latestHandshake }) => latestHandshake > 0 && latestHandshake * 1000 < time,
+    );
+    if (idle.length === 0) return 0;
+    for (let next = 0; next < idle.length; next += removalsAtOnce) {
+      const batch = idle.slice(next, next + removalsAtOnce);
+      await this.#wg('set', this.interfaceName, ...batch.flatMap(({ publicKey }) => ['peer', publicKey, 'remove']));
+      await this.#add(batch);
+    }
+    return idle.length;
+  }
+
+  /** Resolves when the flows of removed peers are forgotten. */
+  async swept(): Promise<void> {
+    await this.#flows.swept();
+  }
+
+  async #dump() {
+    return parseDump(await this.#wg('show', this.interfaceName, 'dump'));
+  }
+
+  async #add(peers: readonly DriverPeer[]): Promise<void> {
+    await this.run('wg', ['addconf', this.interfaceName, '/dev/stdin'], {
+      input: peerSections(peers),
+      confidential: true,
+    });
+  }
+
+  #wg(...args: string[]): Promise<string> {
+    return this.run('wg', args, { confidential: true });
+  }
+}
