@@ -71,15 +71,16 @@ export async function addSilentNodes(owner: pg.Client, count: number): Promise<v
 export async function addConnections(owner: pg.Client, count: number, secretKey: string): Promise<void> {
   const secretKeyId = createHash('sha256').update(Buffer.from(secretKey, 'base64')).digest().subarray(0, 8);
   await owner.query(
-    `WITH node AS MATERIALIZED (SELECT id, row_number() OVER (ORDER BY id) - 1 AS number, count(*) OVER () AS nodes
-                                FROM network."Node")
+    `WITH node AS MATERIALIZED (SELECT id, row_number() OVER (ORDER BY id) - 1 AS number FROM network."Node"),
+          fleet AS MATERIALIZED (SELECT count(*) AS nodes FROM node)
      INSERT INTO network."Connection" (id, key_id, status, node_id, slot, public_key, salt, secret_key_id, secret_hash,
                                        dns_blocking, started_on, expires_at)
-     SELECT gen_random_uuid(), k.key_id, 'active', n.id, i / n.nodes + 1, sha256(('key' || i)::bytea),
+     SELECT gen_random_uuid(), k.key_id, 'active', n.id, i / nodes + 1, sha256(('key' || i)::bytea),
             substr(sha256(('salt' || i)::bytea), 1, 16), $2, sha256(('secret' || i)::bytea), 'none', $3,
             date_trunc('hour', now() + interval '24 hours', 'UTC')
      FROM (SELECT key_id FROM network."VerifierKey" ORDER BY verify_until DESC LIMIT 1) k,
-          generate_series(0, $1::int - 1) i JOIN node n ON n.number = i % n.nodes`,
+          (SELECT i, nodes, i % nodes AS number FROM generate_series(0, $1::int - 1) i, fleet) g
+          JOIN node n USING (number)`,
     [count, secretKeyId, baseDay],
   );
   await owner.query('VACUUM ANALYZE network."Connection"');

@@ -58,7 +58,7 @@ interface Scale {
 
 const full: Scale = {
   timing: { rounds: 5, warmUpMs: 1_500, measureMs: 8_000 },
-  persons: 1_000,
+  persons: 100,
   sizes: [
     { connections: 1_000, nodes: 20 },
     { connections: 100_000, nodes: 1_000 },
