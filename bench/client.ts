@@ -59,7 +59,7 @@ function table(where: string, times: readonly BlindingTime[]): string {
   return [`| ${where} | blind, ms | finalize, ms |`, '| --- | ---: | ---: |', ...rows].join('\n');
 }
 
-console.log(`${cpus()[0]?.model.trim() ?? 'unknown'}, one core; medians a token\n`);
+console.log(`${cpus()[0]?.model.trim() ?? 'unknown'}, one core; a token, the fastest of many\n`);
 console.log(`${table(`Node ${process.versions.node}`, await measureBlinding(issuer, budgetMs))}\n`);
 const program = findChromium();
 if (program === undefined) console.log('No Chromium on this machine: measured in Node alone.');
