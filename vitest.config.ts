@@ -1,21 +1,24 @@
 import { defineConfig } from 'vitest/config';
 
 const folders = ['src', 'packages/*/src', 'dev', 'admin', 'test'];
-const heavy = '**/*.heavy.spec.ts';
+const special = ['heavy', 'tunnel'];
 
-/** `vitest run` leaves the heavy tests out; `vitest run --mode heavy` runs them alone, one file at a time. */
+/**
+ * `vitest run` leaves the special tests out; `vitest run --mode heavy` runs those that take long alone, `--mode tunnel`
+ * those that need root and real network devices, one file at a time.
+ */
 export default defineConfig(({ mode }) => ({
   resolve: { conditions: ['vpn-source'] },
   ssr: { resolve: { conditions: ['vpn-source'] } },
   test: {
-    include: folders.map((folder) => `${folder}/**/*${mode === 'heavy' ? '.heavy' : ''}.spec.ts`),
-    exclude: ['**/node_modules/**', ...(mode === 'heavy' ? [] : [heavy])],
+    include: folders.map((folder) => `${folder}/**/*${special.includes(mode) ? `.${mode}` : ''}.spec.ts`),
+    exclude: ['**/node_modules/**', ...special.filter((kind) => kind !== mode).map((kind) => `**/*.${kind}.spec.ts`)],
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['test/support/reflect.ts', 'test/support/seed.ts'],
-    testTimeout: mode === 'heavy' ? 120_000 : 20_000,
+    testTimeout: special.includes(mode) ? 120_000 : 20_000,
     hookTimeout: 60_000,
     // What is polled for comes when it comes; a busy machine must not make it a failure.
     expect: { poll: { timeout: 10_000 } },
-    maxWorkers: mode === 'heavy' ? 1 : 2,
+    maxWorkers: special.includes(mode) ? 1 : 2,
   },
 }));

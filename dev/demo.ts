@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import {
   blind,
   createClient,
@@ -12,6 +13,7 @@ import { MemoryDriver, NodeAgent } from 'vpn-node-agent';
 import { must, Narrator, short } from './demo/narrator.js';
 import { signUp } from './demo/person.js';
 import { dump, formsOf } from './demo/search.js';
+import { enterLab, labSettings, showTunnel } from './demo/tunnel.js';
 import { askedToStop } from './stack/asked-to-stop.js';
 import { operatorOf } from './stack/operator.js';
 import { projectId, type Stack, startStack } from './stack/stack.js';
@@ -183,7 +185,7 @@ async function main(): Promise<number> {
   let log = () => '';
   const walk = async () => {
     const stack = await tell.step('stack', 'Start PostgreSQL, Redis, a Firebase stand-in and the service', () =>
-      startStack(),
+      startStack({ env: labSettings }),
     );
     ends.push(() => stack.stop());
     log = () => stack.service.log();
@@ -191,6 +193,7 @@ async function main(): Promise<number> {
     log = () => `${stack.service.log()}\n${nodes.map(({ agent }) => JSON.stringify(agent.status())).join('\n')}`;
     ends.push(async () => void (await Promise.all(nodes.map(({ agent }) => agent.stop()))));
     await journey(stack, tell, nodes);
+    await showTunnel(stack, tell);
     console.log(conclusion);
   };
   console.log(introduction);
@@ -207,4 +210,4 @@ async function main(): Promise<number> {
 }
 
 // Interrupted, a step may be under way still: what it has started ends with the process.
-process.exit(await main());
+process.exit((await enterLab(fileURLToPath(import.meta.url))) ?? (await main()));

@@ -19,7 +19,7 @@ export class Narrator {
   }
 
   /** What one side holds, or saw, after the step. */
-  knew(side: 'gatekeeper' | 'anonymizer' | 'device' | 'node', what: string): void {
+  knew(side: 'gatekeeper' | 'anonymizer' | 'device' | 'node' | 'website', what: string): void {
     console.log(`        ${side.padEnd(10)} ${what}`);
   }
 

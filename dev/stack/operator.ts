@@ -3,7 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const program = fileURLToPath(new URL('../../admin/main.js', import.meta.url));
+// Tests run from the sources, whose build is in dist/.
+const built = import.meta.url.endsWith('.ts') ? '../../dist/' : '../../';
+const program = fileURLToPath(new URL(`${built}admin/main.js`, import.meta.url));
 
 /** The operator's command, `npm run admin -- … --json`, on a stack's own environment. */
 export function operatorOf(env: Readonly<Record<string, string>>) {

@@ -1,0 +1,16 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { serve } from './remote.js';
+
+/** A website: answers every request with the address it came from. */
+const server = createServer((request, response) => {
+  const address = request.socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
+  response.setHeader('content-type', 'text/plain').setHeader('connection', 'close').end(address);
+});
+server.listen(80, '::');
+await once(server, 'listening');
+
+const methods = {};
+export type Website = typeof methods;
+
+serve(methods);

@@ -1,0 +1,38 @@
+import { execFileSync } from 'node:child_process';
+import { accessSync, closeSync, constants, openSync } from 'node:fs';
+import { join } from 'node:path';
+
+const packages = 'wireguard-tools wireguard-go nftables iproute2 conntrack unbound iputils-ping';
+const programs = ['ip', 'wg', 'wireguard-go', 'nft', 'conntrack', 'unbound', 'ping', 'setpriv', 'unshare'];
+const folders = `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`.split(':');
+
+/** Enters the world of its own in which real tunnels are built. */
+export const labDoor = 'dev/lab/enter.sh';
+
+/** Why no real tunnel can be built on this machine; undefined when it can. */
+export function whyNoTunnel(): string | undefined {
+  if (process.platform !== 'linux') return 'real tunnels need Linux';
+  if (process.getuid?.() !== 0) return 'network namespaces need root';
+  const missing = programs.filter((program) => !folders.some((folder) => isExecutable(join(folder, program))));
+  if (missing.length > 0) return `not installed: ${missing.join(', ')}; on Debian: apt-get install ${packages}`;
+  try {
+    closeSync(openSync('/dev/net/tun', 'r+'));
+  } catch {
+    return '/dev/net/tun cannot be opened';
+  }
+  try {
+    execFileSync('sh', [labDoor, 'true'], { stdio: 'ignore' });
+  } catch {
+    return 'namespaces cannot be made here';
+  }
+  return undefined;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

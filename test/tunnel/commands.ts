@@ -1,0 +1,9 @@
+import { type Namespace } from '../../dev/lab/namespaces.js';
+import { commandsIn, type Run } from '../../packages/node-agent/src/command.js';
+
+const run = commandsIn();
+
+/** Programs run as the agent runs them, but on a machine of the lab. */
+export function commandsOn({ name }: Namespace): Run {
+  return (program, args, options) => run('ip', ['netns', 'exec', name, program, ...args], options);
+}

@@ -1,0 +1,123 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { addNamespace, connect, ip } from '../../dev/lab/namespaces.js';
+import { commandsIn } from '../../packages/node-agent/src/command.js';
+import { ensurePrivateKey } from '../../packages/node-agent/src/daemon/private-files.js';
+import { Firewall } from '../../packages/node-agent/src/host/firewall.js';
+import { Forwarding } from '../../packages/node-agent/src/host/forwarding.js';
+import { Host } from '../../packages/node-agent/src/host/host.js';
+import { TunnelInterface } from '../../packages/node-agent/src/host/tunnel-interface.js';
+import { WireguardDriver } from '../../packages/node-agent/src/wireguard/wireguard-driver.js';
+import { driverPeer } from '../../packages/node-agent/test/peer-driver-contract.js';
+
+/* This process's own machine is the host: in the lab it has a network of its own. */
+
+const addresses = ['10.64.0.1/16', 'fdb7:4a2c:91e6::1/112'];
+const resolvers = ['10.64.0.2', 'fdb7:4a2c:91e6::2'];
+const [device, uplink] = ['host0', 'uplink0'];
+const run = commandsIn();
+let folder: string;
+
+beforeAll(async () => {
+  const router = await addNamespace('host-router');
+  await connect(
+    { of: undefined, device: uplink, addresses: ['198.51.100.2/24', '2001:db8:f::2/64'] },
+    { of: router, device: 'eth0', addresses: ['198.51.100.1/24', '2001:db8:f::1/64'] },
+  );
+});
+afterAll(() => ip(undefined, 'link', 'delete', uplink));
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'vpn-host-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+/** What a daemon makes at its start; another one is what the next run makes. */
+async function hostOf(onLost = () => undefined): Promise<Host> {
+  const privateKeyFile = join(folder, 'private.key');
+  const publicKey = await ensurePrivateKey(privateKeyFile);
+  const link = { name: device, addresses, mtu: 1420, listenPort: 51_820, privateKeyFile, publicKey };
+  const firewall = { interfaceName: device, uplink, addresses, resolvers, blockedNetworks: ['203.0.113.0/24'] };
+  const parts = {
+    link: new TunnelInterface(run, link, onLost),
+    firewall: new Firewall(run, firewall),
+    forwarding: new Forwarding(uplink, join(folder, 'forwarding.json')),
+  };
+  return new Host(run, parts, addresses);
+}
+
+/** All that a host is: rules, interfaces, addresses, forwarding. */
+async function state(): Promise<string> {
+  const rules = await run('nft', ['list', 'ruleset']);
+  const links = await run('ip', ['-brief', 'address']);
+  const forwarding = await run('sysctl', ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding']);
+  return [rules, links, forwarding].join('\n');
+}
+
+/** The process of this lab that runs a program. */
+async function pidOf(program: string): Promise<number> {
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    if (command.split('\0').includes(device) && command.startsWith(program)) return Number(pid);
+  }
+  throw new Error(`${program} does not run`);
+}
+
+describe('a host', () => {
+  it('is brought up, the same however often, and left as it was found, others’ rules included', async () => {
+    const rule = 'chain forward { type filter hook forward priority 0; policy accept; ip saddr 192.0.2.9 drop; }';
+    await run('nft', ['-f', '/dev/stdin'], { input: `table ip others { ${rule}; }` });
+    const before = await state();
+    const host = await hostOf();
+    await host.ensure();
+    const up = await state();
+    const made = [...addresses, 'ip_forward = 1', 'forwarding = 1', 'masquerade', 'ip saddr 192.0.2.9 drop'];
+    for (const part of made) expect(up).toContain(part);
+    expect(await run('wg', ['show', device, 'listen-port'])).toBe('51820\n');
+    await host.ensure();
+    expect(await state()).toBe(up);
+    await host.remove();
+    expect(await state()).toBe(before);
+    await run('nft', ['delete', 'table', 'ip', 'others']);
+  });
+
+  it('is taken over with its peers by the next run after a crash, which leaves it as it was found', async () => {
+    const before = await state();
+    await (await hostOf()).ensure();
+    const up = await state();
+    const peer = driverPeer(1);
+    await new WireguardDriver(run, device).apply([peer]);
+    const next = await hostOf();
+    await next.ensure();
+    expect(await state()).toBe(up);
+    expect(await new WireguardDriver(run, device).list()).toEqual([peer]);
+    await next.remove();
+    await vi.waitFor(async () => expect(await state()).toBe(before));
+  });
+
+  it('is mended when rules were flushed, forwarding was switched off, or wireguard-go was killed', async () => {
+    const { promise: isLost, resolve: lost } = Promise.withResolvers<undefined>();
+    const host = await hostOf(() => void lost(undefined));
+    await host.ensure();
+    const up = await state();
+    await run('nft', ['flush', 'ruleset']);
+    await run('sysctl', ['-w', 'net.ipv4.ip_forward=0']);
+    await host.ensure();
+    expect(await state()).toBe(up);
+    process.kill(await pidOf('wireguard-go'), 'SIGKILL');
+    await isLost;
+    await host.ensure();
+    expect(await state()).toBe(up);
+    await host.remove();
+  });
+
+  it('does not take over an interface that is not WireGuard’s', async () => {
+    await ip(undefined, 'link', 'add', device, 'type', 'veth', 'peer', 'name', 'other0');
+    const host = await hostOf();
+    await expect(host.ensure()).rejects.toThrow('is not WireGuard');
+    expect(host.up).toBe(false);
+    await ip(undefined, 'link', 'delete', device);
+    await host.remove();
+  });
+});

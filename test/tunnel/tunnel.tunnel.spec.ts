@@ -1,0 +1,326 @@
+import { glob, readFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { addConnections } from '../../bench/fleet.js';
+import { dump, formsOf } from '../../dev/demo/search.js';
+import { type Joined } from '../../dev/lab/device.js';
+import { type EdgeNode } from '../../dev/lab/edge-node.js';
+import { startPings } from '../../dev/lab/lab.js';
+import { buildWorld, location, residentMb, type World } from './world.js';
+
+/* One after another: each begins with what the one before has left. */
+
+let world: World;
+let one: EdgeNode;
+let two: EdgeNode;
+/** All that must not be found anywhere at the end. */
+const secrets: string[] = [];
+const tokensSpent: string[] = [];
+
+const figure = (what: string, value: string | number) =>
+  console.log(
+    `  ${what.padEnd(70)} ${typeof value === 'string' ? value : `median ${value.toFixed(0)} ms of ${rounds}`}`,
+  );
+const rounds = 20;
+const until = (check: () => unknown, timeout = 20_000) => vi.waitFor(check, { timeout, interval: 50 });
+const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+
+beforeAll(async () => {
+  world = await buildWorld();
+  one = await world.nodeOn(world.machines[0], { DRAIN_S: '6' });
+}, 120_000);
+
+/** A device spends a new token, and is in. */
+async function join(device = world.device, dns?: 'none' | 'ads' | 'ads_trackers_malware'): Promise<Joined> {
+  const token = await world.tokens();
+  const joined = await device.join(token, location, dns);
+  if (!('config' in joined)) throw new Error(`no connection: ${joined.code}`);
+  remember(token.token, token.signature, joined);
+  return joined;
+}
+
+function remember(token: string, signature: string, { config, privateKey, publicKey }: Joined): void {
+  tokensSpent.push(token);
+  secrets.push(
+    ...[token, signature, config.connection_secret].flatMap((text) => formsOf(text, 'base64url')),
+    ...[privateKey, publicKey, config.preshared_key].flatMap((text) => formsOf(text, 'base64')),
+  );
+}
+
+/** Medians over connections that each fetch a page at once, and see it come from the node. */
+async function firstReplies(nodeAddress: string): Promise<{ totalMs: number; redeemedMs: number }> {
+  const times: { totalMs: number; redeemedMs: number }[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const token = await world.tokens();
+    const url = `http://${world.website.v4}/`;
+    const { joined, seen, totalMs } = await world.device.timeToFirstReply(token, location, url);
+    if (!('config' in joined)) throw new Error(`no connection: ${joined.code}`);
+    remember(token.token, token.signature, joined);
+    expect(seen).toBe(nodeAddress);
+    times.push({ totalMs, redeemedMs: joined.redeemedMs });
+    await leave(joined);
+  }
+  return {
+    totalMs: median(times.map(({ totalMs }) => totalMs)),
+    redeemedMs: median(times.map(({ redeemedMs }) => redeemedMs)),
+  };
+}
+
+const seenFrom = async (device = world.device) => [
+  await device.fetch(`http://${world.website.v4}/`, 3_000),
+  await device.fetch(`http://[${world.website.v6}]/`, 3_000),
+];
+
+async function leave({ config }: Joined, device = world.device): Promise<void> {
+  await device.lower();
+  await device.disconnect(config.connection_secret);
+}
+
+const endpointOf = ({ config }: Joined) => config.endpoint.split(':')[0];
+
+describe('a real tunnel', () => {
+  it('1. carries the first byte at once, and the website sees the node alone', async () => {
+    const { machines, devices } = world;
+    expect(await seenFrom()).toEqual([devices[0].v4, devices[0].v6]);
+    const joined = await join();
+    expect(await seenFrom()).toEqual([machines[0].v4, machines[0].v6]);
+    await leave(joined);
+    const { totalMs, redeemedMs } = await firstReplies(machines[0].v4);
+    figure('POST /vpn/config to the first reply through the tunnel', totalMs);
+    figure('… of that, until the answer, when the peer is live', redeemedMs);
+    expect(totalMs).toBeLessThan(150);
+    expect(redeemedMs).toBeLessThan(50);
+  });
+
+  it('2. opens for no token twice', async () => {
+    const token = await world.tokens();
+    const joined = await world.device.join(token, location);
+    if (!('config' in joined)) throw new Error('no connection');
+    remember(token.token, token.signature, joined);
+    expect(await world.neighbour.join(token, location)).toEqual({ status: 409, code: 'token_reused' });
+    expect(await one.status()).toMatchObject({ peers: 1 });
+    expect(await seenFrom(world.neighbour)).toEqual([world.devices[1].v4, world.devices[1].v6]);
+    await leave(joined);
+  });
+
+  it('3. is cut within a second by disconnecting, and at its end, backend or no backend', async () => {
+    const { website, device } = world;
+    const cutAfter = async (cut: () => unknown): Promise<number> => {
+      expect(await device.fetch(`http://${website.v4}/`, 3_000)).toBe(one.machine.v4);
+      await cut();
+      const begin = performance.now();
+      while ((await device.fetch(`http://${website.v4}/`, 200)) !== undefined) {
+        if (performance.now() - begin > 10_000) throw new Error('the tunnel is still open');
+      }
+      return performance.now() - begin;
+    };
+    const first = await join();
+    const disconnected = await cutAfter(() => device.disconnect(first.config.connection_secret));
+    figure('traffic after a disconnect', `none after ${disconnected.toFixed(0)} ms`);
+    expect(disconnected).toBeLessThan(1_200);
+    await device.lower();
+
+    const second = await join();
+    await world.service.kill();
+    const expired = await cutAfter(() => one.signal('SIGUSR2'));
+    figure('traffic after the end of a connection, the backend being away', `none after ${expired.toFixed(0)} ms`);
+    // The agent looks once a second.
+    expect(expired).toBeLessThan(2_200);
+    await device.lower();
+    await world.service.start();
+    await one.kill();
+    await one.restart();
+    // For the service the connection has not ended yet: the node, back at the right time, has its peer again.
+    expect(await one.status()).toMatchObject({ peers: 1 });
+    await leave(second);
+  });
+
+  it('4. loses no packet to a backend that is killed and restarted, or to a Redis that is flushed', async () => {
+    const joined = await join();
+    const pings = startPings(world.devices[0], world.website.v4);
+    await setTimeout(1_000);
+    await world.service.kill();
+    await setTimeout(3_000);
+    await world.service.start();
+    await until(async () => expect(await one.status()).toMatchObject({ link: 'connected' }), 40_000);
+    await world.stack.services.flushRedis();
+    await setTimeout(2_000);
+    const { sent, lost } = await pings.stop();
+    figure('pings lost over a kill and restart of the backend', `${lost} of ${sent}`);
+    expect(lost).toBe(0);
+    expect(sent).toBeGreaterThan(50);
+    await leave(joined);
+  });
+
+  it('6. is mended at reconciliation when a peer was removed or added by hand', async () => {
+    const joined = await join();
+    const { machine, device } = one;
+    const wg = (...args: string[]) => machine.run('wg', 'set', device, ...args);
+    const before = (await one.status())?.driftRepaired ?? 0;
+    await wg('peer', joined.publicKey, 'remove');
+    await wg('peer', 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=', 'allowed-ips', '10.64.200.1/32');
+    expect(await world.device.fetch(`http://${world.website.v4}/`, 500)).toBeUndefined();
+    one.signal('SIGHUP');
+    await until(async () => expect((await one.status())?.driftRepaired).toBe(before + 2));
+    expect(await machine.run('wg', 'show', device, 'peers')).not.toContain('AAAAAAAAAA');
+    await until(async () => expect(await seenFrom()).toEqual([machine.v4, machine.v6]), 30_000);
+    await leave(joined);
+  });
+
+  it('7. leads to the Internet and nowhere else, and its resolver blocks what was asked for', async () => {
+    // What others reach: a website on the node's own machine, and, from the node, its management network.
+    expect(await world.device.fetch(`http://[${one.machine.v6}]/`, 3_000)).toBe(world.devices[0].v6);
+    await one.machine.run('ping', '-c', '1', '-W', '1', '10.99.0.2');
+    const [mine, theirs] = [await join(world.device, 'ads'), await join(world.neighbour, 'none')];
+    const addressOf = ({ config }: Joined) => config.addresses.map((address) => address.split('/')[0] ?? '');
+    const [other4 = '', other6 = ''] = addressOf(theirs);
+    const ping = (target: string) =>
+      world.devices[0].run('ping', '-c', '1', '-W', '1', target).then(
+        () => true,
+        () => false,
+      );
+    expect(await ping(world.website.v4)).toBe(true);
+    expect(await ping('10.64.0.1')).toBe(true);
+    for (const target of [other4, other6, '10.99.0.1', '10.99.0.2']) expect(await ping(target), target).toBe(false);
+    for (const host of ['10.99.0.2', '10.64.0.1', `[${one.machine.v6}]`]) {
+      expect(await world.device.fetch(`http://${host}/`, 1_000), host).toBeUndefined();
+    }
+
+    const [{ dns: adsDns }, { dns: noneDns }] = [mine.config, theirs.config];
+    for (const server of adsDns) {
+      expect(await world.device.resolve('www.example', server)).toEqual([world.website.v4]);
+      for (const name of ['ads.example', 'cdn.ads.example']) {
+        expect(await world.device.resolve(name, server)).toBe('ENOTFOUND');
+      }
+      expect(await world.device.resolve('tracker.example', server)).toEqual([world.website.v4]);
+    }
+    for (const server of noneDns) {
+      for (const name of ['ads.example', 'tracker.example']) {
+        expect(await world.neighbour.resolve(name, server)).toEqual([world.website.v4]);
+      }
+    }
+    await leave(theirs, world.neighbour);
+    const strict = await join(world.neighbour, 'ads_trackers_malware');
+    for (const name of ['ads.example', 'tracker.example']) {
+      expect(await world.neighbour.resolve(name, strict.config.dns[0]!)).toBe('ENOTFOUND');
+    }
+    await leave(strict, world.neighbour);
+    await leave(mine);
+  });
+
+  it('5. stays on a node that drains or leaves, which gets nothing new; of a killed node another takes over', async () => {
+    two = await world.nodeOn(world.machines[1]);
+    // Until a connection lands on each: the choice is random.
+    let mine = await join();
+    while (endpointOf(mine) !== one.machine.v4) {
+      await leave(mine);
+      mine = await join();
+    }
+    const pings = startPings(world.devices[0], world.website.v4);
+    const { node = '' } = (await one.status())!;
+    const landings = async () => {
+      const landed: (string | undefined)[] = [];
+      for (let round = 0; round < 5; round += 1) {
+        const theirs = await join(world.neighbour);
+        landed.push(endpointOf(theirs));
+        await leave(theirs, world.neighbour);
+      }
+      return new Set(landed);
+    };
+    await world.operator('nodes', 'drain', node);
+    await until(async () => expect(await one.status()).toMatchObject({ draining: true }));
+    expect(await landings()).toEqual(new Set([two.machine.v4]));
+    await world.operator('nodes', 'resume', node);
+    await until(async () => expect(await one.status()).toMatchObject({ nodeStatus: 'healthy', draining: false }));
+
+    one.signal('SIGTERM');
+    await until(async () => expect(await one.status()).toMatchObject({ leaving: true, nodeStatus: 'unhealthy' }));
+    await setTimeout(1_000);
+    expect(await landings()).toEqual(new Set([two.machine.v4]));
+    const { sent, lost } = await pings.stop();
+    figure('pings lost while the node drained', `${lost} of ${sent}`);
+    expect(lost).toBe(0);
+    expect(await one.ended()).toBe(0);
+    expect(await one.machine.run('nft', 'list', 'ruleset')).toBe('');
+    expect(await one.machine.run('ip', 'link')).not.toContain(one.device);
+    expect(await one.machine.run('sysctl', '-n', 'net.ipv4.ip_forward')).toBe('0\n');
+
+    // Back, it serves again, and the connection that it had goes on.
+    await one.restart();
+    expect(await one.status()).toMatchObject({ nodeStatus: 'healthy' });
+    await until(async () => expect((await seenFrom())[0]).toBe(one.machine.v4), 30_000);
+
+    await one.kill();
+    // As if eleven minutes had passed.
+    await world.owner.query(`UPDATE network."Node" SET last_pulse_at = now() - interval '11 minutes' WHERE id = $1`, [
+      node,
+    ]);
+    await world.owner.query(`UPDATE network."Upkeep" SET since = since - interval '1 hour'`);
+    await world.device.lower();
+    await until(
+      async () => expect((await world.device.status(mine.config.connection_secret)).status).not.toBe('active'),
+      40_000,
+    );
+    const next = await join();
+    expect(endpointOf(next)).toBe(two.machine.v4);
+    expect((await seenFrom())[0]).toBe(two.machine.v4);
+    await leave(next);
+    // The node's own word that the peer has gone is what ends the last of the connection.
+    await one.restart();
+    await until(async () => expect(await one.status()).toMatchObject({ peers: 0, unacknowledged: 0 }));
+  });
+
+  it('9. leaves no trace of anybody', async () => {
+    const { stack } = world;
+    await until(async () => expect(await two.status()).toMatchObject({ peers: 0, unacknowledged: 0 }));
+    const redis = new Redis(stack.services.redisUrl);
+    const keys = await redis.keys('*');
+    const values = await Promise.all(keys.map(async (key) => (await redis.dumpBuffer(key)).toString('latin1')));
+    redis.disconnect();
+    const files: string[] = [];
+    for await (const name of glob('/var/tmp/{node-*,vpn-backend-*/run-*/*.log}', { withFileTypes: false }))
+      files.push(name);
+    for await (const name of glob('/var/tmp/node-*/**/*')) files.push(name);
+    const kept = {
+      'the service’s log': world.service.log(),
+      'the agents’ logs': one.log() + two.log(),
+      'the network database': await dump(stack.services.ownerUrl, 'network'),
+      'the identity database': await dump(stack.services.ownerUrl, 'identity'),
+      Redis: [...keys, ...values].join('\n'),
+      'the nodes’ files and the stores’ logs': (
+        await Promise.all(files.map((file) => readFile(file, 'latin1').catch(() => '')))
+      ).join('\n'),
+    };
+    const addresses = world.devices.flatMap(({ v4, v6 }) => [v4, v6]);
+    expect(tokensSpent.length).toBeGreaterThan(30);
+    for (const [where, text] of Object.entries(kept)) {
+      expect(text.length, where).toBeGreaterThan(0);
+      const found = [...secrets, ...addresses].filter((secret) => text.includes(secret));
+      expect(found, where).toEqual([]);
+    }
+  });
+
+  it('8. takes ten thousand peers, and one more at once', async () => {
+    const { owner, stack } = world;
+    one.signal('SIGTERM');
+    await one.ended();
+    await owner.query(`DELETE FROM network."Node" WHERE id <> $1`, [(await two.status())!.node]);
+    await two.kill();
+    await owner.query('UPDATE network."Node" SET capacity = 20000');
+    await addConnections(owner, 10_000, stack.env['NETWORK_SECRET_KEY'] ?? '');
+    const begin = performance.now();
+    await two.restart();
+    figure(
+      'from the start of an agent to 10,000 peers applied',
+      `${((performance.now() - begin) / 1000).toFixed(1)} s`,
+    );
+    expect(await two.status()).toMatchObject({ peers: 10_000, unacknowledged: 0 });
+    const { totalMs, redeemedMs } = await firstReplies(two.machine.v4);
+    figure('with 10,000 peers: POST /vpn/config to the first reply', totalMs);
+    figure('… of that, until the answer, when the peer is live', redeemedMs);
+    const mb = await residentMb(two.pid);
+    figure('memory of the agent with 10,000 peers', `${mb} MB`);
+    expect(mb).toBeLessThan(100);
+  });
+});
