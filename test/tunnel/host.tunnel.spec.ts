@@ -52,7 +52,8 @@ async function state(): Promise<string> {
   const rules = await run('nft', ['list', 'ruleset']);
   const links = await run('ip', ['-brief', 'address']);
   const forwarding = await run('sysctl', ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding']);
-  return [rules, links, forwarding].join('\n');
+  // A link-local address is drawn anew by the kernel with each interface.
+  return [rules, links.replaceAll(/fe80::[0-9a-f:]+/g, 'fe80::'), forwarding].join('\n');
 }
 
 /** The process of this lab that runs a program. */

@@ -32,7 +32,7 @@ beforeAll(async () => {
 }, 120_000);
 
 /** A device spends a new token, and is in. */
-async function join(device = world.device, dns?: 'none' | 'ads' | 'ads_trackers_malware'): Promise<Joined> {
+async function join(device = world.device, dns: 'none' | 'ads' | 'ads_trackers_malware' = 'none'): Promise<Joined> {
   const token = await world.tokens();
   const joined = await device.join(token, location, dns);
   if (!('config' in joined)) throw new Error(`no connection: ${joined.code}`);
