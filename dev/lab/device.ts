@@ -117,9 +117,6 @@ const methods = {
   async status(secret: string) {
     return client.connectionStatus(secret).catch((error: unknown) => refusal(error));
   },
-  async disconnect(secret: string): Promise<void> {
-    await client.disconnect(secret);
-  },
   lower,
   /** What the website says of whom it sees; undefined when it does not answer in time. */
   async fetch(url: string, timeoutMs: number): Promise<string | undefined> {

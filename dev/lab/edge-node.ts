@@ -1,6 +1,6 @@
 import { type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { type NodeAgentStatus } from 'vpn-node-agent';
 import { type Machine } from './internet.js';
@@ -80,7 +80,7 @@ export class EdgeNode {
         ...['--inh-caps=-all,+net_admin', '--ambient-caps=-all,+net_admin', '--bounding-set=-all,+net_admin'],
         ...[node, '--import', movableClock, program, 'run', '--config', this.#configFile],
       ],
-      { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env.PATH } },
+      { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env.PATH, ...(await unitEnvironment()) } },
     );
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) {
@@ -126,4 +126,11 @@ export class EdgeNode {
   get #configFile(): string {
     return `${this.folder}/node.env`;
   }
+}
+
+/** What the unit that is shipped sets for the agent, such as how it uses memory. */
+async function unitEnvironment(): Promise<Record<string, string>> {
+  const unit = await readFile('deploy/node/vpn-node-agent.service', 'utf8');
+  const words = [...unit.matchAll(/^Environment=(.*)$/gm)].flatMap(([, line = '']) => line.split(' '));
+  return Object.fromEntries(words.map((word) => [word.slice(0, word.indexOf('=')), word.slice(word.indexOf('=') + 1)]));
 }

@@ -1,7 +1,8 @@
 import { glob, readFile } from 'node:fs/promises';
+import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { addConnections } from '../../bench/fleet.js';
 import { dump, formsOf } from '../../dev/demo/search.js';
 import { type Joined } from '../../dev/lab/device.js';
@@ -9,7 +10,7 @@ import { type EdgeNode } from '../../dev/lab/edge-node.js';
 import { startPings } from '../../dev/lab/lab.js';
 import { buildWorld, location, residentMb, type World } from './world.js';
 
-/* One after another: each begins with what the one before has left. */
+/* One after another, on the same nodes and devices. */
 
 let world: World;
 let one: EdgeNode;
@@ -23,6 +24,9 @@ const figure = (what: string, value: string | number) =>
     `  ${what.padEnd(70)} ${typeof value === 'string' ? value : `median ${value.toFixed(0)} ms of ${rounds}`}`,
   );
 const rounds = 20;
+/** On a machine that is busy with other things a figure says little: it is held to ten times its limit, below WireGuard's 5 s. */
+const calm = (loadavg()[0] ?? 0) < availableParallelism();
+const most = (limitMs: number) => (calm ? limitMs : 10 * limitMs);
 const until = (check: () => unknown, timeout = 20_000) => vi.waitFor(check, { timeout, interval: 50 });
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
@@ -31,12 +35,23 @@ beforeAll(async () => {
   one = await world.nodeOn(world.machines[0], { DRAIN_S: '6' });
 }, 120_000);
 
+/** Whoever is in, and on which device. */
+const open = new Map<Joined, World['device']>();
+
+// Whatever has failed, the next test finds both devices on the open Internet.
+afterEach(async () => {
+  for (const [joined, device] of open) await leave(joined, device);
+  await world.device.lower();
+  await world.neighbour.lower();
+});
+
 /** A device spends a new token, and is in. */
 async function join(device = world.device, dns: 'none' | 'ads' | 'ads_trackers_malware' = 'none'): Promise<Joined> {
   const token = await world.tokens();
   const joined = await device.join(token, location, dns);
   if (!('config' in joined)) throw new Error(`no connection: ${joined.code}`);
   remember(token.token, token.signature, joined);
+  open.set(joined, device);
   return joined;
 }
 
@@ -72,9 +87,10 @@ const seenFrom = async (device = world.device) => [
   await device.fetch(`http://[${world.website.v6}]/`, 3_000),
 ];
 
-async function leave({ config }: Joined, device = world.device): Promise<void> {
+async function leave(joined: Joined, device = world.device): Promise<void> {
   await device.lower();
-  await device.disconnect(config.connection_secret);
+  await world.disconnect(joined.config.connection_secret);
+  open.delete(joined);
 }
 
 const endpointOf = ({ config }: Joined) => config.endpoint.split(':')[0];
@@ -89,8 +105,8 @@ describe('a real tunnel', () => {
     const { totalMs, redeemedMs } = await firstReplies(machines[0].v4);
     figure('POST /vpn/config to the first reply through the tunnel', totalMs);
     figure('… of that, until the answer, when the peer is live', redeemedMs);
-    expect(totalMs).toBeLessThan(150);
-    expect(redeemedMs).toBeLessThan(50);
+    expect(totalMs).toBeLessThan(most(150));
+    expect(redeemedMs).toBeLessThan(most(50));
   });
 
   it('2. opens for no token twice', async () => {
@@ -116,10 +132,10 @@ describe('a real tunnel', () => {
       return performance.now() - begin;
     };
     const first = await join();
-    const disconnected = await cutAfter(() => device.disconnect(first.config.connection_secret));
+    const disconnected = await cutAfter(() => world.disconnect(first.config.connection_secret));
     figure('traffic after a disconnect', `none after ${disconnected.toFixed(0)} ms`);
     expect(disconnected).toBeLessThan(1_200);
-    await device.lower();
+    await leave(first);
 
     const second = await join();
     await world.service.kill();

@@ -64,6 +64,7 @@ export async function buildWorld() {
     neighbour: await startDevice(devices[1], backendUrl),
     service: new Service(stack, port),
     tokens: await tokenSource(stack),
+    disconnect: disconnecting(backendUrl),
   };
 }
 
@@ -107,6 +108,13 @@ async function tokenSource({ firebase, service }: Stack): Promise<() => Promise<
     if (wallet.length === 0) wallet.push(...(await client.fetchTokens(32)));
     return wallet.pop()!;
   };
+}
+
+/** Ends connections from outside: an answer to whoever asked through the tunnel would come when it is gone. */
+function disconnecting(url: string): (secret: string) => Promise<void> {
+  const getIdToken = () => Promise.reject(new Error('nobody'));
+  const client = createClient({ gatekeeperUrl: url, anonymizerUrl: url, getIdToken });
+  return (secret) => client.disconnect(secret);
 }
 
 /** The Internet's name server: a few names, all of them the website's. */

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
-import { z } from 'zod';
 import { isNetwork } from '../host/networks.js';
 
 /** Every setting's name begins so, in the file and in the environment, which wins. */
@@ -10,65 +9,91 @@ const prefix = 'VPN_NODE_';
 
 export const defaultConfigFile = '/etc/vpn-node-agent/node.env';
 
-const whole = (least: number, most: number) =>
-  z.coerce
-    .number({ error: `expected a whole number from ${least} to ${most}` })
-    .int({ error: `expected a whole number from ${least} to ${most}` })
-    .min(least, { error: `expected at least ${least}` })
-    .max(most, { error: `expected at most ${most}` });
+/** Reads the text of a setting. @throws {Error} saying what was expected */
+type Parse<T> = (text: string) => T;
 
+interface Setting<T> {
+  readonly parse: Parse<T>;
+  /** What holds when it is not set; without it, it must be. */
+  readonly absent?: { readonly value: T };
+}
+
+const needed = <T>(parse: Parse<T>): Setting<T> => ({ parse });
+const optional = <T, D>(parse: Parse<T>, value: D): Setting<T | D> => ({ parse, absent: { value } });
+
+const matching =
+  (isGood: (text: string) => boolean, expected: string): Parse<string> =>
+  (text) => {
+    if (!isGood(text)) throw new Error(`expected ${expected}`);
+    return text;
+  };
+
+const whole =
+  (least: number, most: number): Parse<number> =>
+  (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : NaN;
+    if (!(value >= least && value <= most)) throw new Error(`expected a whole number from ${least} to ${most}`);
+    return value;
+  };
+
+const list =
+  (isGood: (item: string) => boolean, what: string): Parse<readonly string[]> =>
+  (text) => {
+    const items = text.split(',').map((item) => item.trim());
+    const given = items.filter((item) => item !== '');
+    if (!given.every(isGood)) throw new Error(`expected a comma-separated list of ${what}`);
+    return given;
+  };
+
+const flag: Parse<boolean> = (text) =>
+  matching((word) => ['true', 'false'].includes(word), 'true or false')(text) === 'true';
+const url = matching(
+  (text) => URL.canParse(text) && /^https?:/.test(text),
+  'the URL of the service, such as https://vpn.example',
+);
+const location = matching(
+  (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text),
+  'the id of a location, such as de-frankfurt',
+);
+const path = matching((text) => text.startsWith('/'), 'an absolute path');
 /** As the kernel takes it, and as nothing else than itself in a firewall rule. */
-const deviceName = z.string().regex(/^[A-Za-z0-9][\w.-]{0,14}$/, {
-  error: 'expected the name of a network interface: up to 15 letters and digits',
-});
-
+const deviceName = matching(
+  (text) => /^[A-Za-z0-9][\w.-]{0,14}$/.test(text),
+  'the name of a network interface: up to 15 letters and digits',
+);
 const address = (family: 4 | 6) =>
-  z
-    .string()
-    .refine((text) => isIP(text) === family && !text.includes('%'), { error: `expected an IPv${family} address` });
+  matching((text) => isIP(text) === family && !text.includes('%'), `an IPv${family} address`);
 
-const list = (what: string, check: (item: string) => boolean) =>
-  z
-    .string()
-    .transform((text) => text.split(',').map((item) => item.trim()))
-    .transform((items) => items.filter((item) => item !== ''))
-    .refine((items) => items.every(check), { error: `expected a comma-separated list of ${what}` });
+/** By hand: a library for this would take a fifth of the memory that an agent may use. */
+const settings = {
+  BACKEND_URL: needed(url),
+  ALLOW_HTTP: optional(flag, false),
+  ENROLMENT_TOKEN: optional((text) => text, undefined),
+  LOCATION_ID: needed(location),
+  PUBLIC_IP: needed(address(4)),
+  PUBLIC_IP_V6: optional(address(6), undefined),
+  PORT: optional(whole(1, 65_535), 51_820),
+  CAPACITY: optional(whole(1, 60_000), 1_000),
+  INTERFACE: optional(deviceName, 'vpn0'),
+  UPLINK: needed(deviceName),
+  LINK_MBIT: optional(whole(1, 1_000_000), 1_000),
+  BLOCKED_NETWORKS: optional(list(isNetwork, 'networks, such as 203.0.113.0/24'), []),
+  DNS_ADS: optional(path, undefined),
+  DNS_TRACKERS_MALWARE: optional(path, undefined),
+  DNS_FORWARD_TO: optional(
+    list((item) => isIP(item) !== 0, 'addresses'),
+    [],
+  ),
+  DRAIN_S: optional(whole(0, 86_400), 60),
+  STATE_DIR: optional(path, '/var/lib/vpn-node-agent'),
+  RUNTIME_DIR: optional(path, '/run/vpn-node-agent'),
+};
 
-const path = z.string().startsWith('/', { error: 'expected an absolute path' });
+type Name = keyof typeof settings;
 
-const flag = z.enum(['true', 'false'], { error: 'expected true or false' }).transform((text) => text === 'true');
-
-const settings = z.strictObject({
-  BACKEND_URL: z.url({ protocol: /^https?$/, error: 'expected the URL of the service, such as https://vpn.example' }),
-  ALLOW_HTTP: flag.default(false),
-  ENROLMENT_TOKEN: z.string().min(1).optional(),
-  LOCATION_ID: z
-    .string({ error: 'expected the id of a location' })
-    .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, { error: 'expected the id of a location, such as de-frankfurt' }),
-  PUBLIC_IP: address(4),
-  PUBLIC_IP_V6: address(6).optional(),
-  PORT: whole(1, 65_535).default(51_820),
-  CAPACITY: whole(1, 60_000).default(1_000),
-  INTERFACE: deviceName.default('vpn0'),
-  UPLINK: deviceName,
-  LINK_MBIT: whole(1, 1_000_000).default(1_000),
-  BLOCKED_NETWORKS: list('networks, such as 203.0.113.0/24', isNetwork).default([]),
-  DNS_ADS: path.optional(),
-  DNS_TRACKERS_MALWARE: path.optional(),
-  DNS_FORWARD_TO: list('addresses', (item) => isIP(item) !== 0).default([]),
-  DRAIN_S: whole(0, 86_400).default(60),
-  STATE_DIR: path.default('/var/lib/vpn-node-agent'),
-  RUNTIME_DIR: path.default('/run/vpn-node-agent'),
-});
-
-const checked = settings.refine(({ BACKEND_URL, ALLOW_HTTP }) => ALLOW_HTTP || !/^http:/.test(BACKEND_URL), {
-  path: ['BACKEND_URL'],
-  error: 'expected https: the credential and every preshared key travel there (VPN_NODE_ALLOW_HTTP=true for tests)',
-  // Also when other settings are wrong: all that is wrong is named at once.
-  when: () => true,
-});
-
-export type Settings = z.output<typeof settings>;
+export type Settings = {
+  readonly [K in Name]: (typeof settings)[K] extends Setting<infer T> ? T : never;
+};
 
 export interface NodeConfig extends Settings {
   readonly privateKeyFile: string;
@@ -91,18 +116,22 @@ export class ConfigError extends Error {
  */
 export function parseConfig(file: string | undefined, environment: NodeJS.ProcessEnv): NodeConfig {
   const fromFile = file === undefined ? {} : parseEnv(file);
-  const foreign = Object.keys(fromFile).filter((key) => !key.startsWith(prefix));
-  const given: Record<string, string | undefined> = {};
+  const problems = Object.keys(fromFile)
+    .filter((key) => !key.startsWith(prefix))
+    .map((key) => `${key}: unknown; every setting begins with ${prefix}`);
+  const given = new Map<string, string>();
   for (const [key, value] of [...Object.entries(fromFile), ...Object.entries(environment)]) {
     // Empty is how an environment file says "not set".
-    if (key.startsWith(prefix) && value !== '') given[key.slice(prefix.length)] = value;
+    if (key.startsWith(prefix) && value !== undefined && value !== '') given.set(key.slice(prefix.length), value);
   }
-  const { success, data, error } = checked.safeParse(given);
-  const problems = [
-    ...foreign.map((key) => `${key}: unknown; every setting begins with ${prefix}`),
-    ...(error?.issues ?? []).flatMap(describe),
-  ];
-  if (!success || problems.length > 0) throw new ConfigError(problems);
+  for (const name of given.keys()) if (!Object.hasOwn(settings, name)) problems.push(`${prefix}${name}: unknown`);
+  const data = read(given, problems);
+  if (!data.ALLOW_HTTP && /^http:/.test(data.BACKEND_URL)) {
+    problems.push(
+      `${prefix}BACKEND_URL: expected https: the credential and every preshared key travel there (${prefix}ALLOW_HTTP=true for tests)`,
+    );
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
   return {
     ...data,
     privateKeyFile: join(data.STATE_DIR, 'private.key'),
@@ -123,9 +152,17 @@ export function readConfig(path: string, environment: NodeJS.ProcessEnv): NodeCo
   return parseConfig(text, environment);
 }
 
-function describe(issue: z.core.$ZodIssue): string[] {
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${prefix}${key}: unknown`);
-  return [
-    `${prefix}${issue.path.join('.')}: ${issue.input === undefined ? `${issue.message}, and it is not set` : issue.message}`,
-  ];
+/** What is wrong is added to `problems`; the settings are whole only when nothing was. */
+function read(given: ReadonlyMap<string, string>, problems: string[]): Settings {
+  const values: Record<string, unknown> = {};
+  for (const [name, { parse, absent }] of Object.entries<Setting<unknown>>(settings)) {
+    const text = given.get(name);
+    try {
+      if (text === undefined && absent === undefined) throw new Error('needed, and not set');
+      values[name] = text === undefined ? absent?.value : parse(text);
+    } catch (error) {
+      problems.push(`${prefix}${name}: ${(error as Error).message}`);
+    }
+  }
+  return values as unknown as Settings;
 }
