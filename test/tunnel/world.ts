@@ -17,7 +17,8 @@ const listOf = (name: string) => resolve('test/tunnel/block-lists', name);
 export async function buildWorld() {
   const internet = await Internet.open();
   const own = await internet.join();
-  const stack = await startStack({ env: { HOST: '0.0.0.0' } });
+  // One device does here in a minute what a person does in a month.
+  const stack = await startStack({ env: { HOST: '0.0.0.0', RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE: '100000' } });
   const { port } = new URL(stack.service.url);
   const backendUrl = `http://${own.v4}:${port}`;
   const operator = operatorOf(stack.env);
