@@ -119,6 +119,91 @@ describe('plans', () => {
   });
 });
 
+describe('prices', () => {
+  it('of the App Store are set, replaced and withdrawn', async () => {
+    const set = (product: string) => json('plans', 'price', 'family', '--apple', product, '--interval', 'month');
+    await set('vpn.family.old');
+    expect(await set('vpn.family')).toMatchObject({ planId: 'family', priceRef: 'vpn.family', offered: true });
+    expect(await json('plans', 'prices')).toMatchObject([
+      { plan: 'family', price: 'vpn.family', offered: true },
+      { plan: 'family', price: 'vpn.family.old', offered: false },
+    ]);
+    expect(await run('plans', 'withdraw', '--apple', 'vpn.family')).toContain('no longer');
+    expect(await run('plans', 'withdraw', '--apple', 'vpn.family')).toContain('is not sold');
+  });
+
+  it('say what was expected', async () => {
+    expect(await run('plans', 'price', 'family')).toContain('Expected --stripe');
+    expect(await run('plans', 'price', 'nothing', '--apple', 'x', '--interval', 'month')).toContain(
+      'No plan has the id',
+    );
+    expect(await run('plans', 'price', 'family', '--stripe', 'price_1')).toContain('no payments through Stripe');
+  });
+});
+
+describe('subscriptions', () => {
+  const why = ['--reason', 'a friend of the house', '--by', 'ada'];
+
+  it('are shown, granted and revoked, each act with who and why', async () => {
+    await query(
+      stack.ownerUrl,
+      `INSERT INTO identity."User" (firebase_uid, email, created_on) VALUES ('uid-1', 'ada@example.com', now())`,
+    );
+    expect(await json('subscriptions', 'grant', 'uid-1', '--plan', 'family', '--days', '30', ...why)).toMatchObject({
+      plan: 'family',
+    });
+    expect(await json('subscriptions', 'show', 'Ada@example.com')).toMatchObject({
+      active: true,
+      sources: [{ provider: 'operator', state: 'ACTIVE', plan: 'family' }],
+      audit: [{ actor: 'ada', action: 'subscription.grant', reason: 'a friend of the house' }],
+    });
+    expect(await json('subscriptions', 'revoke', 'uid-1', ...why)).toEqual({ revoked: 1 });
+    expect(await json('subscriptions', 'revoke', 'uid-1', ...why)).toEqual({ revoked: 0 });
+    expect(await json('subscriptions', 'show', 'uid-1')).toMatchObject({
+      active: false,
+      state: 'REVOKED',
+      audit: [{ action: 'subscription.revoke' }, { action: 'subscription.grant' }],
+    });
+  });
+
+  it('are overruled by a block until it is lifted', async () => {
+    await run('subscriptions', 'grant', 'uid-1', '--plan', 'family', '--days', '1', ...why);
+    await run('subscriptions', 'block', 'uid-1', ...why);
+    expect(await json('subscriptions', 'show', 'uid-1')).toMatchObject({ active: false, reason: 'blocked_abuse' });
+    expect(await json('subscriptions', 'unblock', 'uid-1', ...why)).toEqual({ lifted: 1 });
+    expect(await json('subscriptions', 'show', 'uid-1')).toMatchObject({ active: true });
+  });
+
+  it('say what was expected', async () => {
+    expect(await run('subscriptions', 'show', 'nobody')).toContain('No account');
+    expect(await run('subscriptions', 'grant', 'uid-1', '--plan', 'nothing', '--days', '1', ...why)).toContain(
+      'No plan',
+    );
+    expect(await run('subscriptions', 'grant', 'uid-1', '--plan', 'family', '--days', '0', ...why)).toContain('days');
+    expect(await run('subscriptions', 'revoke', 'uid-1', '--reason', ' ')).toContain('reason');
+  });
+});
+
+describe('payments', () => {
+  it('list what was put aside, and have it looked up again', async () => {
+    await query(
+      stack.ownerUrl,
+      `INSERT INTO identity."WebhookEvent" (provider, event_id, type, lookup, occurred_at, received_at, state, reason)
+       VALUES ('stripe', 'evt_1', 'invoice.paid', 'cus_1', now(), now(), 'parked', 'unknown_customer')`,
+    );
+    expect(await json('payments', 'inbox')).toMatchObject([{ lookup: 'cus_1', reason: 'unknown_customer' }]);
+    expect(await json('payments', 'retry', 'cus_2')).toEqual({ retried: 0 });
+    expect(await json('payments', 'retry')).toEqual({ retried: 1 });
+    expect(await run('payments', 'inbox')).toBe('No event is parked.');
+    expect(await json('payments', 'inbox', '--state', 'pending')).toMatchObject([{ lookup: 'cus_1', reason: null }]);
+    expect(await query(stack.ownerUrl, 'SELECT key FROM identity_jobs.jobs')).toEqual([{ key: 'stripe:cus_1' }]);
+  });
+
+  it('are compared with the providers that there are', async () => {
+    expect(await json('payments', 'reconcile')).toEqual({ stripe: 0, apple: 0 });
+  });
+});
+
 describe('stats', () => {
   it('show what was closed, small counts hidden', async () => {
     await query(

@@ -6,8 +6,10 @@ import { enrolmentCommands } from './commands/enrolment.js';
 import { keyCommands } from './commands/keys.js';
 import { locationCommands } from './commands/locations.js';
 import { nodeCommands } from './commands/nodes.js';
+import { paymentCommands } from './commands/payments.js';
 import { planCommands } from './commands/plans.js';
 import { statsCommand } from './commands/stats.js';
+import { subscriptionCommands } from './commands/subscriptions.js';
 import { OperatorError } from './context.js';
 
 /** What an operator does, on the side that this machine's configuration holds. */
@@ -20,6 +22,8 @@ export function operatorProgram(): Command {
     .addCommand(nodeCommands())
     .addCommand(keyCommands())
     .addCommand(planCommands())
+    .addCommand(subscriptionCommands())
+    .addCommand(paymentCommands())
     .addCommand(statsCommand());
 }
 

@@ -26,6 +26,7 @@ const tasks = {
   demo: [program('dist/dev/demo.js')],
   start: [program('dist/dev/start.js')],
   'start:prod': [program('dist/src/main.js')],
+  worker: [program('dist/src/worker.js')],
   admin: [program('dist/admin/main.js')],
   'db:migrate': [program('dist/src/prisma/migrate/main.js')],
   'db:diff': [program('dist/dev/db-diff.js')],
@@ -46,7 +47,7 @@ const tasks = {
 const fixed = { 'start:prod': { NODE_ENV: 'production' } };
 
 /** What an operator runs from a finished build, where there is no npm and nothing to build. */
-const operated = ['start:prod', 'admin', 'db:migrate'];
+const operated = ['start:prod', 'worker', 'admin', 'db:migrate'];
 
 async function main([name, ...args]) {
   const commands = tasks[name];

@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { serviceKeys } from '../src/config/index.js';
 import { askedToStop } from './stack/asked-to-stop.js';
 import { type Stack, startStack } from './stack/stack.js';
+import { returnUrl } from './stack/stripe-account.js';
 
 /** `npm start`: the whole stack in the foreground, its data kept in DATA_DIR, until Ctrl-C. */
 async function main(): Promise<void> {
   let hurry = (): void => process.exit(130);
   const asked = askedToStop(() => hurry());
-  const stack = await startStack({ dataDir, env: settings(process.env), echo: true });
+  const stack = await startStack({ dataDir, env: settings(process.env), stripe: true, echo: true });
   // Asked twice, it does not wait for running requests; the stores still end in good order.
   hurry = () => void stack.service.kill();
   rememberEnvironment(stack);
@@ -35,7 +36,7 @@ function rememberEnvironment(stack: Stack): void {
   writeFileSync(join(dataDir, 'service.env'), `${lines.join('\n')}\n`, { mode: 0o600 });
 }
 
-function welcome({ service: { url }, firebase, env }: Stack): string {
+function welcome({ service: { url }, firebase, stripe, env }: Stack): string {
   const role = env.SERVICE_ROLE ?? 'all';
   const admin = `${dataDir === '.data' ? '' : `DATA_DIR=${dataDir} `}npm run admin --`;
   const account = `-H 'content-type: application/json' -d '{"email":"ada@example.com","password":"correct horse","returnSecureToken":true}'`;
@@ -43,6 +44,12 @@ function welcome({ service: { url }, firebase, env }: Stack): string {
   # somebody signs up at Firebase (the stand-in) and shows the idToken of the answer
   curl -s '${firebase.url}/identitytoolkit.googleapis.com/v1/accounts:signUp?key=any' ${account}
   curl -s ${url}/subscription -H "authorization: Bearer $ID_TOKEN"
+`;
+  const checkout = `'{"planId":"standard","interval":"month","successUrl":"${returnUrl}","cancelUrl":"${returnUrl}"}'`;
+  const selling = `
+  # an operator sells a plan at Stripe (the stand-in), and somebody buys it: open the url of the answer and pay
+  ${admin} plans price standard --stripe ${stripe?.price}
+  curl -s ${url}/payment/checkout -H "authorization: Bearer $ID_TOKEN" -H 'content-type: application/json' -d ${checkout}
 `;
   const anonymizer = `
   # an operator offers a location, and lets a node join
@@ -56,12 +63,12 @@ The service answers at ${url}${role === 'all' ? '' : ` (${role} alone)`}
   readiness   ${url}/health/ready
   metrics     http://127.0.0.1:${env.METRICS_PORT}/metrics
   Firebase    ${firebase.url} (a stand-in: accounts here are nobody's)
-  data        ${dataDir}
+${stripe === undefined ? '' : `  Stripe      ${stripe.url} (a stand-in: this money is nobody's)\n`}  data        ${dataDir}
 
 Try next, in another terminal:
   # the keys that both sides publish, so that nobody can be given a key of their own
   curl -s ${url}/.well-known/private-token-issuer-directory
-${role === 'anonymizer' ? '' : gatekeeper}${role === 'gatekeeper' ? '' : anonymizer}
+${role === 'anonymizer' ? '' : gatekeeper}${stripe === undefined ? '' : selling}${role === 'gatekeeper' ? '' : anonymizer}
   # the whole journey, on a stack of its own
   npm run demo
 

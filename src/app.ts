@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
@@ -26,6 +27,14 @@ export async function createApp(config: AppConfig, clock: Clock = new SystemCloc
   serveReference(app);
   await app.init();
   return app;
+}
+
+/** Builds the gatekeeper without its API, for the work that runs beside requests. */
+export async function createWorker({ common, gatekeeper }: AppConfig): Promise<INestApplicationContext> {
+  return NestFactory.createApplicationContext(AppModule.with({ common, gatekeeper }), {
+    abortOnError: false,
+    logger: new FrameworkLogger(new SideLogger('process', 'stdout', common, new SystemClock())),
+  });
 }
 
 /** Starts the background work and listens; resolves to the port once requests are answered. */

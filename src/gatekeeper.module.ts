@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AuthModule, VpnTokenModule } from './auth/index.js';
+import { PaymentModule } from './payment/index.js';
 import { IdentityPrismaModule } from './prisma/identity/index.js';
 import { GatekeeperRedisModule } from './redis/index.js';
 import { SubscriptionModule } from './subscription/index.js';
@@ -11,6 +12,7 @@ import { SubscriptionModule } from './subscription/index.js';
     GatekeeperRedisModule,
     AuthModule,
     SubscriptionModule,
+    PaymentModule,
     VpnTokenModule.with(SubscriptionModule),
   ],
 })

@@ -3,12 +3,15 @@ import { type FirebaseStandIn, startFirebaseStandIn } from '../firebase/index.js
 import { type Services, startServices } from '../services/index.js';
 import { type StackSecrets, stackSecrets } from './secrets.js';
 import { type ServiceProcess, startService } from './service-process.js';
+import { startStripeAccount, type StripeAccount } from './stripe-account.js';
 
 export const projectId = 'demo-vpn';
 
 export interface Stack {
   readonly services: Services;
   readonly firebase: FirebaseStandIn;
+  /** Present when it was asked for, the gatekeeper is served, and no other is set. */
+  readonly stripe?: StripeAccount;
   /** The environment of the service, and of the operator's command. */
   readonly env: Readonly<Record<string, string>>;
   readonly service: ServiceProcess;
@@ -20,12 +23,15 @@ export interface StackOptions {
   readonly dataDir?: string;
   /** Settings of the service that win over the stack's own, such as PORT or an IDENTITY_DATABASE_URL. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Stands in for Stripe, unless `env` names an account there. */
+  readonly stripe?: boolean;
   /** Prints what the service logs as it comes. */
   readonly echo?: boolean;
 }
 
-/** PostgreSQL, Redis, the Firebase stand-in and the built service, on free ports of 127.0.0.1. */
-export async function startStack({ dataDir, env = {}, echo = false }: StackOptions = {}): Promise<Stack> {
+/** PostgreSQL, Redis, the stand-ins and the built service, on free ports of 127.0.0.1. */
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const { dataDir, env = {}, echo = false } = options;
   const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const end of stops.splice(0).reverse()) await end();
@@ -36,10 +42,14 @@ export async function startStack({ dataDir, env = {}, echo = false }: StackOptio
     stops.push(() => services.stop());
     const firebase = await startFirebaseStandIn({ projectId, dataDir });
     stops.push(() => firebase.close());
+    const sells = options.stripe === true && env.STRIPE_SECRET_KEY === undefined && sidesOf(env).includes('identity');
+    const stripe = sells ? await startStripeAccount(dataDir) : undefined;
+    stops.push(async () => stripe?.close());
     const secrets = stackSecrets(dataDir);
     const ownDatabases = ours.map((side) => [databaseUrlOf(side), runtimeUrl(services.ownerUrl, side, secrets)]);
     const settings = {
       ...serviceEnv(services, firebase, secrets),
+      ...stripe?.env,
       ...(Object.fromEntries(ownDatabases) as Settings),
       ...env,
     };
@@ -51,7 +61,8 @@ export async function startStack({ dataDir, env = {}, echo = false }: StackOptio
     const own = forRole(settings);
     const service = await startService(own, { echo, onSpawn: (pid) => services.adopt(pid) });
     stops.push(() => service.stop());
-    return { services, firebase, env: own, service, stop };
+    stripe?.notify(service.url);
+    return { services, firebase, stripe, env: own, service, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -98,7 +109,7 @@ function forRole(settings: Settings): Settings {
   const foreign = {
     all: /_OWNER_DATABASE_URL$/,
     gatekeeper: /^NETWORK_|_OWNER_DATABASE_URL$|^ISSUER_DIRECTORY_URL$/,
-    anonymizer: /^(IDENTITY|ISSUER_KEY|FIREBASE)_|_OWNER_DATABASE_URL$/,
+    anonymizer: /^(IDENTITY|ISSUER_KEY|FIREBASE|STRIPE|APPLE|PAYMENT)_|_OWNER_DATABASE_URL$/,
   }[settings.SERVICE_ROLE ?? 'all'];
   return Object.fromEntries(Object.entries(settings).filter(([key]) => foreign?.test(key) !== true));
 }

@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
@@ -50,6 +51,35 @@ const serviceAccount = z.string().transform((source, context) => {
   }
 });
 
+/** Of App Store Connect: a PKCS #8 key on the curve P-256. */
+const appleKey = z.string().transform((source, context) => {
+  try {
+    const text = source.trimStart().startsWith('-----BEGIN') ? source : readFileSync(source, 'utf8');
+    if (createPrivateKey(text).asymmetricKeyDetails?.namedCurve !== 'prime256v1')
+      throw new Error('another kind of key');
+    return text;
+  } catch {
+    context.addIssue({
+      code: 'custom',
+      message: 'expected the .p8 key of App Store Connect: its text, or the path of the file',
+    });
+    return z.NEVER;
+  }
+});
+
+const stripeStandIn = httpUrl.transform((text) => {
+  const { hostname: host, port } = new URL(text);
+  return { host, port: Number(port) };
+});
+
+const appleStandIn = z
+  .string()
+  .regex(/^https?:[^,]+,.+$/, { error: 'expected http://host:port,path-of-root.pem' })
+  .transform((text) => {
+    const [url = '', rootFile = ''] = text.split(/,(.*)/s);
+    return { url, rootFile };
+  });
+
 const standIn = z
   .string()
   .regex(/^[^,]+:\d+,.+$/, { error: 'expected host:port,path-of-ca.pem' })
@@ -58,6 +88,8 @@ const standIn = z
     const colon = address.lastIndexOf(':');
     return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)), caFile };
   });
+
+const webhookSecret = z.string().regex(/^whsec_\w+$/, { error: "expected the endpoint's signing secret: whsec_…" });
 
 export const roles = ['all', 'gatekeeper', 'anonymizer'] as const;
 
@@ -89,6 +121,31 @@ export const gatekeeperShape = {
   FIREBASE_AUTH_EMULATOR_HOST: z.string().optional(),
   FIREBASE_STAND_IN: standIn.optional(),
   TRIAL_DAYS: z.coerce.number().int().min(0).max(90).default(7),
+  GRACE_DAYS: z.coerce.number().int().min(0).max(60).default(7),
+  IDENTITY_WORKER: z.enum(['inside', 'apart']).default('inside'),
+  STRIPE_SECRET_KEY: z
+    .string()
+    .regex(/^(sk|rk)_(live|test)_\w+$/, { error: 'expected a secret or restricted key: sk_live_…, rk_test_…' })
+    .optional(),
+  STRIPE_WEBHOOK_SECRET: webhookSecret.optional(),
+  STRIPE_WEBHOOK_SECRET_PREVIOUS: webhookSecret.optional(),
+  STRIPE_STAND_IN: stripeStandIn.optional(),
+  PAYMENT_RETURN_URLS: list('URLs, such as https://app.example.com/account', (text) => URL.canParse(text)),
+  APPLE_BUNDLE_ID: z
+    .string()
+    .regex(/^[A-Za-z0-9.-]{1,155}$/, { error: 'expected a bundle id, such as com.example.vpn' })
+    .optional(),
+  APPLE_APP_ID: z.coerce.number({ error: 'expected the Apple ID of the app, a number' }).int().positive().optional(),
+  // Not Xcode's and not the library's for local testing: those skip signatures.
+  APPLE_ENVIRONMENT: z.enum(['Production', 'Sandbox']).default('Production'),
+  // Apple's are no UUIDs of RFC 9562.
+  APPLE_ISSUER_ID: z.guid({ error: 'expected the issuer id of App Store Connect, a UUID' }).optional(),
+  APPLE_KEY_ID: z
+    .string()
+    .regex(/^[A-Z0-9]{10}$/, { error: 'expected the id of the key of App Store Connect, 10 characters' })
+    .optional(),
+  APPLE_PRIVATE_KEY: appleKey.optional(),
+  APPLE_STAND_IN: appleStandIn.optional(),
   RATE_LIMIT_PERSON_PER_MINUTE: allowance(120),
   RATE_LIMIT_IDENTITY_ADDRESS_PER_MINUTE: allowance(600),
 };

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, loadConfig } from './load-config.js';
 
@@ -80,6 +81,7 @@ describe('loadConfig', () => {
     ['FIREBASE_SERVICE_ACCOUNT', '{}'],
     ['STRIPE_SECRET_KEY', 'sk_test'],
     ['APPLE_KEY', 'x'],
+    ['PAYMENT_RETURN_URLS', 'https://app.example.com'],
     ['GOOGLE_APPLICATION_CREDENTIALS', '/etc/firebase.json'],
   ])('an anonymizer refuses to hold %s', (name, value) => {
     const env = { ...common, ...anonymizer, ...directory, SERVICE_ROLE: 'anonymizer', [name]: value };
@@ -114,13 +116,70 @@ describe('loadConfig', () => {
   it.each([
     ['FIREBASE_AUTH_EMULATOR_HOST', '127.0.0.1:9099'],
     ['FIREBASE_STAND_IN', '127.0.0.1:9443,/tmp/ca.pem'],
+    ['STRIPE_STAND_IN', 'http://127.0.0.1:9444'],
+    ['APPLE_STAND_IN', 'http://127.0.0.1:9445,/tmp/root.pem'],
   ])('production refuses %s', (name, value) => {
     const account = JSON.stringify({ client_email: 'a@b.iam.gserviceaccount.com', private_key: 'key' });
     const env = { ...common, ...gatekeeper, ...anonymizer, NODE_ENV: 'production', FIREBASE_SERVICE_ACCOUNT: account };
     expect(problemsOf(env)).toEqual([]);
-    expect(problemsOf({ ...env, [name]: value })).toEqual([
+    expect(problemsOf({ ...env, [name]: value })).toContainEqual(
       expect.stringMatching(`^${name} must not be set in production`),
-    ]);
+    );
+  });
+
+  describe('providers of payments', () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const p8 = String(privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    const stripe = {
+      STRIPE_SECRET_KEY: 'sk_test_x',
+      STRIPE_WEBHOOK_SECRET: 'whsec_x',
+      PAYMENT_RETURN_URLS: 'https://app.example.com/account',
+    };
+    const apple = {
+      APPLE_BUNDLE_ID: 'com.example.vpn',
+      APPLE_APP_ID: '123',
+      APPLE_ISSUER_ID: '57246542-96fe-1a63-e053-0824d011072a',
+      APPLE_KEY_ID: '2X9R4HXF34',
+      APPLE_PRIVATE_KEY: p8,
+    };
+    const base = { ...common, ...gatekeeper, SERVICE_ROLE: 'gatekeeper' };
+
+    it('may both be absent', () => {
+      expect(loadConfig(base).gatekeeper).toMatchObject({ stripe: undefined, apple: undefined });
+    });
+
+    it('are read whole, and test mode is told from live', () => {
+      const { gatekeeper: side } = loadConfig({
+        ...base,
+        ...stripe,
+        ...apple,
+        STRIPE_WEBHOOK_SECRET_PREVIOUS: 'whsec_y',
+      });
+      expect(side?.stripe).toMatchObject({ livemode: false, webhookSecrets: ['whsec_x', 'whsec_y'] });
+      expect(side?.apple).toMatchObject({ environment: 'Production', appId: 123 });
+      expect(loadConfig({ ...base, ...stripe, STRIPE_SECRET_KEY: 'rk_live_x' }).gatekeeper?.stripe?.livemode).toBe(
+        true,
+      );
+    });
+
+    it.each([...Object.entries(stripe), ...Object.entries(apple)].filter(([key]) => key !== 'PAYMENT_RETURN_URLS'))(
+      'are refused when only %s is set',
+      (name, value) => {
+        const others = name.startsWith('STRIPE') ? Object.keys(stripe) : Object.keys(apple);
+        const named = problemsOf({ ...base, [name]: value }).map((problem) => /^[A-Z_]+/.exec(problem)?.[0]);
+        expect(named.sort()).toEqual(others.filter((key) => key !== name).sort());
+      },
+    );
+
+    it.each([
+      ['APPLE_ENVIRONMENT', 'Xcode'],
+      ['APPLE_ENVIRONMENT', 'LocalTesting'],
+      ['APPLE_PRIVATE_KEY', '/nowhere.p8'],
+      ['STRIPE_SECRET_KEY', 'pk_live_x'],
+      ['PAYMENT_RETURN_URLS', 'app.example.com'],
+    ])('refuse %s=%s', (name, value) => {
+      expect(problemsOf({ ...base, ...stripe, ...apple, [name]: value })).toEqual([expect.stringMatching(`^${name}:`)]);
+    });
   });
 
   it('production needs a service account to look revocations up', () => {

@@ -19,6 +19,30 @@ const commonConfig = z.object(commonShape).transform((env) => ({
   originInfo: env.TOKEN_ORIGIN,
 }));
 
+type GatekeeperEnv = z.output<z.ZodObject<typeof gatekeeperShape>>;
+
+/** Undefined where the operator takes no payments through Stripe. */
+function stripeOf({ STRIPE_SECRET_KEY: secretKey, STRIPE_WEBHOOK_SECRET: webhookSecret, ...env }: GatekeeperEnv) {
+  if (secretKey === undefined || webhookSecret === undefined) return undefined;
+  const previous = env.STRIPE_WEBHOOK_SECRET_PREVIOUS;
+  return {
+    secretKey,
+    livemode: secretKey.includes('_live_'),
+    webhookSecrets: previous === undefined ? [webhookSecret] : [webhookSecret, previous],
+    returnUrls: env.PAYMENT_RETURN_URLS,
+    standIn: env.STRIPE_STAND_IN,
+  };
+}
+
+/** Undefined where the operator takes no payments through the App Store. */
+function appleOf(env: GatekeeperEnv) {
+  const { APPLE_BUNDLE_ID: bundleId, APPLE_APP_ID: appId, APPLE_ISSUER_ID: issuerId } = env;
+  const { APPLE_KEY_ID: keyId, APPLE_PRIVATE_KEY: privateKey } = env;
+  if (!bundleId || !appId || !issuerId || !keyId || !privateKey) return undefined;
+  const { APPLE_ENVIRONMENT: environment, APPLE_STAND_IN: standIn } = env;
+  return { bundleId, appId, environment, issuerId, keyId, privateKey, standIn };
+}
+
 const gatekeeperConfig = z.object(gatekeeperShape).transform((env) => ({
   databaseUrl: env.IDENTITY_DATABASE_URL,
   redisUrl: env.IDENTITY_REDIS_URL,
@@ -33,6 +57,10 @@ const gatekeeperConfig = z.object(gatekeeperShape).transform((env) => ({
     standIn: env.FIREBASE_STAND_IN,
   },
   trialDays: env.TRIAL_DAYS,
+  graceDays: env.GRACE_DAYS,
+  worker: env.IDENTITY_WORKER,
+  stripe: stripeOf(env),
+  apple: appleOf(env),
   rateLimits: {
     person: env.RATE_LIMIT_PERSON_PER_MINUTE,
     address: env.RATE_LIMIT_IDENTITY_ADDRESS_PER_MINUTE,
@@ -86,6 +114,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): A
   const gatekeeper = role === 'anonymizer' ? undefined : read(gatekeeperConfig, given, problems);
   const anonymizer = role === 'gatekeeper' ? undefined : read(anonymizerConfig, given, problems);
   problems.push(...foreignKeys(role, given), ...sideProblems(role, given));
+  if (role !== 'anonymizer') problems.push(...halfAProvider(given));
   // Asked apart: with something else wrong there is no `common`, and what production refuses is named all the same.
   const kind = commonShape.NODE_ENV.safeParse(given.NODE_ENV).data ?? 'production';
   if (kind === 'production') problems.push(...standInsInProduction(given, role));
@@ -130,11 +159,32 @@ function sideProblems(role: Role, env: Environment): string[] {
   return [];
 }
 
+const neededTogether = {
+  STRIPE_: ['STRIPE_SECRET_KEY', 'STRIPE_WEBHOOK_SECRET', 'PAYMENT_RETURN_URLS'],
+  APPLE_: ['APPLE_BUNDLE_ID', 'APPLE_APP_ID', 'APPLE_ISSUER_ID', 'APPLE_KEY_ID', 'APPLE_PRIVATE_KEY'],
+};
+
+/** A provider is set up whole or not at all. */
+function halfAProvider(env: Environment): string[] {
+  return Object.entries(neededTogether).flatMap(([prefix, keys]) => {
+    const given = Object.keys(env).find((key) => key.startsWith(prefix));
+    if (given === undefined) return [];
+    return keys.filter((key) => env[key] === undefined).map((key) => `${key} is missing: ${given} is set`);
+  });
+}
+
+const standIns = {
+  FIREBASE_AUTH_EMULATOR_HOST: 'tokens that Firebase did not sign',
+  FIREBASE_STAND_IN: 'tokens that Firebase did not sign',
+  STRIPE_STAND_IN: 'payments that Stripe never saw',
+  APPLE_STAND_IN: 'payments that Apple never saw',
+};
+
 /** Emulator tokens are unsigned and a stand-in's are anybody's: either would let everyone in. */
 function standInsInProduction(env: Environment, role: Role): string[] {
-  const problems = ['FIREBASE_AUTH_EMULATOR_HOST', 'FIREBASE_STAND_IN']
-    .filter((key) => env[key] !== undefined)
-    .map((key) => `${key} must not be set in production: it accepts tokens that Firebase did not sign`);
+  const problems = Object.entries(standIns)
+    .filter(([key]) => env[key] !== undefined)
+    .map(([key, harm]) => `${key} must not be set in production: it accepts ${harm}`);
   if (role !== 'anonymizer' && env.FIREBASE_SERVICE_ACCOUNT === undefined) {
     problems.push('FIREBASE_SERVICE_ACCOUNT is missing: production looks revocations up at Firebase');
   }

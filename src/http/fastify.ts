@@ -12,6 +12,8 @@ import { refuseUnreadable, unreadable } from './unreadable.js';
 export interface RouteSettings {
   /** Largest body in bytes; 64 KiB unless told. */
   readonly bodyLimit?: number;
+  /** The body is handed over as the bytes that came, for a signature over them. */
+  readonly rawBody?: boolean;
   /** The answer is a stream without end: no time limit. */
   readonly stream?: boolean;
 }
@@ -53,6 +55,7 @@ export async function prepareFastify(app: NestFastifyApplication, config: Common
   const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
   // JSON alone, unless an endpoint says otherwise: Fastify would take text/plain as a body too.
   fastify.removeContentTypeParser('text/plain');
+  keepRawBodies(fastify);
   const routes = new KnownRoutes();
   fastify.addHook('onRoute', (route) => {
     const settings = (route.config ?? {}) as RouteSettings;
@@ -77,6 +80,16 @@ export async function prepareFastify(app: NestFastifyApplication, config: Common
       exposedHeaders: ['etag', 'retry-after', 'www-authenticate'],
     });
   }
+}
+
+/** JSON is parsed as Fastify does it, except where a route asks for the bytes. */
+function keepRawBodies(fastify: FastifyInstance): void {
+  const parseJson = fastify.getDefaultJsonParser('error', 'error');
+  fastify.removeContentTypeParser('application/json');
+  fastify.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    if ((request.routeOptions.config as RouteSettings).rawBody === true) done(null, body);
+    else void parseJson(request, body.toString(), done);
+  });
 }
 
 /** A client that keeps its connection open would keep a leaving process waiting: its last answer says that it closes. */

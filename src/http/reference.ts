@@ -6,7 +6,7 @@ import { problems } from './problems.js';
 const description = `
 A VPN backend whose two halves cannot tie a person to a connection.
 
-The **gatekeeper** knows people (\`/auth\`, \`/subscription\` …) and signs tokens blind. The **anonymizer** knows tokens,
+The **gatekeeper** knows people (\`/auth\`, \`/subscription\`, \`/payment\` …) and signs tokens blind. The **anonymizer** knows tokens,
 connections and nodes (\`/vpn\`, \`/node\`), never people. Send an ID token to the gatekeeper alone, and never both an ID
 token and a VPN token over one connection.
 
@@ -24,6 +24,7 @@ const securitySchemes = {
 const tags = {
   auth: 'Gatekeeper: tokens, signed blind.',
   subscription: 'Gatekeeper: what a person may use.',
+  payment: 'Gatekeeper: how people pay.',
   keys: 'Both sides: the issuer keys.',
   vpn: 'Anonymizer: locations, redemption, connections.',
   node: 'Anonymizer: what the nodes call.',

@@ -1,3 +1,10 @@
+export { AccessBlocks } from './access-blocks.service.js';
+export { OperatorAccess } from './operator-access.service.js';
 export { Plans } from './plans.service.js';
-export { type Plan } from './subscription-state.js';
+export { ProviderSubscriptions } from './provider-subscriptions.service.js';
+export { type FetchedSubscription } from './provider-subscriptions.store.js';
+export { type Plan, type SubscriptionState } from './subscription-state.js';
 export { SubscriptionModule } from './subscription.module.js';
+export { subscriptionReport, type SubscriptionReport } from './subscription.schema.js';
+export { type OwnSubscription, SubscriptionService } from './subscription.service.js';
+export { Trials } from './trials.service.js';

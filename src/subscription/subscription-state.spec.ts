@@ -8,6 +8,7 @@ const future = new Date('2030-01-20T00:00:00Z');
 const plan = { id: 'standard', name: 'Standard', dailyTokens: 32 };
 
 const source = (overrides: Partial<Source>): Source => ({
+  id: '00000000-0000-4000-8000-000000000001',
   provider: 'trial',
   status: 'ACTIVE',
   plan,
@@ -85,6 +86,7 @@ describe('several sources', () => {
       reason: 'no_subscription',
       until: null,
       plan: null,
+      next: { action: 'subscribe', provider: null },
       sources: [],
     });
   });
@@ -113,6 +115,31 @@ describe('several sources', () => {
   });
 });
 
+describe('what to do next', () => {
+  const stripe = source({ provider: 'stripe' });
+  const apple = source({ provider: 'apple' });
+  const cancelled = { cancelAtPeriodEnd: true };
+  it.each<[string, Source[], string | undefined, string | null]>([
+    ['nothing, while one paid subscription renews', [stripe], undefined, null],
+    ['end one of two that renew', [stripe, apple], 'cancel_one', null],
+    ['nothing, when the other of two was cancelled', [stripe, { ...apple, ...cancelled }], undefined, null],
+    ['resume what was cancelled', [{ ...apple, ...cancelled }], 'resume', 'apple'],
+    ['subscribe, in a trial of ours', [source({ status: 'TRIAL' })], 'subscribe', null],
+    ['nothing, with access given by an operator', [source({ provider: 'operator' })], undefined, null],
+    ['pay, in grace', [source({ provider: 'stripe', status: 'GRACE' })], 'pay', 'stripe'],
+    ['pay, when suspended', [source({ provider: 'apple', status: 'SUSPENDED' })], 'pay', 'apple'],
+    ['finish the payment', [source({ provider: 'stripe', status: 'PENDING' })], 'finish_payment', 'stripe'],
+    ['subscribe again', [source({ provider: 'stripe', status: 'EXPIRED' })], 'subscribe', null],
+    ['subscribe again after a refund', [source({ provider: 'stripe', status: 'REVOKED' })], 'subscribe', null],
+  ])('%s', (_what, sources, action, provider) => {
+    expect(accessAt(now, sources, []).next).toEqual(action === undefined ? null : { action, provider });
+  });
+
+  it('ask, when blocked', () => {
+    expect(accessAt(now, [stripe], ['abuse']).next).toEqual({ action: 'contact_support', provider: null });
+  });
+});
+
 describe('laws', () => {
   const moments = fc.date({
     min: new Date('2029-12-01T00:00:00Z'),
@@ -125,7 +152,8 @@ describe('laws', () => {
     { id: 'a', name: 'A', dailyTokens: 32 },
   );
   const anySource = fc.record<Source>({
-    provider: fc.constant('trial'),
+    id: fc.uuid(),
+    provider: fc.constantFrom('trial', 'stripe', 'apple', 'operator'),
     status: fc.constantFrom(...subscriptionStates),
     plan: plans,
     paidThrough: moments,
@@ -167,7 +195,8 @@ describe('laws', () => {
   it('the order of sources says nothing', () => {
     fc.assert(
       fc.property(sources, moments, (all, at) => {
-        const { sources: _, ...one } = accessAt(at, all, []);
+        // Which of several providers is named first is theirs to say.
+        const { sources: _, next: __, ...one } = accessAt(at, all, []);
         expect(accessAt(at, all.toReversed(), [])).toMatchObject(one);
       }),
     );

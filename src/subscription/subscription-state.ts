@@ -15,6 +15,8 @@ export interface Plan {
 
 /** A subscription as it was last heard of. */
 export interface Source {
+  /** Names it, for those who change it. */
+  readonly id: string;
   readonly provider: SubscriptionProvider;
   readonly status: SubscriptionState;
   readonly plan: Plan;
@@ -26,6 +28,7 @@ export interface Source {
 
 /** A subscription as it stands now. */
 export interface SourceNow {
+  readonly id: string;
   readonly provider: SubscriptionProvider;
   readonly state: SubscriptionState;
   readonly plan: Plan;
@@ -43,7 +46,18 @@ export interface Access {
   readonly until: Date | null;
   /** The most generous plan that is granted now. */
   readonly plan: Plan | null;
+  /** What the person can do about it; null when all is well. */
+  readonly next: NextStep | null;
   readonly sources: readonly SourceNow[];
+}
+
+/** What people can do next. */
+export const nextActions = ['subscribe', 'finish_payment', 'pay', 'resume', 'cancel_one', 'contact_support'] as const;
+
+export interface NextStep {
+  readonly action: (typeof nextActions)[number];
+  /** Where; null where it is theirs to choose. */
+  readonly provider: SubscriptionProvider | null;
 }
 
 /** Why there is access or none. */
@@ -80,7 +94,16 @@ export function accessAt(now: Date, sources: readonly Source[], blocks: readonly
   const grants = current.filter(({ state }) => granting.has(state));
   const [block] = blocks;
   if (block !== undefined) {
-    return { active: false, state: 'REVOKED', reason: `blocked_${block}`, until: null, plan: null, sources: current };
+    const next = { action: 'contact_support', provider: null } as const;
+    return {
+      active: false,
+      state: 'REVOKED',
+      reason: `blocked_${block}`,
+      until: null,
+      plan: null,
+      next,
+      sources: current,
+    };
   }
   const state = subscriptionStates.find((candidate) => current.some((source) => source.state === candidate));
   return {
@@ -89,16 +112,43 @@ export function accessAt(now: Date, sources: readonly Source[], blocks: readonly
     reason: state === undefined ? 'no_subscription' : reasons[state],
     until: latest(grants.length > 0 ? grants : current),
     plan: mostGenerous(grants),
+    next: nextStep(state, current),
     sources: current,
   };
+}
+
+/** By the most telling state; two that both renew are one too many. */
+function nextStep(state: SubscriptionState | undefined, sources: readonly SourceNow[]): NextStep | null {
+  const telling = sources.filter((source) => source.state === state);
+  const [first] = telling;
+  switch (state) {
+    case 'ACTIVE':
+    case 'TRIAL': {
+      const paid = telling.filter(({ provider }) => provider === 'stripe' || provider === 'apple');
+      const renewing = paid.filter(({ cancelAtPeriodEnd }) => !cancelAtPeriodEnd);
+      if (renewing.length > 1) return { action: 'cancel_one', provider: null };
+      if (renewing.length > 0) return null;
+      if (paid[0] !== undefined) return { action: 'resume', provider: paid[0].provider };
+      return telling.some(({ provider }) => provider === 'operator') ? null : { action: 'subscribe', provider: null };
+    }
+    case 'GRACE':
+    case 'SUSPENDED':
+      return { action: 'pay', provider: first?.provider ?? null };
+    case 'PENDING':
+      return { action: 'finish_payment', provider: first?.provider ?? null };
+    case 'REVOKED':
+    case 'EXPIRED':
+    case undefined:
+      return { action: 'subscribe', provider: null };
+  }
 }
 
 /** The table of billing, at one moment. */
 function sourceAt(
   now: Date,
-  { provider, status, plan, paidThrough, graceUntil, cancelAtPeriodEnd }: Source,
+  { id, provider, status, plan, paidThrough, graceUntil, cancelAtPeriodEnd }: Source,
 ): SourceNow {
-  const common = { provider, plan, cancelAtPeriodEnd };
+  const common = { id, provider, plan, cancelAtPeriodEnd };
   switch (status) {
     case 'TRIAL':
     case 'ACTIVE':
@@ -113,7 +163,7 @@ function sourceAt(
     case 'SUSPENDED':
     case 'EXPIRED':
     case 'REVOKED':
-      return { ...common, state: status, until: paidThrough < now ? paidThrough : null };
+      return { ...common, state: status, until: paidThrough <= now ? paidThrough : null };
   }
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { SubscriptionProvider } from '../prisma/identity/index.js';
-import { accessReasons, subscriptionStates } from './subscription-state.js';
+import { accessReasons, nextActions, subscriptionStates } from './subscription-state.js';
 
 const state = z.enum(subscriptionStates);
 const moment = z.iso.datetime();
@@ -18,8 +18,20 @@ export const subscriptionReport = z
     reason: z.enum(accessReasons).describe('Why there is access, or none.'),
     until: moment.nullable().describe('When access ends, or ended.'),
     plan: plan.nullable().describe('The most generous plan granted now; null without access.'),
+    next: z
+      .strictObject({
+        action: z
+          .enum(nextActions)
+          .describe(
+            '`subscribe`, `finish_payment`, `pay` what is owed, `resume` what was cancelled, `cancel_one` of two that renew, `contact_support`.',
+          ),
+        provider: z.enum(SubscriptionProvider).nullable().describe('Where; null where it is yours to choose.'),
+      })
+      .nullable()
+      .describe('What the person can do about it; null when all is well.'),
     sources: z.array(
       z.strictObject({
+        id: z.uuid().describe('For `/payment/subscriptions/{id}`.'),
         provider: z.enum(SubscriptionProvider),
         state,
         plan: z.string().describe('Id of its plan.'),
@@ -36,8 +48,10 @@ export const subscriptionReport = z
         reason: 'trial',
         until: '2030-01-08T12:00:00.000Z',
         plan: { id: 'standard', name: 'Standard', dailyTokens: 32 },
+        next: { action: 'subscribe', provider: null },
         sources: [
           {
+            id: '00000000-0000-4000-8000-000000000001',
             provider: 'trial',
             state: 'TRIAL',
             plan: 'standard',

@@ -3,12 +3,20 @@ import { type Entitlement, type EntitlementReader, People, type Person } from '.
 import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
 import { AppError } from '../http/index.js';
 import { standardPlan } from './plans.service.js';
-import { type Access, accessAt } from './subscription-state.js';
+import { type SubscriptionProvider } from '../prisma/identity/index.js';
+import { type Access, accessAt, type SourceNow } from './subscription-state.js';
 import { type SubscriptionReport } from './subscription.schema.js';
 import { SubscriptionStore } from './subscription.store.js';
 import { TrialGrants } from './trial-grant.js';
 
 const dayMs = 86_400_000;
+
+/** One of a person's subscriptions, as its provider names it and as it stands now. */
+export interface OwnSubscription {
+  readonly provider: SubscriptionProvider;
+  readonly providerRef: string;
+  readonly state: SourceNow['state'];
+}
 
 /** Who has access, until when and why; and the one trial that a person may have. */
 @Injectable()
@@ -27,12 +35,36 @@ export class SubscriptionService implements EntitlementReader {
   }
 
   async entitlementOf(userId: string, now: Date): Promise<Entitlement | undefined> {
-    const { plan } = await this.accessOf(userId, now);
+    const { plan } = await this.accessAt(userId, now);
     return plan === null ? undefined : { planId: plan.id, dailyTokens: plan.dailyTokens };
   }
 
   async report({ userId }: Person): Promise<SubscriptionReport> {
-    return toReport(await this.accessOf(userId, this.clock.now()));
+    return toReport(await this.accessNow(userId));
+  }
+
+  /** One of the person's own subscriptions; undefined for any other id. */
+  async own(userId: string, id: string): Promise<OwnSubscription | undefined> {
+    const [row, { sources }] = await Promise.all([this.store.own(userId, id), this.accessNow(userId)]);
+    const state = sources.find((source) => source.id === id)?.state;
+    return row === undefined || state === undefined ? undefined : { ...row, state };
+  }
+
+  /**
+   * Lets nobody pay who has access already, will be charged again anyway, or would get nothing for it. A trial of ours is
+   * no obstacle: it is what people buy after.
+   *
+   * @throws {AppError} `access_blocked`, `already_subscribed`
+   */
+  async refuseSecondPayment(userId: string): Promise<void> {
+    const { reason, sources } = await this.accessNow(userId);
+    if (reason === 'blocked_dispute' || reason === 'blocked_abuse') {
+      throw new AppError('access_blocked', 'Access is blocked, so a payment would buy nothing. Contact support.');
+    }
+    const obstacle = sources.find(isObstacle);
+    if (obstacle === undefined) return;
+    const { provider, state } = obstacle;
+    throw new AppError('already_subscribed', obstacles[provider], { extras: { provider, state } });
   }
 
   /**
@@ -59,11 +91,28 @@ export class SubscriptionService implements EntitlementReader {
     return this.report(person);
   }
 
-  private async accessOf(userId: string, now: Date): Promise<Access> {
+  async accessNow(userId: string): Promise<Access> {
+    return this.accessAt(userId, this.clock.now());
+  }
+
+  private async accessAt(userId: string, now: Date): Promise<Access> {
     const { sources, blocks } = await this.store.find(userId);
     return accessAt(now, sources, blocks);
   }
 }
+
+/** Refunded, but not cancelled, it would be charged again. */
+function isObstacle({ provider, state, until }: SourceNow): boolean {
+  if (provider === 'trial' || state === 'EXPIRED') return false;
+  return state !== 'REVOKED' || (provider === 'stripe' && until === null);
+}
+
+const obstacles: Readonly<Record<SubscriptionProvider, string>> = {
+  stripe: 'You have a subscription through Stripe. Resume it, change its plan or pay what is owed instead.',
+  apple: 'You have a subscription through Apple. Manage it in the settings of your Apple account.',
+  operator: 'The operator has given you access; there is nothing to pay.',
+  trial: 'You have a trial.',
+};
 
 function toReport({ sources, until, ...access }: Access): SubscriptionReport {
   return {

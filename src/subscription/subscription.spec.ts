@@ -142,6 +142,7 @@ describe('GET /subscription', () => {
       reason: 'no_subscription',
       until: null,
       plan: null,
+      next: { action: 'subscribe', provider: null },
       sources: [],
     });
   });

@@ -13,6 +13,7 @@ export interface Trial {
 
 interface SourceRow {
   readonly blocks: BlockReason[];
+  readonly id: string;
   /** Null, and all that follows with it, when the person has no subscription at all. */
   readonly provider: SubscriptionProvider | null;
   readonly status: SubscriptionState;
@@ -32,13 +33,21 @@ export class SubscriptionStore {
   async find(userId: string): Promise<{ sources: Source[]; blocks: BlockReason[] }> {
     const rows = await this.prisma.$queryRaw<SourceRow[]>`
       SELECT ARRAY(SELECT b.reason::text FROM "AccessBlock" b WHERE b.user_id = who.id AND b.lifted_on IS NULL) AS blocks,
-        s.provider::text, s.status::text, s.paid_through, s.grace_until, s.cancel_at_period_end,
+        s.id, s.provider::text, s.status::text, s.paid_through, s.grace_until, s.cancel_at_period_end,
         p.id AS plan_id, p.name AS plan_name, p.daily_tokens
       FROM (VALUES (${userId}::uuid)) who (id)
       LEFT JOIN "Subscription" s ON s.user_id = who.id
       LEFT JOIN "Plan" p ON p.id = s.plan_id
       ORDER BY s.paid_through DESC, s.id`;
     return { sources: rows.flatMap(toSource), blocks: rows[0]?.blocks ?? [] };
+  }
+
+  /** One of a person's subscriptions; undefined for anybody else's. */
+  async own(userId: string, id: string): Promise<{ provider: SubscriptionProvider; providerRef: string } | undefined> {
+    const where = { id, userId };
+    return (
+      (await this.prisma.subscription.findFirst({ where, select: { provider: true, providerRef: true } })) ?? undefined
+    );
   }
 
   /**
@@ -69,6 +78,7 @@ function toSource(row: SourceRow): Source[] {
   if (row.provider === null) return [];
   return [
     {
+      id: row.id,
       provider: row.provider,
       status: row.status,
       plan: { id: row.plan_id, name: row.plan_name, dailyTokens: row.daily_tokens },

@@ -1,7 +1,7 @@
 import { createHmac, hkdfSync } from 'node:crypto';
 
 /**
- * What is remembered of a person who had their trial: that somebody with this account, and somebody with this address, did.
+ * What is remembered of a person who had their trial: that somebody with this account, this address or this card did.
  * Keyed hashes, so that the table alone names nobody and cannot be searched by trying addresses; another key would forget
  * every trial.
  */
@@ -14,7 +14,25 @@ export class TrialGrants {
 
   /** 32 bytes each: of the account and of the address. */
   hashesOf(firebaseUid: string, verifiedEmail: string): [Buffer, Buffer] {
-    return [this.hash(`uid:${firebaseUid}`), this.hash(`email:${normalisedEmail(verifiedEmail)}`)];
+    return [this.hashOfAccount(firebaseUid), this.hashOfAddress(verifiedEmail)];
+  }
+
+  hashOfAccount(firebaseUid: string): Buffer {
+    return this.hash(`uid:${firebaseUid}`);
+  }
+
+  hashOfAddress(email: string): Buffer {
+    return this.hash(`email:${normalisedEmail(email)}`);
+  }
+
+  /** @param fingerprint the provider's name for a card or account, the same under whichever customer */
+  hashOfPaymentMethod(fingerprint: string): Buffer {
+    return this.hash(`payment-method:${fingerprint}`);
+  }
+
+  /** Which trial it was, so that it can be told from another. */
+  hashOfTrial(providerRef: string): Buffer {
+    return this.hash(`trial:${providerRef}`);
   }
 
   private hash(text: string): Buffer {

@@ -10,20 +10,20 @@ import { credentialOf, goodRequest } from '../support/bad-input/good-requests.js
 import { send, sendGood } from '../support/bad-input/http.js';
 import { faultsOf } from '../support/bad-input/judge.js';
 import { StoreReader } from '../support/bad-input/what-is-stored.js';
-import { startTwoSides, type TwoSides } from '../support/two-sides.js';
+import { type EveryEndpoint, startEveryEndpoint } from '../support/bad-input/every-endpoint.js';
 
 // Every endpoint of openapi.json, at whichever side serves it, with every field of it: a new one is in here unnamed.
 const operations = operationsOf(committedDocument());
 const schemes = [...new Set(operations.flatMap(({ credentials }) => credentials))];
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE', 'PROPFIND', 'QUERY'];
 
-let sides: TwoSides;
+let sides: EveryEndpoint;
 let stores: StoreReader;
 /** The operations that each side says it serves. */
 let served: ReadonlyMap<string, readonly string[]>;
 
 beforeAll(async () => {
-  sides = await startTwoSides();
+  sides = await startEveryEndpoint();
   stores = await StoreReader.open(sides.gatekeeper.stack);
   const urls = [sides.gatekeeper.service.url, sides.anonymizer.url];
   const documents = await Promise.all(urls.map(async (url) => (await fetch(`${url}/openapi.json`)).json()));
@@ -39,6 +39,7 @@ const homesOf = ({ name }: Operation) => [...served].filter(([, names]) => names
 
 /** Sends bad requests one after another; what is wrong with the answers, and with what was written meanwhile. */
 async function faultsAt(url: string, bad: readonly BadRequest[]): Promise<string[]> {
+  await expect.poll(() => stores.connectionsUnderWay()).toBe(0);
   const before = await stores.read();
   const faults: string[] = [];
   for (const each of bad) {
@@ -49,7 +50,10 @@ async function faultsAt(url: string, bad: readonly BadRequest[]): Promise<string
   return [...faults, ...after.filter((line) => !before.includes(line)).map((line) => `written: ${line}`)];
 }
 
-describe.each(operations)('$name', (operation) => {
+/** Bodies that their sender signs are refused for that; what is hostile in them is tested beside the code that reads them. */
+const signed = ['POST /payment/webhooks/stripe', 'POST /payment/webhooks/apple'];
+
+describe.each(operations.filter(({ name }) => !signed.includes(name)))('$name', (operation) => {
   it('refuses every bad request, says what was expected, writes nothing, and then takes the good one', async () => {
     expect(homesOf(operation)).not.toEqual([]);
     for (const home of homesOf(operation)) {
@@ -60,7 +64,9 @@ describe.each(operations)('$name', (operation) => {
       expect([answer.status, answer.text]).toEqual([expect.toBeOneOf([200, 201, 204]), answer.text]);
     }
   });
+});
 
+describe.each(operations)('$name', (operation) => {
   it('is served by the side that it belongs to alone', async () => {
     const others = [...served.keys()].filter((url) => !homesOf(operation).includes(url));
     const request = asSent(operation, await goodRequest(operation, sides));

@@ -28,8 +28,7 @@ export interface TestGatekeeper {
   stop(): Promise<void>;
 }
 
-export async function startGatekeeper(env: Env = {}): Promise<TestGatekeeper> {
-  const clock = new TestClock(new Date());
+export async function startGatekeeper(env: Env = {}, clock = new TestClock(new Date())): Promise<TestGatekeeper> {
   const [stack, firebase] = await Promise.all([createTestStack(), startFirebaseStandIn({ projectId: 'demo-vpn' })]);
   const { host, port, caFile } = firebase.tls;
   const service = await startTestApp(

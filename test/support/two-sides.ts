@@ -23,9 +23,12 @@ export interface TwoSides {
 const publicKey = () =>
   generateKeyPairSync('x25519').publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64');
 
-/** @param common settings of both sides */
-export async function startTwoSides(common: Env = {}): Promise<TwoSides> {
-  const gatekeeper = await startGatekeeper(common);
+/**
+ * @param common settings of both sides
+ * @param given a gatekeeper that runs already
+ */
+export async function startTwoSides(common: Env = {}, given?: TestGatekeeper): Promise<TwoSides> {
+  const gatekeeper = given ?? (await startGatekeeper(common));
   const { stack, clock, service } = gatekeeper;
   const directory = `${service.url}/.well-known/private-token-issuer-directory`;
   const env = { SERVICE_ROLE: 'anonymizer', ...anonymizerEnv(stack), ISSUER_DIRECTORY_URL: directory, ...common };

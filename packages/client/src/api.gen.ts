@@ -18,7 +18,7 @@ export type Problem = {
      * What was wrong and what was expected.
      */
     detail: string;
-    code: 'body_too_large' | 'connection_not_found' | 'connection_secret_missing' | 'email_not_verified' | 'enrolment_token_invalid' | 'headers_too_large' | 'identity_provider_unavailable' | 'internal_error' | 'invalid_id_token' | 'invalid_node_credential' | 'invalid_request' | 'invalid_signature' | 'invalid_token_request' | 'key_retired' | 'location_changed' | 'location_exists' | 'location_mismatch' | 'malformed_body' | 'malformed_request' | 'method_not_allowed' | 'missing_id_token' | 'no_capacity' | 'node_exists' | 'node_not_draining' | 'node_not_found' | 'node_retired' | 'not_found' | 'public_key_in_use' | 'rate_limited' | 'request_incomplete' | 'request_timeout' | 'subscription_inactive' | 'token_expired' | 'token_missing' | 'token_quota_exceeded' | 'token_reused' | 'trial_already_used' | 'trial_not_offered' | 'unavailable' | 'unknown_key' | 'unknown_location' | 'unsupported_media_type';
+    code: 'access_blocked' | 'already_subscribed' | 'body_too_large' | 'checkout_in_progress' | 'connection_not_found' | 'connection_secret_missing' | 'email_not_verified' | 'enrolment_token_invalid' | 'headers_too_large' | 'identity_provider_unavailable' | 'internal_error' | 'invalid_id_token' | 'invalid_node_credential' | 'invalid_request' | 'invalid_signature' | 'invalid_token_request' | 'key_retired' | 'location_changed' | 'location_exists' | 'location_mismatch' | 'malformed_body' | 'malformed_request' | 'managed_elsewhere' | 'method_not_allowed' | 'missing_id_token' | 'no_capacity' | 'node_exists' | 'node_not_draining' | 'node_not_found' | 'node_retired' | 'not_found' | 'nothing_paid_yet' | 'payment_declined' | 'payment_not_found' | 'payment_overdue' | 'payment_provider_not_offered' | 'payment_provider_unavailable' | 'payment_refused' | 'price_not_offered' | 'public_key_in_use' | 'purchase_not_valid' | 'purchase_of_another_account' | 'rate_limited' | 'receipt_not_available' | 'request_incomplete' | 'request_timeout' | 'return_url_not_allowed' | 'subscription_ended' | 'subscription_inactive' | 'subscription_not_found' | 'token_expired' | 'token_missing' | 'token_quota_exceeded' | 'token_reused' | 'trial_already_used' | 'trial_not_offered' | 'unavailable' | 'unknown_key' | 'unknown_location' | 'unknown_product' | 'unsupported_media_type' | 'webhook_signature_invalid' | 'webhook_wrong_environment';
 };
 
 export type DirectoryDirectoryData = {
@@ -303,7 +303,24 @@ export type SubscriptionReportResponses = {
              */
             dailyTokens: number;
         } | null;
+        /**
+         * What the person can do about it; null when all is well.
+         */
+        next: {
+            /**
+             * `subscribe`, `finish_payment`, `pay` what is owed, `resume` what was cancelled, `cancel_one` of two that renew, `contact_support`.
+             */
+            action: 'subscribe' | 'finish_payment' | 'pay' | 'resume' | 'cancel_one' | 'contact_support';
+            /**
+             * Where; null where it is yours to choose.
+             */
+            provider: 'trial' | 'stripe' | 'apple' | 'operator' | null;
+        } | null;
         sources: Array<{
+            /**
+             * For `/payment/subscriptions/{id}`.
+             */
+            id: string;
             provider: 'trial' | 'stripe' | 'apple' | 'operator';
             state: 'ACTIVE' | 'TRIAL' | 'GRACE' | 'PENDING' | 'SUSPENDED' | 'REVOKED' | 'EXPIRED';
             /**
@@ -389,7 +406,24 @@ export type SubscriptionStartTrialResponses = {
              */
             dailyTokens: number;
         } | null;
+        /**
+         * What the person can do about it; null when all is well.
+         */
+        next: {
+            /**
+             * `subscribe`, `finish_payment`, `pay` what is owed, `resume` what was cancelled, `cancel_one` of two that renew, `contact_support`.
+             */
+            action: 'subscribe' | 'finish_payment' | 'pay' | 'resume' | 'cancel_one' | 'contact_support';
+            /**
+             * Where; null where it is yours to choose.
+             */
+            provider: 'trial' | 'stripe' | 'apple' | 'operator' | null;
+        } | null;
         sources: Array<{
+            /**
+             * For `/payment/subscriptions/{id}`.
+             */
+            id: string;
             provider: 'trial' | 'stripe' | 'apple' | 'operator';
             state: 'ACTIVE' | 'TRIAL' | 'GRACE' | 'PENDING' | 'SUSPENDED' | 'REVOKED' | 'EXPIRED';
             /**

@@ -1,6 +1,9 @@
 import { Global, Module } from '@nestjs/common';
+import { IdentityJobs } from './identity-jobs.js';
 import { IdentityPrisma, IdentityUpkeep } from './identity-prisma.js';
 
+const providers = [IdentityPrisma, IdentityUpkeep, IdentityJobs];
+
 @Global()
-@Module({ providers: [IdentityPrisma, IdentityUpkeep], exports: [IdentityPrisma, IdentityUpkeep] })
+@Module({ providers, exports: providers })
 export class IdentityPrismaModule {}

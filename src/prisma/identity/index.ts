@@ -21,5 +21,6 @@ export {
   SubscriptionStatus,
   WebhookState,
 } from '../generated/identity/client.js';
+export { addJob, IdentityJobs, jobs } from './identity-jobs.js';
 export { IdentityPrisma, IdentityUpkeep } from './identity-prisma.js';
 export { IdentityPrismaModule } from './identity-prisma.module.js';

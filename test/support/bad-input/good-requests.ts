@@ -1,6 +1,10 @@
+import Stripe from 'stripe';
+import { appleProducts } from '../apple.js';
 import { enrolmentToken, wireguardKey } from '../fleet.js';
-import { type TwoSides } from '../two-sides.js';
+import { type SignedIn } from '../gatekeeper.js';
+import { returnUrl, webhookSecret } from '../payments.js';
 import { type Operation } from './api-document.js';
+import { type EveryEndpoint } from './every-endpoint.js';
 import { goodValue } from './good-values.js';
 import { sendGood } from './http.js';
 
@@ -18,7 +22,7 @@ type Part = Partial<GoodRequest>;
  * A good credential of every scheme that the API names, with the path that goes with it. A new scheme needs a line here:
  * until it has one, the tests of its endpoints say so.
  */
-const credentials: Readonly<Record<string, ((sides: TwoSides) => Promise<Part>) | undefined>> = {
+const credentials: Readonly<Record<string, ((sides: EveryEndpoint) => Promise<Part>) | undefined>> = {
   idToken: async ({ person }) => ({ headers: person.headers }),
   nodeCredential: async ({ node }) => ({ headers: bearer(node.credential), path: { id: node.id } }),
   enrolmentToken: async ({ anonymizer }) => ({ headers: bearer(await enrolmentToken(anonymizer)) }),
@@ -31,7 +35,7 @@ const credentials: Readonly<Record<string, ((sides: TwoSides) => Promise<Part>) 
 };
 
 /** Endpoints whose good request is more than a credential and the examples of the schema. */
-const exceptions: Readonly<Record<string, ((sides: TwoSides, examples: object) => Promise<Part>) | undefined>> = {
+const exceptions: Readonly<Record<string, ((sides: EveryEndpoint, examples: object) => Promise<Part>) | undefined>> = {
   'POST /auth/vpn-token': async (_, examples) => {
     const { blindedToken, blindedTokens, keyId: _ofNoKey, ...rest } = examples as Record<string, unknown>;
     return {
@@ -45,6 +49,34 @@ const exceptions: Readonly<Record<string, ((sides: TwoSides, examples: object) =
     ...(await credentials['enrolmentToken']?.(sides)),
     bodies: [{ ...examples, public_key: wireguardKey() }],
   }),
+  'GET /payment/history/{id}/receipt': async ({ gatekeeper, subscriber: { headers } }) => {
+    const { payments } = await read<{ payments: { id: string }[] }>(gatekeeper.get('/payment/history', headers));
+    return { headers, path: { id: payments[0]?.id ?? '' } };
+  },
+  'POST /payment/apple/transactions': async ({ person, gatekeeper: { apple } }) => {
+    const { signedTransaction } = apple.buy({ product: appleProducts.plus.id });
+    return { headers: person.headers, bodies: [{ signedTransaction }] };
+  },
+  'POST /payment/checkout': async ({ gatekeeper }) => ({
+    headers: (await newPerson(gatekeeper)).headers,
+    bodies: [{ planId: 'basic', interval: 'month', successUrl: returnUrl, cancelUrl: returnUrl }],
+  }),
+  'POST /payment/portal': async ({ subscriber: { headers } }) => ({ headers, bodies: [{ returnUrl }] }),
+  'POST /payment/subscriptions/{id}/cancel': (sides) => ownSubscription(sides),
+  'POST /payment/subscriptions/{id}/resume': (sides) => ownSubscription(sides),
+  'PUT /payment/subscriptions/{id}/plan': (sides) => ownSubscription(sides),
+  'POST /payment/webhooks/apple': async ({ gatekeeper: { apple, clock } }) => {
+    const about = { notificationType: 'TEST', notificationUUID: crypto.randomUUID(), version: '2.0' };
+    const data = { bundleId: apple.bundleId, environment: apple.environment };
+    return { bodies: [{ signedPayload: apple.sign({ ...about, data, signedDate: clock.now().getTime() }) }] };
+  },
+  'POST /payment/webhooks/stripe': async ({ gatekeeper: { clock } }) => {
+    const timestamp = Math.floor(clock.now().getTime() / 1000);
+    const about = { id: 'evt_1', type: 'product.created', created: timestamp, livemode: false };
+    const body = { ...about, data: { object: { id: 'prod_1', object: 'product' } } };
+    const given = { payload: JSON.stringify(body), secret: webhookSecret, timestamp };
+    return { headers: { 'stripe-signature': Stripe.webhooks.generateTestHeaderString(given) }, bodies: [body] };
+  },
   'POST /subscription/trial': async ({ gatekeeper }) => ({ headers: (await gatekeeper.signIn()).headers }),
   'POST /vpn/config': async (sides, examples) => ({
     bodies: [{ ...examples, ...(await token(sides)), location: sides.location, public_key: wireguardKey() }],
@@ -53,21 +85,35 @@ const exceptions: Readonly<Record<string, ((sides: TwoSides, examples: object) =
 
 const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` });
 
+const read = async <T>(answer: Promise<Response>) => (await (await answer).json()) as T;
+
+/** With an account here already, which the first request of a person makes. */
+async function newPerson(gatekeeper: EveryEndpoint['gatekeeper']): Promise<SignedIn> {
+  const person = await gatekeeper.signIn();
+  await gatekeeper.report(person);
+  return person;
+}
+
+async function ownSubscription({ gatekeeper, subscriber }: EveryEndpoint): Promise<Part> {
+  const { sources } = await gatekeeper.report(subscriber);
+  return { headers: subscriber.headers, path: { id: sources[0]?.id ?? '' } };
+}
+
 /** Unspent. */
-async function token({ client }: TwoSides): Promise<{ token: string; signature: string }> {
+async function token({ client }: EveryEndpoint): Promise<{ token: string; signature: string }> {
   const [{ token, signature } = { token: '', signature: '' }] = await client.fetchTokens(1);
   return { token, signature };
 }
 
 /** @returns a good credential of a scheme, as headers */
-export async function credentialOf(scheme: string, sides: TwoSides): Promise<Part> {
+export async function credentialOf(scheme: string, sides: EveryEndpoint): Promise<Part> {
   const make = credentials[scheme];
   if (make === undefined) throw new Error(`test/support/bad-input/good-requests.ts needs a good ${scheme}`);
   return make(sides);
 }
 
 /** A request that the endpoint answers with success: what every bad one is made of. */
-export async function goodRequest(operation: Operation, sides: TwoSides): Promise<GoodRequest> {
+export async function goodRequest(operation: Operation, sides: EveryEndpoint): Promise<GoodRequest> {
   const { name, body, credentials: schemes } = operation;
   const examples = body === undefined ? undefined : (goodValue(body, name) as object);
   const exception = await exceptions[name]?.(sides, examples ?? {});

@@ -33,6 +33,14 @@ export class StoreReader {
     return [...rows.map(({ line }) => line), ...keys].sort();
   }
 
+  /** Connections that a node is about to acknowledge, which is written too. */
+  async connectionsUnderWay(): Promise<number> {
+    const { rowCount } = await this.postgres.query(
+      `SELECT FROM network."Connection" WHERE status IN ('pending', 'ending')`,
+    );
+    return rowCount ?? 0;
+  }
+
   async close(): Promise<void> {
     this.redis.disconnect();
     await this.postgres.end();

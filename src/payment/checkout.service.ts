@@ -1,0 +1,115 @@
+import { randomUUID } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import { type Person } from '../auth/index.js';
+import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
+import { AppError } from '../http/index.js';
+import { SubscriptionService, Trials } from '../subscription/index.js';
+import { CheckoutStore } from './checkout.store.js';
+import { CustomersStore } from './customers.store.js';
+import { Inbox } from './inbox.service.js';
+import { OptionalStripe } from './optional-providers.js';
+import { type CheckoutRequest, type CheckoutStarted } from './payment.schema.js';
+import { PlanPricesStore } from './plan-prices.store.js';
+import { paymentProblem } from './provider-errors.js';
+import { isAllowedReturn } from './return-url.js';
+import { type StripeClient } from './stripe.client.js';
+
+/** Longer than everything that an attempt asks of Stripe may take. */
+const leaseMs = 60_000;
+/** Stripe's shortest; a checkout that lies about longer than this is begun again. */
+const openMs = 31 * 60_000;
+
+/**
+ * Begins checkouts, so that nobody pays twice. One attempt of a person at a time; it first ends the checkouts that they left
+ * open, then asks Stripe what they have already, and only then opens another. So at most one is open, and none of somebody
+ * who has paid.
+ */
+@Injectable()
+export class Checkouts {
+  constructor(
+    private readonly stripe: OptionalStripe,
+    private readonly store: CheckoutStore,
+    private readonly customers: CustomersStore,
+    private readonly prices: PlanPricesStore,
+    private readonly subscriptions: SubscriptionService,
+    private readonly trials: Trials,
+    private readonly inbox: Inbox,
+    private readonly clock: Clock,
+    @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
+  ) {}
+
+  /**
+   * @throws {AppError} `payment_provider_not_offered`, `return_url_not_allowed`, `price_not_offered`, `access_blocked`,
+   * `already_subscribed`, `checkout_in_progress`, `payment_provider_unavailable`
+   */
+  async begin(person: Person, request: CheckoutRequest): Promise<CheckoutStarted> {
+    const stripe = this.stripe.get();
+    this.allowReturn(request.successUrl, request.cancelUrl);
+    const price = await this.prices.offered(request.planId, 'stripe', request.interval);
+    if (price === undefined) throw new AppError('price_not_offered', 'This plan is not sold so. See GET /plans.');
+    await this.subscriptions.refuseSecondPayment(person.userId);
+    return this.alone(person.userId, async (attempt) => {
+      const customer = await this.customerOf(stripe, person, attempt);
+      await stripe.expireCheckouts(customer);
+      await this.inbox.lookUp({ provider: 'stripe', lookup: customer });
+      await this.subscriptions.refuseSecondPayment(person.userId);
+      const trialDays = await this.trials.daysDue(person);
+      const expiresAt = new Date(this.clock.now().getTime() + openMs);
+      const { successUrl, cancelUrl } = request;
+      const given = { customer, price: price.priceRef, trialDays, successUrl, cancelUrl, expiresAt };
+      const url = await stripe.createCheckout({ ...given, idempotencyKey: `checkout:${attempt}` });
+      return { url, expiresAt: expiresAt.toISOString(), trialDays };
+    });
+  }
+
+  /**
+   * Where a person manages cards and invoices.
+   *
+   * @throws {AppError} `payment_provider_not_offered`, `return_url_not_allowed`, `nothing_paid_yet`, `payment_provider_unavailable`
+   */
+  async portal({ userId }: Person, returnUrl: string): Promise<{ url: string }> {
+    const stripe = this.stripe.get();
+    this.allowReturn(returnUrl);
+    const customer = (await this.customers.byId(userId))?.stripeCustomerId ?? undefined;
+    if (customer === undefined)
+      throw new AppError('nothing_paid_yet', 'This account has paid nothing through Stripe yet.');
+    try {
+      return { url: await stripe.createPortal(customer, returnUrl) };
+    } catch (error) {
+      throw paymentProblem(error);
+    }
+  }
+
+  private allowReturn(...urls: readonly string[]): void {
+    const { returnUrls = [] } = this.config.stripe ?? {};
+    if (urls.every((url) => isAllowedReturn(url, returnUrls))) return;
+    throw new AppError('return_url_not_allowed', 'Expected an address that the operator allows (PAYMENT_RETURN_URLS).');
+  }
+
+  private async alone<T>(userId: string, begin: (attempt: string) => Promise<T>): Promise<T> {
+    const attempt = randomUUID();
+    const now = this.clock.now();
+    if (!(await this.store.lease(userId, attempt, now, new Date(now.getTime() + leaseMs)))) {
+      throw new AppError('checkout_in_progress', 'Another checkout of yours is just being opened.', {
+        headers: { 'retry-after': '5' },
+      });
+    }
+    try {
+      return await begin(attempt);
+    } catch (error) {
+      throw paymentProblem(error);
+    } finally {
+      await this.store.release(userId, attempt);
+    }
+  }
+
+  /** The person's customer at Stripe; a new one in the place of one that was deleted there. */
+  private async customerOf(stripe: StripeClient, { userId, email }: Person, attempt: string): Promise<string> {
+    const former = (await this.customers.byId(userId))?.stripeCustomerId ?? null;
+    if (former !== null && !(await stripe.isDeletedCustomer(former))) return former;
+    const created = await stripe.createCustomer(userId, email, `customer:${attempt}`);
+    const customer = await this.customers.setStripe(userId, former, created);
+    if (customer === null) throw new AppError('invalid_id_token', 'The account no longer exists.');
+    return customer;
+  }
+}

@@ -1,0 +1,20 @@
+import { Injectable } from '@nestjs/common';
+import { IdentityPrisma } from '../prisma/identity/index.js';
+
+@Injectable()
+export class CheckoutStore {
+  constructor(private readonly prisma: IdentityPrisma) {}
+
+  /** Lets one attempt of a person begin, unless another holds the lease. This statement decides. @returns whether it may */
+  async lease(userId: string, attempt: string, now: Date, until: Date): Promise<boolean> {
+    const rows = await this.prisma.$executeRaw`
+      INSERT INTO "CheckoutLease" AS l (user_id, attempt, until) VALUES (${userId}::uuid, ${attempt}::uuid, ${until})
+      ON CONFLICT (user_id) DO UPDATE SET attempt = excluded.attempt, until = excluded.until WHERE l.until <= ${now}`;
+    return rows > 0;
+  }
+
+  async release(userId: string, attempt: string): Promise<void> {
+    await this.prisma.$executeRaw`
+      DELETE FROM "CheckoutLease" WHERE user_id = ${userId}::uuid AND attempt = ${attempt}::uuid`;
+  }
+}

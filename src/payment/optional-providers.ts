@@ -1,0 +1,25 @@
+import { AppError } from '../http/index.js';
+import { type AppleClient } from './apple.client.js';
+import { type StripeClient } from './stripe.client.js';
+
+/** Stripe, where the operator has set it up. */
+export class OptionalStripe {
+  constructor(readonly client: StripeClient | undefined) {}
+
+  /** @throws {AppError} `payment_provider_not_offered` */
+  get(): StripeClient {
+    if (this.client !== undefined) return this.client;
+    throw new AppError('payment_provider_not_offered', 'This service takes no payments through Stripe.');
+  }
+}
+
+/** The App Store, where the operator has set it up. */
+export class OptionalApple {
+  constructor(readonly client: AppleClient | undefined) {}
+
+  /** @throws {AppError} `payment_provider_not_offered` */
+  get(): AppleClient {
+    if (this.client !== undefined) return this.client;
+    throw new AppError('payment_provider_not_offered', 'This service takes no payments through the App Store.');
+  }
+}

@@ -1,0 +1,133 @@
+import { Body, Controller, Get, Header, Param, Post, Put, Query, UseGuards } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { CurrentPerson, type Person, PersonGuard } from '../auth/index.js';
+import { Problems, Returns } from '../http/index.js';
+import { GatekeeperAddressLimit } from '../redis/index.js';
+import { subscriptionReport } from '../subscription/index.js';
+import { SubscriptionChanges } from './changes.service.js';
+import { Checkouts } from './checkout.service.js';
+import { History } from './history.service.js';
+import {
+  checkoutRequest,
+  type CheckoutRequest,
+  checkoutStarted,
+  historyQuery,
+  type HistoryQuery,
+  link,
+  paymentHistory,
+  paymentName,
+  type PaymentName,
+  planChange,
+  type PlanChange,
+  portalRequest,
+  type PortalRequest,
+  subscriptionName,
+  type SubscriptionName,
+} from './payment.schema.js';
+
+const signIn = [
+  'missing_id_token',
+  'invalid_id_token',
+  'rate_limited',
+  'identity_provider_unavailable',
+  'unavailable',
+] as const;
+const provider = ['payment_provider_not_offered', 'payment_provider_unavailable', 'payment_refused'] as const;
+const change = ['subscription_not_found', 'subscription_ended', 'managed_elsewhere', 'payment_declined'] as const;
+
+@ApiTags('payment')
+@ApiBearerAuth('idToken')
+@Controller('payment')
+@UseGuards(GatekeeperAddressLimit, PersonGuard)
+export class PaymentController {
+  constructor(
+    private readonly checkouts: Checkouts,
+    private readonly changes: SubscriptionChanges,
+    private readonly payments: History,
+  ) {}
+
+  @Post('checkout')
+  @Header('cache-control', 'no-store')
+  @ApiOperation({
+    summary: 'Begin to pay for a plan',
+    description:
+      'Answers with a page of Stripe. Whoever has a subscription already, through Stripe, Apple or an operator, is refused, ' +
+      'and a checkout left open earlier is closed. Access follows the payment, not the way back to `successUrl`.',
+  })
+  @Returns(201, checkoutStarted)
+  @Problems(
+    'invalid_request',
+    'return_url_not_allowed',
+    'price_not_offered',
+    'access_blocked',
+    'already_subscribed',
+    'checkout_in_progress',
+    ...provider,
+    ...signIn,
+  )
+  async checkout(@CurrentPerson() person: Person, @Body({ schema: checkoutRequest }) body: CheckoutRequest) {
+    return this.checkouts.begin(person, body);
+  }
+
+  @Post('portal')
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'Manage cards and invoices, on a page of Stripe' })
+  @Returns(201, link)
+  @Problems('invalid_request', 'return_url_not_allowed', 'nothing_paid_yet', ...provider, ...signIn)
+  async portal(@CurrentPerson() person: Person, @Body({ schema: portalRequest }) body: PortalRequest) {
+    return this.checkouts.portal(person, body.returnUrl);
+  }
+
+  @Get('history')
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'What was paid and given back, newest first' })
+  @Returns(200, paymentHistory)
+  @Problems('invalid_request', ...signIn)
+  async history(@CurrentPerson() person: Person, @Query({ schema: historyQuery }) query: HistoryQuery) {
+    return this.payments.page(person, query);
+  }
+
+  @Get('history/:id/receipt')
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'A link to the receipt of a payment' })
+  @Returns(200, link)
+  @Problems('invalid_request', 'payment_not_found', 'receipt_not_available', ...provider, ...signIn)
+  async receipt(@CurrentPerson() person: Person, @Param({ schema: paymentName }) { id }: PaymentName) {
+    return this.payments.receipt(person, id);
+  }
+
+  @Post('subscriptions/:id/cancel')
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'Cancel: access lasts to the end of what is paid' })
+  @Returns(200, subscriptionReport)
+  @Problems('invalid_request', ...change, ...provider, ...signIn)
+  async cancel(@CurrentPerson() person: Person, @Param({ schema: subscriptionName }) { id }: SubscriptionName) {
+    return this.changes.cancel(person, id);
+  }
+
+  @Post('subscriptions/:id/resume')
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'Take a cancellation back, before it takes effect' })
+  @Returns(200, subscriptionReport)
+  @Problems('invalid_request', ...change, ...provider, ...signIn)
+  async resume(@CurrentPerson() person: Person, @Param({ schema: subscriptionName }) { id }: SubscriptionName) {
+    return this.changes.resume(person, id);
+  }
+
+  @Put('subscriptions/:id/plan')
+  @Header('cache-control', 'no-store')
+  @ApiOperation({
+    summary: 'Move to another plan, at once',
+    description:
+      'What is dearer is paid now, less what is left of the old plan; what is cheaper leaves a credit for the next invoice.',
+  })
+  @Returns(200, subscriptionReport)
+  @Problems('invalid_request', 'price_not_offered', 'payment_overdue', ...change, ...provider, ...signIn)
+  async changePlan(
+    @CurrentPerson() person: Person,
+    @Param({ schema: subscriptionName }) { id }: SubscriptionName,
+    @Body({ schema: planChange }) body: PlanChange,
+  ) {
+    return this.changes.changePlan(person, id, body);
+  }
+}

@@ -1,0 +1,22 @@
+import { Controller, Get, Header, UseGuards } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Problems, Returns } from '../http/index.js';
+import { GatekeeperAddressLimit } from '../redis/index.js';
+import { planOffers } from './payment.schema.js';
+import { PlanPrices } from './plan-prices.service.js';
+
+@ApiTags('payment')
+@Controller('plans')
+@UseGuards(GatekeeperAddressLimit)
+export class PlansController {
+  constructor(private readonly prices: PlanPrices) {}
+
+  @Get()
+  @Header('cache-control', 'public, max-age=60')
+  @ApiOperation({ summary: 'What can be bought, and for how much' })
+  @Returns(200, planOffers)
+  @Problems('rate_limited', 'unavailable')
+  async offers() {
+    return this.prices.offers();
+  }
+}

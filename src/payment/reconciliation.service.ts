@@ -1,0 +1,181 @@
+import { Injectable } from '@nestjs/common';
+import type Stripe from 'stripe';
+import { Clock } from '../config/index.js';
+import { AppError } from '../http/index.js';
+import { GatekeeperLogger } from '../logger/index.js';
+import { IdentityJobs } from '../prisma/identity/index.js';
+import { type AppleClient } from './apple.client.js';
+import { Inbox } from './inbox.service.js';
+import { OptionalApple, OptionalStripe } from './optional-providers.js';
+import { PaymentHistoryStore } from './payment-history.store.js';
+import { PlanPricesStore } from './plan-prices.store.js';
+import { ReconciliationStore, type WrittenSubscription } from './reconciliation.store.js';
+import { idOf, type StripeClient } from './stripe.client.js';
+import { disputeStanding, stripeFacts } from './stripe-state.js';
+import { type SubscriptionFacts } from './subscription-facts.js';
+
+const dayMs = 86_400_000;
+/** Of Apple's notifications: longer than Apple itself goes on trying to deliver them. Apple shows less than 180. */
+const nightlyDays = 7;
+const mostDays = 179;
+/** Of charges, refunds and what ended, at least. Disputes are few, and all are compared: they may be decided months later. */
+const moneyDays = 35;
+const batchSize = 100;
+
+/** How many look-ups were asked for, by provider. */
+export interface ReconciliationReport {
+  readonly stripe: number;
+  readonly apple: number;
+}
+
+/**
+ * Once a night, what the providers have is compared with what is written here, and whatever differs is looked up again. It
+ * writes nothing itself: look-ups do, under their tickets, so it may run beside anything, and be repeated.
+ */
+@Injectable()
+export class Reconciliation {
+  constructor(
+    private readonly stripe: OptionalStripe,
+    private readonly apple: OptionalApple,
+    private readonly store: ReconciliationStore,
+    private readonly prices: PlanPricesStore,
+    private readonly history: PaymentHistoryStore,
+    private readonly inbox: Inbox,
+    private readonly clock: Clock,
+    private readonly logger: GatekeeperLogger,
+    jobs: IdentityJobs,
+  ) {
+    jobs.handle('reconcile-payments', async () => void (await this.run()));
+    jobs.every('17 3 * * *', 'reconcile-payments');
+  }
+
+  /**
+   * @param days how far to look back for what happened: 1 to 179
+   * @throws {AppError} `invalid_request`
+   */
+  async run(days = nightlyDays): Promise<ReconciliationReport> {
+    if (!Number.isInteger(days) || days < 1 || days > mostDays) {
+      throw new AppError('invalid_request', `days: expected 1 to ${mostDays}.`);
+    }
+    const since = this.daysAgo(Math.max(days, moneyDays));
+    const told = this.daysAgo(days);
+    const lookups = {
+      stripe:
+        this.stripe.client === undefined
+          ? new Set<string>()
+          : await this.differencesAtStripe(this.stripe.client, since),
+      apple:
+        this.apple.client === undefined
+          ? new Set<string>()
+          : await this.differencesAtApple(this.apple.client, told, since),
+    };
+    for (const provider of ['stripe', 'apple'] as const) {
+      for (const lookup of lookups[provider]) await this.inbox.repair({ provider, lookup });
+    }
+    const report = { stripe: lookups.stripe.size, apple: lookups.apple.size };
+    this.logger.info('payments_reconciled', { count: report.stripe + report.apple });
+    return report;
+  }
+
+  private async differencesAtStripe(client: StripeClient, since: Date): Promise<Set<string>> {
+    const lookups = new Set<string>();
+    await this.compareSubscriptions(client, since, lookups);
+    for await (const charges of inBatches(client.chargesSince(since))) {
+      const refs = charges.filter(({ status, captured }) => status === 'succeeded' && captured).map(refOf);
+      await this.compareMoney(refs, charges, ({ customer }) => customer, lookups);
+    }
+    for await (const refunds of inBatches(client.refundsSince(since))) {
+      const refs = refunds.filter(({ status }) => status === 'succeeded').map(refOf);
+      await this.compareMoney(refs, refunds, ({ charge }) => charge, lookups);
+    }
+    for await (const disputes of inBatches(client.allDisputes())) await this.compareDisputes(disputes, lookups);
+    return lookups;
+  }
+
+  private async compareSubscriptions(client: StripeClient, since: Date, lookups: Set<string>): Promise<void> {
+    const plans = await this.prices.plansOf('stripe');
+    const seen = new Set<string>();
+    for await (const subscriptions of inBatches(client.allSubscriptions())) {
+      const refs = subscriptions.map(refOf);
+      for (const ref of refs) seen.add(ref);
+      const written = await this.store.written(refs);
+      const known = await this.store.known(subscriptions.map(({ customer }) => idOf(customer)));
+      for (const subscription of subscriptions) {
+        const customer = idOf(subscription.customer);
+        const facts = stripeFacts(subscription, { invoices: [], charges: [] }, 0);
+        const differs = isOtherThan(written.get(refOf(subscription)), facts, plans.get(facts.priceRef));
+        if (known.has(customer) && differs) lookups.add(customer);
+      }
+    }
+    for (const { providerRef, customer } of await this.store.live('stripe', since)) {
+      if (customer !== null && !seen.has(providerRef)) lookups.add(customer);
+    }
+  }
+
+  private async compareMoney<T extends { readonly id: string }>(
+    refs: readonly string[],
+    objects: readonly T[],
+    lookupOf: (object: T) => string | { readonly id: string } | null,
+    lookups: Set<string>,
+  ): Promise<void> {
+    const missing = await this.history.missing(refs);
+    for (const object of objects) {
+      const lookup = lookupOf(object);
+      if (lookup !== null && missing.has(refOf(object))) lookups.add(idOf(lookup));
+    }
+  }
+
+  private async compareDisputes(disputes: readonly Stripe.Dispute[], lookups: Set<string>): Promise<void> {
+    const blocking = await this.store.blocking(disputes.map(refOf));
+    for (const dispute of disputes) {
+      const blocks = disputeStanding(dispute) === 'against';
+      if (blocking.has(refOf(dispute)) !== blocks) lookups.add(idOf(dispute.charge));
+    }
+  }
+
+  /** What Apple told, or tried to, comes into the inbox as if it had just arrived; what may still change is asked for. */
+  private async differencesAtApple(client: AppleClient, told: Date, since: Date): Promise<Set<string>> {
+    for await (const notification of client.notifications(told, this.clock.now())) {
+      const { id: eventId, type, signedAt: occurredAt, originalTransactionId: lookup } = notification;
+      if (lookup !== undefined) await this.inbox.receive({ provider: 'apple', eventId, type, lookup, occurredAt });
+    }
+    const live = await this.store.live('apple', since);
+    return new Set(live.map(({ providerRef }) => providerRef.replace('apple:', '')));
+  }
+
+  private daysAgo(days: number): Date {
+    return new Date(this.clock.now().getTime() - days * dayMs);
+  }
+}
+
+const refOf = ({ id }: { readonly id: string }) => `stripe:${id}`;
+
+/**
+ * Whether a subscription should be looked up again. What depends on its payments cannot be compared here: that it was given
+ * back, and since when it is overdue. A missed refund shows among the refunds.
+ */
+function isOtherThan(
+  written: WrittenSubscription | undefined,
+  facts: SubscriptionFacts,
+  planId: string | undefined,
+): boolean {
+  if (written === undefined) return true;
+  if (written.status !== facts.status) return written.status !== 'REVOKED';
+  const isRunning = facts.status === 'ACTIVE' || facts.status === 'TRIAL';
+  return (
+    (isRunning && written.paidThrough.getTime() !== facts.paidThrough.getTime()) ||
+    written.cancelAtPeriodEnd !== facts.cancelAtPeriodEnd ||
+    (planId !== undefined && written.planId !== planId)
+  );
+}
+
+async function* inBatches<T>(all: AsyncIterable<T>): AsyncGenerator<T[]> {
+  let batch: T[] = [];
+  for await (const one of all) {
+    batch.push(one);
+    if (batch.length < batchSize) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}

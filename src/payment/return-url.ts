@@ -1,0 +1,23 @@
+/**
+ * Whether a provider may send people back to an address: it must lie at, or below, one that the operator allows. Anything
+ * else would let a stranger use our checkout to lead people to a page of theirs.
+ *
+ * @param allowed such as `https://app.example.com/account` or `com.example.vpn://paid`
+ */
+export function isAllowedReturn(text: string, allowed: readonly string[]): boolean {
+  const url = parse(text);
+  return url !== undefined && allowed.some((one) => isBelow(url, one));
+}
+
+function isBelow(url: URL, allowed: string): boolean {
+  const base = parse(allowed);
+  if (base === undefined || url.protocol !== base.protocol || url.host !== base.host) return false;
+  const path = base.pathname.replace(/\/$/, '');
+  return url.pathname === base.pathname || url.pathname === path || url.pathname.startsWith(`${path}/`);
+}
+
+function parse(text: string): URL | undefined {
+  const url = URL.parse(text);
+  if (url === null || url.username !== '' || url.password !== '') return undefined;
+  return ['javascript:', 'data:', 'file:', 'blob:'].includes(url.protocol) ? undefined : url;
+}

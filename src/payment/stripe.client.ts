@@ -1,0 +1,222 @@
+import Stripe from 'stripe';
+import { type GatekeeperConfig } from '../config/index.js';
+import { ProviderRefusal, ProviderUnavailable } from './provider-errors.js';
+
+type StripeSettings = NonNullable<GatekeeperConfig['stripe']>;
+
+/** All that Stripe knows of a customer's money. Lists are whole. */
+export interface StripeCustomerMoney {
+  /** With the payment method, which a trial is remembered by. */
+  readonly subscriptions: readonly Stripe.Subscription[];
+  /** With the payments that paid them. */
+  readonly invoices: readonly Stripe.Invoice[];
+  /** With their refunds. */
+  readonly charges: readonly Stripe.Charge[];
+  readonly disputes: readonly Stripe.Dispute[];
+}
+
+export interface NewCheckout {
+  readonly customer: string;
+  readonly price: string;
+  readonly trialDays: number;
+  readonly successUrl: string;
+  readonly cancelUrl: string;
+  readonly expiresAt: Date;
+  /** The same key gives the same session. */
+  readonly idempotencyKey: string;
+}
+
+const timeoutMs = 8_000;
+/** Of each kind, per customer: beyond it something else is wrong. */
+const most = 10_000;
+const page = { limit: 100 };
+
+/**
+ * Stripe, as far as this service asks it. The one file that knows how to reach it.
+ *
+ * @throws {ProviderUnavailable} and {ProviderRefusal}, from every method
+ */
+export class StripeClient {
+  private readonly stripe: Stripe;
+
+  constructor({ secretKey, standIn }: StripeSettings) {
+    const host = standIn && { ...standIn, protocol: 'http' as const };
+    this.stripe = new Stripe(secretKey, { timeout: timeoutMs, maxNetworkRetries: 0, telemetry: false, ...host });
+  }
+
+  async moneyOf(customer: string): Promise<StripeCustomerMoney> {
+    const { subscriptions, invoices, charges, refunds, disputes } = this.stripe;
+    return asking(async () => {
+      const [allSubscriptions, allInvoices, someCharges] = await Promise.all([
+        whole(subscriptions.list({ customer, status: 'all', expand: ['data.default_payment_method'], ...page })),
+        whole(invoices.list({ customer, expand: ['data.payments'], ...page })),
+        whole(charges.list({ customer, expand: ['data.refunds'], ...page })),
+      ]);
+      const allCharges = someCharges.map(async (charge) => {
+        if (charge.refunds?.has_more !== true) return charge;
+        return {
+          ...charge,
+          refunds: { ...charge.refunds, data: await whole(refunds.list({ charge: charge.id, ...page })) },
+        };
+      });
+      const disputed = someCharges.filter((charge) => charge.disputed);
+      const allDisputes = disputed.map((charge) => whole(disputes.list({ charge: charge.id, ...page })));
+      return {
+        subscriptions: allSubscriptions,
+        invoices: allInvoices,
+        charges: await Promise.all(allCharges),
+        disputes: (await Promise.all(allDisputes)).flat(),
+      };
+    });
+  }
+
+  /** The customer who paid a charge, if it was one. */
+  async customerOfCharge(charge: string): Promise<string | undefined> {
+    const { customer } = await asking(() => this.stripe.charges.retrieve(charge));
+    return customer === null ? undefined : idOf(customer);
+  }
+
+  async isDeletedCustomer(customer: string): Promise<boolean> {
+    return (await asking(() => this.stripe.customers.retrieve(customer))).deleted === true;
+  }
+
+  async createCustomer(account: string, email: string | undefined, idempotencyKey: string): Promise<string> {
+    const created = this.stripe.customers.create({ email, metadata: { account } }, { idempotencyKey });
+    return (await asking(() => created)).id;
+  }
+
+  async price(id: string): Promise<Stripe.Price> {
+    return asking(() => this.stripe.prices.retrieve(id));
+  }
+
+  /** Ends the checkouts that a customer has begun and not finished. One that was paid in this moment stays. */
+  async expireCheckouts(customer: string): Promise<void> {
+    const { sessions } = this.stripe.checkout;
+    await asking(async () => {
+      for (const { id } of await whole(sessions.list({ customer, status: 'open', ...page }))) {
+        await asking(() => sessions.expire(id)).catch(unlessRefused);
+      }
+    });
+  }
+
+  /** @returns where the person goes to pay */
+  async createCheckout(given: NewCheckout): Promise<string> {
+    const trial = given.trialDays > 0 && { trial_period_days: given.trialDays };
+    const session = await asking(() =>
+      this.stripe.checkout.sessions.create(
+        {
+          mode: 'subscription',
+          customer: given.customer,
+          line_items: [{ price: given.price, quantity: 1 }],
+          success_url: given.successUrl,
+          cancel_url: given.cancelUrl,
+          expires_at: Math.floor(given.expiresAt.getTime() / 1000),
+          // A trial without a card would be one that no card is remembered by.
+          payment_method_collection: 'always',
+          subscription_data: { ...trial },
+        },
+        { idempotencyKey: given.idempotencyKey },
+      ),
+    );
+    if (session.url === null) throw new ProviderRefusal('stripe', 'no_checkout_url');
+    return session.url;
+  }
+
+  /** @returns where the person manages cards and invoices */
+  async createPortal(customer: string, returnUrl: string): Promise<string> {
+    const session = this.stripe.billingPortal.sessions.create({ customer, return_url: returnUrl });
+    return (await asking(() => session)).url;
+  }
+
+  async setCancelAtPeriodEnd(subscription: string, cancel: boolean): Promise<void> {
+    await asking(() => this.stripe.subscriptions.update(subscription, { cancel_at_period_end: cancel }));
+  }
+
+  /** Ends it at once, without an invoice or money back. One that has ended already is no error. */
+  async cancelNow(subscription: string): Promise<void> {
+    await asking(() => this.stripe.subscriptions.cancel(subscription)).catch(unlessRefused);
+  }
+
+  /**
+   * Moves a subscription to another price at once. What is dearer is paid now, or the change is refused; what is cheaper
+   * leaves a credit for the next invoice.
+   */
+  async changePrice(subscription: string, item: string, price: string, dearer: boolean): Promise<void> {
+    const change = this.stripe.subscriptions.update(subscription, {
+      items: [{ id: item, price }],
+      proration_behavior: dearer ? 'always_invoice' : 'create_prorations',
+      payment_behavior: dearer ? 'error_if_incomplete' : 'allow_incomplete',
+    });
+    await asking(() => change);
+  }
+
+  /** What a subscription pays for now. */
+  async itemOf(subscription: string): Promise<{ id: string; price: string }> {
+    const { items } = await asking(() => this.stripe.subscriptions.retrieve(subscription));
+    const [item] = items.data;
+    if (item === undefined) throw new ProviderRefusal('stripe', 'no_item');
+    return { id: item.id, price: item.price.id };
+  }
+
+  /** Where a charge's receipt can be read now; such links expire. */
+  async receiptOf(charge: string): Promise<string | undefined> {
+    return (await asking(() => this.stripe.charges.retrieve(charge))).receipt_url ?? undefined;
+  }
+
+  /** Every subscription of the account, page by page. */
+  async *allSubscriptions(): AsyncGenerator<Stripe.Subscription> {
+    yield* each(this.stripe.subscriptions.list({ status: 'all', ...page }));
+  }
+
+  async *chargesSince(since: Date): AsyncGenerator<Stripe.Charge> {
+    yield* each(this.stripe.charges.list({ created: { gte: seconds(since) }, ...page }));
+  }
+
+  async *refundsSince(since: Date): AsyncGenerator<Stripe.Refund> {
+    yield* each(this.stripe.refunds.list({ created: { gte: seconds(since) }, ...page }));
+  }
+
+  async *allDisputes(): AsyncGenerator<Stripe.Dispute> {
+    yield* each(this.stripe.disputes.list(page));
+  }
+}
+
+export const idOf = (reference: string | { readonly id: string }): string =>
+  typeof reference === 'string' ? reference : reference.id;
+
+const seconds = (date: Date) => Math.floor(date.getTime() / 1000);
+
+function whole<T extends { id: string }>(list: Stripe.ApiListPromise<T>): Promise<T[]> {
+  return list.autoPagingToArray({ limit: most });
+}
+
+async function* each<T>(list: AsyncIterable<T>): AsyncGenerator<T> {
+  const pages = list[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await asking(() => pages.next());
+    if (next.done === true) return;
+    yield next.value;
+  }
+}
+
+/** For what may have happened already. */
+function unlessRefused(error: unknown): void {
+  if (!(error instanceof ProviderRefusal)) throw error;
+}
+
+async function asking<T>(question: () => Promise<T>): Promise<T> {
+  try {
+    return await question();
+  } catch (error) {
+    throw toProviderError(error);
+  }
+}
+
+/** https://docs.stripe.com/api/errors: what is not about this request says nothing of what was asked. */
+function toProviderError(error: unknown): unknown {
+  if (!(error instanceof Stripe.errors.StripeError)) return error;
+  const { statusCode, code, type } = error;
+  const isAboutRequest = statusCode !== undefined && [400, 402, 404].includes(statusCode);
+  if (isAboutRequest && code !== 'lock_timeout') return new ProviderRefusal('stripe', code ?? type);
+  return new ProviderUnavailable('stripe', statusCode === undefined ? 'connection' : `status_${statusCode}`);
+}

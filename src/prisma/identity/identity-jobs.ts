@@ -1,0 +1,167 @@
+import { EventEmitter, once } from 'node:events';
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  type CronItem,
+  Logger,
+  parseCronItems,
+  run,
+  type Runner,
+  type TaskList,
+  type WorkerEvents,
+  type WorkerPool,
+} from 'graphile-worker';
+import pg from 'pg';
+import { Counter } from 'prom-client';
+import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../../config/index.js';
+import { Background } from '../../health/index.js';
+import { GatekeeperLogger } from '../../logger/index.js';
+import { Prisma } from '../generated/identity/client.js';
+import { jobsSchema } from '../jobs-schema.js';
+import { IdentityPrisma, IdentityUpkeep } from './identity-prisma.js';
+
+const failures = new Counter({
+  name: 'jobs_failed_total',
+  help: 'Runs of jobs that failed, by task. A job is tried again, later each time, and given up after 25 runs.',
+  labelNames: ['task', 'given_up'],
+});
+
+/** Jobs wait for providers more than for us. */
+const atOnce = 16;
+
+/** For statements that read or write jobs themselves. */
+export const jobs = Prisma.raw(jobsSchema);
+
+const restartMs = 5_000;
+
+/** A worker that died is noticed within this time, and its jobs go to another. */
+const deadWorkersSeconds = 10;
+
+export interface NewJob {
+  readonly task: string;
+  readonly payload: Readonly<Record<string, string | boolean>>;
+  /** Of jobs with one key that have not begun, the last one stays. */
+  readonly key: string;
+  /** Lower is sooner; 0 unless told. */
+  readonly priority?: number;
+}
+
+/**
+ * The SQL expression that adds a job, for the statement that makes the job necessary: both are committed, or neither is.
+ * A job that is running already does not count as waiting: what it has read may be older than the reason for this one.
+ */
+export function addJob({ task, payload, key, priority = 0 }: NewJob): Prisma.Sql {
+  return Prisma.sql`(${jobs}.add_job(${task}, ${JSON.stringify(payload)}::json, job_key => ${key}, priority => ${priority}::int)).id`;
+}
+
+/** Work that is left to the gatekeeper's workers, with graphile-worker. Every job may run more than once. */
+@Injectable()
+export class IdentityJobs {
+  private readonly tasks: TaskList = {};
+  private readonly crontab: CronItem[] = [];
+  private readonly pool: pg.Pool;
+  private runner: Runner | undefined;
+  private restart: NodeJS.Timeout | undefined;
+  private stopped = false;
+
+  constructor(
+    @Inject(GATEKEEPER_CONFIG) config: GatekeeperConfig,
+    private readonly prisma: IdentityPrisma,
+    private readonly logger: GatekeeperLogger,
+    upkeep: IdentityUpkeep,
+    background: Background,
+  ) {
+    this.pool = new pg.Pool({ connectionString: config.databaseUrl, max: 8, application_name: 'identity-jobs' });
+    this.pool.on('error', () => {});
+    this.pool.on('connect', (client) => client.on('error', () => {}));
+    background.add({
+      start: () => (config.worker === 'inside' ? this.work() : undefined),
+      stop: () => this.stop(),
+    });
+    upkeep.every('dead-workers', deadWorkersSeconds, () => this.releaseJobsOfTheDead());
+    upkeep.every('given-up-jobs', 3_600, () => this.forgetGivenUp());
+  }
+
+  /** What does the jobs of a task. Whatever it throws is tried again, later each time. */
+  handle(task: string, work: (payload: unknown) => Promise<void>): void {
+    if (this.tasks[task] !== undefined) throw new Error(`jobs of the task ${task} are handled twice`);
+    this.tasks[task] = async (payload, { job }) => {
+      const failure = await work(payload).then(
+        () => undefined,
+        (error: unknown) => ({ error }),
+      );
+      if (failure === undefined) return;
+      const givenUp = job.attempts >= job.max_attempts;
+      failures.inc({ task, given_up: String(givenUp) });
+      this.logger.error(givenUp ? 'job_given_up' : 'job_failed', failure.error, { job: task });
+      // What is thrown is stored beside the job, and the message of an error may quote anything.
+      throw new Error(failure.error instanceof Error ? failure.error.name : 'unknown error');
+    };
+  }
+
+  /** Adds a job of this task by the clock, once for all workers. @param match a cron pattern, in UTC */
+  every(match: string, task: string): void {
+    this.crontab.push({ match, task, options: { jobKey: task, backfillPeriod: 0 } });
+  }
+
+  /**
+   * Works jobs until the process leaves. The worker ends by itself when the database goes away, and is started again.
+   *
+   * A job that is being done is locked by its worker. That the worker lives is said by a lock that its session holds, so a
+   * killed worker's jobs are found within seconds, where graphile-worker alone would wait four hours.
+   */
+  private async work(): Promise<void> {
+    const session = await this.pool.connect();
+    try {
+      const events: WorkerEvents = new EventEmitter();
+      const name = once(events, 'pool:create').then(([{ workerPool }]) => (workerPool as WorkerPool).id);
+      this.runner = await run({
+        pgPool: this.pool,
+        schema: jobsSchema,
+        taskList: this.tasks,
+        parsedCronItems: parseCronItems(this.crontab),
+        concurrency: atOnce,
+        noHandleSignals: true,
+        events,
+        logger: new Logger(() => () => {}),
+      });
+      session.once('error', () => void this.runner?.stop().catch(() => {}));
+      await session.query(`SELECT pg_advisory_lock(hashtext('identity-worker'), hashtext($1))`, [await name]);
+    } catch (error) {
+      session.release(true);
+      throw error;
+    }
+    void this.runner.promise
+      .catch(() => {})
+      .then(() => session.release(true))
+      .then(() => this.workAgain());
+  }
+
+  private workAgain(): void {
+    this.runner = undefined;
+    if (this.stopped) return;
+    this.logger.warn('worker_ended', { seconds: restartMs / 1000 });
+    this.restart = setTimeout(() => void this.work().catch(() => this.workAgain()), restartMs).unref();
+  }
+
+  private async stop(): Promise<void> {
+    this.stopped = true;
+    clearTimeout(this.restart);
+    await this.runner?.stop().catch(() => {});
+    await this.pool.end();
+  }
+
+  /** By the database's clock, as graphile-worker writes it. A worker that has just begun may not hold its lock yet. */
+  private async releaseJobsOfTheDead(): Promise<void> {
+    await this.prisma.$executeRaw`
+      SELECT ${jobs}.force_unlock_workers(array_agg(name)) FROM (
+        SELECT DISTINCT locked_by AS name FROM ${jobs}._private_jobs WHERE locked_at < now() - interval '10 seconds'
+      ) workers WHERE pg_try_advisory_xact_lock(hashtext('identity-worker'), hashtext(name))`;
+  }
+
+  /** What a job was for is in its module's own tables; the jobs that were given up or replaced while running are not. */
+  private async forgetGivenUp(): Promise<void> {
+    await this.prisma.$executeRaw`
+      DELETE FROM ${jobs}._private_jobs
+      WHERE attempts >= max_attempts AND locked_at IS NULL AND updated_at < now() - interval '1 day'`;
+  }
+}

@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { type AuditEvent, type BlockReason, IdentityPrisma, Prisma } from '../prisma/identity/index.js';
+
+/** What an operator does, to whom and why: written in the statement that does it. */
+export interface OperatorAct {
+  readonly userId: string;
+  /** Which operator. */
+  readonly actor: string;
+  /** Why, in the operator's words. */
+  readonly reason: string;
+  readonly at: Date;
+}
+
+export interface Account {
+  readonly userId: string;
+  readonly firebaseUid: string;
+  readonly email: string | null;
+}
+
+/** Greater than every ticket: no look-up overrules the operator. */
+const sealed = 2n ** 63n - 1n;
+
+@Injectable()
+export class OperatorAccessStore {
+  constructor(private readonly prisma: IdentityPrisma) {}
+
+  /** Accounts with this id, Firebase UID or address. */
+  async find(name: string): Promise<Account[]> {
+    return this.prisma.$queryRaw<Account[]>`
+      SELECT id AS "userId", firebase_uid AS "firebaseUid", email FROM "User"
+      WHERE id::text = ${name} OR firebase_uid = ${name} OR lower(email) = lower(${name}) ORDER BY id`;
+  }
+
+  async grant(act: OperatorAct, planId: string, until: Date): Promise<void> {
+    await this.prisma.$executeRaw`
+      WITH granted AS (
+        INSERT INTO "Subscription" (user_id, provider, provider_ref, plan_id, status, paid_through)
+        VALUES (${act.userId}::uuid, 'operator', ${`operator:${randomUUID()}`}, ${planId}, 'ACTIVE', ${until}) RETURNING 1
+      ) ${audit(act, 'subscription.grant')} FROM granted`;
+  }
+
+  /** Ends what operators have granted. @returns how many grants that were */
+  async revoke(act: OperatorAct): Promise<number> {
+    const rows = await this.prisma.$queryRaw<[{ n: number }]>`
+      WITH revoked AS (
+        UPDATE "Subscription" SET status = 'REVOKED'
+        WHERE user_id = ${act.userId}::uuid AND provider = 'operator' AND status = 'ACTIVE' AND paid_through > ${act.at}
+        RETURNING 1
+      ), noted AS (${audit(act, 'subscription.revoke')} FROM (SELECT FROM revoked LIMIT 1) any_at_all)
+      SELECT count(*)::int AS n FROM revoked`;
+    return rows[0].n;
+  }
+
+  async block(act: OperatorAct, kind: BlockReason): Promise<void> {
+    await this.prisma.$executeRaw`
+      WITH blocked AS (
+        INSERT INTO "AccessBlock" (user_id, reason) VALUES (${act.userId}::uuid, ${kind}::"BlockReason") RETURNING 1
+      ) ${audit(act, `access.block.${kind}`)} FROM blocked`;
+  }
+
+  /** Lifts every block, those of disputes for good. @returns how many */
+  async unblock(act: OperatorAct): Promise<number> {
+    const rows = await this.prisma.$queryRaw<[{ n: number }]>`
+      WITH lifted AS (
+        UPDATE "AccessBlock" SET lifted_on = ${act.at}::timestamptz::date,
+          fetch_ticket = CASE WHEN provider_ref IS NULL THEN NULL ELSE ${sealed}::bigint END
+        WHERE user_id = ${act.userId}::uuid AND lifted_on IS NULL RETURNING 1
+      ), noted AS (${audit(act, 'access.unblock')} FROM (SELECT FROM lifted LIMIT 1) any_at_all)
+      SELECT count(*)::int AS n FROM lifted`;
+    return rows[0].n;
+  }
+
+  /** Newest first. */
+  async history(userId: string): Promise<AuditEvent[]> {
+    return this.prisma.auditEvent.findMany({ where: { userId }, orderBy: { id: 'desc' }, take: 50 });
+  }
+}
+
+const audit = ({ at, actor, userId, reason }: OperatorAct, action: string) => Prisma.sql`
+  INSERT INTO "AuditEvent" (at, actor, action, user_id, reason) SELECT ${at}, ${actor}, ${action}, ${userId}::uuid, ${reason}`;

@@ -1,0 +1,38 @@
+import { Injectable } from '@nestjs/common';
+import { type PaymentProvider } from '../prisma/identity/index.js';
+import { type FetchedSubscription, ProviderSubscriptionsStore } from './provider-subscriptions.store.js';
+
+/** What providers were found to hold, written down for whoever asks about access. */
+@Injectable()
+export class ProviderSubscriptions {
+  constructor(private readonly store: ProviderSubscriptionsStore) {}
+
+  /**
+   * Writes a person's subscriptions as a look-up found them, where no later look-up has written.
+   *
+   * @param ticket taken before the look-up began
+   * @returns whether anything is other than it was
+   */
+  async record(userId: string, fetched: readonly FetchedSubscription[], ticket: bigint): Promise<boolean> {
+    let changed = false;
+    for (const one of fetched) changed = (await this.store.record(userId, one, ticket)) || changed;
+    return changed;
+  }
+
+  /** As `record`, of all that a person has at one provider: what is not among it has ended. */
+  async recordAll(
+    userId: string,
+    provider: PaymentProvider,
+    fetched: readonly FetchedSubscription[],
+    ticket: bigint,
+  ): Promise<boolean> {
+    const changed = await this.record(userId, fetched, ticket);
+    const refs = fetched.map(({ providerRef }) => providerRef);
+    return (await this.store.endOthers(userId, provider, refs, ticket)) || changed;
+  }
+
+  /** Whose subscription it is, if it is anybody's. */
+  async ownerOf(providerRef: string): Promise<string | undefined> {
+    return this.store.ownerOf(providerRef);
+  }
+}

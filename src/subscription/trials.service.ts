@@ -1,0 +1,49 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { type Person } from '../auth/index.js';
+import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
+import { TrialGrants } from './trial-grant.js';
+import { TrialsStore } from './trials.store.js';
+
+/** Who had the trial that a provider gives. */
+export interface TrialHolder {
+  readonly firebaseUid: string;
+  readonly email: string | null;
+  /** Names the card or bank account, where the provider tells. */
+  readonly paymentMethod?: string;
+}
+
+/** One trial per person and per way to pay, whoever gives it: this service or a provider. */
+@Injectable()
+export class Trials {
+  private readonly grants: TrialGrants;
+
+  constructor(
+    private readonly store: TrialsStore,
+    private readonly clock: Clock,
+    @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
+  ) {
+    this.grants = new TrialGrants(config.secretKey);
+  }
+
+  /** How long a trial a person may still have; 0 for none, as for everyone without a verified address. */
+  async daysDue({ firebaseUid, email, emailVerified }: Person): Promise<number> {
+    const { trialDays } = this.config;
+    if (trialDays === 0 || email === undefined || !emailVerified) return 0;
+    return (await this.store.anyHad(this.grants.hashesOf(firebaseUid, email))) ? 0 : trialDays;
+  }
+
+  /**
+   * Remembers a trial that a provider has begun to give.
+   *
+   * @param providerRef which trial it is: asked again, it gets the same answer
+   * @returns whether it may go on; not if the person, or the card, had another
+   */
+  async claim(providerRef: string, { firebaseUid, email, paymentMethod }: TrialHolder): Promise<boolean> {
+    const hashes = [
+      this.grants.hashOfAccount(firebaseUid),
+      ...(email === null ? [] : [this.grants.hashOfAddress(email)]),
+      ...(paymentMethod === undefined ? [] : [this.grants.hashOfPaymentMethod(paymentMethod)]),
+    ];
+    return this.store.claim({ hashes, holder: this.grants.hashOfTrial(providerRef), grantedOn: this.clock.now() });
+  }
+}

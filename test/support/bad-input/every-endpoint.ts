@@ -1,0 +1,21 @@
+import { Plans } from '../../../src/subscription/index.js';
+import { startPayments, type Subscriber, type TestPayments } from '../payments.js';
+import { startTwoSides, type TwoSides } from '../two-sides.js';
+
+/** Both sides with all that any endpoint needs: providers of payments, and somebody who pays. */
+export interface EveryEndpoint extends TwoSides {
+  readonly gatekeeper: TestPayments;
+  /** Has paid through Stripe, whose events are held from then on. */
+  readonly subscriber: Subscriber;
+}
+
+export async function startEveryEndpoint(): Promise<EveryEndpoint> {
+  const gatekeeper = await startPayments({ TRIAL_DAYS: '7' });
+  const subscriber = await gatekeeper.subscribe({ person: await gatekeeper.signIn({ emailVerified: false }) });
+  gatekeeper.stripe.stand.holdDeliveries();
+  gatekeeper.apple.holdDeliveries();
+  // Asking everything of everyone spends more than a day's tokens.
+  const plans = gatekeeper.service.app.get(Plans, { strict: false });
+  await plans.set({ id: 'standard', name: 'Standard', dailyTokens: 1_000 });
+  return { ...(await startTwoSides({}, gatekeeper)), gatekeeper, subscriber };
+}

@@ -1,0 +1,187 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { X509Certificate } from 'node:crypto';
+import type Stripe from 'stripe';
+import { expect, vi } from 'vitest';
+import { type AppleStandIn, startAppleStandIn } from '../../dev/apple/index.js';
+import { PlanPrices } from '../../src/payment/index.js';
+import { Plans } from '../../src/subscription/index.js';
+import { appleProducts } from './apple.js';
+import { type Env } from './app.js';
+import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
+import { query } from './stack.js';
+import { startStripe, type StripeBench } from './stripe.js';
+import { TestClock } from './test-clock.js';
+
+export const dayMs = 86_400_000;
+export const returnUrl = 'https://app.example/account';
+export const webhookSecret = 'whsec_ofTests';
+
+/** As much of `GET /subscription` as tests look at. */
+export interface Report {
+  readonly active: boolean;
+  readonly state: string;
+  readonly reason: string;
+  readonly until: string | null;
+  readonly next: { readonly action: string } | null;
+  readonly sources: readonly { readonly id: string; readonly provider: string; readonly state: string }[];
+}
+
+export interface HistoryRow {
+  readonly provider_ref: string;
+  readonly kind: string;
+  readonly amount: number;
+}
+
+/** Somebody who has paid through Stripe. */
+export interface Subscriber extends SignedIn {
+  readonly customer: string;
+  readonly subscription: string;
+}
+
+/** The gatekeeper alone with both providers' stand-ins, all on one clock that tests move. */
+export interface TestPayments extends TestGatekeeper {
+  readonly stripe: StripeBench;
+  readonly apple: AppleStandIn;
+  /** Moves time for everybody, and lets the providers do what falls due. */
+  advance(milliseconds: number): void;
+  /** Resolves when everything that the providers told so far has arrived and was dealt with. */
+  settled(): Promise<void>;
+  report(person: SignedIn): Promise<Report>;
+  /** Pays for a plan through `POST /payment/checkout`. */
+  subscribe(options?: { plan?: string; interval?: string; person?: SignedIn; card?: string }): Promise<Subscriber>;
+  checkout(person: SignedIn, plan?: string, interval?: string): Promise<Response>;
+  /** Pays on the page that a checkout answered with. */
+  pay(checkoutUrl: string, card?: string): void;
+  history(person: SignedIn): Promise<HistoryRow[]>;
+  /** The last charge that the customer paid. */
+  lastCharge(customer: string): Promise<Stripe.Charge>;
+  sql<Row extends Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]>;
+}
+
+export async function startPayments(env: Env = {}): Promise<TestPayments> {
+  const clock = new TestClock(new Date());
+  const folder = mkdtempSync(join(tmpdir(), 'apple-root-'));
+  const [stripe, apple] = await Promise.all([
+    startStripe({ clock, concurrency: 4 }),
+    startAppleStandIn({ bundleId: 'com.example.vpn', products: Object.values(appleProducts), clock, concurrency: 4 }),
+  ]);
+  const rootFile = join(folder, 'root.pem');
+  writeFileSync(rootFile, new X509Certificate(apple.rootCertificate).toString());
+  const gatekeeper = await startGatekeeper(
+    {
+      STRIPE_SECRET_KEY: stripe.stand.apiKey,
+      STRIPE_WEBHOOK_SECRET: webhookSecret,
+      STRIPE_STAND_IN: stripe.stand.url,
+      PAYMENT_RETURN_URLS: returnUrl,
+      APPLE_BUNDLE_ID: apple.bundleId,
+      APPLE_APP_ID: String(apple.appAppleId),
+      APPLE_ENVIRONMENT: apple.environment,
+      APPLE_ISSUER_ID: apple.apiKey.issuerId,
+      APPLE_KEY_ID: apple.apiKey.keyId,
+      APPLE_PRIVATE_KEY: apple.apiKey.privateKey,
+      APPLE_STAND_IN: `${apple.url},${rootFile}`,
+      TRIAL_DAYS: '0',
+      ...env,
+    },
+    clock,
+  );
+  const { service, stack, firebase } = gatekeeper;
+  const sql: TestPayments['sql'] = (text, values) => query(stack.ownerUrl, text, values);
+  await offerPlans(gatekeeper, stripe);
+  stripe.stand.deliverTo(`${service.url}/payment/webhooks/stripe`, { secret: webhookSecret });
+  apple.notify(`${service.url}/payment/webhooks/apple`);
+
+  const signIn: TestPayments['signIn'] = async (account) => {
+    const person = await gatekeeper.signIn(account);
+    // Good for years: firebase-admin compares with the machine's clock, which does not move.
+    const exp = Math.floor(Date.now() / 1000) + 5 * 365 * 86_400;
+    const token = await firebase.mintIdToken(person.uid, { claims: { exp } });
+    return { ...person, headers: { authorization: `Bearer ${token}` } };
+  };
+  const settled = async () => {
+    await Promise.all([stripe.stand.deliveriesSettled(), apple.deliveriesSettled()]);
+    const pending = () => sql(`SELECT lookup, type FROM identity."WebhookEvent" WHERE state = 'pending'`);
+    // Also before the first test, where `expect.poll` is refused.
+    await vi.waitFor(async () => expect(await pending()).toEqual([]), { timeout: 15_000, interval: 20 });
+  };
+  const checkout: TestPayments['checkout'] = (person, planId = 'basic', interval = 'month') =>
+    gatekeeper.post('/payment/checkout', person.headers, {
+      planId,
+      interval,
+      successUrl: `${returnUrl}/paid`,
+      cancelUrl: returnUrl,
+    });
+  const pay: TestPayments['pay'] = (url, card) => {
+    const session = /cs_\w+/.exec(url)?.[0] ?? '';
+    stripe.stand.pay(session, { card });
+  };
+  return {
+    ...gatekeeper,
+    stripe,
+    apple,
+    sql,
+    signIn,
+    signInWithTrial: async () => {
+      const person = await signIn();
+      await gatekeeper.post('/subscription/trial', person.headers);
+      return person;
+    },
+    settled,
+    checkout,
+    pay,
+    advance: (milliseconds) => {
+      clock.advance(milliseconds);
+      stripe.stand.catchUp();
+      apple.catchUp();
+    },
+    report: async ({ headers }) => (await (await gatekeeper.get('/subscription', headers)).json()) as Report,
+    subscribe: async ({ plan, interval, person, card } = {}) => {
+      const who = person ?? (await signIn());
+      const response = await checkout(who, plan, interval);
+      const begun = (await response.json()) as { url?: string };
+      if (begun.url === undefined) throw new Error(`no checkout: ${JSON.stringify(begun)}`);
+      pay(begun.url, card);
+      await settled();
+      const [row] = await sql<{ customer: string; ref: string }>(
+        `SELECT stripe_customer_id AS customer, provider_ref AS ref FROM identity."Subscription" s
+         JOIN identity."User" u ON u.id = s.user_id WHERE firebase_uid = $1 AND provider = 'stripe'
+         ORDER BY paid_through DESC LIMIT 1`,
+        [who.uid],
+      );
+      return { ...who, customer: row?.customer ?? '', subscription: row?.ref.replace('stripe:', '') ?? '' };
+    },
+    history: ({ uid }) =>
+      sql<HistoryRow & Record<string, unknown>>(
+        `SELECT provider_ref, kind::text, amount FROM identity."PaymentHistory" h JOIN identity."User" u ON u.id = h.user_id
+         WHERE firebase_uid = $1 ORDER BY occurred_at, provider_ref`,
+        [uid],
+      ),
+    lastCharge: async (customer) => {
+      const { data } = await stripe.stripe.charges.list({ customer, limit: 10 });
+      const paid = data.find(({ status }) => status === 'succeeded');
+      if (paid === undefined) throw new Error('nothing was charged');
+      return paid;
+    },
+    stop: async () => {
+      await gatekeeper.stop();
+      await Promise.all([stripe.stand.close(), apple.close()]);
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+/** Two plans, sold by both providers. */
+async function offerPlans({ service }: TestGatekeeper, { prices }: StripeBench): Promise<void> {
+  const plans = service.app.get(Plans, { strict: false });
+  const sold = service.app.get(PlanPrices, { strict: false });
+  await plans.set({ id: 'basic', name: 'Basic', dailyTokens: 32 });
+  await plans.set({ id: 'plus', name: 'Plus', dailyTokens: 100 });
+  await sold.setStripe('basic', prices.basic);
+  await sold.setStripe('basic', prices.yearly);
+  await sold.setStripe('plus', prices.plus);
+  await sold.setApple('basic', appleProducts.basic.id, 'month');
+  await sold.setApple('basic', appleProducts.yearly.id, 'year');
+  await sold.setApple('plus', appleProducts.plus.id, 'month');
+}

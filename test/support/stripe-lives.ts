@@ -1,0 +1,212 @@
+import type Stripe from 'stripe';
+import { type TestPayments } from './payments.js';
+import { type SignedIn } from './gatekeeper.js';
+
+/**
+ * Lives of people who pay through Stripe, and what Stripe itself then says of them: read from its own objects, by other
+ * means than the service's.
+ */
+
+export const stripeActions = [
+  'subscribe',
+  'subscribe to plus',
+  'cancel',
+  'resume',
+  'upgrade',
+  'downgrade',
+  'decline',
+  'accept',
+  'pay',
+  'refund',
+  'refund a part',
+  'dispute',
+  'win',
+  'lose',
+  'nothing',
+] as const;
+export type StripeAction = (typeof stripeActions)[number];
+
+/** What each person does in one round, and how many hours then pass. */
+export interface Round {
+  readonly acts: readonly StripeAction[];
+  readonly hours: number;
+}
+
+export interface Life extends SignedIn {
+  customer: string | undefined;
+}
+
+export async function newLives(payments: TestPayments, count: number): Promise<Life[]> {
+  return Promise.all(
+    Array.from({ length: count }, async () => ({ ...(await payments.signIn()), customer: undefined })),
+  );
+}
+
+/** Lives through the rounds while events are delivered late, doubled and out of order. */
+export async function live(payments: TestPayments, lives: readonly Life[], all: readonly Round[]): Promise<void> {
+  for (const { acts, hours } of all) {
+    await actAllAtStripe(payments, lives, acts);
+    payments.advance(hours * 3_600_000);
+  }
+}
+
+export async function actAllAtStripe(payments: TestPayments, lives: readonly Life[], acts: readonly StripeAction[]) {
+  await Promise.all(lives.map((life, index) => act(payments, life, acts[index] ?? 'nothing')));
+}
+
+/** Does it if it can be done; what Stripe or the service refuses does not happen. */
+async function act(payments: TestPayments, life: Life, action: StripeAction): Promise<void> {
+  const { stand, stripe, prices } = payments.stripe;
+  const { customer } = life;
+  if (action === 'subscribe') return subscribe(payments, life, 'basic');
+  if (action === 'subscribe to plus') return subscribe(payments, life, 'plus');
+  if (customer === undefined || action === 'nothing') return;
+  const [live] = (await stripe.subscriptions.list({ customer })).data;
+  const charge = (await stripe.charges.list({ customer, limit: 20 })).data.find(({ paid }) => paid);
+  const [dispute] = charge ? (await stripe.disputes.list({ charge: charge.id })).data : [];
+  const move = (price: string, always: boolean) =>
+    stripe.subscriptions.update(live?.id ?? '', {
+      items: [{ id: live?.items.data[0]?.id ?? '', price }],
+      ...(always && { proration_behavior: 'always_invoice' as const }),
+    });
+  const deeds: Record<Exclude<StripeAction, 'subscribe' | 'subscribe to plus' | 'nothing'>, () => unknown> = {
+    cancel: () => stripe.subscriptions.update(live?.id ?? '', { cancel_at_period_end: true }),
+    resume: () => stripe.subscriptions.update(live?.id ?? '', { cancel_at_period_end: false }),
+    upgrade: () => move(prices.plus, true),
+    downgrade: () => move(prices.basic, false),
+    decline: () => stand.declineCharges(customer),
+    accept: () => stand.acceptCharges(customer),
+    pay: () => stand.payOpenInvoice(live?.id ?? ''),
+    refund: () => charge && stripe.refunds.create({ charge: charge.id }),
+    'refund a part': () => charge && stripe.refunds.create({ charge: charge.id, amount: 7 }),
+    dispute: () => charge && !charge.disputed && stand.openDispute(charge.id),
+    win: () => dispute && isOpen(dispute) && stand.closeDispute(dispute.id, 'won'),
+    lose: () => dispute && isOpen(dispute) && stand.closeDispute(dispute.id, 'lost'),
+  };
+  try {
+    await deeds[action]();
+  } catch {
+    // Refused.
+  }
+}
+
+const isOpen = ({ status }: Stripe.Dispute) => status === 'needs_response';
+
+async function subscribe(payments: TestPayments, life: Life, plan: string): Promise<void> {
+  const response = await payments.checkout(life, plan);
+  const { url } = (await response.json()) as { url?: string };
+  if (url === undefined) return;
+  try {
+    payments.pay(url);
+  } catch {
+    return;
+  }
+  const [row] = await payments.sql<{ customer: string }>(
+    `SELECT stripe_customer_id AS customer FROM identity."User" WHERE firebase_uid = $1`,
+    [life.uid],
+  );
+  life.customer = row?.customer;
+}
+
+/** One line each, sorted: subscriptions, blocks and movements of money. */
+export interface Account {
+  readonly subscriptions: readonly string[];
+  readonly blocked: boolean;
+  readonly movements: readonly string[];
+}
+
+const states: Record<string, string> = {
+  active: 'ACTIVE',
+  canceled: 'EXPIRED',
+  past_due: 'GRACE',
+  unpaid: 'SUSPENDED',
+  trialing: 'TRIAL',
+  incomplete: 'PENDING',
+  incomplete_expired: 'EXPIRED',
+};
+
+/** What Stripe's own objects say. */
+export async function truthOf(payments: TestPayments, { customer }: Life): Promise<Account> {
+  if (customer === undefined) return { subscriptions: [], blocked: false, movements: [] };
+  const { stripe } = payments.stripe;
+  const all = { limit: 100 } as const;
+  const subscriptions = await stripe.subscriptions
+    .list({ customer, status: 'all', ...all })
+    .autoPagingToArray({ limit: 1000 });
+  const charges = await stripe.charges.list({ customer, ...all }).autoPagingToArray({ limit: 1000 });
+  const paid = charges.filter((charge) => charge.paid);
+  const refunds = (await Promise.all(paid.map(({ id }) => stripe.refunds.list({ charge: id, ...all })))).flatMap(
+    ({ data }) => data,
+  );
+  const disputes = (await Promise.all(paid.map(({ id }) => stripe.disputes.list({ charge: id })))).flatMap(
+    ({ data }) => data,
+  );
+  const lines = await Promise.all(subscriptions.map((one) => lineOf(payments, one, paid)));
+  return {
+    subscriptions: lines.sort(),
+    blocked: disputes.some(({ status }) => status !== 'won'),
+    movements: [
+      ...paid.map(({ id, amount }) => `${id} charge ${amount}`),
+      ...refunds.map(({ id, amount }) => `${id} refund ${amount}`),
+      ...disputes.map(({ id, amount }) => `${id} dispute ${amount}`),
+      ...disputes.filter(({ status }) => status === 'won').map(({ id, amount }) => `${id}:reversal reversal ${amount}`),
+    ].sort(),
+  };
+}
+
+async function lineOf(
+  { stripe: { stripe } }: TestPayments,
+  subscription: Stripe.Subscription,
+  paid: readonly Stripe.Charge[],
+): Promise<string> {
+  const { id, status, cancel_at_period_end: cancels, items } = subscription;
+  const begin = items.data[0]?.current_period_start ?? 0;
+  const invoices = await stripe.invoices
+    .list({ subscription: id, status: 'paid', limit: 100 })
+    .autoPagingToArray({ limit: 1000 });
+  const ofPeriod = new Set(
+    invoices.filter(({ lines }) => lines.data.some((line) => line.period.end > begin)).map((one) => one.id),
+  );
+  const payments = await Promise.all(
+    paid.map(async (charge) => {
+      const intent = typeof charge.payment_intent === 'string' ? charge.payment_intent : '';
+      const { data } = await stripe.invoicePayments.list({
+        payment: { type: 'payment_intent', payment_intent: intent },
+      });
+      return { left: charge.amount - charge.amount_refunded, invoice: idOf(data[0]?.invoice) ?? '' };
+    }),
+  );
+  const current = payments.filter(({ invoice }) => ofPeriod.has(invoice));
+  const givenBack = current.length > 0 && current.every(({ left }) => left === 0);
+  return [id, givenBack ? 'REVOKED' : states[status], cancels].join(' ');
+}
+
+const idOf = (reference: string | { readonly id: string } | undefined) =>
+  typeof reference === 'string' ? reference : reference?.id;
+
+/** What is written here. */
+export async function writtenOf(payments: TestPayments, { uid }: Life): Promise<Account> {
+  const of = `JOIN identity."User" u ON u.id = t.user_id WHERE firebase_uid = $1`;
+  const subscriptions = await payments.sql<{ line: string }>(
+    `SELECT replace(provider_ref, 'stripe:', '') || ' ' || status || ' ' || cancel_at_period_end AS line FROM identity."Subscription" t ${of}`,
+    [uid],
+  );
+  const blocks = await payments.sql(`SELECT 1 FROM identity."AccessBlock" t ${of} AND lifted_on IS NULL`, [uid]);
+  const movements = await payments.sql<{ line: string }>(
+    `SELECT replace(provider_ref, 'stripe:', '') || ' ' || kind || ' ' || amount AS line FROM identity."PaymentHistory" t ${of}`,
+    [uid],
+  );
+  return {
+    subscriptions: subscriptions.map(({ line }) => line).sort(),
+    blocked: blocks.length > 0,
+    movements: movements.map(({ line }) => line).sort(),
+  };
+}
+
+/** Whether Stripe's objects give access at this moment. */
+export function givesAccess({ subscriptions, blocked }: Account): boolean | undefined {
+  if (blocked) return false;
+  if (subscriptions.some((line) => / (ACTIVE|TRIAL) /.test(line))) return true;
+  // Depends on since when: the lives of single rows show it.
+  return subscriptions.some((line) => / GRACE /.test(line)) ? undefined : false;
+}
