@@ -1,5 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { Resolver } from 'node:dns/promises';
+import { unlink, writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
@@ -45,11 +47,15 @@ const answers = () =>
     () => false,
   );
 
-/** Feeds a program's standard input by a pipe, which it can open by name. */
+/** Hands a program a file that nobody else reads and that is gone afterwards. */
 async function feed(program: string, args: readonly string[], input: string): Promise<void> {
-  await execute('sh', ['-c', 'printf %s "$LAB_INPUT" | exec "$@"', 'feed', program, ...args], {
-    env: { ...process.env, LAB_INPUT: input },
-  });
+  const file = `/var/tmp/${device}.${randomUUID()}`;
+  await writeFile(file, input, { mode: 0o600 });
+  try {
+    await execute(program, [...args, file]);
+  } finally {
+    await unlink(file);
+  }
 }
 
 /** What an app does with the configuration that it has got. */
@@ -65,16 +71,15 @@ async function raise(conf: WireguardConf, server: string): Promise<void> {
     `route replace ${server} via ${server.includes(':') ? gateway6 : gateway}`,
     ...everywhere.map((half) => `route replace ${half} dev ${device}`),
   ];
-  await feed('wg', ['setconf', device, '/dev/stdin'], settings);
-  await feed('ip', ['-batch', '-'], routes.join('\n'));
+  await Promise.all([feed('wg', ['setconf', device], settings), feed('ip', ['-batch'], routes.join('\n'))]);
 }
 
 /** Without a tunnel, the device is on the open Internet again. */
 async function lower(): Promise<void> {
   const all = everywhere.map((half) => `route delete ${half} dev ${device}`).join('\n');
-  await feed('ip', ['-force', '-batch', '-'], all).catch(() => undefined);
+  await feed('ip', ['-force', '-batch'], all).catch(() => undefined);
   await execute('ip', ['address', 'flush', 'dev', device]);
-  await feed('wg', ['setconf', device, '/dev/stdin'], '[Interface]\n');
+  await feed('wg', ['setconf', device], '[Interface]\n');
 }
 
 export interface Joined {

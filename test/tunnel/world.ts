@@ -74,6 +74,7 @@ export type World = Awaited<ReturnType<typeof buildWorld>>;
 /** The service, which may be killed and come back at the same address. */
 class Service {
   #process: ServiceProcess;
+  #running = true;
   #log = '';
 
   constructor(
@@ -84,12 +85,16 @@ class Service {
   }
 
   async kill(): Promise<void> {
+    this.#running = false;
     await this.#process.kill();
     this.#log += `${this.#process.log()}\n`;
   }
 
+  /** Does nothing when it runs. */
   async start(): Promise<void> {
+    if (this.#running) return;
     this.#process = await startService({ ...this.stack.env, PORT: this.port });
+    this.#running = true;
   }
 
   /** Of all its processes. */
