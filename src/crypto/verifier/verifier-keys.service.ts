@@ -62,7 +62,7 @@ export class VerifierKeysService {
   );
   private readonly refresher = new Repeater(
     refreshMs,
-    () => this.refresh(),
+    () => this.catchUp(),
     (error) => this.failed(error),
   );
   /** While the last read failed, or there was none, the list says nothing about keys that it lacks. */
@@ -138,6 +138,12 @@ export class VerifierKeysService {
       () => this.store.all(),
       (keys) => (this.held = new Map(keys.map((key) => this.hold(key)).filter((entry) => entry !== undefined))),
     );
+  }
+
+  /** What other replicas have learnt; and the directory, while the last read of it failed. */
+  private async catchUp(): Promise<void> {
+    await this.refresh();
+    if (this.stale) await this.poll();
   }
 
   private async start(): Promise<void> {
