@@ -44,6 +44,8 @@ export function fastifyAdapter(config: CommonConfig): FastifyAdapter {
     requestTimeout: arrival.requestTimeout,
     http: arrival,
     forceCloseConnections: 'idle',
+    // A leaving process answers what still reaches it: Fastify's own refusal is no problem+json, and is not needed.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: 256, ignoreTrailingSlash: true },
     frameworkErrors: (_error: Error, _request: FastifyRequest, reply: FastifyReply) => sendProblem(reply, unreadable),
     clientErrorHandler: refuseUnreadable,
