@@ -13,11 +13,11 @@ export interface ServiceProcess {
   readonly pid: number;
   /** Everything it has logged so far, both streams. */
   log(): string;
-  /** Resolves when it has ended, whoever ended it. */
-  readonly ended: Promise<void>;
+  /** Resolves when it has ended, whoever ended it: to its exit code, or null when a signal ended it. */
+  readonly ended: Promise<number | null>;
   /** Lets it drain. */
-  stop(): Promise<void>;
-  kill(): Promise<void>;
+  stop(): Promise<number | null>;
+  kill(): Promise<number | null>;
 }
 
 export interface ServiceProcessOptions {
@@ -47,11 +47,14 @@ export async function startService(
   // Whoever started it may end without having stopped it: by an uncaught error, or `process.exit`.
   const abandon = () => child.kill('SIGKILL');
   process.once('exit', abandon);
-  const ended = once(child, 'exit').then(() => void process.off('exit', abandon));
+  const ended = once(child, 'exit').then(([code]) => {
+    process.off('exit', abandon);
+    return code as number | null;
+  });
   const port = await servingPort(child, lines, ended, echo);
   const end = async (signal: NodeJS.Signals) => {
     child.kill(signal);
-    await ended;
+    return ended;
   };
   return {
     url: `http://127.0.0.1:${port}`,
@@ -63,7 +66,12 @@ export async function startService(
   };
 }
 
-async function servingPort(child: ChildProcess, lines: string[], ended: Promise<void>, echo: boolean): Promise<number> {
+async function servingPort(
+  child: ChildProcess,
+  lines: string[],
+  ended: Promise<unknown>,
+  echo: boolean,
+): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   for (const stream of [child.stdout, child.stderr]) {
     if (stream === null) continue;

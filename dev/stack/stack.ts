@@ -32,7 +32,7 @@ export interface StackOptions {
 /** PostgreSQL, Redis, the stand-ins and the built service, on free ports of 127.0.0.1. */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { dataDir, env = {}, echo = false } = options;
-  const stops: (() => Promise<void>)[] = [];
+  const stops: (() => Promise<unknown>)[] = [];
   const stop = async () => {
     for (const end of stops.splice(0).reverse()) await end();
   };
@@ -58,7 +58,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       const ownerUrl = ours.includes(side) ? services.ownerUrl : settings[`${side.toUpperCase()}_OWNER_DATABASE_URL`];
       if (ownerUrl) await migrate({ side, ownerUrl, runtimeUrl: settings[databaseUrlOf(side)] ?? '' });
     }
-    const own = forRole(settings);
+    const own = settingsForRole(settings);
     const service = await startService(own, { echo, onSpawn: (pid) => services.adopt(pid) });
     stops.push(() => service.stop());
     stripe?.notify(service.url);
@@ -105,7 +105,7 @@ function runtimeUrl(ownerUrl: string, side: Side, secrets: StackSecrets): string
 }
 
 /** A service of one side is refused the other's secrets: leave them out. Owner URLs are for migrations alone. */
-function forRole(settings: Settings): Settings {
+export function settingsForRole(settings: Settings): Settings {
   const foreign = {
     all: /_OWNER_DATABASE_URL$/,
     gatekeeper: /^NETWORK_|_OWNER_DATABASE_URL$|^ISSUER_DIRECTORY_URL$/,

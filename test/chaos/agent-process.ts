@@ -3,6 +3,7 @@ import {
   type DriverPeer,
   MemoryCredentialStore,
   NodeAgent,
+  type Registration,
   type PeerDriver,
   systemTiming,
 } from 'vpn-node-agent';
@@ -13,6 +14,7 @@ import {
  */
 export interface AgentOrders {
   readonly backendUrl: string;
+  readonly node: Registration;
   readonly credentials: Credentials;
 }
 
@@ -45,15 +47,17 @@ const driver: PeerDriver = {
   list: () => ask('list'),
   apply: async (peers) => void (await ask('apply', peers)),
   remove: async (publicKeys) => void (await ask('remove', publicKeys)),
+  // Nobody is ever heard here.
+  forgetHandshakesBefore: async () => 0,
 };
 
-const { backendUrl, credentials: known } = JSON.parse(process.argv[2] ?? '') as AgentOrders;
+const { backendUrl, node, credentials: known } = JSON.parse(process.argv[2] ?? '') as AgentOrders;
 const credentials = new MemoryCredentialStore();
 await credentials.save(known);
 const agent = await NodeAgent.enrol({
   backendUrl,
   enrolmentToken: '',
-  node: { publicKey: '', ip: '', locationId: '' },
+  node,
   credentials,
   driver,
   // Minutes pass in seconds here.

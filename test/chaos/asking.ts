@@ -6,9 +6,10 @@ export interface Answer {
   readonly code?: string;
 }
 
+/** Over a connection of its own: one that was kept may be dead since the last kill, which says nothing about the next one. */
 export async function ask<A extends Answer>(url: string, init: RequestInit): Promise<A> {
   try {
-    const response = await fetch(url, init);
+    const response = await fetch(url, { ...init, headers: { ...init.headers, connection: 'close' } });
     const text = await response.text();
     // The body's own `status` is that of a connection, or repeats the answer's.
     return { ...(text === '' ? {} : (JSON.parse(text) as object)), status: response.status } as A;

@@ -4,6 +4,8 @@ type Deed = 'apply' | 'remove';
 
 /** A node's WireGuard, as it were: it outlives the agent, and can be made to take its time. */
 export class HeldDriver implements PeerDriver {
+  /** Every public key whose peer it was told to remove. */
+  readonly removed: string[] = [];
   private readonly peers = new MemoryDriver();
   private held: { readonly deed: Deed; readonly reached: () => void; readonly released: Promise<void> } | undefined;
 
@@ -33,6 +35,7 @@ export class HeldDriver implements PeerDriver {
 
   async remove(publicKeys: readonly string[]): Promise<void> {
     await this.wait('remove');
+    this.removed.push(...publicKeys);
     await this.peers.remove(publicKeys);
   }
 

@@ -20,11 +20,11 @@ export class KillableNode {
   static async start(world: World, backendUrl: string, location: string): Promise<KillableNode> {
     const enrolmentToken = await world.openLocation(location, 1);
     const store = new MemoryCredentialStore();
-    const node = { publicKey: wireguardKey(), ip: '192.0.2.1', locationId: location };
+    const node = { publicKey: wireguardKey(), ip: '192.0.2.1', locationId: location, capacity: 60_000 };
     await NodeAgent.enrol({ backendUrl, enrolmentToken, node, credentials: store, driver: new HeldDriver() });
     const credentials = await store.load();
     if (credentials === undefined) throw new Error('the node was not enrolled');
-    const killable = new KillableNode({ backendUrl, credentials });
+    const killable = new KillableNode({ backendUrl, node, credentials });
     killable.startAgent();
     return killable;
   }

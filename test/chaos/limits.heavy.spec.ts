@@ -3,7 +3,7 @@ import { postJson, wireguardKey } from '../support/fleet.js';
 import { query } from '../support/stack.js';
 import { inParallel, isFinal, moment, untilAnswered } from './asking.js';
 import { type ChaosNode, connectionsOf, expectNodesToAgree, startNodes } from './nodes.js';
-import { blindedTexts, countedFor, personWithQuota, sign, signIn, startTrial } from './people.js';
+import { blindedTexts, countedFor, personWithQuota, signIn, signUntilAnswered, startTrial } from './people.js';
 import { disconnect, redeem, redeemUntilAnswered, type Spend, type SpendAnswer, spendOf } from './spending.js';
 import { createWorld, type World } from './world.js';
 
@@ -29,7 +29,9 @@ describe('a quota of 10', () => {
   it('gives each of 20 people 10 signatures, whatever 100 requests of theirs race for them', async () => {
     const people = await inParallel(5, numbers(20), () => personWithQuota(world, urls, 10));
     await inParallel(4, people, async (person) => {
-      const answers = await Promise.all(numbers(100).map((turn) => sign(at(turn), person, blindedTexts(1))));
+      const answers = await Promise.all(
+        numbers(100).map((turn) => signUntilAnswered(urls, person, blindedTexts(1), turn)),
+      );
       expect(answers.filter(({ status }) => status === 200)).toHaveLength(10);
       expect(answers.filter(({ code }) => code === 'token_quota_exceeded')).toHaveLength(90);
       expect(await countedFor(world, person)).toBe(10);

@@ -53,7 +53,7 @@ export async function nodesInStep(nodes: readonly ChaosNode[], since = Date.now(
 }
 
 /** The public keys of the peers that these nodes have, each as often as it is there. */
-export async function peersOf(nodes: readonly ChaosNode[]): Promise<string[]> {
+export async function peersOf(nodes: readonly Pick<ChaosNode, 'driver'>[]): Promise<string[]> {
   const lists = await Promise.all(nodes.map(({ driver }) => driver.list()));
   return lists.flat().map(({ publicKey }) => publicKey);
 }
@@ -76,7 +76,7 @@ export async function connectionsOf(world: World): Promise<ConnectionRow[]> {
  * Waits until the nodes have exactly the peers that the database gives them, and none twice: a connection that was moved or
  * taken back leaves its peer behind until that node reconciles.
  */
-export async function expectNodesToAgree(world: World, nodes: readonly ChaosNode[]): Promise<void> {
+export async function expectNodesToAgree(world: World, nodes: readonly Pick<ChaosNode, 'driver'>[]): Promise<void> {
   const difference = async () => {
     const rows = await connectionsOf(world);
     const wanted = new Set(rows.filter(({ status }) => status === 'active').map(({ key }) => key));

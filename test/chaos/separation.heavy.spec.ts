@@ -113,7 +113,9 @@ function noteBlinded(body: unknown): void {
 function noteConnection(redeemed: RedeemedConfig): void {
   used.traffic('public key', redeemed.public_key, 'base64');
   used.traffic('preshared key', redeemed.preshared_key, 'base64');
+  // As bytes, and as the text that is hashed.
   used.traffic('connection secret', redeemed.connection_secret, 'base64url');
+  used.traffic('connection secret', redeemed.connection_secret, 'utf8');
   used.traffic('connection id', redeemed.connection_id, 'utf8');
   for (const address of redeemed.addresses) used.traffic('tunnel address', address.split('/')[0] ?? '', 'utf8');
 }
@@ -121,7 +123,7 @@ function noteConnection(redeemed: RedeemedConfig): void {
 describe('after everything went wrong', () => {
   it('each side holds what is its own: the search finds what is there', () => {
     expect(kindsIn(held.identity, used.ofPeople)).toEqual(['e-mail address', 'hash of blinded token', 'uid']);
-    expect(kindsIn(held.network, used.ofTraffic)).toEqual(['connection id', 'public key']);
+    expect(kindsIn(held.network, used.ofTraffic)).toEqual(['connection id', 'hash of connection secret', 'public key']);
     expect(held.logs).toContain('"level":"error"');
     expect(held.metrics).toContain('redemptions_total');
   });

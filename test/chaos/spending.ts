@@ -13,6 +13,7 @@ export interface Spend extends MintedToken {
 export interface SpendAnswer extends Answer {
   readonly connection_id?: string;
   readonly connection_secret?: string;
+  readonly public_key?: string;
   readonly preshared_key?: string;
   readonly private_key?: string;
   readonly addresses?: readonly string[];

@@ -4,7 +4,7 @@ import { type FirebaseStandIn } from '../../dev/firebase/index.js';
 import { type Services } from '../../dev/services/index.js';
 import { freePort } from '../../dev/services/server-process.js';
 import { type ServiceProcess, startService } from '../../dev/stack/service-process.js';
-import { startStack } from '../../dev/stack/stack.js';
+import { settingsForRole, startStack } from '../../dev/stack/stack.js';
 import { readIssuerKey } from '../../bench/issuer-key.js';
 import { TokenMint } from '../../bench/tokens.js';
 import { SystemClock } from '../../src/config/index.js';
@@ -70,7 +70,8 @@ export async function createWorld(settings: Settings = {}): Promise<World> {
     mint: new TokenMint(key, challengeDigest(serviceChallenge({ issuerName, originInfo }))),
     replica: async (changed = {}) => {
       const port = await freePort();
-      const replica = observed(await startService({ ...env, ...changed, METRICS_PORT: String(port) }), port);
+      const settings = settingsForRole({ ...env, ...changed, METRICS_PORT: String(port) });
+      const replica = observed(await startService(settings), port);
       replicas.push(replica);
       return replica;
     },

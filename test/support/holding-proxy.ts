@@ -28,6 +28,8 @@ export class HoldingProxy {
   private rules: Rule[] = [];
   private frozen = false;
   private next = 0;
+  /** How many connections found no server. */
+  refused = 0;
 
   private constructor(
     private readonly server: Server,
@@ -96,7 +98,11 @@ export class HoldingProxy {
   /** To the next of the servers that takes it. */
   private link(client: Socket, tries = this.targets.length): void {
     const server = connect(this.targets[this.next++ % this.targets.length] ?? 0, '127.0.0.1');
-    const refused = () => (tries > 1 ? this.link(client, tries - 1) : client.destroy());
+    const refused = () => {
+      if (tries > 1) return this.link(client, tries - 1);
+      this.refused += 1;
+      client.destroy();
+    };
     server.once('error', refused);
     server.once('connect', () => {
       server.off('error', refused);
