@@ -39,6 +39,7 @@ export async function createCryptoSides(env: Env, clock: Clock): Promise<CryptoS
 
   const app = await NestFactory.create<NestFastifyApplication>(Replica, fastifyAdapter(config.common), {
     abortOnError: false,
+    bodyParser: false,
     logger: false,
   });
   await prepareFastify(app, config.common);

@@ -74,7 +74,8 @@ export class IdentityJobs {
     this.pool.on('error', () => {});
     this.pool.on('connect', (client) => client.on('error', () => {}));
     background.add({
-      start: () => (config.worker === 'inside' ? this.work() : undefined),
+      // A database that is away keeps no process from starting.
+      start: () => (config.worker === 'inside' ? this.work().catch(() => this.workAgain()) : undefined),
       stop: () => this.stop(),
     });
     upkeep.every('dead-workers', deadWorkersSeconds, () => this.releaseJobsOfTheDead());
