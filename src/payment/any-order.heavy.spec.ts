@@ -16,7 +16,7 @@ async function inNewWorld(use: (payments: TestPayments) => Promise<void>): Promi
   }
 }
 
-it('a thousand random lives, told late, doubled, shuffled and in parallel, end here as at their providers', async () => {
+it('two hundred random lives, told late, doubled, shuffled and in parallel, end here as at their providers', async () => {
   let compared = 0;
   const world = fc.asyncProperty(rounds(roundsPerLife), (all) =>
     inNewWorld(async (payments) => {
@@ -24,8 +24,8 @@ it('a thousand random lives, told late, doubled, shuffled and in parallel, end h
       compared += livesPerWorld;
     }),
   );
-  await fc.assert(world, { numRuns: 20, endOnFailure: true });
-  expect(compared).toBe(1_000);
+  await fc.assert(world, { numRuns: 4, endOnFailure: true });
+  expect(compared).toBe(200);
 }, 1_800_000);
 
 it('with a random third of all events lost, the nightly comparison repairs every life', async () => {
@@ -38,5 +38,5 @@ it('with a random third of all events lost, the nightly comparison repairs every
       await expectTruth(payments, lives);
     }),
   );
-  await fc.assert(world, { numRuns: 3, endOnFailure: true });
+  await fc.assert(world, { numRuns: 1, endOnFailure: true });
 }, 600_000);
