@@ -31,6 +31,12 @@ function losing(path: string, times: number): Fetch {
   };
 }
 
+/** These numbers, over and over. */
+function drawing(...numbers: readonly number[]): () => number {
+  let next = 0;
+  return () => numbers[next++ % numbers.length] ?? 0;
+}
+
 /** The connection's status, or why there is none. */
 const statusOf = (client: VpnClient, connection: Connection) =>
   client.connectionStatus(connection).then(
@@ -92,6 +98,20 @@ describe('connecting', () => {
     // The first one had been made after all: it is ended, and its token spent.
     expect(await client.wallet.status()).toMatchObject({ tokens: 0, begun: 0 });
     expect(await client.connections()).toEqual([connection]);
+  });
+
+  it('pays once when no answer ever came and any location will do', async () => {
+    const { client, again } = await world.newClient();
+    await client.wallet.drawIfDue();
+    const before = await world.connectionIds();
+    // The least busy of two alike is drawn: once the one, once the other.
+    const [one, other] = [{ random: () => 0.1 }, { random: drawing(0.9, 0.1) }];
+    await expect(again({ ...one, fetch: losing('/vpn/config', 4) }).connect()).rejects.toMatchObject({
+      code: 'unreachable',
+    });
+    await again(other).connect();
+    expect(await client.wallet.status()).toMatchObject({ tokens: 1, begun: 0 });
+    expect(await world.connectionIds()).toHaveLength(before.length + 1);
   });
 
   it('keeps the token when nobody is there', async () => {
@@ -161,6 +181,19 @@ describe('the wallet', () => {
     const events: ClientEvent[] = [];
     expect(await again({ onEvent: (event) => events.push(event) }).wallet.drawIfDue()).toBe(1);
     expect(events).toEqual([{ type: 'drawn', tokens: 1 }]);
+  });
+
+  it('asks again for what was on the way when another network had answered', async () => {
+    const { client, again } = await world.newClient();
+    const portal: Fetch = async (input, init) => {
+      const answer = await fetch(input, init);
+      return new Request(input).url.endsWith('/auth/vpn-token')
+        ? new Response('<h1>Welcome</h1>', { status: 403, headers: { 'content-type': 'text/html' } })
+        : answer;
+    };
+    await expect(again({ fetch: portal }).wallet.drawIfDue()).rejects.toMatchObject({ code: 'unexpected_answer' });
+    await client.wallet.drawIfDue();
+    expect((await client.wallet.status()).tokens).toBe(2);
   });
 
   it('asks again for what was on the way when somebody had to sign in again', async () => {

@@ -16,7 +16,7 @@ import {
 } from './wallet/state.js';
 import { type Wallet } from './wallet/wallet.js';
 import { generateWireguardKeyPair, parseWireguardConf } from './wireguard.js';
-import { type DnsBlocking, type Location, type RedeemedConfig } from './wire.js';
+import { type DnsBlocking, type RedeemedConfig } from './wire.js';
 
 export interface ConnectOptions {
   /** A location's id, a city or a country; the least busy of all when absent. See `chooseLocations`. */
@@ -50,7 +50,7 @@ const worthless = ['token_reused', 'token_expired', 'unknown_key', 'invalid_sign
  *
  * Token and key pair are stored together before they are sent, and the connection in the same step in which the token goes. In
  * between, whatever happens, the same token with the same key gives the same connection. So an attempt that ends without an
- * answer is never given up: the next call begins with it, at another location perhaps. If it had succeeded after all, the
+ * answer is never given up: the next call begins with it, at another location only when that one will not do. If it had succeeded after all, the
  * service says so (`location_changed`); that connection is then fetched where it is and ended.
  */
 export class Connecting {
@@ -62,11 +62,11 @@ export class Connecting {
       retrying(() => anonymizer.locations(signal), signal),
       this.suspicion(signal),
     ]);
-    const candidates = chooseLocations(locations, location, random).slice(0, mostLocations);
+    const meant = chooseLocations(locations, location, random).map(({ id }) => id);
     for (let refusals = 1; ; refusals++) {
-      const attempt = await this.begin(candidates, suspicion);
+      const attempt = await this.begin(meant, suspicion);
       try {
-        const config = await this.redeem(attempt, candidates, dnsBlocking, signal);
+        const config = await this.redeem(attempt, meant, dnsBlocking, signal);
         return await this.settle(attempt, config, dnsBlocking);
       } catch (error) {
         const mended = error instanceof VpnApiError && (await this.mend(attempt, error.code, dnsBlocking));
@@ -77,10 +77,18 @@ export class Connecting {
   }
 
   /** Takes a token from the wallet; draws when there is none. */
-  private async begin([first]: readonly Location[], suspicion: PartitioningSuspected | undefined): Promise<Attempt> {
+  private async begin(
+    [first = '', ...others]: readonly string[],
+    suspicion: PartitioningSuspected | undefined,
+  ): Promise<Attempt> {
     const { wallet, drawing, now } = this.parts;
     const keys = await generateWireguardKeyPair();
-    const wanted = { id: crypto.randomUUID(), ...keys, location: first?.id ?? '', shunned: suspicion?.keyIds ?? [] };
+    const wanted = {
+      id: crypto.randomUUID(),
+      ...keys,
+      locations: [first, ...others] as const,
+      shunned: suspicion?.keyIds ?? [],
+    };
     const take = () =>
       wallet.change((state) => beginAttempt(state, { ...wanted, now: now(), heldUntil: now() + holdMs }));
     const attempt = await take();
@@ -97,11 +105,13 @@ export class Connecting {
   /** Where there is room. Each location is stored before it is tried. */
   private async redeem(
     attempt: Attempt,
-    candidates: readonly Location[],
+    meant: readonly string[],
     dnsBlocking: DnsBlocking,
     signal: AbortSignal | undefined,
   ): Promise<RedeemedConfig> {
-    for (const [index, { id }] of candidates.entries()) {
+    const [begunAt = ''] = attempt.locations.slice(-1);
+    const candidates = [begunAt, ...meant.filter((id) => id !== begunAt)].slice(0, mostLocations);
+    for (const [index, id] of candidates.entries()) {
       if (index > 0) await this.moveTo(attempt, id);
       try {
         return await this.redeemAt(attempt, id, dnsBlocking, signal);

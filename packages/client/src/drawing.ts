@@ -174,7 +174,7 @@ function afterRefusal({ draw, ...state }: WalletState, error: unknown): WalletSt
 /** Not after an answer that another network may have given, and not when a fresh sign-in may do. */
 function isFinal(error: unknown): boolean {
   if (error instanceof TokenError) return true;
-  const isRefusal = error instanceof VpnApiError && error.status >= 400 && error.status !== 401;
+  const isRefusal = error instanceof VpnApiError && error.code !== 'unexpected_answer' && error.status !== 401;
   return isRefusal && !isTransient(error);
 }
 

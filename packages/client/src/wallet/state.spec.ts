@@ -30,15 +30,15 @@ const wanted = {
   id: 'attempt',
   privateKey: 'private',
   publicKey: 'public',
-  location: 'de-frankfurt',
+  locations: ['de-frankfurt', 'se-stockholm'] as const,
   now,
   heldUntil: now + 60_000,
   shunned: [],
 };
 
 function attempt(changes: Partial<Attempt> = {}): Attempt {
-  const { id, privateKey, publicKey, location } = wanted;
-  const base = { ...token(1, now + 20 * hour), privateKey, publicKey, locations: [location], heldUntil: 0 };
+  const { id, privateKey, publicKey, locations } = wanted;
+  const base = { ...token(1, now + 20 * hour), privateKey, publicKey, locations: [locations[0]], heldUntil: 0 };
   return { ...base, id: `${id} before`, ...changes };
 }
 
@@ -96,6 +96,14 @@ describe('a wallet', () => {
   it('leaves an attempt that another process holds', () => {
     const held = attempt({ heldUntil: now + 1 });
     expect(beginAttempt(wallet({ attempts: [held] }), wanted)[1]).toBeUndefined();
+  });
+
+  it('goes on with what was begun where it was last tried, when that will do', () => {
+    const there = (...locations: string[]) =>
+      beginAttempt(wallet({ attempts: [attempt({ locations })] }), wanted)[1]?.locations.at(-1);
+    expect(there('de-frankfurt', 'se-stockholm')).toBe('se-stockholm');
+    expect(there('se-stockholm', 'nl-amsterdam')).toBe('se-stockholm');
+    expect(there('nl-amsterdam')).toBe('de-frankfurt');
   });
 
   it('touches no token of a shunned key', () => {

@@ -148,19 +148,24 @@ export interface Wanted {
   readonly id: string;
   readonly privateKey: string;
   readonly publicKey: string;
-  readonly location: string;
+  /** Where it may go, the best first. */
+  readonly locations: readonly [string, ...string[]];
   readonly now: number;
   readonly heldUntil: number;
   /** Ids of keys whose tokens are not to be used. */
   readonly shunned: readonly string[];
 }
 
-/** Begins to spend a token: one that was begun with and given up, else the oldest. */
+/**
+ * Begins to spend a token: one that was begun with and given up, else the oldest. What was begun goes on where it was last
+ * tried, if that will do: it may have succeeded there, and anywhere else would cost another token.
+ */
 export function beginAttempt(state: WalletState, wanted: Wanted): [WalletState, Attempt | undefined] {
-  const { id, privateKey, publicKey, location, now, heldUntil, shunned } = wanted;
+  const { id, privateKey, publicKey, locations, now, heldUntil, shunned } = wanted;
   const usable = (token: Pick<VpnToken, 'token'>) => !shunned.includes(keyIdOfToken(token));
   const given = state.attempts.filter(usable).find((attempt) => attempt.heldUntil <= now);
   if (given !== undefined) {
+    const location = given.locations.findLast((tried) => locations.includes(tried)) ?? locations[0];
     const next = changeAttempt(state, given.id, { location, heldUntil });
     return [next, next.attempts.find((attempt) => attempt.id === given.id)];
   }
@@ -169,7 +174,7 @@ export function beginAttempt(state: WalletState, wanted: Wanted): [WalletState, 
     .toSorted((a, b) => Date.parse(a.expiresAt) - Date.parse(b.expiresAt))
     .at(0);
   if (oldest === undefined) return [state, undefined];
-  const attempt = { ...oldest, id, privateKey, publicKey, locations: [location], heldUntil };
+  const attempt = { ...oldest, id, privateKey, publicKey, locations: [locations[0]], heldUntil };
   const tokens = state.tokens.filter(({ token }) => token !== oldest.token);
   return [{ ...state, tokens, attempts: [...state.attempts, attempt] }, attempt];
 }
