@@ -89,7 +89,7 @@ describe('a wallet', () => {
     const before = attempt({ publicKey: 'its own', locations: ['de-frankfurt', 'se-stockholm'] });
     const [state, begun] = beginAttempt(wallet({ attempts: [before], tokens: [token(1, now + hour)] }), wanted);
     expect(begun).toMatchObject({ id: before.id, token: before.token, publicKey: 'its own' });
-    expect(begun?.locations).toEqual(['se-stockholm', 'de-frankfurt']);
+    expect(begun?.locations).toEqual(['de-frankfurt', 'se-stockholm']);
     expect([state.tokens.length, state.attempts]).toEqual([1, [begun]]);
   });
 
