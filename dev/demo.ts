@@ -115,7 +115,7 @@ async function journey(stack: Stack, tell: Narrator, nodes: DemoNode[]): Promise
     const answer = await client
       .redeem({ ...token, location: 'se-stockholm', publicKey: thief.publicKey })
       .catch((error: unknown) => error);
-    must(answer instanceof VpnApiError && answer.status === 409, 'a second spend answers 409');
+    must(answer instanceof VpnApiError && answer.code === 'token_reused', 'a second spend is refused as one');
   });
 
   await tell.step('separation', 'Search each side for what only the other may know', async () => {
