@@ -40,10 +40,12 @@ const acknowledge = (body: unknown, at: TestApp = service) =>
 const peers = () =>
   fetch(`${service.url}/node/${node.id}/peers`, { headers: { authorization: `Bearer ${node.credential}` } });
 
-/** A message on the channel, by whom the service does not know. */
+/** A message on the channels, by whom the service does not know; heard by it, which may be connecting anew just now. */
 async function publish(text: string): Promise<void> {
+  const { client } = serviceOf(service, PeerSignals)['redis'];
   for (const channel of ['peers:changed', 'peers:active']) {
-    await serviceOf(service, PeerSignals)['redis'].client.publish(channel, text);
+    const listeners = () => client.publish(channel, text).catch(() => 0);
+    await expect.poll(listeners, { timeout: 15_000 }).toBeGreaterThan(0);
   }
 }
 
