@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AuthModule, VpnTokenModule } from './auth/index.js';
 import { PaymentModule } from './payment/index.js';
+import { PreferencesModule } from './preferences/index.js';
 import { IdentityPrismaModule } from './prisma/identity/index.js';
 import { GatekeeperRedisModule } from './redis/index.js';
 import { SubscriptionModule } from './subscription/index.js';
@@ -13,6 +14,7 @@ import { SubscriptionModule } from './subscription/index.js';
     AuthModule,
     SubscriptionModule,
     PaymentModule,
+    PreferencesModule,
     VpnTokenModule.with(SubscriptionModule),
   ],
 })

@@ -120,6 +120,7 @@ export const gatekeeperShape = {
   FIREBASE_SERVICE_ACCOUNT: serviceAccount.optional(),
   FIREBASE_AUTH_EMULATOR_HOST: z.string().optional(),
   FIREBASE_STAND_IN: standIn.optional(),
+  LOCATIONS_URL: httpUrl.optional(),
   TRIAL_DAYS: z.coerce.number().int().min(0).max(90).default(7),
   GRACE_DAYS: z.coerce.number().int().min(0).max(60).default(7),
   IDENTITY_WORKER: z.enum(['inside', 'apart']).default('inside'),
@@ -166,7 +167,7 @@ const ownedBy = (keys: readonly string[], prefixes: readonly string[]) => (key: 
 
 /** Keys that a process serving only the anonymizer must never be given: it would hold what names people. */
 export const isIdentityOnly = ownedBy(
-  [...Object.keys(gatekeeperShape), 'GOOGLE_APPLICATION_CREDENTIALS', 'LOCATIONS_URL'],
+  [...Object.keys(gatekeeperShape), 'GOOGLE_APPLICATION_CREDENTIALS'],
   ['IDENTITY_', 'ISSUER_KEY_', 'FIREBASE_', 'STRIPE_', 'APPLE_'],
 );
 

@@ -103,6 +103,18 @@ describe('loadConfig', () => {
     ]);
   });
 
+  it('a gatekeeper alone may be told where the locations are; in one process they are read there', () => {
+    const where = { LOCATIONS_URL: 'https://vpn.example.com/vpn/locations' };
+    const alone = loadConfig({ ...common, ...gatekeeper, ...where, SERVICE_ROLE: 'gatekeeper' });
+    expect(alone.gatekeeper?.locationsUrl).toBe(where.LOCATIONS_URL);
+    expect(problemsOf({ ...common, ...gatekeeper, ...anonymizer, ...where })).toEqual([
+      expect.stringMatching('^LOCATIONS_URL must not be set'),
+    ]);
+    expect(problemsOf({ ...common, ...anonymizer, ...directory, ...where, SERVICE_ROLE: 'anonymizer' })).toEqual([
+      expect.stringMatching('^LOCATIONS_URL must not be set'),
+    ]);
+  });
+
   it('the sides share no key', () => {
     const problems = problemsOf({
       ...common,

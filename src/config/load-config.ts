@@ -56,6 +56,7 @@ const gatekeeperConfig = z.object(gatekeeperShape).transform((env) => ({
     emulatorHost: env.FIREBASE_AUTH_EMULATOR_HOST,
     standIn: env.FIREBASE_STAND_IN,
   },
+  locationsUrl: env.LOCATIONS_URL,
   trialDays: env.TRIAL_DAYS,
   graceDays: env.GRACE_DAYS,
   worker: env.IDENTITY_WORKER,
@@ -152,6 +153,9 @@ function sideProblems(role: Role, env: Environment): string[] {
   }
   if (role === 'all' && env.ISSUER_DIRECTORY_URL !== undefined) {
     return ['ISSUER_DIRECTORY_URL must not be set with SERVICE_ROLE=all: the issuer keys are read in process'];
+  }
+  if (role === 'all' && env.LOCATIONS_URL !== undefined) {
+    return ['LOCATIONS_URL must not be set with SERVICE_ROLE=all: the list of locations is read in process'];
   }
   if (role === 'all' && env.IDENTITY_SECRET_KEY !== undefined && env.IDENTITY_SECRET_KEY === env.NETWORK_SECRET_KEY) {
     return ['NETWORK_SECRET_KEY must differ from IDENTITY_SECRET_KEY: the sides share no key'];

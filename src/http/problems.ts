@@ -40,6 +40,8 @@ export const problems = {
   payment_provider_not_offered: [404, 'No payments through this provider'],
   payment_provider_unavailable: [503, 'The payment provider does not answer'],
   payment_refused: [409, 'The payment provider refuses'],
+  precondition_failed: [412, 'It was changed in the meantime'],
+  precondition_required: [428, 'If-Match is needed'],
   price_not_offered: [404, 'No such price'],
   public_key_in_use: [409, 'The public key is in use'],
   purchase_not_valid: [422, 'The purchase is not valid'],

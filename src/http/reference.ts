@@ -25,6 +25,7 @@ const tags = {
   auth: 'Gatekeeper: tokens, signed blind.',
   subscription: 'Gatekeeper: what a person may use.',
   payment: 'Gatekeeper: how people pay.',
+  preferences: 'Gatekeeper: what people have chosen for all their devices.',
   keys: 'Both sides: the issuer keys.',
   vpn: 'Anonymizer: locations, redemption, connections.',
   node: 'Anonymizer: what the nodes call.',

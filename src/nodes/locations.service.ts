@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { entityTagOf } from '../crypto/index.js';
+import { type PublicLocation, PublicLocations } from '../http/index.js';
 import { type FleetSnapshot } from './fleet-snapshot.js';
 import { type LocationList } from './location.schema.js';
 import { NodeDirectory } from './node-directory.js';
@@ -13,10 +14,14 @@ export interface PublishedLocations {
 }
 
 @Injectable()
-export class LocationsService {
+export class LocationsService implements PublicLocations {
   private readonly rendered = new WeakMap<FleetSnapshot, PublishedLocations>();
 
   constructor(private readonly directory: NodeDirectory) {}
+
+  list(): readonly PublicLocation[] {
+    return listLocations(this.directory.current()).locations;
+  }
 
   /** @throws {AppError} `unavailable` while the fleet was never read */
   published(): PublishedLocations {

@@ -38,6 +38,6 @@ const operatorServices = [Locations, EnrolmentTokens, Fleet];
     ...operatorServices,
   ],
   // The authenticator is for NodeGuard, which Nest builds within the module that uses it.
-  exports: [NodeAuthenticator, NodeDirectory, NodeHealth, ...operatorServices],
+  exports: [LocationsService, NodeAuthenticator, NodeDirectory, NodeHealth, ...operatorServices],
 })
 export class NodesModule {}

@@ -115,7 +115,7 @@ describe.each([...Map.groupBy(operations, ({ path }) => path)])('%s', (_path, [o
         statuses: [405],
       }));
       expect(await faultsAt(home, bad)).toEqual([]);
-      const { headers } = await send(home, { ...good, method: 'PATCH' });
+      const { headers } = await send(home, { ...good, method: 'PROPFIND' });
       expect(headers.allow?.split(', ')).toEqual(expect.arrayContaining(right));
     }
   });

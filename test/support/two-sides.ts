@@ -1,6 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto';
+import { createServer } from 'node:net';
+import { vi } from 'vitest';
 import { createClient, type VpnClient } from '@vpn-backend/client';
 import { MemoryDriver, NodeAgent } from 'vpn-node-agent';
+import { KnownLocations } from '../../src/preferences/index.js';
 import { anonymizerEnv, type Env, startTestApp, type TestApp } from './app.js';
 import { addLocation, enrolmentToken, enrolNode, type TestNode } from './fleet.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
@@ -23,15 +26,39 @@ export interface TwoSides {
 const publicKey = () =>
   generateKeyPairSync('x25519').publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64');
 
+export const locationsAt = (port: number) => `http://127.0.0.1:${port}/vpn/locations`;
+
+/** Each side is told the other's address before that is up. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+async function knows({ service }: TestGatekeeper, location: string): Promise<boolean> {
+  const known = service.app.get(KnownLocations, { strict: false });
+  await known.refresh();
+  try {
+    return known.has(location);
+  } catch {
+    return false;
+  }
+}
+
 /**
  * @param common settings of both sides
- * @param given a gatekeeper that runs already
+ * @param given a gatekeeper that runs already, and knows where the locations will be
  */
 export async function startTwoSides(common: Env = {}, given?: TestGatekeeper): Promise<TwoSides> {
-  const gatekeeper = given ?? (await startGatekeeper(common));
+  const known = given?.service.config.gatekeeper?.locationsUrl;
+  const port = known === undefined ? await freePort() : Number(new URL(known).port);
+  const gatekeeper = given ?? (await startGatekeeper({ LOCATIONS_URL: locationsAt(port), ...common }));
   const { stack, clock, service } = gatekeeper;
   const directory = `${service.url}/.well-known/private-token-issuer-directory`;
-  const env = { SERVICE_ROLE: 'anonymizer', ...anonymizerEnv(stack), ISSUER_DIRECTORY_URL: directory, ...common };
+  const role = { SERVICE_ROLE: 'anonymizer', PORT: String(port) };
+  const env = { ...role, ...anonymizerEnv(stack), ISSUER_DIRECTORY_URL: directory, ...common };
   const anonymizer = await startTestApp(env, clock);
   await addLocation(anonymizer, 'de-frankfurt');
   await addLocation(anonymizer, 'se-stockholm', { country: 'SE', city: 'Stockholm' });
@@ -47,6 +74,7 @@ export async function startTwoSides(common: Env = {}, given?: TestGatekeeper): P
     enrolNode(anonymizer, { location_id: 'se-stockholm' }),
     gatekeeper.signInWithTrial(),
   ]);
+  await vi.waitUntil(() => knows(gatekeeper, 'se-stockholm'), { timeout: 30_000 });
   const getIdToken = () => person.headers.authorization.slice('Bearer '.length);
   return {
     gatekeeper,

@@ -1,9 +1,9 @@
+import { fetchJson, UnreadableAnswer } from '../../http/index.js';
 import { DirectoryError, type DirectoryKey, directoryMediaType, parseDirectory } from '../directory.js';
 import { IssuerDirectorySource } from '../published-directory.js';
 
-const patienceMs = 3_000;
 /** Room for 64 keys of each kind. */
-const mostBytes = 128 * 1024;
+const bounds = { accept: directoryMediaType, patienceMs: 3_000, mostBytes: 128 * 1024 };
 
 /** The issuer's directory over HTTP: bounded in time and size, and believed only when all of it makes sense. */
 export class HttpDirectorySource extends IssuerDirectorySource {
@@ -16,16 +16,7 @@ export class HttpDirectorySource extends IssuerDirectorySource {
   }
 
   async read(): Promise<DirectoryKey[]> {
-    const response = await fetch(this.url, {
-      headers: { accept: directoryMediaType, 'cache-control': 'no-cache' },
-      redirect: 'error',
-      signal: AbortSignal.timeout(patienceMs),
-    });
-    if (response.status !== 200) {
-      await response.body?.cancel();
-      throw new DirectoryError(`it was answered with status ${response.status}`);
-    }
-    const { keys, challenge } = parseDirectory(parseJson(await readAtMost(response, mostBytes)));
+    const { keys, challenge } = parseDirectory(await fetchJson(this.url, bounds).catch(asDirectoryError));
     if (!challenge.equals(this.challenge)) {
       throw new DirectoryError('TOKEN_ISSUER_NAME and TOKEN_ORIGIN differ there');
     }
@@ -33,21 +24,6 @@ export class HttpDirectorySource extends IssuerDirectorySource {
   }
 }
 
-async function readAtMost(response: Response, most: number): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-    size += chunk.length;
-    if (size > most) throw new DirectoryError('it is too large');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new DirectoryError('it is not JSON');
-  }
+function asDirectoryError(error: unknown): never {
+  throw error instanceof UnreadableAnswer ? new DirectoryError(error.message) : error;
 }

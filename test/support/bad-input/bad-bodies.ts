@@ -29,7 +29,8 @@ function changed(value: unknown, [step, ...rest]: Path, to: unknown): unknown {
   if (step === undefined) return to;
   if (Array.isArray(value))
     return value.map((item: unknown, index) => (index === step ? changed(item, rest, to) : item));
-  const inner = changed((value as Record<string, unknown>)[step], rest, to);
+  // A field may lie in an object that the good body leaves out.
+  const inner = changed((value as Record<string, unknown> | undefined)?.[step], rest, to);
   const entries = Object.entries({ ...(value as object), [step]: inner });
   return Object.fromEntries(entries.filter(([key]) => key !== step || inner !== undefined));
 }

@@ -1,6 +1,6 @@
 import { Plans } from '../../../src/subscription/index.js';
 import { startPayments, type Subscriber, type TestPayments } from '../payments.js';
-import { startTwoSides, type TwoSides } from '../two-sides.js';
+import { freePort, locationsAt, startTwoSides, type TwoSides } from '../two-sides.js';
 
 /** Both sides with all that any endpoint needs: providers of payments, and somebody who pays. */
 export interface EveryEndpoint extends TwoSides {
@@ -10,7 +10,7 @@ export interface EveryEndpoint extends TwoSides {
 }
 
 export async function startEveryEndpoint(): Promise<EveryEndpoint> {
-  const gatekeeper = await startPayments({ TRIAL_DAYS: '7' });
+  const gatekeeper = await startPayments({ TRIAL_DAYS: '7', LOCATIONS_URL: locationsAt(await freePort()) });
   const subscriber = await gatekeeper.subscribe({ person: await gatekeeper.signIn({ emailVerified: false }) });
   gatekeeper.stripe.stand.holdDeliveries();
   gatekeeper.apple.holdDeliveries();

@@ -77,6 +77,8 @@ const exceptions: Readonly<Record<string, ((sides: EveryEndpoint, examples: obje
     const given = { payload: JSON.stringify(body), secret: webhookSecret, timestamp };
     return { headers: { 'stripe-signature': Stripe.webhooks.generateTestHeaderString(given) }, bodies: [body] };
   },
+  'PATCH /preferences': async ({ person }) => ({ headers: { ...person.headers, 'if-match': '*' } }),
+  'PUT /preferences': async ({ person }) => ({ headers: { ...person.headers, 'if-match': '*' } }),
   'POST /subscription/trial': async ({ gatekeeper }) => ({ headers: (await gatekeeper.signIn()).headers }),
   'POST /vpn/config': async (sides, examples) => ({
     bodies: [{ ...examples, ...(await token(sides)), location: sides.location, public_key: wireguardKey() }],

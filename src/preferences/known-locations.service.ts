@@ -1,0 +1,62 @@
+import { Inject, Injectable, Optional } from '@nestjs/common';
+import { z } from 'zod';
+import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
+import { Background } from '../health/index.js';
+import { AppError, fetchJson, PublicLocations } from '../http/index.js';
+import { GatekeeperLogger } from '../logger/index.js';
+
+const refreshMs = 30_000;
+const bounds = { accept: 'application/json', patienceMs: 3_000, mostBytes: 1024 * 1024 };
+
+/** As much of `GET /vpn/locations` as is needed: whatever else it comes to say is not looked at. */
+const published = z.object({ locations: z.array(z.object({ id: z.string() })).max(10_000) });
+
+/**
+ * The locations that the anonymizer offers to everyone, as far as this side knows them.
+ *
+ * Read by the clock, never because somebody asks: a question to the other side at the moment when a person chooses would tell
+ * it that somebody chooses, and beside its own log perhaps who. In one process nothing leaves it, and the list is read there.
+ */
+@Injectable()
+export class KnownLocations {
+  private ids: ReadonlySet<string> | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private failing = false;
+
+  constructor(
+    @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
+    private readonly logger: GatekeeperLogger,
+    background: Background,
+    @Optional() private readonly inProcess?: PublicLocations,
+  ) {
+    if (config.locationsUrl === undefined) return;
+    background.add({ start: () => void this.keepFresh(), stop: () => clearInterval(this.timer) });
+  }
+
+  /** @throws {AppError} `unavailable` while the list is not known */
+  has(id: string): boolean {
+    const ids = this.inProcess === undefined ? this.ids : new Set(this.inProcess.list().map((location) => location.id));
+    if (ids !== undefined) return ids.has(id);
+    throw new AppError('unavailable', 'The list of locations is not known here, so none can be chosen now.', {
+      headers: { 'retry-after': String(refreshMs / 1000) },
+    });
+  }
+
+  /** Reads the list now. What was known stays known when it cannot be read. */
+  async refresh(): Promise<void> {
+    if (this.config.locationsUrl === undefined) return;
+    try {
+      const { locations } = published.parse(await fetchJson(this.config.locationsUrl, bounds));
+      this.ids = new Set(locations.map(({ id }) => id));
+      this.failing = false;
+    } catch (error) {
+      if (!this.failing) this.logger.error('locations_not_read', error);
+      this.failing = true;
+    }
+  }
+
+  private async keepFresh(): Promise<void> {
+    this.timer = setInterval(() => void this.refresh(), refreshMs).unref();
+    await this.refresh();
+  }
+}

@@ -1,0 +1,79 @@
+import { Body, Controller, Get, Header, Headers, Patch, Put, Res, UseGuards } from '@nestjs/common';
+import { ApiBearerAuth, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { type FastifyReply } from 'fastify';
+import { CurrentPerson, type Person, PersonGuard } from '../auth/index.js';
+import { Problems, readIfMatch, Returns, versionTag } from '../http/index.js';
+import { GatekeeperAddressLimit } from '../redis/index.js';
+import { preferences, type Preferences, preferencesPatch, type PreferencesPatch } from './preferences.schema.js';
+import { PreferencesService } from './preferences.service.js';
+import { type VersionedPreferences } from './preferences.store.js';
+
+const signIn = [
+  'missing_id_token',
+  'invalid_id_token',
+  'rate_limited',
+  'identity_provider_unavailable',
+  'unavailable',
+] as const;
+const change = ['invalid_request', 'precondition_required', 'precondition_failed'] as const;
+const ifMatch = { name: 'if-match', required: true, description: 'The ETag of what you have read, or `*`.' };
+
+@ApiTags('preferences')
+@ApiBearerAuth('idToken')
+@Controller('preferences')
+@UseGuards(GatekeeperAddressLimit, PersonGuard)
+export class PreferencesController {
+  constructor(private readonly service: PreferencesService) {}
+
+  @Get()
+  @Header('cache-control', 'no-store')
+  @ApiOperation({
+    summary: 'What you have chosen for all your devices',
+    description:
+      'With an ETag, which a change must name. What would profile you is kept on your device and refused here: apps that ' +
+      'bypass the tunnel, names of networks, rules of when to connect.',
+  })
+  @Returns(200, preferences)
+  @Problems(...signIn)
+  async read(@CurrentPerson() person: Person, @Res({ passthrough: true }) reply: FastifyReply) {
+    return tagged(reply, await this.service.read(person.userId));
+  }
+
+  @Put()
+  @Header('cache-control', 'no-store')
+  @ApiHeader(ifMatch)
+  @ApiOperation({ summary: 'Choose everything anew' })
+  @Returns(200, preferences)
+  @Problems(...change, ...signIn)
+  async replace(
+    @CurrentPerson() person: Person,
+    @Headers('if-match') match: string | undefined,
+    @Body({ schema: preferences }) body: Preferences,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    return tagged(reply, await this.service.replace(person.userId, body, readIfMatch(match)));
+  }
+
+  @Patch()
+  @Header('cache-control', 'no-store')
+  @ApiHeader(ifMatch)
+  @ApiOperation({
+    summary: 'Change some choices',
+    description: 'Names what is to change; all else stays.',
+  })
+  @Returns(200, preferences)
+  @Problems(...change, ...signIn)
+  async patch(
+    @CurrentPerson() person: Person,
+    @Headers('if-match') match: string | undefined,
+    @Body({ schema: preferencesPatch }) body: PreferencesPatch,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    return tagged(reply, await this.service.patch(person.userId, body, readIfMatch(match)));
+  }
+}
+
+function tagged(reply: FastifyReply, { version, preferences: chosen }: VersionedPreferences): Preferences {
+  void reply.header('etag', versionTag(version));
+  return chosen;
+}

@@ -1,0 +1,15 @@
+import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/index.js';
+import { KnownLocations } from './known-locations.service.js';
+import { PreferencesController } from './preferences.controller.js';
+import { PreferencesService } from './preferences.service.js';
+import { PreferencesStore } from './preferences.store.js';
+
+/** What people have chosen for all their devices. */
+@Module({
+  imports: [AuthModule],
+  controllers: [PreferencesController],
+  providers: [KnownLocations, PreferencesService, PreferencesStore],
+  exports: [KnownLocations, PreferencesService],
+})
+export class PreferencesModule {}

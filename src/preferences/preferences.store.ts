@@ -1,0 +1,51 @@
+import { Injectable } from '@nestjs/common';
+import { IdentityPrisma, type UserPreferences } from '../prisma/identity/index.js';
+import { type Preferences } from './preferences.schema.js';
+
+export interface VersionedPreferences {
+  /** 0 for somebody who has chosen nothing yet. */
+  readonly version: number;
+  readonly preferences: Preferences;
+}
+
+@Injectable()
+export class PreferencesStore {
+  constructor(private readonly prisma: IdentityPrisma) {}
+
+  async find(userId: string): Promise<VersionedPreferences | undefined> {
+    const row = await this.prisma.userPreferences.findUnique({ where: { userId } });
+    return row === null ? undefined : { version: row.version, preferences: toPreferences(row) };
+  }
+
+  /**
+   * Replaces the preferences if they are still of one of these versions. This statement decides between racing devices: the
+   * row's lock makes one wait for the other, and it then sees the other's version.
+   *
+   * @returns the new version; undefined when they have another
+   */
+  async replace(userId: string, versions: readonly number[], wanted: Preferences): Promise<number | undefined> {
+    const rows = await this.prisma.$queryRaw<{ version: number }[]>`
+      INSERT INTO "UserPreferences" AS p
+        (user_id, version, default_location, dns_blocking, endpoint_port, locale, muted_email, muted_push)
+      SELECT ${userId}::uuid, 1, ${wanted.defaultLocation}, ${wanted.dnsBlocking}::"DnsBlocking", ${wanted.endpointPort}::int,
+        ${wanted.locale}, ${wanted.notMailed}::"NotificationKind"[], ${wanted.notPushed}::"NotificationKind"[]
+      WHERE 0 = ANY (${versions}::int[]) OR EXISTS (SELECT FROM "UserPreferences" WHERE user_id = ${userId}::uuid)
+      ON CONFLICT (user_id) DO UPDATE SET version = p.version + 1, default_location = excluded.default_location,
+        dns_blocking = excluded.dns_blocking, endpoint_port = excluded.endpoint_port, locale = excluded.locale,
+        muted_email = excluded.muted_email, muted_push = excluded.muted_push
+      WHERE p.version = ANY (${versions}::int[]) RETURNING version`;
+    return rows[0]?.version;
+  }
+}
+
+/** As they were validated when they were written. */
+function toPreferences({ defaultLocation, dnsBlocking, endpointPort, ...row }: UserPreferences): Preferences {
+  return {
+    defaultLocation,
+    dnsBlocking,
+    endpointPort,
+    locale: row.locale as Preferences['locale'],
+    notMailed: row.mutedEmail as Preferences['notMailed'],
+    notPushed: row.mutedPush as Preferences['notPushed'],
+  };
+}
