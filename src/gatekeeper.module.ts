@@ -1,10 +1,14 @@
 import { Module } from '@nestjs/common';
+import { AccountModule } from './account/index.js';
 import { AuthModule, VpnTokenModule } from './auth/index.js';
 import { PaymentModule } from './payment/index.js';
 import { PreferencesModule } from './preferences/index.js';
 import { IdentityPrismaModule } from './prisma/identity/index.js';
 import { GatekeeperRedisModule } from './redis/index.js';
 import { SubscriptionModule } from './subscription/index.js';
+
+/** One object, so that Nest builds it once. */
+const vpnTokens = VpnTokenModule.with(SubscriptionModule);
 
 /** The church: people and money, never traffic. */
 @Module({
@@ -14,8 +18,9 @@ import { SubscriptionModule } from './subscription/index.js';
     AuthModule,
     SubscriptionModule,
     PaymentModule,
+    vpnTokens,
     PreferencesModule,
-    VpnTokenModule.with(SubscriptionModule),
+    AccountModule.with(vpnTokens),
   ],
 })
 export class GatekeeperModule {}

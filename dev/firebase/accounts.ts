@@ -9,6 +9,8 @@ export interface Account {
   /** Absent when a test made the account without one: nobody signs in to it. */
   password?: string;
   disabled: boolean;
+  /** Ways to sign in beside the password, such as `google.com`. */
+  linked?: readonly string[];
   /** Unix seconds: sign-ins before it count no longer. */
   validSince: number;
   /** Unix milliseconds. */
@@ -69,9 +71,9 @@ export class Accounts {
   }
 
   /** @throws {GoogleError} EMAIL_EXISTS */
-  create(email: string, password?: string, emailVerified = false): Account {
+  create(email: string, password?: string, emailVerified = false, at = this.clock.now()): Account {
     if (this.findByEmail(email)) throw new GoogleError('EMAIL_EXISTS');
-    const now = this.clock.now().getTime();
+    const now = at.getTime();
     const account: Account = {
       uid: randomBytes(21).toString('base64url'),
       email: email.toLowerCase(),

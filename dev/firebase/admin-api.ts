@@ -9,6 +9,7 @@ const update = z.object({
   validSince: z.coerce.number().int().optional(),
   disableUser: z.boolean().optional(),
   emailVerified: z.boolean().optional(),
+  email: z.email({ error: 'INVALID_EMAIL' }).optional(),
 });
 const byId = z.object({ localId: z.string() });
 
@@ -35,11 +36,14 @@ export class AdminApi {
   }
 
   update(body: unknown): object {
-    const { localId, disableUser, validSince, emailVerified } = read(update, body);
+    const { localId, disableUser, validSince, emailVerified, email } = read(update, body);
+    const holder = email === undefined ? undefined : this.accounts.findByEmail(email);
+    if (holder !== undefined && holder.uid !== localId) throw new GoogleError('EMAIL_EXISTS');
     const account = this.accounts.update(localId, {
       ...(validSince !== undefined && { validSince }),
       ...(disableUser !== undefined && { disabled: disableUser }),
       ...(emailVerified !== undefined && { emailVerified }),
+      ...(email !== undefined && { email: email.toLowerCase() }),
     });
     return { localId, email: account.email };
   }

@@ -107,7 +107,7 @@ export class ClientApi {
 
 /** Google's `UserInfo`, numbers as strings as it has them. */
 export function userInfo(account: Account): object {
-  const { uid, email, emailVerified, disabled, validSince, createdAt, lastLoginAt } = account;
+  const { uid, email, emailVerified, disabled, validSince, createdAt, lastLoginAt, linked = [] } = account;
   return {
     localId: uid,
     email,
@@ -117,7 +117,12 @@ export function userInfo(account: Account): object {
     createdAt: String(createdAt),
     lastLoginAt: String(lastLoginAt),
     ...(account.password !== undefined && { passwordHash: 'REDACTED' }),
-    providerUserInfo: [{ providerId: 'password', email, federatedId: email, rawId: email }],
+    providerUserInfo: ['password', ...linked].map((providerId) => ({
+      providerId,
+      email,
+      federatedId: email,
+      rawId: email,
+    })),
   };
 }
 

@@ -28,7 +28,7 @@ export interface FirebaseStandIn {
   /** Answers as `*.googleapis.com` to those who trust the CA: for the backend, as FIREBASE_STAND_IN. */
   readonly tls: { readonly host: string; readonly port: number; readonly caFile: string };
   /** An account without the detour of signing up; `mintIdToken` signs it in. */
-  createAccount(account: { email: string; emailVerified?: boolean }): { uid: string };
+  createAccount(account: { email: string; emailVerified?: boolean; createdAt?: Date }): { uid: string };
   /** An ID token of a sign-in of this moment, right but for the overrides. The uid need not exist. */
   mintIdToken(uid: string, overrides?: IdTokenOverrides): Promise<string>;
   /** Ends every sign-in so far, those of this very second included. */
@@ -36,6 +36,11 @@ export interface FirebaseStandIn {
   disable(uid: string): void;
   enable(uid: string): void;
   delete(uid: string): void;
+  /** Adds a way to sign in, such as `google.com`. */
+  link(uid: string, provider: string): void;
+  /** As a person proves their address, or takes another. */
+  setEmail(uid: string, email: string, verified: boolean): void;
+  exists(uid: string): boolean;
   /** How many accounts a backend has looked up since the start: one's, or anybody's. */
   countLookups(uid?: string): number;
   /** Fails every request from now on, on both listeners. */
@@ -68,7 +73,8 @@ export async function startFirebaseStandIn(options: FirebaseStandInOptions): Pro
     return {
       url: `http://${host}:${plainPort}`,
       tls: { host, port: securePort, caFile: stored.writeCa(ca) },
-      createAccount: ({ email, emailVerified }) => accounts.create(email, undefined, emailVerified),
+      createAccount: ({ email, emailVerified, createdAt }) =>
+        accounts.create(email, undefined, emailVerified, createdAt),
       mintIdToken: (uid, overrides) => {
         const account = accounts.find(uid);
         const signIn = account ? accounts.signIn(account) : { uid, authTime: Math.floor(clock.now().getTime() / 1000) };
@@ -78,6 +84,9 @@ export async function startFirebaseStandIn(options: FirebaseStandInOptions): Pro
       disable: (uid) => void accounts.update(uid, { disabled: true }),
       enable: (uid) => void accounts.update(uid, { disabled: false }),
       delete: (uid) => void accounts.delete(uid),
+      link: (uid, provider) => void accounts.update(uid, { linked: [...(accounts.find(uid)?.linked ?? []), provider] }),
+      setEmail: (uid, email, emailVerified) => void accounts.update(uid, { email, emailVerified }),
+      exists: (uid) => accounts.find(uid) !== undefined,
       countLookups: (uid) => admin.countLookups(uid),
       goDown: (how = 'refusing') => {
         router.outage = how;

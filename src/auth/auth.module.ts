@@ -1,12 +1,17 @@
 import { Module } from '@nestjs/common';
 import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
 import { FirebaseClient } from './firebase.client.js';
+import { Forgetting } from './forgetting.service.js';
 import { People } from './people.service.js';
 import { PersonGuard } from './person.guard.js';
+import { SignOutController } from './sign-out.controller.js';
+import { SignOut } from './sign-out.service.js';
+import { SignOutStore } from './sign-out.store.js';
 import { UsersStore } from './users.store.js';
 
 /** Who a request comes from. Imported by every module with endpoints for signed-in people. */
 @Module({
+  controllers: [SignOutController],
   providers: [
     {
       provide: FirebaseClient,
@@ -15,8 +20,11 @@ import { UsersStore } from './users.store.js';
     },
     UsersStore,
     People,
+    Forgetting,
+    SignOut,
+    SignOutStore,
     PersonGuard,
   ],
-  exports: [FirebaseClient, People, PersonGuard],
+  exports: [FirebaseClient, Forgetting, People, PersonGuard, SignOut],
 })
 export class AuthModule {}

@@ -167,7 +167,13 @@ describe('an ID token', () => {
 describe('an account', () => {
   it('is looked up as it is at this moment, until it is deleted', async () => {
     const { uid, email } = person();
-    const asMade = { email, emailVerified: false, disabled: false, tokensValidAfter: start };
+    const asMade = {
+      email,
+      emailVerified: false,
+      disabled: false,
+      tokensValidAfter: start,
+      signInProviders: ['password'],
+    };
     expect(await client.lookUp(uid)).toEqual(asMade);
     firebase.disable(uid);
     expect(await client.lookUp(uid)).toEqual({ ...asMade, disabled: true });

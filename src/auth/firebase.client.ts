@@ -1,16 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { Agent } from 'node:https';
+import { type Agent } from 'node:https';
 import { type OnApplicationShutdown } from '@nestjs/common';
-import { type App, type AppOptions, cert, deleteApp, FirebaseError, initializeApp } from 'firebase-admin/app';
+import { type App, deleteApp, FirebaseError, initializeApp } from 'firebase-admin/app';
 import { type Auth, getAuth } from 'firebase-admin/auth';
 import { z } from 'zod';
-import { type Clock, type GatekeeperConfig } from '../config/index.js';
+import { type Clock } from '../config/index.js';
+import { appOptions, FirebaseAgent, type FirebaseClientOptions, withEmulatorHost } from './firebase-app.js';
 
-export interface FirebaseClientOptions extends Readonly<GatekeeperConfig['firebase']> {
-  /** How long an answer may take before the provider counts as unavailable. */
-  readonly timeoutMs?: number;
-}
+export { type FirebaseClientOptions } from './firebase-app.js';
 
 /** What a verified ID token says. */
 export interface VerifiedIdToken {
@@ -31,7 +28,23 @@ export interface FirebaseAccount {
   readonly tokensValidAfter: Date;
   readonly email?: string;
   readonly emailVerified: boolean;
+  /** `password`, `google.com`, `apple.com`, …, in the order of the alphabet. */
+  readonly signInProviders: readonly string[];
 }
+
+/** The provider refuses a change that it understood. */
+export class FirebaseRefusal extends Error {
+  constructor(readonly reason: 'email_in_use' | 'invalid_email' | 'no_such_account') {
+    super('Firebase refuses.');
+    this.name = 'FirebaseRefusal';
+  }
+}
+
+const refusals: Readonly<Record<string, FirebaseRefusal['reason'] | undefined>> = {
+  'auth/email-already-exists': 'email_in_use',
+  'auth/invalid-email': 'invalid_email',
+  'auth/user-not-found': 'no_such_account',
+};
 
 const faults = {
   expired: 'The ID token has expired: get a fresh one from Firebase.',
@@ -87,7 +100,8 @@ type Claims = z.output<typeof claimsSchema>;
  * library take the Firebase emulator's unsigned tokens *instead*, which the configuration refuses in production.
  */
 export class FirebaseClient implements OnApplicationShutdown {
-  private readonly app: App;
+  /** For the other products of the same project. */
+  readonly app: App;
   private readonly auth: Auth;
   private readonly agent: Agent | undefined;
   private readonly header: z.ZodType;
@@ -142,11 +156,29 @@ export class FirebaseClient implements OnApplicationShutdown {
         tokensValidAfter: new Date(account.tokensValidAfterTime ?? 0),
         email: account.email,
         emailVerified: account.emailVerified,
+        signInProviders: account.providerData.map(({ providerId }) => providerId).sort(),
       };
     } catch (error) {
       if (codeOf(error) === 'auth/user-not-found') return undefined;
       throw unavailable(error);
     }
+  }
+
+  /** Ends every sign-in so far. @throws {FirebaseRefusal} and {FirebaseUnavailable} */
+  async revokeSignIns(uid: string): Promise<void> {
+    await this.change(this.auth.revokeRefreshTokens(uid));
+  }
+
+  /** Gives the account another address, to be verified anew. @throws {FirebaseRefusal} and {FirebaseUnavailable} */
+  async changeEmail(uid: string, email: string): Promise<void> {
+    await this.change(this.auth.updateUser(uid, { email, emailVerified: false }));
+  }
+
+  /** Deletes the account; one that is gone is no error. @throws {FirebaseUnavailable} */
+  async deleteAccount(uid: string): Promise<void> {
+    await this.change(this.auth.deleteUser(uid)).catch((error: unknown) => {
+      if (!(error instanceof FirebaseRefusal && error.reason === 'no_such_account')) throw error;
+    });
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -160,6 +192,15 @@ export class FirebaseClient implements OnApplicationShutdown {
     if (fromSeconds(Math.max(iat, auth_time)).getTime() > now + skewMs) throw new FirebaseTokenError('from_the_future');
   }
 
+  private async change(answer: Promise<unknown>): Promise<void> {
+    try {
+      await this.ask(answer);
+    } catch (error) {
+      const reason = refusals[codeOf(error)];
+      throw reason === undefined ? unavailable(error) : new FirebaseRefusal(reason);
+    }
+  }
+
   /** The library retries for half a minute and more; who waits for us does not. */
   private async ask<T>(answer: Promise<T>): Promise<T> {
     const { promise, reject } = Promise.withResolvers<never>();
@@ -169,57 +210,6 @@ export class FirebaseClient implements OnApplicationShutdown {
     } finally {
       clearTimeout(timer);
     }
-  }
-}
-
-/**
- * Ends connections that fall silent: the library sets no limit for certificates, so each token that waits for them would
- * leave a connection behind.
- *
- * With a stand-in, every request goes there, whatever host it names. TLS still checks that name: only `*.googleapis.com`
- * passes, and only under the stand-in's own CA.
- */
-class FirebaseAgent extends Agent {
-  constructor(
-    timeout: number,
-    private readonly standIn: FirebaseClientOptions['standIn'],
-  ) {
-    super({ keepAlive: true, timeout, ...(standIn && { ca: readFileSync(standIn.caFile) }) });
-  }
-
-  override createConnection(...[options, callback]: Parameters<Agent['createConnection']>) {
-    const address = this.standIn && { host: this.standIn.host, port: this.standIn.port };
-    const socket = super.createConnection({ ...options, ...address }, callback);
-    socket?.on('timeout', () => socket.destroy(new Error('Google fell silent.')));
-    return socket;
-  }
-}
-
-function appOptions({ projectId, serviceAccount, standIn }: FirebaseClientOptions, httpAgent?: Agent): AppOptions {
-  const options = { projectId, ...(httpAgent && { httpAgent }) };
-  // Not `cert` with a stand-in: it would fetch its access token past the agent, from Google.
-  if (standIn) {
-    return { ...options, credential: { getAccessToken: async () => ({ access_token: 'stand-in', expires_in: 3600 }) } };
-  }
-  return { ...options, ...(serviceAccount && { credential: cert({ projectId, ...serviceAccount }) }) };
-}
-
-/**
- * The library takes this one setting, which turns signatures off, from the process's environment, and at this moment:
- * make it what our configuration says, set or not.
- */
-function withEmulatorHost<T>(host: string | undefined, create: () => T): T {
-  const name = 'FIREBASE_AUTH_EMULATOR_HOST';
-  const before = process.env[name];
-  const set = (value: string | undefined) => {
-    if (value === undefined) delete process.env[name];
-    else process.env[name] = value;
-  };
-  set(host);
-  try {
-    return create();
-  } finally {
-    set(before);
   }
 }
 

@@ -1,7 +1,12 @@
 export { AuthModule } from './auth.module.js';
 export { type Entitlement, EntitlementReader } from './entitlement-reader.js';
+export { FirebaseClient, FirebaseRefusal } from './firebase.client.js';
+export { Forgetting } from './forgetting.service.js';
 export { IssuanceStatistics } from './issuance-statistics.service.js';
-export { People } from './people.service.js';
+export { People, providerProblem } from './people.service.js';
 export { CurrentPerson, type Person } from './person.js';
 export { PersonGuard } from './person.guard.js';
+export { requireRecentSignIn } from './recent-sign-in.js';
+export { SignOut } from './sign-out.service.js';
+export { TokenQuota } from './token-quota.service.js';
 export { VpnTokenModule } from './vpn-token.module.js';

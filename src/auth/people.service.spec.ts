@@ -6,7 +6,12 @@ import { type UsersStore } from './users.store.js';
 
 // Real: People. Stand-ins, so that a test decides which answer comes first: the provider and the store.
 
-const account: FirebaseAccount = { disabled: false, tokensValidAfter: new Date(0), emailVerified: true };
+const account: FirebaseAccount = {
+  disabled: false,
+  tokensValidAfter: new Date(0),
+  emailVerified: true,
+  signInProviders: ['password'],
+};
 
 class Provider {
   /** The questions that wait for an answer, oldest first. */
@@ -43,7 +48,13 @@ beforeEach(() => {
 });
 
 const bearer = { uid: 'uid', authTime: new Date('2030-01-01T11:00:00Z') };
-const person = { userId: 'user', firebaseUid: 'uid', emailVerified: true, authTime: bearer.authTime };
+const person = {
+  userId: 'user',
+  firebaseUid: 'uid',
+  emailVerified: true,
+  signInProviders: ['password'],
+  authTime: bearer.authTime,
+};
 
 async function recogniseAfter(answer: FirebaseAccount | undefined) {
   const recognised = people.recognise(bearer);

@@ -84,8 +84,9 @@ export class People {
     if (account === undefined) throw invalidIdToken('The account no longer exists.');
     if (account.disabled) throw invalidIdToken('The account is disabled.');
     if (authTime < account.tokensValidAfter) throw invalidIdToken('The ID token was revoked. Sign in again.');
-    const { email, emailVerified } = account;
-    return { userId: await this.userIdOf(uid, known), firebaseUid: uid, email, emailVerified, authTime };
+    const { email, emailVerified, signInProviders } = account;
+    const userId = await this.userIdOf(uid, known);
+    return { userId, firebaseUid: uid, email, emailVerified, signInProviders, authTime };
   }
 
   private async recentAnswer(uid: string): Promise<Known> {
@@ -126,6 +127,10 @@ export class People {
     const { email, emailVerified = false } = known.account ?? {};
     known.userId ??= this.users
       .provision({ firebaseUid: uid, email, emailVerified }, this.clock.now())
+      .then((userId) => {
+        if (userId === undefined) throw invalidIdToken('The account is being deleted, or was.');
+        return userId;
+      })
       .catch((error: unknown) => {
         known.userId = undefined;
         throw error;

@@ -8,6 +8,8 @@ export interface Person {
   readonly firebaseUid: string;
   readonly email?: string;
   readonly emailVerified: boolean;
+  /** Ways to sign in, such as `password`. */
+  readonly signInProviders: readonly string[];
   /** When they signed in, not when the token was last refreshed. */
   readonly authTime: Date;
 }

@@ -9,14 +9,15 @@ import { IssuanceStatistics } from './issuance-statistics.service.js';
 import { IssuanceStatisticsStore } from './issuance-statistics.store.js';
 import { IssuanceStore } from './issuance.store.js';
 import { acceptPrivateTokenRequests } from './private-token-request.js';
+import { TokenQuota } from './token-quota.service.js';
 import { VpnTokenController } from './vpn-token.controller.js';
 import { VpnTokenService } from './vpn-token.service.js';
 
 /** Issuing: blinded tokens signed for people who may have them. */
 @Module({
   controllers: [VpnTokenController, CrowdController],
-  providers: [VpnTokenService, IssuanceStore, IssuanceStatistics, IssuanceStatisticsStore, Crowd],
-  exports: [IssuanceStatistics],
+  providers: [VpnTokenService, IssuanceStore, IssuanceStatistics, IssuanceStatisticsStore, TokenQuota, Crowd],
+  exports: [IssuanceStatistics, TokenQuota],
 })
 export class VpnTokenModule {
   /** @param entitlements exports an `EntitlementReader` */

@@ -23,6 +23,7 @@ const securitySchemes = {
 
 const tags = {
   auth: 'Gatekeeper: tokens, signed blind.',
+  account: 'Gatekeeper: what is kept of a person, for them to see and to end.',
   subscription: 'Gatekeeper: what a person may use.',
   payment: 'Gatekeeper: how people pay.',
   preferences: 'Gatekeeper: what people have chosen for all their devices.',

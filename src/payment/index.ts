@@ -1,3 +1,4 @@
+export { PaymentClosing } from './closing.service.js';
 export { Inbox } from './inbox.service.js';
 export { PaymentModule } from './payment.module.js';
 export { PlanPrices } from './plan-prices.service.js';

@@ -9,6 +9,7 @@ import { AppleSync } from './apple-sync.service.js';
 import { SubscriptionChanges } from './changes.service.js';
 import { Checkouts } from './checkout.service.js';
 import { CheckoutStore } from './checkout.store.js';
+import { PaymentClosing } from './closing.service.js';
 import { CustomersStore } from './customers.store.js';
 import { History } from './history.service.js';
 import { Inbox } from './inbox.service.js';
@@ -53,12 +54,13 @@ const stores = [CheckoutStore, CustomersStore, InboxStore, PaymentHistoryStore, 
     Checkouts,
     History,
     Inbox,
+    PaymentClosing,
     PlanPrices,
     Reconciliation,
     StripeSync,
     SubscriptionChanges,
     Webhooks,
   ],
-  exports: [Inbox, PlanPrices, Reconciliation],
+  exports: [Inbox, PaymentClosing, PlanPrices, Reconciliation],
 })
 export class PaymentModule {}

@@ -85,6 +85,17 @@ export class StripeClient {
     return (await asking(() => created)).id;
   }
 
+  /** Ends everything of a customer at once: open checkouts, subscriptions, cards. One that is gone is no error. */
+  async deleteCustomer(customer: string): Promise<void> {
+    try {
+      await this.expireCheckouts(customer);
+      await asking(() => this.stripe.customers.del(customer));
+    } catch (error) {
+      const isRefusal = error instanceof ProviderRefusal;
+      if (!isRefusal || (error.code !== 'resource_missing' && !(await this.isDeletedCustomer(customer)))) throw error;
+    }
+  }
+
   async price(id: string): Promise<Stripe.Price> {
     return asking(() => this.stripe.prices.retrieve(id));
   }

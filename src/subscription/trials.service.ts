@@ -25,6 +25,11 @@ export class Trials {
     this.grants = new TrialGrants(config.secretKey);
   }
 
+  /** What a trial of theirs is remembered by, for the export of what is held on them. A card's hash only the card tells. */
+  hashesOf({ firebaseUid, email }: { readonly firebaseUid: string; readonly email?: string }): Buffer[] {
+    return email === undefined ? [this.grants.hashOfAccount(firebaseUid)] : this.grants.hashesOf(firebaseUid, email);
+  }
+
   /** How long a trial a person may still have; 0 for none, as for everyone without a verified address. */
   async daysDue({ firebaseUid, email, emailVerified }: Person): Promise<number> {
     const { trialDays } = this.config;

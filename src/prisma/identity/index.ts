@@ -1,6 +1,7 @@
 export {
   Prisma,
   type AccessBlock,
+  type AccountDeletion,
   type AuditEvent,
   type CheckoutLease,
   type DailyIssuance,
@@ -8,6 +9,7 @@ export {
   type PaymentHistory,
   type Plan,
   type PlanPrice,
+  type PushDevice,
   type Subscription,
   type TokenIssuance,
   type TrialGrant,
@@ -24,6 +26,7 @@ export {
   SubscriptionStatus,
   WebhookState,
 } from '../generated/identity/client.js';
+export { type Act, recordAct, self } from './audit.js';
 export { addJob, IdentityJobs, jobs } from './identity-jobs.js';
 export { IdentityPrisma, IdentityUpkeep } from './identity-prisma.js';
 export { IdentityPrismaModule } from './identity-prisma.module.js';

@@ -41,6 +41,14 @@ export class StoreReader {
     return rowCount ?? 0;
   }
 
+  /** Accounts that are being deleted: what good requests have begun would be taken for what bad ones write. */
+  async deletionsUnderWay(): Promise<number> {
+    const { rows } = await this.postgres.query<{ n: number }>(
+      `SELECT count(*)::int AS n FROM identity."AccountDeletion" WHERE erased_at IS NULL`,
+    );
+    return rows[0]?.n ?? 0;
+  }
+
   async close(): Promise<void> {
     this.redis.disconnect();
     await this.postgres.end();

@@ -1,0 +1,130 @@
+import { Body, Controller, Delete, Get, Header, HttpCode, Param, Patch, Post, Query, UseGuards } from '@nestjs/common';
+import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { CurrentPerson, type Person, PersonGuard } from '../auth/index.js';
+import { Problems, Returns } from '../http/index.js';
+import { GatekeeperAddressLimit } from '../redis/index.js';
+import {
+  account,
+  accountExport,
+  accountHistory,
+  accountPatch,
+  type AccountPatch,
+  auditTrail,
+  deletionBegun,
+  device,
+  deviceName,
+  type DeviceName,
+  newDevice,
+  type NewDevice,
+  pageQuery,
+  type PageQuery,
+} from './account.schema.js';
+import { AccountDeletions } from './deletion.service.js';
+import { AccountExports } from './export.service.js';
+import { AccountHistories } from './history.service.js';
+import { Profiles } from './profile.service.js';
+
+const signIn = [
+  'missing_id_token',
+  'invalid_id_token',
+  'rate_limited',
+  'identity_provider_unavailable',
+  'unavailable',
+] as const;
+
+@ApiTags('account')
+@ApiBearerAuth('idToken')
+@Controller('account')
+@UseGuards(GatekeeperAddressLimit, PersonGuard)
+export class AccountController {
+  constructor(
+    private readonly profiles: Profiles,
+    private readonly histories: AccountHistories,
+    private readonly exports: AccountExports,
+    private readonly deletions: AccountDeletions,
+  ) {}
+
+  @Get()
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'Who you are here: address, ways to sign in, devices, tokens left' })
+  @Returns(200, account)
+  @Problems(...signIn)
+  async show(@CurrentPerson() person: Person) {
+    return this.profiles.show(person);
+  }
+
+  @Patch()
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'Take another e-mail address', description: 'Within five minutes of a sign-in.' })
+  @Returns(200, account)
+  @Problems('invalid_request', 'recent_sign_in_required', 'email_in_use', ...signIn)
+  async change(@CurrentPerson() person: Person, @Body({ schema: accountPatch }) body: AccountPatch) {
+    return this.profiles.change(person, body);
+  }
+
+  @Delete()
+  @Header('cache-control', 'no-store')
+  @ApiOperation({
+    summary: 'Delete the account, for good',
+    description:
+      'Within five minutes of a sign-in. Subscriptions through Stripe end at once, without money back; then the account at ' +
+      'Firebase and every row go. Payments stay for the books without a name. What is begun is finished, even if it takes days.',
+  })
+  @Returns(202, deletionBegun)
+  @Problems('recent_sign_in_required', ...signIn)
+  async delete(@CurrentPerson() person: Person) {
+    return this.deletions.askedFor(person);
+  }
+
+  @Get('history')
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'What happened to your subscriptions and payments, newest first' })
+  @Returns(200, accountHistory)
+  @Problems('invalid_request', ...signIn)
+  async history(@CurrentPerson() person: Person, @Query({ schema: pageQuery }) query: PageQuery) {
+    return this.histories.history(person, query);
+  }
+
+  @Get('audit')
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'What you and operators did to your account, newest first' })
+  @Returns(200, auditTrail)
+  @Problems('invalid_request', ...signIn)
+  async audit(@CurrentPerson() person: Person, @Query({ schema: pageQuery }) query: PageQuery) {
+    return this.histories.acts(person, query);
+  }
+
+  @Get('export')
+  @Header('cache-control', 'no-store')
+  @Header('content-disposition', 'attachment; filename="account.json"')
+  @ApiOperation({ summary: 'Everything that is kept of you' })
+  @Returns(200, accountExport)
+  @Problems(...signIn)
+  async export(@CurrentPerson() person: Person) {
+    return this.exports.export(person);
+  }
+
+  @Post('devices')
+  @Header('cache-control', 'no-store')
+  @ApiOperation({
+    summary: 'Register a device for pushes',
+    description: 'Again whenever Firebase gives the app another token. A person has at most 20; the oldest makes room.',
+  })
+  @Returns(201, device)
+  @Problems('invalid_request', ...signIn)
+  async addDevice(@CurrentPerson() person: Person, @Body({ schema: newDevice }) body: NewDevice) {
+    return this.profiles.addDevice(person, body);
+  }
+
+  @Delete('devices/:id')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Send no more pushes to a device' })
+  @ApiNoContentResponse({ description: 'It is forgotten.' })
+  @Problems('invalid_request', 'device_not_found', ...signIn)
+  async removeDevice(
+    @CurrentPerson() person: Person,
+    @Param({ schema: deviceName }) { id }: DeviceName,
+  ): Promise<void> {
+    await this.profiles.removeDevice(person, id);
+  }
+}

@@ -1,0 +1,28 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { AuthModule } from '../auth/index.js';
+import { PaymentModule } from '../payment/index.js';
+import { SubscriptionModule } from '../subscription/index.js';
+import { AccountController } from './account.controller.js';
+import { AccountStore } from './account.store.js';
+import { AccountDeletions } from './deletion.service.js';
+import { DeletionStore } from './deletion.store.js';
+import { AccountExports } from './export.service.js';
+import { ExportStore } from './export.store.js';
+import { AccountHistories } from './history.service.js';
+import { HistoryStore } from './history.store.js';
+import { Profiles } from './profile.service.js';
+
+const stores = [AccountStore, DeletionStore, ExportStore, HistoryStore];
+
+/** What is kept of a person, for them to see, to take along and to end. */
+@Module({
+  controllers: [AccountController],
+  providers: [...stores, AccountDeletions, AccountExports, AccountHistories, Profiles],
+  exports: [AccountDeletions, AccountExports],
+})
+export class AccountModule {
+  /** @param tokens exports a `TokenQuota` */
+  static with(tokens: DynamicModule): DynamicModule {
+    return { module: AccountModule, imports: [AuthModule, SubscriptionModule, PaymentModule, tokens] };
+  }
+}

@@ -1,0 +1,129 @@
+import { z } from 'zod';
+import { PaymentKind } from '../prisma/identity/index.js';
+
+const moment = z.iso.datetime();
+const day = z.iso.date();
+
+/** RFC 5321 §4.5.3.1. */
+const mostOfAnAddress = 254;
+
+export const emailAddress = z
+  .email({ error: 'expected one e-mail address, such as ada@example.com' })
+  .max(mostOfAnAddress)
+  .meta({ examples: ['ada@example.com'] });
+
+const platform = z.enum(['android', 'ios', 'desktop']);
+
+export const account = z.strictObject({
+  email: z.string().nullable(),
+  emailVerified: z.boolean(),
+  createdOn: day.describe('The day this account was first seen here.'),
+  signInProviders: z.array(z.string()).describe('Ways to sign in, as Firebase names them: `password`, `google.com`.'),
+  devices: z.array(z.strictObject({ id: z.uuid(), platform, registeredOn: day })).describe('Devices that get pushes.'),
+  tokens: z
+    .strictObject({
+      dailyTokens: z.int().min(0).describe('0 without access.'),
+      used: z.int().min(0),
+      left: z.int().min(0),
+      resetsAt: moment,
+    })
+    .describe('Of the key that signs today. Which tokens they were, nobody knows.'),
+});
+export type Account = z.input<typeof account>;
+
+export const accountPatch = z.strictObject({
+  email: emailAddress.describe('A new address, which must then be verified at Firebase.'),
+});
+export type AccountPatch = z.output<typeof accountPatch>;
+
+export const newDevice = z.strictObject({
+  platform,
+  token: z
+    .string()
+    .max(1024)
+    .regex(/^[\w:.-]{20,1024}$/, {
+      error: 'expected the registration token that Firebase Cloud Messaging gave the app',
+    })
+    .describe('The registration token of Firebase Cloud Messaging.')
+    .meta({ examples: ['d5f0c1b2a3948576:APA91bExampleOfARegistrationToken'] }),
+});
+export type NewDevice = z.output<typeof newDevice>;
+
+export const device = z.strictObject({ id: z.uuid() });
+export const deviceName = z.strictObject({ id: z.uuid({ error: 'expected the id of a device, see GET /account' }) });
+export type DeviceName = z.output<typeof deviceName>;
+
+export const pageQuery = z.strictObject({
+  limit: z.coerce
+    .number({ error: 'expected a number' })
+    .int()
+    .min(1)
+    .max(100)
+    .default(50)
+    .describe('How many at most.'),
+  cursor: z
+    .string()
+    .max(200)
+    .regex(/^[\w-]+$/, { error: 'expected `next` of the page before' })
+    .optional()
+    .meta({ examples: ['MTg5MzQ5OTIwMCAx'] })
+    .describe('`next` of the page before.'),
+});
+export type PageQuery = z.output<typeof pageQuery>;
+
+const next = z.string().nullable().describe('Cursor of the next page; null on the last.');
+
+export const accountHistory = z.strictObject({
+  events: z.array(
+    z.strictObject({
+      at: moment,
+      kind: z.enum(PaymentKind),
+      text: z.string().describe('What happened, in plain words.'),
+      amount: z.int().nullable().describe('In minor units of the currency, where money moved.'),
+      currency: z.string().nullable(),
+    }),
+  ),
+  next,
+});
+export type AccountHistory = z.input<typeof accountHistory>;
+export type HistoryEvent = AccountHistory['events'][number];
+
+export const auditTrail = z.strictObject({
+  acts: z.array(
+    z.strictObject({
+      at: moment,
+      by: z.enum(['you', 'operator']),
+      action: z.string().describe('Such as `account.sign_out_everywhere`.'),
+      reason: z.string().nullable().describe("An operator's words; null for what you did yourself."),
+    }),
+  ),
+  next,
+});
+export type AuditTrail = z.input<typeof auditTrail>;
+
+export const accountExport = z.strictObject({
+  exportedAt: moment,
+  identityProvider: z
+    .strictObject({
+      uid: z.string(),
+      email: z.string().nullable(),
+      emailVerified: z.boolean(),
+      disabled: z.boolean(),
+      signInProviders: z.array(z.string()),
+      tokensValidAfter: moment,
+    })
+    .describe('Of the account at Firebase, what is read from there.'),
+  tables: z
+    .record(z.string(), z.array(z.record(z.string(), z.unknown())))
+    .describe('Every row that is kept of you, with every column. Bytes are hexadecimal, after `\\x`.'),
+});
+export type AccountExport = z.input<typeof accountExport>;
+
+export const deletionBegun = z.strictObject({
+  stillBilledBy: z
+    .array(z.enum(['apple']))
+    .describe(
+      'Who goes on charging, since only you can cancel there: for Apple, in the settings of your Apple account.',
+    ),
+});
+export type DeletionBegun = z.input<typeof deletionBegun>;

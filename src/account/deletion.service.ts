@@ -1,0 +1,79 @@
+import { Injectable } from '@nestjs/common';
+import { z } from 'zod';
+import { FirebaseClient, Forgetting, type Person, requireRecentSignIn } from '../auth/index.js';
+import { Clock } from '../config/index.js';
+import { PaymentClosing } from '../payment/index.js';
+import { IdentityJobs, IdentityUpkeep, self } from '../prisma/identity/index.js';
+import { SubscriptionService } from '../subscription/index.js';
+import { type DeletionBegun } from './account.schema.js';
+import { DeletionStore, deletionTask } from './deletion.store.js';
+
+/**
+ * Deletes accounts, whatever is killed meanwhile:
+ *
+ *  1. One statement marks the account as leaving, and adds the job. From then on its owner is let in nowhere.
+ *  2. Stripe ends the subscriptions and forgets the customer. First: money must not go on being taken from somebody whom
+ *     nobody here knows any more.
+ *  3. Firebase deletes the account that they signed in with.
+ *  4. One statement erases the person, and with them whatever refers to them. Payments stay for the books, without a person.
+ *
+ * Each step may be repeated, so a job that was killed begins again at 2. The mark outlives the account by a day, longer than
+ * any token: a late request finds it and makes no new row. A late event of a provider finds no customer.
+ */
+
+const dayMs = 86_400_000;
+const reviveAfterMs = 10 * 60_000;
+
+const payload = z.object({ userId: z.uuid() });
+
+@Injectable()
+export class AccountDeletions {
+  constructor(
+    private readonly store: DeletionStore,
+    private readonly payments: PaymentClosing,
+    private readonly subscriptions: SubscriptionService,
+    private readonly firebase: FirebaseClient,
+    private readonly forgetting: Forgetting,
+    private readonly clock: Clock,
+    jobs: IdentityJobs,
+    upkeep: IdentityUpkeep,
+  ) {
+    jobs.handle(deletionTask, (given) => this.finish(payload.parse(given).userId));
+    upkeep.every('account-deletions-revive', 600, async () => {
+      await store.revive(new Date(clock.now().getTime() - reviveAfterMs));
+    });
+    upkeep.every('account-deletions-purge', 3_600, () => store.purge(new Date(clock.now().getTime() - dayMs)));
+  }
+
+  /** @throws {AppError} `recent_sign_in_required` */
+  async askedFor(person: Person): Promise<DeletionBegun> {
+    requireRecentSignIn(person, this.clock.now());
+    return this.begin(person, { actor: self, reason: 'asked' });
+  }
+
+  /** Begins; the rest follows by itself. */
+  async begin(
+    { userId, firebaseUid }: Pick<Person, 'userId' | 'firebaseUid'>,
+    by: { readonly actor: string; readonly reason: string },
+  ): Promise<DeletionBegun> {
+    const { sources } = await this.subscriptions.accessNow(userId);
+    const renewing = sources.some(({ provider, until, cancelAtPeriodEnd }) => {
+      return provider === 'apple' && until !== null && !cancelAtPeriodEnd;
+    });
+    await this.store.begin({ ...by, at: this.clock.now(), action: 'account.delete', userId });
+    await this.forgetting.forget(firebaseUid);
+    return { stillBilledBy: renewing ? ['apple'] : [] };
+  }
+
+  /** From step 2. */
+  private async finish(userId: string): Promise<void> {
+    for (;;) {
+      const leaving = await this.store.leaving(userId);
+      if (leaving === undefined) return;
+      const closed = await this.payments.close(userId);
+      await this.firebase.deleteAccount(leaving.firebaseUid);
+      await this.forgetting.forget(leaving.firebaseUid);
+      if (await this.store.erase(userId, closed, this.clock.now())) return;
+    }
+  }
+}

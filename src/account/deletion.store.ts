@@ -1,0 +1,58 @@
+import { Injectable } from '@nestjs/common';
+import { type Act, addJob, IdentityPrisma, jobs, recordAct } from '../prisma/identity/index.js';
+
+export const deletionTask = 'delete-account';
+
+const deletionJob = (userId: string) => ({ task: deletionTask, payload: { userId }, key: `${deletionTask}:${userId}` });
+
+@Injectable()
+export class DeletionStore {
+  constructor(private readonly prisma: IdentityPrisma) {}
+
+  /** Marks an account as leaving, writes down who asked, and adds the job that does it: all or nothing. Safe to repeat. */
+  async begin(act: Act): Promise<void> {
+    await this.prisma.$queryRaw`
+      WITH begun AS (
+        INSERT INTO "AccountDeletion" (user_id, firebase_uid, begun_at)
+        SELECT id, firebase_uid, ${act.at} FROM "User" WHERE id = ${act.userId}::uuid
+        ON CONFLICT DO NOTHING RETURNING user_id
+      ), noted AS (${recordAct(act)} FROM begun)
+      SELECT ${addJob(deletionJob(act.userId))} AS job FROM begun`;
+  }
+
+  /** Whose account is leaving; undefined when it never was, or is gone. */
+  async leaving(userId: string): Promise<{ firebaseUid: string } | undefined> {
+    const row = await this.prisma.accountDeletion.findFirst({ where: { userId, erasedAt: null } });
+    return row === null ? undefined : { firebaseUid: row.firebaseUid };
+  }
+
+  /**
+   * Erases the person and all that goes with them; what stays for the books and for operators names them no more. Not if
+   * they have got another customer at Stripe since that one was closed.
+   *
+   * @returns whether they are gone
+   */
+  async erase(userId: string, closedCustomer: string | null, at: Date): Promise<boolean> {
+    const rows = await this.prisma.$queryRaw<unknown[]>`
+      WITH erased AS (
+        DELETE FROM "User" WHERE id = ${userId}::uuid AND stripe_customer_id IS NOT DISTINCT FROM ${closedCustomer} RETURNING id
+      )
+      UPDATE "AccountDeletion" SET erased_at = ${at} FROM erased WHERE user_id = erased.id RETURNING 1`;
+    return rows.length > 0;
+  }
+
+  /** Adds a job for each account that is leaving and has none: its job was given up. @returns how many */
+  async revive(begunBefore: Date): Promise<number> {
+    const rows = await this.prisma.$queryRaw<unknown[]>`
+      SELECT (${jobs}.add_job(${deletionTask}, json_build_object('userId', user_id), job_key => key)).id
+      FROM (SELECT user_id, ${`${deletionTask}:`} || user_id AS key FROM "AccountDeletion"
+        WHERE erased_at IS NULL AND begun_at < ${begunBefore}) forgotten
+      WHERE NOT EXISTS (SELECT FROM ${jobs}._private_jobs j WHERE j.key = forgotten.key AND j.attempts < j.max_attempts)
+      LIMIT 1000`;
+    return rows.length;
+  }
+
+  async purge(erasedBefore: Date): Promise<void> {
+    await this.prisma.$executeRaw`DELETE FROM "AccountDeletion" WHERE erased_at < ${erasedBefore}`;
+  }
+}

@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { money, movementInWords } from './history-words.js';
+import { readCursor, writeCursor } from './page-cursor.js';
+
+describe('a sum', () => {
+  it.each([
+    [499, 'eur', '€4.99'],
+    [500, 'jpy', '¥500'],
+    [12_345, 'usd', '$123.45'],
+    [1_500, 'kwd', 'KWD 1.500'],
+    [0, 'eur', '€0.00'],
+  ])('%d of %s is %s', (amount, currency, text) => {
+    expect(money(amount, currency).replaceAll('\u00a0', ' ')).toBe(text);
+  });
+});
+
+it('each movement of money is a sentence of its own', () => {
+  const kinds = ['charge', 'refund', 'dispute', 'reversal'] as const;
+  const texts = kinds.map((kind) => movementInWords({ kind, provider: 'apple', amount: 499, currency: 'eur' }));
+  expect(new Set(texts).size).toBe(kinds.length);
+  for (const text of texts) expect(text).toMatch(/^[A-Z].*€4\.99.*the App Store.*\.$/);
+});
+
+describe('a cursor', () => {
+  it('comes back as it went', () => {
+    const position = { at: new Date('2030-01-01T12:00:00Z'), name: '5a5a5a5a-5a5a-4a5a-8a5a-5a5a5a5a5a5a' };
+    expect(readCursor(writeCursor(position))).toEqual(position);
+    expect(readCursor(undefined)).toBeUndefined();
+  });
+
+  it.each(['', 'x', 'MTIz', Buffer.from('12 ').toString('base64url'), Buffer.from("1 ' OR 1=1").toString('base64url')])(
+    'is refused as %j',
+    (cursor) => {
+      expect(() => readCursor(cursor)).toThrow(/expected `next`/);
+    },
+  );
+});

@@ -1,0 +1,52 @@
+import { Injectable } from '@nestjs/common';
+import { type Person } from '../auth/index.js';
+import { self } from '../prisma/identity/index.js';
+import { type AccountHistory, type AuditTrail, type PageQuery } from './account.schema.js';
+import { AccountStore } from './account.store.js';
+import { HistoryStore } from './history.store.js';
+import { movementInWords } from './history-words.js';
+import { type Position, readCursor, writeCursor } from './page-cursor.js';
+
+/** What happened to a person's subscriptions and money, and what was done to their account: newest first, page by page. */
+@Injectable()
+export class AccountHistories {
+  constructor(
+    private readonly store: HistoryStore,
+    private readonly accounts: AccountStore,
+  ) {}
+
+  /** @throws {AppError} `invalid_request` for a cursor that we did not give */
+  async history({ userId }: Person, { cursor, limit }: PageQuery): Promise<AccountHistory> {
+    // One more than asked, to know whether there is another page.
+    const rows = await this.store.page(userId, readCursor(cursor), limit + 1);
+    const { shown, next } = paged(rows, limit, (row) => row);
+    return {
+      events: shown.map((row) => {
+        const { at, kind, amount, currency } = row;
+        return { at: at.toISOString(), kind, text: movementInWords(row), amount, currency };
+      }),
+      next,
+    };
+  }
+
+  /** @throws {AppError} `invalid_request` for a cursor that we did not give */
+  async acts({ userId }: Person, { cursor, limit }: PageQuery): Promise<AuditTrail> {
+    const after = readCursor(cursor)?.name;
+    const before = after !== undefined && /^\d{1,18}$/.test(after) ? BigInt(after) : undefined;
+    const rows = await this.accounts.acts(userId, before, limit + 1);
+    const { shown, next } = paged(rows, limit, ({ at, id }) => ({ at, name: String(id) }));
+    return {
+      acts: shown.map(({ at, actor, action, reason }) => {
+        const isOwn = actor === self;
+        return { at: at.toISOString(), by: isOwn ? 'you' : 'operator', action, reason: isOwn ? null : reason };
+      }),
+      next,
+    };
+  }
+}
+
+function paged<Row>(rows: readonly Row[], limit: number, positionOf: (row: Row) => Position) {
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  return { shown, next: rows.length > limit && last !== undefined ? writeCursor(positionOf(last)) : null };
+}

@@ -1,0 +1,33 @@
+import { Injectable } from '@nestjs/common';
+import { Background } from '../health/index.js';
+import { GatekeeperRedis } from '../redis/index.js';
+import { People } from './people.service.js';
+
+const channel = 'gk:forget';
+
+/**
+ * Lets every replica forget what the provider said of a person: their account has changed. Here at once; elsewhere as soon as
+ * Redis has told them, and within a minute when it cannot.
+ */
+@Injectable()
+export class Forgetting {
+  constructor(
+    private readonly people: People,
+    private readonly redis: GatekeeperRedis,
+    background: Background,
+  ) {
+    background.add({ start: () => this.listen() });
+  }
+
+  async forget(firebaseUid: string): Promise<void> {
+    this.people.forget(firebaseUid);
+    await this.redis.client.publish(channel, firebaseUid).catch(() => undefined);
+  }
+
+  private listen(): void {
+    const subscriber = this.redis.subscriber();
+    subscriber.on('message', (_channel: string, firebaseUid: string) => this.people.forget(firebaseUid));
+    // Restored by the client when Redis comes back.
+    subscriber.subscribe(channel).catch(() => undefined);
+  }
+}

@@ -1,0 +1,27 @@
+import { Controller, HttpCode, Post, UseGuards } from '@nestjs/common';
+import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Problems } from '../http/index.js';
+import { GatekeeperAddressLimit } from '../redis/index.js';
+import { CurrentPerson, type Person } from './person.js';
+import { PersonGuard } from './person.guard.js';
+import { SignOut } from './sign-out.service.js';
+
+@ApiTags('auth')
+@ApiBearerAuth('idToken')
+@Controller('auth/signout-everywhere')
+@UseGuards(GatekeeperAddressLimit, PersonGuard)
+export class SignOutController {
+  constructor(private readonly signOut: SignOut) {}
+
+  @Post()
+  @HttpCode(204)
+  @ApiOperation({
+    summary: 'End every sign-in, this one too',
+    description: 'Refresh tokens are revoked at Firebase, and ID tokens made before are refused here at once.',
+  })
+  @ApiNoContentResponse({ description: 'Nobody is signed in to the account any more.' })
+  @Problems('missing_id_token', 'invalid_id_token', 'rate_limited', 'identity_provider_unavailable', 'unavailable')
+  async everywhere(@CurrentPerson() person: Person): Promise<void> {
+    await this.signOut.everywhere(person);
+  }
+}

@@ -1,0 +1,37 @@
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../config/index.js';
+import { epochTimes } from '../crypto/index.js';
+import { IssuerKeysService } from '../crypto/issuer/index.js';
+import { EntitlementReader } from './entitlement-reader.js';
+import { IssuanceStore } from './issuance.store.js';
+
+/** How many tokens a person may have of the key that signs now. */
+export interface TokenQuotaReport {
+  /** 0 without access. */
+  readonly dailyTokens: number;
+  readonly used: number;
+  readonly left: number;
+  /** When the next key begins to sign, and the count begins anew. */
+  readonly resetsAt: Date;
+}
+
+/** What is used and left of the daily tokens. Only numbers: which tokens, nobody here knows. */
+@Injectable()
+export class TokenQuota {
+  constructor(
+    private readonly entitlements: EntitlementReader,
+    private readonly keys: IssuerKeysService,
+    private readonly store: IssuanceStore,
+    private readonly clock: Clock,
+  ) {}
+
+  async of(userId: string): Promise<TokenQuotaReport> {
+    const key = this.keys.signingKey();
+    const [entitlement, used] = await Promise.all([
+      this.entitlements.entitlementOf(userId, this.clock.now()),
+      this.store.countedSoFar(userId, key.keyId),
+    ]);
+    const dailyTokens = entitlement?.dailyTokens ?? 0;
+    return { dailyTokens, used, left: Math.max(0, dailyTokens - used), resetsAt: epochTimes(key.epoch + 1).notBefore };
+  }
+}

@@ -1,0 +1,28 @@
+import { Injectable } from '@nestjs/common';
+import { CustomersStore } from './customers.store.js';
+import { OptionalStripe } from './optional-providers.js';
+import { ProviderUnavailable } from './provider-errors.js';
+
+/** Ends what an account pays for, when the account is to end. */
+@Injectable()
+export class PaymentClosing {
+  constructor(
+    private readonly customers: CustomersStore,
+    private readonly stripe: OptionalStripe,
+  ) {}
+
+  /**
+   * Has Stripe end and forget all it holds of a person, at once and without money back. What was bought in the App Store only
+   * the person can end. Safe to repeat.
+   *
+   * @returns the customer that was closed; the account may be erased while it has no other
+   * @throws {ProviderUnavailable} when Stripe cannot be asked: the account must not be erased then
+   */
+  async close(userId: string): Promise<string | null> {
+    const customer = (await this.customers.byId(userId))?.stripeCustomerId ?? null;
+    if (customer === null) return null;
+    if (this.stripe.client === undefined) throw new ProviderUnavailable('stripe', 'not_configured');
+    await this.stripe.client.deleteCustomer(customer);
+    return customer;
+  }
+}
