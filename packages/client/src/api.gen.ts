@@ -18,7 +18,7 @@ export type Problem = {
      * What was wrong and what was expected.
      */
     detail: string;
-    code: 'access_blocked' | 'already_subscribed' | 'body_too_large' | 'checkout_in_progress' | 'connection_not_found' | 'connection_secret_missing' | 'email_not_verified' | 'enrolment_token_invalid' | 'headers_too_large' | 'identity_provider_unavailable' | 'internal_error' | 'invalid_id_token' | 'invalid_node_credential' | 'invalid_request' | 'invalid_signature' | 'invalid_token_request' | 'key_retired' | 'location_changed' | 'location_exists' | 'location_mismatch' | 'malformed_body' | 'malformed_request' | 'managed_elsewhere' | 'method_not_allowed' | 'missing_id_token' | 'no_capacity' | 'node_exists' | 'node_not_draining' | 'node_not_found' | 'node_retired' | 'not_found' | 'nothing_paid_yet' | 'payment_declined' | 'payment_not_found' | 'payment_overdue' | 'payment_provider_not_offered' | 'payment_provider_unavailable' | 'payment_refused' | 'price_not_offered' | 'public_key_in_use' | 'purchase_not_valid' | 'purchase_of_another_account' | 'rate_limited' | 'receipt_not_available' | 'request_incomplete' | 'request_timeout' | 'return_url_not_allowed' | 'subscription_ended' | 'subscription_inactive' | 'subscription_not_found' | 'token_expired' | 'token_missing' | 'token_quota_exceeded' | 'token_reused' | 'trial_already_used' | 'trial_not_offered' | 'unavailable' | 'unknown_key' | 'unknown_location' | 'unknown_product' | 'unsupported_media_type' | 'webhook_signature_invalid' | 'webhook_wrong_environment';
+    code: 'access_blocked' | 'already_subscribed' | 'body_too_large' | 'checkout_in_progress' | 'connection_not_found' | 'connection_secret_missing' | 'device_not_found' | 'email_in_use' | 'email_not_verified' | 'enrolment_token_invalid' | 'headers_too_large' | 'identity_provider_unavailable' | 'internal_error' | 'invalid_id_token' | 'invalid_node_credential' | 'invalid_request' | 'invalid_signature' | 'invalid_token_request' | 'key_retired' | 'location_changed' | 'location_exists' | 'location_mismatch' | 'malformed_body' | 'malformed_request' | 'managed_elsewhere' | 'method_not_allowed' | 'missing_id_token' | 'no_capacity' | 'node_exists' | 'node_not_draining' | 'node_not_found' | 'node_retired' | 'not_found' | 'nothing_paid_yet' | 'payment_declined' | 'payment_not_found' | 'payment_overdue' | 'payment_provider_not_offered' | 'payment_provider_unavailable' | 'payment_refused' | 'precondition_failed' | 'precondition_required' | 'price_not_offered' | 'public_key_in_use' | 'purchase_not_valid' | 'purchase_of_another_account' | 'rate_limited' | 'receipt_not_available' | 'recent_sign_in_required' | 'request_incomplete' | 'request_timeout' | 'return_url_not_allowed' | 'subscription_ended' | 'subscription_inactive' | 'subscription_not_found' | 'token_expired' | 'token_missing' | 'token_quota_exceeded' | 'token_reused' | 'trial_already_used' | 'trial_not_offered' | 'unavailable' | 'unknown_key' | 'unknown_location' | 'unknown_product' | 'unsupported_media_type' | 'webhook_signature_invalid' | 'webhook_wrong_environment';
 };
 
 export type DirectoryDirectoryData = {
@@ -142,6 +142,43 @@ export type CrowdReportResponses = {
 };
 
 export type CrowdReportResponse = CrowdReportResponses[keyof CrowdReportResponses];
+
+export type SignOutEverywhereData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/auth/signout-everywhere';
+};
+
+export type SignOutEverywhereErrors = {
+    /**
+     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     */
+    401: Problem;
+    /**
+     * `rate_limited` Too many requests
+     */
+    429: Problem;
+    /**
+     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     */
+    503: Problem;
+    /**
+     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     */
+    default: Problem;
+};
+
+export type SignOutEverywhereError = SignOutEverywhereErrors[keyof SignOutEverywhereErrors];
+
+export type SignOutEverywhereResponses = {
+    /**
+     * Nobody is signed in to the account any more.
+     */
+    204: void;
+};
+
+export type SignOutEverywhereResponse = SignOutEverywhereResponses[keyof SignOutEverywhereResponses];
 
 export type VpnTokenIssueData = {
     body: {
