@@ -54,20 +54,20 @@ export const deviceName = z.strictObject({ id: z.uuid({ error: 'expected the id 
 export type DeviceName = z.output<typeof deviceName>;
 
 export const pageQuery = z.strictObject({
-  limit: z.coerce
-    .number({ error: 'expected a number' })
-    .int()
-    .min(1)
-    .max(100)
-    .default(50)
-    .describe('How many at most.'),
   cursor: z
     .string()
-    .max(200)
-    .regex(/^[\w-]+$/, { error: 'expected `next` of the page before' })
+    .max(120)
+    .regex(/^[\w-]{4,120}$/, { error: 'expected `next` of the page before' })
     .optional()
-    .meta({ examples: ['MTg5MzQ5OTIwMCAx'] })
-    .describe('`next` of the page before.'),
+    .describe('`next` of the page before.')
+    .meta({ examples: ['MTg5MzQ1NjAwMDAwMCAx'] }),
+  limit: z
+    .string()
+    .regex(/^([1-9]\d?|100)$/, { error: 'expected 1 to 100' })
+    .describe('How many at most.')
+    .meta({ examples: ['50'] })
+    .default('50')
+    .transform(Number),
 });
 export type PageQuery = z.output<typeof pageQuery>;
 

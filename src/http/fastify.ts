@@ -19,6 +19,8 @@ export interface RouteSettings {
 }
 
 const bodyLimit = 64 * 1024;
+/** Of one parameter in a path: a longer one names no route. */
+const maxParamLength = 256;
 
 /** What the reference at `/docs` needs, all of it from here; nothing else that is served is a page. */
 const directives = {
@@ -46,7 +48,7 @@ export function fastifyAdapter(config: CommonConfig): FastifyAdapter {
     forceCloseConnections: 'idle',
     // A leaving process answers what still reaches it: Fastify's own refusal is no problem+json, and is not needed.
     return503OnClosing: false,
-    routerOptions: { maxParamLength: 256, ignoreTrailingSlash: true },
+    routerOptions: { maxParamLength, ignoreTrailingSlash: true },
     frameworkErrors: (_error: Error, _request: FastifyRequest, reply: FastifyReply) => sendProblem(reply, unreadable),
     clientErrorHandler: refuseUnreadable,
   });
@@ -122,7 +124,7 @@ class KnownRoutes {
 
   add({ url, method }: RouteOptions): void {
     if (url.includes('*')) return;
-    const pattern = new RegExp(`^${url.replace(/[.\\]/g, '\\$&').replace(/:[^/]+/g, '[^/]+')}/?$`);
+    const pattern = new RegExp(`^${url.replace(/[.\\]/g, '\\$&').replace(/:[^/]+/g, `[^/]{1,${maxParamLength}}`)}/?$`);
     this.routes.push({ pattern, methods: [method].flat() });
   }
 

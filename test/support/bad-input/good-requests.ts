@@ -80,17 +80,17 @@ const exceptions: Readonly<Record<string, ((sides: EveryEndpoint, examples: obje
   },
   'PATCH /preferences': async ({ person }) => ({ headers: { ...person.headers, 'if-match': '*' } }),
   'PUT /preferences': async ({ person }) => ({ headers: { ...person.headers, 'if-match': '*' } }),
-  'DELETE /account': async ({ gatekeeper }) => ({ headers: (await gatekeeper.signIn()).headers }),
+  'DELETE /account': async ({ gatekeeper }) => ({ headers: (await newPerson(gatekeeper)).headers }),
   'DELETE /account/devices/{id}': async ({ gatekeeper, person }) => {
     const device = { platform: 'ios', token: randomUUID() };
     const added = await gatekeeper.post('/account/devices', person.headers, device);
     return { headers: person.headers, path: (await added.json()) as { id: string } };
   },
   'PATCH /account': async ({ gatekeeper }) => ({
-    headers: (await gatekeeper.signIn()).headers,
+    headers: (await newPerson(gatekeeper)).headers,
     bodies: [{ email: `${randomUUID()}@example.com` }],
   }),
-  'POST /auth/signout-everywhere': async ({ gatekeeper }) => ({ headers: (await gatekeeper.signIn()).headers }),
+  'POST /auth/signout-everywhere': async ({ gatekeeper }) => ({ headers: (await newPerson(gatekeeper)).headers }),
   'POST /subscription/trial': async ({ gatekeeper }) => ({ headers: (await gatekeeper.signIn()).headers }),
   'POST /vpn/config': async (sides, examples) => ({
     bodies: [{ ...examples, ...(await token(sides)), location: sides.location, public_key: wireguardKey() }],
