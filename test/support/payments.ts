@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { X509Certificate } from 'node:crypto';
+import { randomUUID, X509Certificate } from 'node:crypto';
 import type Stripe from 'stripe';
 import { expect, vi } from 'vitest';
 import { type AppleStandIn, startAppleStandIn } from '../../dev/apple/index.js';
@@ -93,12 +93,18 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
   stripe.stand.deliverTo(`${service.url}/payment/webhooks/stripe`, { secret: webhookSecret });
   apple.notify(`${service.url}/payment/webhooks/apple`);
 
-  const signIn: TestPayments['signIn'] = async (account) => {
-    const person = await gatekeeper.signIn(account);
-    // Good for years: firebase-admin compares with the machine's clock, which does not move.
-    const exp = Math.floor(Date.now() / 1000) + 5 * 365 * 86_400;
-    const token = await firebase.mintIdToken(person.uid, { claims: { exp } });
-    return { ...person, headers: { authorization: `Bearer ${token}` } };
+  const signIn: TestPayments['signIn'] = async ({
+    email = `${randomUUID()}@example.com`,
+    emailVerified = true,
+  } = {}) => {
+    // Good for years: firebase-admin compares with the machine's clock, which does not move. And not of after the test's
+    // clock, which stands still while a busy machine's goes on.
+    const now = Math.floor(Date.now() / 1000);
+    const at = Math.min(now, Math.floor(clock.now().getTime() / 1000));
+    const { uid } = firebase.createAccount({ email, emailVerified, createdAt: new Date(at * 1000) });
+    const claims = { iat: at, auth_time: at, exp: now + 5 * 365 * 86_400 };
+    const token = await firebase.mintIdToken(uid, { claims });
+    return { uid, email, headers: { authorization: `Bearer ${token}` } };
   };
   const settled = async () => {
     await Promise.all([stripe.stand.deliveriesSettled(), apple.deliveriesSettled()]);
