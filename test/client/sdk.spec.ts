@@ -7,8 +7,6 @@ import {
   type VpnClient,
 } from '@vpn-backend/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { IssuerKeysService } from '../../src/crypto/issuer/index.js';
-import { VerifierKeysService } from '../../src/crypto/verifier/index.js';
 import { type ClientWorld, startClientWorld } from '../support/client-world.js';
 
 let world: ClientWorld;
@@ -28,6 +26,15 @@ function losing(path: string, times: number): Fetch {
     if (!new Request(input).url.endsWith(path) || left === 0) return answer;
     left -= 1;
     throw new TypeError('the answer was lost');
+  };
+}
+
+/** The service, but that the first such request is refused on its way. */
+function refusingOnce(path: string, status: number, code: string): Fetch {
+  let left = 1;
+  return async (input, init) => {
+    if (!new Request(input).url.endsWith(path) || left-- < 1) return fetch(input, init);
+    return Response.json({ type: `urn:problem:${code}`, title: 'No', status, detail: 'No.', code }, { status });
   };
 }
 
@@ -88,16 +95,21 @@ describe('connecting', () => {
   it('pays once when no answer ever came and it then goes elsewhere', async () => {
     const { client, again } = await world.newClient();
     await client.wallet.drawIfDue();
+    const before = await world.connectionIds();
     await expect(
       again({ fetch: losing('/vpn/config', 4) }).connect({ location: world.location }),
     ).rejects.toMatchObject({ code: 'unreachable' });
     expect(await client.wallet.status()).toMatchObject({ tokens: 1, begun: 1 });
+    const [first = '', ...others] = (await world.connectionIds()).filter((id) => !before.includes(id));
+    expect(others).toEqual([]);
 
     const connection = await client.connect({ location: world.otherLocation });
     expect(connection.location).toBe(world.otherLocation);
     // The first one had been made after all: it is ended, and its token spent.
     expect(await client.wallet.status()).toMatchObject({ tokens: 0, begun: 0 });
     expect(await client.connections()).toEqual([connection]);
+    await expect.poll(() => world.connectionState(first)).toBe('ended');
+    expect(await world.connectionState(connection.id)).toBe('active');
   });
 
   it('pays once when no answer ever came and any location will do', async () => {
@@ -196,6 +208,27 @@ describe('the wallet', () => {
     expect((await client.wallet.status()).tokens).toBe(2);
   });
 
+  it('draws for the day when what was on the way is refused with its key, or is more than the quota leaves', async () => {
+    for (const [refusal, drawn] of [
+      ['key_retired', 2],
+      ['token_quota_exceeded', 1],
+    ] as const) {
+      const events: ClientEvent[] = [];
+      const { client, again } = await world.newClient({ onEvent: (event) => events.push(event) });
+      // It was stored, and did not come to be signed.
+      await expect(again({ getIdToken: () => 'no-longer-good' }).wallet.drawIfDue()).rejects.toMatchObject({
+        code: 'invalid_id_token',
+      });
+      if (refusal === 'token_quota_exceeded') await client.fetchTokens(31);
+      const refusing = refusal === 'key_retired' ? refusingOnce('/auth/vpn-token', 409, refusal) : fetch;
+      expect(await again({ fetch: refusing }).wallet.drawIfDue()).toBe(drawn);
+      expect(events).toEqual([{ type: 'drawn', tokens: drawn }]);
+      expect(await client.wallet.status()).toMatchObject({ tokens: drawn, pending: 0 });
+      // And once only.
+      expect(await client.wallet.drawIfDue()).toBe(0);
+    }
+  });
+
   it('asks again for what was on the way when somebody had to sign in again', async () => {
     const { person, client, again } = await world.newClient();
     await expect(again({ getIdToken: () => 'no-longer-good' }).wallet.drawIfDue()).rejects.toMatchObject({
@@ -204,85 +237,5 @@ describe('the wallet', () => {
     expect(await client.wallet.status()).toMatchObject({ tokens: 0, pending: 2 });
     expect(await client.wallet.drawIfDue()).toBe(2);
     expect(await world.countSigned(person)).toBe(2);
-  });
-});
-
-describe('key consistency', () => {
-  const directoryPath = '/.well-known/private-token-issuer-directory';
-
-  /** One side or both, with a directory that is changed on its way to this client alone. */
-  function changing(bases: readonly string[], change: (document: Directory) => void): Fetch {
-    return async (input, init) => {
-      const { url } = new Request(input);
-      const answer = await fetch(input, init);
-      if (!bases.some((base) => url === `${base}${directoryPath}`)) return answer;
-      const document = (await answer.json()) as Directory;
-      change(document);
-      return Response.json(document);
-    };
-  }
-
-  interface Directory {
-    'token-keys': Record<string, unknown>[];
-    'token-challenge': string;
-  }
-
-  const bothSides = () => [world.gatekeeper.service.url, world.anonymizer.url];
-  const dropKeys = (document: Directory) => {
-    document['token-keys'] = document['token-keys'].slice(0, 0);
-  };
-
-  it('fetches nothing for a key that one side alone publishes', async () => {
-    const { person, again } = await world.newClient();
-    const moveTime = ({ 'token-keys': keys }: Directory) =>
-      keys.forEach((key) => (key['verify-until'] = Number(key['verify-until']) + 1));
-    const client = again({ fetch: changing([world.gatekeeper.service.url], moveTime) });
-    await expect(client.wallet.drawIfDue()).rejects.toMatchObject({ reason: 'key_differs' });
-    await expect(client.fetchTokens()).rejects.toMatchObject({ name: 'PartitioningSuspected' });
-    expect(await world.countSigned(person)).toBe(0);
-  });
-
-  it('spends no token of a key that is not published any more', async () => {
-    const { client, again } = await world.newClient();
-    await client.wallet.drawIfDue();
-    const before = await world.connectionIds();
-    const events: ClientEvent[] = [];
-    const deceived = again({
-      fetch: changing([world.anonymizer.url], dropKeys),
-      onEvent: (event) => events.push(event),
-    });
-    await expect(deceived.connect({ location: world.location })).rejects.toMatchObject({
-      name: 'PartitioningSuspected',
-      reason: 'key_vanished',
-    });
-    expect(events.map(({ type }) => type)).toEqual(['partitioning_suspected']);
-    expect(await world.connectionIds()).toEqual(before);
-    // The tokens stay: when the keys are what they were, they are good.
-    expect((await client.wallet.status()).tokens).toBe(2);
-    await client.connect({ location: world.location });
-  });
-
-  it('fetches nothing more when a key has vanished on both sides', async () => {
-    const { person, client, again } = await world.newClient();
-    await client.wallet.drawIfDue();
-    const deceived = again({ fetch: changing(bothSides(), dropKeys) });
-    await expect(deceived.connect({ location: world.location })).rejects.toMatchObject({ reason: 'key_vanished' });
-    expect(await world.countSigned(person)).toBe(2);
-  });
-
-  it('gives up tokens of a key that was retired for everybody, and draws others', async () => {
-    const events: ClientEvent[] = [];
-    const { client } = await world.newClient({ onEvent: (event) => events.push(event) });
-    await client.wallet.drawIfDue();
-    const issuer = world.gatekeeper.service.app.get(IssuerKeysService, { strict: false });
-    const verifier = world.anonymizer.app.get(VerifierKeysService, { strict: false });
-    await issuer.retire(issuer.signingKey().keyId);
-    await verifier.poll();
-    await client.connect({ location: world.location });
-    expect(events).toEqual([
-      { type: 'drawn', tokens: 2 },
-      { type: 'tokens_lost', tokens: 2, reason: 'retired' },
-      { type: 'drawn_out_of_turn', tokens: 2 },
-    ]);
   });
 });

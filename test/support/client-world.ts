@@ -20,6 +20,8 @@ export interface ClientWorld extends TwoSides {
   newClient(options?: Partial<VpnClientOptions>): Promise<NewClient>;
   /** Every connection that was ever made, ended ones too. */
   connectionIds(): Promise<string[]>;
+  /** `pending`, `active`, `ending` or `ended`. */
+  connectionState(id: string): Promise<string | undefined>;
   /** How many tokens were signed for a person. */
   countSigned(person: SignedIn): Promise<number>;
 }
@@ -92,6 +94,11 @@ export async function startClientWorld(common: Env = {}): Promise<ClientWorld> {
     connectionIds: async () => {
       const rows = await query<{ id: string }>(gatekeeper.stack.ownerUrl, 'SELECT id FROM network."Connection"');
       return rows.map(({ id }) => id);
+    },
+    connectionState: async (id) => {
+      const text = 'SELECT status::text FROM network."Connection" WHERE id = $1';
+      const [row] = await query<{ status: string }>(gatekeeper.stack.ownerUrl, text, [id]);
+      return row?.status;
     },
     countSigned: async ({ uid }) => {
       const [row] = await query<{ n: number }>(

@@ -2,10 +2,9 @@ import { Anonymizer } from './anonymizer.js';
 import { toBase64url } from './bytes.js';
 import { Connecting, type ConnectOptions } from './connecting.js';
 import { keyIdText } from './directory.js';
-import { Drawing } from './drawing.js';
+import { Drawing, type IssuerKey } from './drawing.js';
 import { type OnEvent } from './events.js';
 import { Gatekeeper, largestBatch } from './gatekeeper.js';
-import { agree, type Agreement } from './key-consistency.js';
 import { renew, stayConnected, type StayOptions, type UseConnection } from './renewing.js';
 import { type BlindedToken, blindBatch, finalize } from './token.js';
 import { type Fetch, Transport } from './transport.js';
@@ -57,6 +56,7 @@ export class VpnClient {
   readonly #gatekeeper: Gatekeeper;
   readonly #anonymizer: Anonymizer;
   readonly #store: Wallet;
+  readonly #drawing: Drawing;
   readonly #connecting: Connecting;
   readonly #now: () => number;
   readonly #onEvent: OnEvent;
@@ -71,6 +71,7 @@ export class VpnClient {
     const drawing = new Drawing({ gatekeeper, anonymizer, wallet, tokensPerDay, now, random, onEvent });
     this.wallet = new VpnWallet({ wallet, drawing, now, onEvent });
     this.#connecting = new Connecting({ anonymizer, wallet, drawing, now, random, onEvent });
+    this.#drawing = drawing;
     this.#gatekeeper = gatekeeper;
     this.#anonymizer = anonymizer;
     this.#store = wallet;
@@ -151,7 +152,8 @@ export class VpnClient {
   }
 
   /**
-   * Connects, and renews the connection before each end until the signal is aborted; then ends it.
+   * Connects, and renews the connection before each end until the signal is aborted; then ends it. A renewal stays where the
+   * connection is, unless there is no room: then it goes elsewhere within the wish.
    *
    * @throws what `connect` throws the first time; later only what trying again cannot mend
    */
@@ -160,15 +162,15 @@ export class VpnClient {
   }
 
   /**
-   * The key that both sides publish as the one that signs now, and what its tokens answer to.
+   * The key that both sides publish as the one that signs now, and what its tokens answer to. The wallet remembers it, so that
+   * one that changes within its time is noticed.
    *
-   * @throws {PartitioningSuspected} when the two sides differ
+   * @throws {PartitioningSuspected} when the two sides differ, or a key is not what it was
    * @throws {TokenError} when a directory cannot be used
+   * @throws {WalletError} the storage fails
    */
-  async issuerKey(): Promise<Omit<Agreement, 'retired'>> {
-    const [ours, theirs] = await Promise.all([this.#gatekeeper.directory(), this.#anonymizer.directory()]);
-    const { key, challengeDigest } = await agree(ours, theirs, [], this.#now());
-    return { key, challengeDigest };
+  async issuerKey(): Promise<IssuerKey> {
+    return this.#drawing.agreement();
   }
 
   /**
@@ -189,7 +191,8 @@ export class VpnClient {
    *
    * @param count 1 to 32
    * @throws {VpnApiError} `subscription_inactive`, `token_quota_exceeded` (with `retryAfter`), `key_retired` (call again), …
-   * @throws {PartitioningSuspected} when the two sides publish different keys
+   * @throws {PartitioningSuspected} as `issuerKey`
+   * @throws {WalletError} the storage fails; the wallet remembers keys, not these tokens
    * @throws {TokenError} when the issuer's directory or signature is not what it must be; no token of it is usable
    */
   async fetchTokens(count = 1): Promise<VpnToken[]> {

@@ -1,10 +1,10 @@
 import { type Anonymizer } from './anonymizer.js';
-import { type Drawing, forgetRetired } from './drawing.js';
-import { type PartitioningSuspected, VpnApiError } from './errors.js';
+import { type Drawing } from './drawing.js';
+import { type PartitioningSuspected, VpnApiError, WalletError } from './errors.js';
 import { type OnEvent } from './events.js';
 import { standingOf } from './key-consistency.js';
 import { chooseLocations } from './locations.js';
-import { retrying } from './retrying.js';
+import { isTransient, retrying } from './retrying.js';
 import { unexpectedAnswer } from './transport.js';
 import {
   type Attempt,
@@ -12,6 +12,7 @@ import {
   changeAttempt,
   type Connection,
   dropAttempt,
+  mostFailures,
   settleAttempt,
 } from './wallet/state.js';
 import { type Wallet } from './wallet/wallet.js';
@@ -36,8 +37,8 @@ export interface ConnectingParts {
 
 /** Longer than one request with all its retries: after that, whoever began an attempt is gone. */
 const holdMs = 120_000;
-/** Of tokens that the service refuses for good, one after another. */
-const mostRefusals = 3;
+/** Attempts in one call, when the service refuses one token after another. */
+const mostAttempts = 3;
 /** Locations tried when one after another has no room. */
 const mostLocations = 3;
 const hourMs = 3_600_000;
@@ -50,28 +51,36 @@ const worthless = ['token_reused', 'token_expired', 'unknown_key', 'invalid_sign
  *
  * Token and key pair are stored together before they are sent, and the connection in the same step in which the token goes. In
  * between, whatever happens, the same token with the same key gives the same connection. So an attempt that ends without an
- * answer is never given up: the next call begins with it, at another location only when that one will not do. If it had succeeded after all, the
- * service says so (`location_changed`); that connection is then fetched where it is and ended.
+ * answer is never given up: the next call begins with it, at another location only when that one will not do. If it had
+ * succeeded after all, the service says so (`location_changed`); that connection is then fetched where it is and ended.
+ *
+ * Nor may one attempt that fails again and again stand in the way of all others: it is counted, and comes last.
  */
 export class Connecting {
   constructor(private readonly parts: ConnectingParts) {}
 
   async connect({ location, dnsBlocking = 'none', signal }: ConnectOptions): Promise<Connection> {
     const { anonymizer, random } = this.parts;
-    const [locations, suspicion] = await Promise.all([
+    const [locations, keys] = await Promise.all([
       retrying(() => anonymizer.locations(signal), signal),
-      this.suspicion(signal),
+      this.lookAtKeys(signal),
     ]);
     const meant = chooseLocations(locations, location, random).map(({ id }) => id);
-    for (let refusals = 1; ; refusals++) {
-      const attempt = await this.begin(meant, suspicion);
+    const failed: string[] = [];
+    for (let attempts = 1; ; attempts++) {
+      const attempt = await this.begin(meant, keys, failed);
       try {
         const config = await this.redeem(attempt, meant, dnsBlocking, signal);
         return await this.settle(attempt, config, dnsBlocking);
       } catch (error) {
-        const mended = error instanceof VpnApiError && (await this.mend(attempt, error.code, dnsBlocking));
-        if (!mended) await this.release(attempt);
-        if (!mended || refusals === mostRefusals) throw error;
+        const isOver = await this.mend(attempt, error, dnsBlocking).catch(async (cause: unknown) => {
+          await this.setAside(attempt, cause);
+          throw cause;
+        });
+        if (!isOver) await this.setAside(attempt, error);
+        const keepsFailing = (attempt.failures ?? 0) >= mostFailures;
+        if ((!isOver && !keepsFailing) || attempts === mostAttempts) throw error;
+        if (!isOver) failed.push(attempt.id);
       }
     }
   }
@@ -79,27 +88,27 @@ export class Connecting {
   /** Takes a token from the wallet; draws when there is none. */
   private async begin(
     [first = '', ...others]: readonly string[],
-    suspicion: PartitioningSuspected | undefined,
+    { suspicion, shunned }: KeysNow,
+    failed: readonly string[],
   ): Promise<Attempt> {
     const { wallet, drawing, now } = this.parts;
     const keys = await generateWireguardKeyPair();
-    const wanted = {
-      id: crypto.randomUUID(),
-      ...keys,
-      locations: [first, ...others] as const,
-      shunned: suspicion?.keyIds ?? [],
-    };
-    const take = () =>
-      wallet.change((state) => beginAttempt(state, { ...wanted, now: now(), heldUntil: now() + holdMs }));
-    const attempt = await take();
+    const wanted = { id: crypto.randomUUID(), ...keys, locations: [first, ...others] as const, failed };
+    const take = (unwanted: readonly string[]) =>
+      wallet.change((state) =>
+        beginAttempt(state, { ...wanted, shunned: unwanted, now: now(), heldUntil: now() + holdMs }),
+      );
+    const attempt = await take(shunned);
     if (attempt !== undefined) return attempt;
     if (suspicion !== undefined) throw suspicion;
     // Others may take what was drawn, but not each time.
-    for (;;) {
+    for (let tries = 0; tries < mostAttempts; tries++) {
+      // It has asked both sides for their keys, and they agree.
       await drawing.drawNow();
-      const drawn = await take();
+      const drawn = await take([]);
       if (drawn !== undefined) return drawn;
     }
+    throw new WalletError('not_saved', 'Others take every token that is drawn.');
   }
 
   /** Where there is room. Each location is stored before it is tried. */
@@ -159,8 +168,10 @@ export class Connecting {
     return connection;
   }
 
-  /** @returns whether another attempt may do better */
-  private async mend(attempt: Attempt, code: string, dnsBlocking: DnsBlocking): Promise<boolean> {
+  /** @returns whether this attempt is over, or begins anew: another may do better */
+  private async mend(attempt: Attempt, error: unknown, dnsBlocking: DnsBlocking): Promise<boolean> {
+    if (!(error instanceof VpnApiError)) return false;
+    const { code } = error;
     if (code === 'public_key_in_use') {
       await this.renewKeys(attempt);
       return true;
@@ -190,21 +201,36 @@ export class Connecting {
     }
   }
 
-  /** The next call may take it up at once. */
-  private async release({ id }: Attempt): Promise<void> {
-    await this.parts.wallet.update((state) => changeAttempt(state, id, { heldUntil: 0 }));
+  /** The next call may take it up at once, unless it has failed too often. */
+  private async setAside(attempt: Attempt, error: unknown): Promise<void> {
+    const failures = (attempt.failures ?? 0) + failuresBy(error);
+    await this.parts.wallet.update((state) => changeAttempt(state, attempt.id, { failures, heldUntil: 0 }));
   }
 
   /** Whether the keys of the wallet's tokens are still what both sides once agreed on, as far as this side says. */
-  private async suspicion(signal: AbortSignal | undefined): Promise<PartitioningSuspected | undefined> {
+  private async lookAtKeys(signal: AbortSignal | undefined): Promise<KeysNow> {
     const { anonymizer, wallet, now, onEvent } = this.parts;
     const [directory, { seen }] = await Promise.all([
       retrying(() => anonymizer.directory(signal), signal),
       wallet.read(),
     ]);
     const { retired, suspicion } = standingOf(seen, [directory], now());
-    await forgetRetired(wallet, retired, onEvent);
     if (suspicion !== undefined) onEvent({ type: 'partitioning_suspected', error: suspicion });
-    return suspicion;
+    return { suspicion, shunned: [...retired, ...(suspicion?.keyIds ?? [])] };
   }
+}
+
+/** What the anonymizer's word on its keys is worth. */
+interface KeysNow {
+  readonly suspicion: PartitioningSuspected | undefined;
+  /** Ids of keys whose tokens are not used. One that it calls retired may be so: only both sides' word ends it. */
+  readonly shunned: readonly string[];
+}
+
+/** How much an error speaks against ever succeeding with this token: nothing when no answer came, or there is no room. */
+function failuresBy(error: unknown): number {
+  if (!(error instanceof VpnApiError) || error.status === 0) return 0;
+  if (['no_capacity', 'unknown_location', 'rate_limited'].includes(error.code)) return 0;
+  // An answer that is not this service's may be another network's, and the next one better.
+  return error.code === 'unexpected_answer' || isTransient(error) ? 1 : mostFailures;
 }

@@ -69,6 +69,11 @@ describe('the issuer directory', () => {
       'retired keys that are none',
       { 'token-challenge': challenge, 'token-keys': [], 'retired-keys': [{ 'token-type': 2 }] },
     ],
+    ['a key twice', { 'token-challenge': challenge, 'token-keys': [ordinary[0], ordinary[0]] }],
+    [
+      'a key that is retired as well',
+      { 'token-challenge': challenge, 'token-keys': ordinary, 'retired-keys': [ordinary[1]] },
+    ],
     ['a time that is none', { 'token-challenge': challenge, 'token-keys': [{ ...ordinary[0], 'not-after': '1' }] }],
   ])('is refused with %s', async (_, document) => {
     await expect(parseDirectory(document)).rejects.toMatchObject({ name: 'TokenError' });

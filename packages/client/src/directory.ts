@@ -40,11 +40,10 @@ export async function parseDirectory(document: unknown): Promise<IssuerDirectory
   const challenge = typeof challengeText === 'string' ? fromBase64url(challengeText) : undefined;
   if (challenge === undefined) throw unreadable('token-challenge is not base64url');
   parseTokenChallenge(challenge);
-  return {
-    challenge,
-    keys: await parseKeys(keys),
-    retired: (await parseKeys(retired)).map(keyIdText),
-  };
+  const directory = { challenge, keys: await parseKeys(keys), retired: (await parseKeys(retired)).map(keyIdText) };
+  const ids = [...directory.keys.map(keyIdText), ...directory.retired];
+  if (new Set(ids).size !== ids.length) throw unreadable('it lists a key twice');
+  return directory;
 }
 
 /**

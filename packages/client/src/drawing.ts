@@ -1,20 +1,22 @@
 import { type Anonymizer } from './anonymizer.js';
-import { fromBase64url, fromBigInt, toBase64url, toBigInt } from './bytes.js';
+import { type Bytes, fromBase64url, fromBigInt, toBase64url, toBigInt } from './bytes.js';
+import { type DirectoryKey } from './directory.js';
 import { TokenError, VpnApiError } from './errors.js';
 import { type OnEvent } from './events.js';
 import { type Gatekeeper } from './gatekeeper.js';
 import { agree, seenKeyOf } from './key-consistency.js';
 import { isTransient } from './retrying.js';
-import { blindBatch, finalize } from './token.js';
+import { blindBatch, challengeDigestOf, finalize } from './token.js';
 import { parseTokenKey } from './token-key.js';
-import { nextDraw, planAfter, type PlannedDraw } from './wallet/draw-plan.js';
+import { dayOf, nextDraw, planAfter, type PlannedDraw } from './wallet/draw-plan.js';
 import {
   addPending,
   type DrawKind,
   type PendingBatch,
+  rememberKey,
+  retireKeys,
   settlePending,
   type WalletState,
-  withoutKeys,
 } from './wallet/state.js';
 import { type Wallet } from './wallet/wallet.js';
 import { type VpnToken } from './wire.js';
@@ -41,13 +43,8 @@ export class Drawing {
   /** Draws today's tokens if their moment has come, and finishes what was begun. */
   async drawIfDue(): Promise<number> {
     const finished = await this.finishPending();
-    const { wallet, now, random, tokensPerDay } = this.parts;
-    const chance = random();
-    const { due, plan } = await wallet.change((state) => {
-      const next = nextDraw(state.draw, now(), chance);
-      return [next.due ? state : { ...state, draw: next.plan }, next];
-    });
-    return due ? finished + (await this.draw('daily', tokensPerDay, plan)) : finished;
+    const plan = await this.planIfDue();
+    return plan ? finished + (await this.draw('daily', this.parts.tokensPerDay, plan)) : finished;
   }
 
   /** Draws out of turn, for a wallet that has run dry. */
@@ -61,9 +58,20 @@ export class Drawing {
     } catch (error) {
       const again = countToTryAgain(error, count);
       if (again === undefined) throw error;
-      // The plan has moved on already.
-      return this.finish(await this.begin(kind, again));
+      const dueAgain = plan && (await this.planIfDue());
+      if (plan !== undefined && dueAgain === undefined) return 0;
+      return this.finish(await this.begin(kind, again, dueAgain));
     }
+  }
+
+  /** Today's draw if its moment has come; stores when that is otherwise. */
+  private async planIfDue(): Promise<PlannedDraw | undefined> {
+    const { wallet, now, random } = this.parts;
+    const chance = random();
+    return wallet.change((state) => {
+      const { due, plan } = nextDraw(state.draw, now(), chance);
+      return due ? [state, plan] : [{ ...state, draw: plan }, undefined];
+    });
   }
 
   /** Makes a batch and stores it. With a plan, tomorrow's draw is stored in the same step: no two processes draw for a day. */
@@ -89,25 +97,33 @@ export class Drawing {
     return isOurs ? batch : { ...batch, tokens: [] };
   }
 
+  /** A batch that will not be signed, but for which another may be, is given up: what was to be drawn is due again. */
   private async finishPending(): Promise<number> {
-    const { pending } = await this.parts.wallet.read();
-    if (pending.length === 0) return 0;
+    const { wallet } = this.parts;
+    if ((await wallet.read()).pending.length === 0) return 0;
     await this.agreement();
     let count = 0;
-    for (const batch of pending) count += await this.finish(batch);
+    // Read again: those of a retired key are gone.
+    for (const batch of (await wallet.read()).pending) {
+      try {
+        count += await this.finish(batch);
+      } catch (error) {
+        if (countToTryAgain(error, batch.tokens.length) === undefined) throw error;
+      }
+    }
     return count;
   }
 
   /** @returns how many tokens it gave */
   private async finish(batch: PendingBatch): Promise<number> {
     if (batch.tokens.length === 0) return 0;
-    const { wallet, onEvent } = this.parts;
+    const { wallet, now, onEvent } = this.parts;
     let tokens: VpnToken[];
     try {
       tokens = await this.signed(batch);
     } catch (error) {
       // Refused for good, or not to be trusted: these blinded tokens are never asked for again.
-      if (isFinal(error)) await wallet.update((state) => afterRefusal(settlePending(state, batch.id, []), error));
+      if (isFinal(error)) await wallet.update((state) => afterRefusal(state, batch, error, now()));
       throw error;
     }
     const isFirst = await wallet.change((state) => {
@@ -137,24 +153,36 @@ export class Drawing {
     );
   }
 
-  /** What both sides agree on; tokens of keys that were retired meanwhile go. */
-  private async agreement() {
+  /**
+   * The key that both sides publish as the one that signs now. It is remembered, and tokens of keys that both sides have
+   * retired meanwhile go, in the step that compares the directories with what the wallet remembers.
+   *
+   * @throws {PartitioningSuspected}
+   * @throws {TokenError} a directory cannot be used
+   * @throws {VpnApiError} a side is away
+   * @throws {WalletError}
+   */
+  async agreement(): Promise<IssuerKey> {
     const { gatekeeper, anonymizer, wallet, now, onEvent } = this.parts;
-    const [ours, theirs, { seen }] = await Promise.all([gatekeeper.directory(), anonymizer.directory(), wallet.read()]);
-    const { retired, ...agreement } = await agree(ours, theirs, seen, now());
-    await forgetRetired(wallet, retired, onEvent);
-    return agreement;
+    const [ours, theirs] = await Promise.all([gatekeeper.directory(), anonymizer.directory()]);
+    const { key, lost } = await wallet.change((state) => {
+      const agreed = agree(ours, theirs, state.seen, now());
+      const gone = state.pending.filter(({ key }) => agreed.retired.includes(key.keyId));
+      const undrawn = gone.reduce((each, batch) => dueAgain(each, batch, now()), state);
+      const rest = rememberKey(retireKeys(undrawn, agreed.retired), seenKeyOf(agreed.key));
+      const kept = rest.tokens.length + rest.attempts.length;
+      return [rest, { key: agreed.key, lost: state.tokens.length + state.attempts.length - kept }];
+    });
+    if (lost > 0) onEvent({ type: 'tokens_lost', tokens: lost, reason: 'retired' });
+    return { key, challengeDigest: await challengeDigestOf(ours.challenge) };
   }
 }
 
-/** Tokens of keys that an operator has ended are worthless. */
-export async function forgetRetired(wallet: Wallet, keyIds: readonly string[], onEvent: OnEvent): Promise<void> {
-  if (keyIds.length === 0) return;
-  const tokens = await wallet.change((state) => {
-    const rest = withoutKeys(state, keyIds);
-    return [rest, state.tokens.length - rest.tokens.length];
-  });
-  onEvent({ type: 'tokens_lost', tokens, reason: 'retired' });
+/** What tokens may be made for now. */
+export interface IssuerKey {
+  readonly key: DirectoryKey;
+  /** 32 bytes: what its tokens answer to. */
+  readonly challengeDigest: Bytes;
 }
 
 /** Other devices of this person have drawn too, or the key was retired this moment: a smaller batch, or another key, may do. */
@@ -165,10 +193,20 @@ function countToTryAgain(error: unknown, count: number): number | undefined {
   return code === 'token_quota_exceeded' && remaining > 0 && remaining < count ? remaining : undefined;
 }
 
-/** Without a subscription nothing was drawn today: with one, today's draw is due. */
-function afterRefusal({ draw, ...state }: WalletState, error: unknown): WalletState {
+/** The batch goes. Another may be signed today: by another key, of fewer tokens, or once there is a subscription. */
+function afterRefusal(state: WalletState, batch: PendingBatch, error: unknown, now: number): WalletState {
+  const settled = settlePending(state, batch.id, []);
+  // Somebody else had settled it.
+  if (settled === state) return state;
   const isInactive = error instanceof VpnApiError && error.code === 'subscription_inactive';
-  return isInactive || draw === undefined ? state : { ...state, draw };
+  const mayStillBeDrawn = isInactive || countToTryAgain(error, batch.tokens.length) !== undefined;
+  return mayStillBeDrawn ? dueAgain(settled, batch, now) : settled;
+}
+
+/** Today's draw was stored as done when its batch was: it is due again when that batch gives nothing. */
+function dueAgain(state: WalletState, { kind }: PendingBatch, now: number): WalletState {
+  const { draw, ...undrawn } = state;
+  return kind === 'daily' && draw !== undefined && draw.day > dayOf(now) ? undrawn : state;
 }
 
 /** Not after an answer that another network may have given, and not when a fresh sign-in may do. */

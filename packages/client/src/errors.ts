@@ -19,15 +19,26 @@ export class TokenError extends Error {
  * - `challenge_differs`, `key_differs`: the two sides publish different ones
  * - `key_changed`: another key stands where both sides had published one, and that one was not retired
  * - `key_vanished`: a key that both sides had published is gone before its time, and was not retired
+ * - `retirement_differs`: one side calls a key retired, the other does not
+ * - `key_returned`: a key that both sides had called retired is published again
  * - `too_many_keys`: so many keys at once that each could be for a few people
  */
-export type PartitioningReason = 'challenge_differs' | 'key_differs' | 'key_changed' | 'key_vanished' | 'too_many_keys';
+export type PartitioningReason =
+  | 'challenge_differs'
+  | 'key_differs'
+  | 'key_changed'
+  | 'key_vanished'
+  | 'retirement_differs'
+  | 'key_returned'
+  | 'too_many_keys';
 
 const explanations: Readonly<Record<PartitioningReason, string>> = {
   challenge_differs: 'The two sides publish different challenges.',
   key_differs: 'The two sides publish different keys.',
   key_changed: 'A key was replaced within its time without having been retired.',
   key_vanished: 'A key that was published is gone before its time without having been retired.',
+  retirement_differs: 'One side says that a key was retired, the other does not.',
+  key_returned: 'A key that was retired is published again.',
   too_many_keys: 'More keys are live than everybody together needs.',
 };
 

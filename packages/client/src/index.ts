@@ -9,6 +9,7 @@ export {
   keyIdText,
   parseDirectory,
 } from './directory.js';
+export { type IssuerKey } from './drawing.js';
 export {
   LocationNotFound,
   PartitioningSuspected,

@@ -52,6 +52,7 @@ describe('the two sides', () => {
 });
 
 describe('a key that was agreed on', () => {
+  const keyId = () => toBase64url(key.keyId);
   const standing = (published: IssuerDirectory[], now = noon) => standingOf([seenKeyOf(key)], published, now * 1000);
 
   it('stands while both sides publish it, until its end', async () => {
@@ -60,13 +61,41 @@ describe('a key that was agreed on', () => {
     expect(standing([gone, gone], key.verifyUntil)).toEqual({ retired: [] });
   });
 
-  it('is worthless once one side says that it is retired', async () => {
+  it('is retired when every side that was asked says so', async () => {
     const retired = await directoryOf([entryOf(other, midnight), yesterday], [today]);
+    expect(standing([retired, retired])).toEqual({ retired: [keyId()] });
+    expect(standing([retired])).toEqual({ retired: [keyId()] });
+  });
+
+  it('is not retired by the word of one side against the other', async () => {
+    const retired = await directoryOf([entryOf(other, midnight), yesterday], [today]);
+    const gone = await directoryOf([entryOf(other, midnight), yesterday]);
+    for (const [sides, reason] of [
+      [[directory, retired], 'retirement_differs'],
+      [[retired, directory], 'retirement_differs'],
+      [[gone, retired], 'key_changed'],
+    ] as const) {
+      const { retired: ended, suspicion } = standing([...sides]);
+      expect([ended, suspicion]).toEqual([[], expect.objectContaining({ reason, keyIds: [keyId()] })]);
+      expect(() => agree(sides[0], sides[1], [seenKeyOf(key)], noon * 1000)).toThrow(suspected(reason));
+    }
+  });
+
+  it('may not come back once it was retired', async () => {
+    const ended = { ...seenKeyOf(key), retired: true } as const;
+    const retired = await directoryOf([entryOf(other, midnight), yesterday], [today]);
+    const dropped = await directoryOf([entryOf(other, midnight), yesterday]);
     for (const sides of [
       [retired, retired],
-      [directory, retired],
+      [dropped, dropped],
     ]) {
-      expect(standing(sides)).toEqual({ retired: [toBase64url(key.keyId)] });
+      expect(standingOf([ended], sides, noon * 1000)).toEqual({ retired: [] });
+    }
+    for (const sides of [[directory, directory], [retired, directory], [directory]]) {
+      expect(standingOf([ended], sides, noon * 1000).suspicion).toMatchObject({
+        reason: 'key_returned',
+        keyIds: [keyId()],
+      });
     }
   });
 
@@ -79,7 +108,7 @@ describe('a key that was agreed on', () => {
     for (const sides of [[theirs], [theirs, theirs], [directory, theirs], [theirs, directory]]) {
       expect(standing(sides).suspicion).toMatchObject({ reason, keyIds: [toBase64url(key.keyId)] });
     }
-    await expect(agree(theirs, theirs, [seenKeyOf(key)], noon * 1000)).rejects.toThrow(suspected(reason));
+    expect(() => agree(theirs, theirs, [seenKeyOf(key)], noon * 1000)).toThrow(suspected(reason));
   });
 });
 
@@ -94,7 +123,7 @@ describe('the number of keys', () => {
     ['three keys that sign', midnight + 300, [today, yesterday, entryOf(other, midnight - hour)]],
   ])('is suspected with %s', async (_, now, keys) => {
     const crowded = await directoryOf(keys);
-    await expect(agree(crowded, crowded, [], now * 1000)).rejects.toThrow(suspected('too_many_keys'));
+    expect(() => agree(crowded, crowded, [], now * 1000)).toThrow(suspected('too_many_keys'));
     expect(standingOf([], [directory, crowded], now * 1000).suspicion).toMatchObject({ reason: 'too_many_keys' });
   });
 
@@ -102,7 +131,7 @@ describe('the number of keys', () => {
     const before = entryOf(other, midnight - 2 * day);
     const atMidnight = await directoryOf([tomorrow, today, yesterday, before]);
     const replaced = await directoryOf([tomorrow, entryOf(new TestIssuer(), midnight), yesterday], [today]);
-    expect((await agree(atMidnight, atMidnight, [], (midnight + 300) * 1000)).key.spki).toEqual(todays.spki);
-    expect((await agree(replaced, replaced, [seenKeyOf(key)], noon * 1000)).retired).toEqual([toBase64url(key.keyId)]);
+    expect(agree(atMidnight, atMidnight, [], (midnight + 300) * 1000).key.spki).toEqual(todays.spki);
+    expect(agree(replaced, replaced, [seenKeyOf(key)], noon * 1000).retired).toEqual([toBase64url(key.keyId)]);
   });
 });

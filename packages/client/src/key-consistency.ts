@@ -1,7 +1,6 @@
-import { type Bytes, equal } from './bytes.js';
+import { equal } from './bytes.js';
 import { currentKey, type DirectoryKey, type IssuerDirectory, keyIdText } from './directory.js';
 import { PartitioningSuspected } from './errors.js';
-import { challengeDigestOf } from './token.js';
 
 /*
  * Key consistency. A token names the key that signed it, so whoever is given a key of one's own is recognised by it. Three
@@ -12,6 +11,10 @@ import { challengeDigestOf } from './token.js';
  * - What was once agreed on is remembered. It must stay published until it ends, on both sides, or be retired for everybody
  *   to see; so a key that was shown once, to one person, is missed at the next look, from another address perhaps.
  * - A day has one key. More keys than days would split the crowd into small ones.
+ *
+ * No side is believed alone, that a key is retired least of all: whoever could make a client throw its tokens away could
+ * make it fetch others when it connects. While one side says so, tokens of that key are not used; once both do, they are
+ * forgotten and the key is remembered as ended, so that it cannot come back for somebody.
  */
 
 /** A key that both sides had published; times in Unix seconds. */
@@ -20,6 +23,8 @@ export interface SeenKey {
   readonly keyId: string;
   readonly notBefore: number;
   readonly verifyUntil: number;
+  /** Both sides have said that an operator ended it. */
+  readonly retired?: true;
 }
 
 /** Today's key, yesterday's, and for some minutes after midnight that of the day before. */
@@ -52,9 +57,9 @@ function tooManyKeys({ keys }: IssuerDirectory, now: number): PartitioningSuspec
   return tooMany ? new PartitioningSuspected('too_many_keys', live.map(keyIdText)) : undefined;
 }
 
-/** Whether directories are as they must be, and what has become of the keys that were once agreed on. */
+/** What has become of the keys that were once agreed on, as far as the directories that were asked say. */
 export interface Standing {
-  /** Ids of keys that an operator has ended: their tokens are worthless. */
+  /** Ids of keys that every one of them calls retired. */
   readonly retired: readonly string[];
   /** Why keys are not what they were or must be, and the ids of those. */
   readonly suspicion?: PartitioningSuspected;
@@ -62,30 +67,49 @@ export interface Standing {
 
 /** Looks for the keys that were once agreed on in directories as they are now, of one side or both. */
 export function standingOf(seen: readonly SeenKey[], directories: readonly IssuerDirectory[], now: number): Standing {
-  const expected = seen.filter((key) => now < (key.verifyUntil - endMarginS) * 1000);
-  const retired = expected.filter(({ keyId }) => directories.some((directory) => directory.retired.includes(keyId)));
-  const suspects = expected
-    .filter((key) => !retired.includes(key))
-    .flatMap((key) => {
-      const reason = directories.map((directory) => reasonAgainst(key, directory)).find((found) => found !== undefined);
-      return reason === undefined ? [] : [{ key, reason }];
-    });
-  const [first] = suspects;
+  const looked = seen
+    .filter((key) => now < (key.verifyUntil - endMarginS) * 1000)
+    .map((key) => ({ key, reason: reasonAgainst(key, directories) }));
+  const ids = (wanted: (reason: Verdict) => boolean) =>
+    looked.filter(({ reason }) => wanted(reason)).map(({ key }) => key.keyId);
+  const first = looked.map(({ reason }) => reason).find(isSuspicious);
   const suspicion =
     first === undefined
       ? directories.map((directory) => tooManyKeys(directory, now)).find((found) => found !== undefined)
-      : new PartitioningSuspected(
-          first.reason,
-          suspects.map(({ key }) => key.keyId),
-        );
-  return { retired: retired.map(({ keyId }) => keyId), ...(suspicion && { suspicion }) };
+      : new PartitioningSuspected(first, ids(isSuspicious));
+  return { retired: ids((reason) => reason === 'retired'), ...(suspicion && { suspicion }) };
 }
 
-function reasonAgainst(seen: SeenKey, { keys }: IssuerDirectory): 'key_changed' | 'key_vanished' | undefined {
-  const listed = keys.find((key) => keyIdText(key) === seen.keyId);
-  if (listed === undefined)
-    return keys.some((key) => key.notBefore === seen.notBefore) ? 'key_changed' : 'key_vanished';
-  return listed.notBefore === seen.notBefore && listed.verifyUntil === seen.verifyUntil ? undefined : 'key_changed';
+type Suspicion = 'key_changed' | 'key_vanished' | 'key_returned' | 'retirement_differs';
+type Verdict = Suspicion | 'retired' | undefined;
+
+function isSuspicious(verdict: Verdict): verdict is Suspicion {
+  return verdict !== undefined && verdict !== 'retired';
+}
+
+function reasonAgainst(seen: SeenKey, directories: readonly IssuerDirectory[]): Verdict {
+  // Its tokens are gone; it only must not come back.
+  if (seen.retired === true) return directories.some((each) => listed(seen, each)) ? 'key_returned' : undefined;
+  const words = directories.map((directory) => wordOn(seen, directory));
+  const suspicious = words.find(isSuspicious);
+  if (suspicious !== undefined) return suspicious;
+  const retiring = words.filter((word) => word === 'retired').length;
+  if (retiring === 0) return undefined;
+  return retiring === words.length ? 'retired' : 'retirement_differs';
+}
+
+/** What one side says of a key. */
+function wordOn(seen: SeenKey, directory: IssuerDirectory): 'retired' | 'key_changed' | 'key_vanished' | undefined {
+  if (directory.retired.includes(seen.keyId)) return 'retired';
+  const key = listed(seen, directory);
+  if (key === undefined) {
+    return directory.keys.some(({ notBefore }) => notBefore === seen.notBefore) ? 'key_changed' : 'key_vanished';
+  }
+  return key.notBefore === seen.notBefore && key.verifyUntil === seen.verifyUntil ? undefined : 'key_changed';
+}
+
+function listed({ keyId }: SeenKey, { keys }: IssuerDirectory): DirectoryKey | undefined {
+  return keys.find((key) => keyIdText(key) === keyId);
 }
 
 function isSameKey(a: DirectoryKey, b: DirectoryKey): boolean {
@@ -101,11 +125,10 @@ export function seenKeyOf(key: DirectoryKey): SeenKey {
   return { keyId: keyIdText(key), notBefore: key.notBefore, verifyUntil: key.verifyUntil };
 }
 
-/** What tokens may be made for now. */
+/** What both sides agree on. */
 export interface Agreement {
+  /** Tokens may be made for it. */
   readonly key: DirectoryKey;
-  /** 32 bytes. */
-  readonly challengeDigest: Bytes;
   /** Ids of keys whose tokens are worthless from now on. */
   readonly retired: readonly string[];
 }
@@ -116,14 +139,13 @@ export interface Agreement {
  * @throws {PartitioningSuspected}
  * @throws {TokenError} `no_current_key`
  */
-export async function agree(
+export function agree(
   gatekeeper: IssuerDirectory,
   anonymizer: IssuerDirectory,
   seen: readonly SeenKey[],
   now: number,
-): Promise<Agreement> {
+): Agreement {
   const { suspicion, retired } = standingOf(seen, [gatekeeper, anonymizer], now);
   if (suspicion !== undefined) throw suspicion;
-  const key = agreedKey(gatekeeper, anonymizer, now);
-  return { key, challengeDigest: await challengeDigestOf(gatekeeper.challenge), retired };
+  return { key: agreedKey(gatekeeper, anonymizer, now), retired };
 }

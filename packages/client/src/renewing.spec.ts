@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type ConnectOptions } from './connecting.js';
 import { VpnApiError } from './errors.js';
 import { type ClientEvent } from './events.js';
 import { renew, stayConnected } from './renewing.js';
@@ -12,6 +13,7 @@ class FakeClient {
   readonly log: string[] = [];
   readonly events: ClientEvent[] = [];
   readonly failures: Error[] = [];
+  readonly wishes: (string | undefined)[] = [];
   private count = 0;
 
   readonly now = () => Date.now();
@@ -19,12 +21,14 @@ class FakeClient {
   readonly use = (next: Connection, previous?: Connection) =>
     void this.log.push(`use ${next.id} for ${previous?.id ?? 'nothing'}`);
 
-  readonly connect = async (): Promise<Connection> => {
+  readonly connect = async (options: ConnectOptions = {}): Promise<Connection> => {
+    this.wishes.push(options.location);
     const failure = this.failures.shift();
     if (failure) throw failure;
     const id = String(++this.count);
     this.log.push(`connect ${id}`);
-    return { id, renewAt: new Date(Date.now() + 22 * hour).toISOString() } as Connection;
+    const renewAt = new Date(Date.now() + 22 * hour).toISOString();
+    return { id, renewAt, location: `location ${id}` } as Connection;
   };
 
   readonly disconnect = async ({ id }: Connection): Promise<void> => void this.log.push(`disconnect ${id}`);
@@ -82,6 +86,16 @@ describe('staying connected', () => {
     expect(client.log.slice(-3)).toEqual(['connect 2', 'use 2 for 1', 'disconnect 1']);
     stop.abort();
     await done;
+  });
+
+  it('stays where it is, whatever the wish, while there is room', async () => {
+    const done = stayConnected(client, { use: client.use, signal: stop.signal, location: 'Germany' });
+    await vi.advanceTimersByTimeAsync(21 * hour);
+    client.failures.push(new VpnApiError({ status: 503, code: 'no_capacity', detail: '' }));
+    await vi.advanceTimersByTimeAsync(24 * hour);
+    stop.abort();
+    await done;
+    expect(client.wishes).toEqual(['Germany', 'location 1', 'Germany', 'location 2']);
   });
 
   it('gives up what trying again cannot mend, and leaves the connection', async () => {

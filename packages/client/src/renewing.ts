@@ -79,13 +79,28 @@ async function renewed(
 ): Promise<Connection> {
   for (;;) {
     try {
-      return await renew(parts, connection, use, options);
+      return await renewHere(parts, connection, use, options);
     } catch (error) {
       const { action, retryAfter = 0 } = adviceFor(error);
       if (options.signal.aborted || !['retry', 'choose_location', 'wait'].includes(action)) throw error;
       parts.onEvent({ type: 'renewal_failed', error });
       await until(parts.now() + Math.max(retryMs, retryAfter * 1000), parts.now, options.signal);
     }
+  }
+}
+
+/** Where the connection is: a person's address does not change by itself. Elsewhere within the wish when there is no room. */
+async function renewHere(
+  parts: RenewingParts,
+  connection: Connection,
+  use: UseConnection,
+  options: ConnectOptions,
+): Promise<Connection> {
+  try {
+    return await renew(parts, connection, use, { ...options, location: connection.location });
+  } catch (error) {
+    if (adviceFor(error).action !== 'choose_location') throw error;
+    return renew(parts, connection, use, options);
   }
 }
 

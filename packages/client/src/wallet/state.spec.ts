@@ -10,9 +10,9 @@ import {
   parseWallet,
   type PendingBatch,
   settlePending,
+  retireKeys,
   tidy,
   type WalletState,
-  withoutKeys,
 } from './state.js';
 
 const now = Date.parse('2030-01-02T12:00:00Z');
@@ -34,6 +34,7 @@ const wanted = {
   now,
   heldUntil: now + 60_000,
   shunned: [],
+  failed: [],
 };
 
 function attempt(changes: Partial<Attempt> = {}): Attempt {
@@ -110,7 +111,34 @@ describe('a wallet', () => {
     const state = wallet({ tokens: [token(1, now + hour), token(2, now + 2 * hour)], attempts: [attempt()] });
     const [, begun] = beginAttempt(state, { ...wanted, shunned: [toBase64url(keyId(1))] });
     expect(keyIdOfToken(begun!)).toBe(toBase64url(keyId(2)));
-    expect(withoutKeys(state, [toBase64url(keyId(1))])).toMatchObject({ tokens: [state.tokens[1]], attempts: [] });
+  });
+
+  it('forgets the tokens of a retired key, and remembers that it was', () => {
+    const [ended, other] = [1, 2].map((byte) => ({ keyId: toBase64url(keyId(byte)), notBefore: 0, verifyUntil: now }));
+    const state = wallet({
+      seen: [ended!, other!],
+      pending: [pending(1, now + hour), pending(2, now + hour)],
+      tokens: [token(1, now + hour), token(2, now + 2 * hour)],
+      attempts: [attempt()],
+    });
+    expect(retireKeys(state, [ended!.keyId])).toMatchObject({
+      seen: [{ ...ended, retired: true }, other],
+      pending: [state.pending[1]],
+      tokens: [state.tokens[1]],
+      attempts: [],
+    });
+  });
+
+  it('lets an attempt that keeps failing wait for no fresh token, and tries it again before it is without any', () => {
+    const [bad, fresh] = [attempt({ id: 'bad', failures: 3 }), token(1, now + hour)];
+    const begin = (changes: Partial<WalletState>, failed: string[] = []) =>
+      beginAttempt(wallet({ attempts: [bad], ...changes }), { ...wanted, failed })[1];
+    expect(begin({ tokens: [fresh] })).toMatchObject({ id: 'attempt', token: fresh.token });
+    expect(begin({})).toMatchObject({ id: 'bad' });
+    expect(begin({}, ['bad'])).toBeUndefined();
+    expect(begin({ attempts: [bad, attempt({ id: 'good', failures: 2 })], tokens: [fresh] })).toMatchObject({
+      id: 'good',
+    });
   });
 
   it('takes the tokens of a batch once, however often it is finished', () => {

@@ -34,7 +34,12 @@ export interface Attempt extends VpnToken {
   readonly locations: readonly string[];
   /** Unix milliseconds: until then it belongs to whoever began it, who may be another process. */
   readonly heldUntil: number;
+  /** How often the service has answered with an error that says nothing of the token. */
+  readonly failures?: number;
 }
+
+/** An attempt that has failed so often is tried after fresh tokens: others must not wait for it. */
+export const mostFailures = 3;
 
 /** A connection that was paid for. Plain data, and secret. */
 export interface Connection {
@@ -111,12 +116,17 @@ export function tidy(state: WalletState, now: number): WalletState {
   };
 }
 
-/** Forgets every token of these keys, signed or not, on its way or not. */
-export function withoutKeys(state: WalletState, keyIds: readonly string[]): WalletState {
+/** Remembers a key that both sides publish. */
+export function rememberKey(state: WalletState, key: SeenKey): WalletState {
+  return state.seen.some(({ keyId }) => keyId === key.keyId) ? state : { ...state, seen: [...state.seen, key] };
+}
+
+/** Forgets every token of keys that have been retired, signed or not, on its way or not; and remembers that they have. */
+export function retireKeys(state: WalletState, keyIds: readonly string[]): WalletState {
   const other = (token: Pick<VpnToken, 'token'>) => !keyIds.includes(keyIdOfToken(token));
   return {
     ...state,
-    seen: state.seen.filter(({ keyId }) => !keyIds.includes(keyId)),
+    seen: state.seen.map((key) => (keyIds.includes(key.keyId) ? { ...key, retired: true } : key)),
     pending: state.pending.filter(({ key }) => !keyIds.includes(key.keyId)),
     tokens: state.tokens.filter(other),
     attempts: state.attempts.filter(other),
@@ -124,14 +134,7 @@ export function withoutKeys(state: WalletState, keyIds: readonly string[]): Wall
 }
 
 export function addPending(state: WalletState, batch: PendingBatch, draw: PlannedDraw | undefined): WalletState {
-  const { spki: _spki, notAfter: _notAfter, ...seen } = batch.key;
-  const known = state.seen.some(({ keyId }) => keyId === seen.keyId);
-  return {
-    ...state,
-    seen: known ? state.seen : [...state.seen, seen],
-    pending: [...state.pending, batch],
-    ...(draw && { draw }),
-  };
+  return { ...state, pending: [...state.pending, batch], ...(draw && { draw }) };
 }
 
 /** A batch that is no longer pending was finished by somebody else: its tokens are there already, or spent. */
@@ -154,32 +157,38 @@ export interface Wanted {
   readonly heldUntil: number;
   /** Ids of keys whose tokens are not to be used. */
   readonly shunned: readonly string[];
+  /** Ids of attempts that have just failed. */
+  readonly failed: readonly string[];
 }
 
 /**
- * Begins to spend a token: one that was begun with and given up, else the oldest. What was begun goes on where it was last
- * tried, if that will do: it may have succeeded there, and anywhere else would cost another token.
+ * Begins to spend a token: one that was begun with and given up, else the oldest; one that keeps failing comes last. What was
+ * begun goes on where it was last tried, if that will do: it may have succeeded there, and anywhere else would cost another
+ * token.
  */
 export function beginAttempt(state: WalletState, wanted: Wanted): [WalletState, Attempt | undefined] {
-  const { id, privateKey, publicKey, locations, now, heldUntil, shunned } = wanted;
+  const { id, privateKey, publicKey, locations, now, heldUntil, shunned, failed } = wanted;
   const usable = (token: Pick<VpnToken, 'token'>) => !shunned.includes(keyIdOfToken(token));
-  const given = state.attempts.filter(usable).find((attempt) => attempt.heldUntil <= now);
-  if (given !== undefined) {
-    const location = given.locations.findLast((tried) => locations.includes(tried)) ?? locations[0];
-    const next = changeAttempt(state, given.id, { location, heldUntil });
-    return [next, next.attempts.find((attempt) => attempt.id === given.id)];
-  }
   const oldest = state.tokens
     .filter(usable)
     .toSorted((a, b) => Date.parse(a.expiresAt) - Date.parse(b.expiresAt))
     .at(0);
+  const given = state.attempts
+    .filter((attempt) => usable(attempt) && attempt.heldUntil <= now && !failed.includes(attempt.id))
+    .toSorted((a, b) => (a.failures ?? 0) - (b.failures ?? 0))
+    .at(0);
+  if (given !== undefined && ((given.failures ?? 0) < mostFailures || oldest === undefined)) {
+    const location = given.locations.findLast((tried) => locations.includes(tried)) ?? locations[0];
+    const next = changeAttempt(state, given.id, { location, heldUntil });
+    return [next, next.attempts.find((attempt) => attempt.id === given.id)];
+  }
   if (oldest === undefined) return [state, undefined];
   const attempt = { ...oldest, id, privateKey, publicKey, locations: [locations[0]], heldUntil };
   const tokens = state.tokens.filter(({ token }) => token !== oldest.token);
   return [{ ...state, tokens, attempts: [...state.attempts, attempt] }, attempt];
 }
 
-export interface AttemptChange extends Partial<Pick<Attempt, 'privateKey' | 'publicKey' | 'heldUntil'>> {
+export interface AttemptChange extends Partial<Pick<Attempt, 'privateKey' | 'publicKey' | 'heldUntil' | 'failures'>> {
   /** Where it is tried now. */
   readonly location?: string;
 }

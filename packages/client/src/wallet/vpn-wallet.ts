@@ -20,7 +20,7 @@ export interface WalletStatus {
 
 export interface VpnWalletParts {
   readonly wallet: Wallet;
-  readonly drawing: Drawing;
+  readonly drawing: Pick<Drawing, 'drawIfDue'>;
   readonly now: () => number;
   readonly onEvent: OnEvent;
 }
