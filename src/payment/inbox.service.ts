@@ -28,6 +28,8 @@ const day = 86_400_000;
 const keptDays = 30;
 /** A pending event has a job; one that has none for so long lost it. */
 const reviveAfterMs = 60_000;
+/** The longest between two tries of a look-up: the hours of graphile-worker would outlast any provider's outage. */
+const patienceSeconds = 300;
 const measureMs = 15_000;
 
 /** Why events are put aside until an operator, or a later look-up, deals with them. */
@@ -152,6 +154,7 @@ export class Inbox {
   private async revive(): Promise<void> {
     const count = await this.store.revive(new Date(this.clock.now().getTime() - reviveAfterMs));
     if (count > 0) this.logger.warn('payment_lookups_revived', { count });
+    await this.store.hasten(patienceSeconds);
   }
 
   /** Every replica for itself, so that none goes on showing what was true when it last had a turn. */

@@ -118,6 +118,14 @@ export class InboxStore {
     return rows.length;
   }
 
+  /** Lets no look-up that failed wait longer than this for its next try. They come one after another, not all at once. */
+  async hasten(seconds: number): Promise<void> {
+    await this.prisma.$executeRaw`
+      UPDATE ${jobs}._private_jobs SET run_at = now() + make_interval(secs => ${seconds}::float8 * random())
+      WHERE run_at > now() + make_interval(secs => ${seconds}::float8) AND attempts < max_attempts AND locked_at IS NULL
+        AND (key LIKE 'stripe:%' OR key LIKE 'apple:%')`;
+  }
+
   /** Makes parked events pending again, all or those of one look-up. @returns how many */
   async retry(lookup?: string): Promise<number> {
     const which = lookup === undefined ? Prisma.empty : Prisma.sql`AND lookup = ${lookup}`;

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { appleProducts } from '../../test/support/apple.js';
 import { startPayments, type TestPayments } from '../../test/support/payments.js';
+import { IdentityUpkeep } from '../prisma/identity/index.js';
 import { Inbox } from './inbox.service.js';
 
 let payments: TestPayments;
@@ -107,7 +108,7 @@ describe('poison', () => {
 describe('a look-up', () => {
   it('that began earlier writes nothing over one that began later', async () => {
     const person = await payments.subscribe();
-    const slow = { kind: 'slow', milliseconds: 400 } as const;
+    const slow = { kind: 'slow', milliseconds: 60_000 } as const;
     payments.stripe.stand.inject(slow, { on: /GET \/v1\/charges\?/, times: 1 });
     const early = inbox().lookUp({ provider: 'stripe', lookup: person.customer });
     await expect.poll(() => payments.stripe.stand.requestsUnderWay).toBe(1);
@@ -115,8 +116,34 @@ describe('a look-up', () => {
     await payments.stripe.stripe.refunds.create({ charge });
     await payments.settled();
     expect(await payments.report(person)).toMatchObject({ state: 'REVOKED' });
+    payments.stripe.stand.clearFaults();
     await early;
     expect(await payments.report(person)).toMatchObject({ state: 'REVOKED' });
+  });
+});
+
+describe('a look-up that failed often', () => {
+  it('is tried again within minutes', async () => {
+    const person = await payments.subscribe();
+    payments.stripe.stand.inject({ kind: 'status', status: 503 });
+    await inbox().repair({ provider: 'stripe', lookup: person.customer });
+    const key = `stripe:${person.customer}`;
+    const waits = () =>
+      payments.sql<{ seconds: number }>(
+        `SELECT extract(epoch FROM run_at - now())::int AS seconds FROM identity_jobs._private_jobs
+         WHERE key = $1 AND locked_at IS NULL AND attempts > 0`,
+        [key],
+      );
+    await expect.poll(waits).toHaveLength(1);
+    await payments.sql(`UPDATE identity_jobs._private_jobs SET run_at = now() + interval '6 hours' WHERE key = $1`, [
+      key,
+    ]);
+    await payments.service.app.get(IdentityUpkeep, { strict: false }).runOnce('payment-inbox-revive');
+    const [wait] = await waits();
+    expect(wait?.seconds).toBeLessThanOrEqual(300);
+    payments.stripe.stand.clearFaults();
+    await hurry();
+    await payments.settled();
   });
 });
 
@@ -128,7 +155,6 @@ describe('a pending event without a job', () => {
        VALUES ('stripe', 'evt_lost', 'invoice.paid', $1, now(), $2)`,
       [person.customer, new Date(payments.clock.now().getTime() - 120_000)],
     );
-    const { IdentityUpkeep } = await import('../prisma/identity/index.js');
     await payments.service.app.get(IdentityUpkeep, { strict: false }).runOnce('payment-inbox-revive');
     await payments.settled();
     expect(await payments.sql(`SELECT state::text FROM identity."WebhookEvent" WHERE event_id = 'evt_lost'`)).toEqual([

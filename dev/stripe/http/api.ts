@@ -34,7 +34,11 @@ export class Api {
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const fault = this.options.faults.strike(`${request.method} ${request.url}`);
-    if (fault?.kind === 'hang') return;
+    if (fault?.kind === 'hang') {
+      this.underWay += 1;
+      request.socket.once('close', () => (this.underWay -= 1));
+      return;
+    }
     if (fault?.kind === 'refuse') {
       request.socket.destroy();
       return;

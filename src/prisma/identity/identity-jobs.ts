@@ -36,6 +36,9 @@ const restartMs = 5_000;
 /** A worker that died is noticed within this time, and its jobs go to another. */
 const deadWorkersSeconds = 10;
 
+/** A machine that vanishes closes no connection: PostgreSQL itself must notice, where Linux would take two hours. */
+const noticeSilence = `SET tcp_keepalives_idle = ${deadWorkersSeconds}; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3`;
+
 export interface NewJob {
   readonly task: string;
   readonly payload: Readonly<Record<string, string | boolean>>;
@@ -126,6 +129,7 @@ export class IdentityJobs {
         logger: new Logger(() => () => {}),
       });
       session.once('error', () => void this.runner?.stop().catch(() => {}));
+      await session.query(noticeSilence);
       await session.query(`SELECT pg_advisory_lock(hashtext('identity-worker'), hashtext($1))`, [await name]);
     } catch (error) {
       session.release(true);
