@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseWireguardConf } from '@vpn-backend/client';
 import { type Io } from '../../packages/client/src/cli/io.js';
@@ -17,6 +17,7 @@ beforeAll(async () => {
 afterAll(() => world.stop());
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'vpn-command-test-'));
+  interfaces.clear();
 });
 afterEach(() => rmSync(home, { recursive: true }));
 
@@ -32,10 +33,13 @@ interface Given {
   /** What is typed, in turn. */
   readonly answers?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  readonly programExits?: number;
+  readonly wgQuick?: 'fails' | 'is missing' | 'kills';
 }
 
-async function vpn(args: readonly string[], { answers = [], env = {}, programExits = 0 }: Given = {}): Promise<Ran> {
+/** Of this machine, as wg-quick brings them up and takes them down. */
+const interfaces = new Set<string>();
+
+async function vpn(args: readonly string[], { answers = [], env = {}, wgQuick }: Given = {}): Promise<Ran> {
   const out: string[] = [];
   const told: string[] = [];
   const programs: string[] = [];
@@ -55,8 +59,16 @@ async function vpn(args: readonly string[], { answers = [], env = {}, programExi
     ask: async () => typed.shift() ?? '',
     run: async (program, programArgs) => {
       programs.push([program, ...programArgs].join(' ').replaceAll(home, '~'));
-      return programExits;
+      if (wgQuick === 'is missing') return 127;
+      if (wgQuick === 'fails') return 1;
+      const [verb, conf = ''] = programArgs.slice(-2);
+      const name = basename(conf, '.conf');
+      if (verb === 'up') interfaces.add(name);
+      else interfaces.delete(name);
+      if (wgQuick === 'kills') throw new Error('killed');
+      return 0;
     },
+    hasInterface: (name) => interfaces.has(name),
   };
   const code = await runVpn(args, io);
   return { code, out: out.join('\n'), told: told.join('\n'), programs };
@@ -155,29 +167,60 @@ describe('vpn connect', () => {
     await loginWithTrial();
     const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
     const first = await vpn(['connect', 'Frankfurt', '--up', '--json']);
-    expect(first.programs).toEqual([`${sudo}wg-quick up ~/vpn0.conf`]);
+    expect(first.programs).toEqual([`${sudo}wg-quick up ~/tunnels/vpn0.conf`]);
     const second = await vpn(['connect', 'Amsterdam', '--up', '--json']);
-    expect(second.programs).toEqual([`${sudo}wg-quick up ~/vpn1.conf`, `${sudo}wg-quick down ~/vpn0.conf`]);
+    expect(second.programs).toEqual([
+      `${sudo}wg-quick up ~/tunnels/vpn1.conf`,
+      `${sudo}wg-quick down ~/tunnels/vpn0.conf`,
+    ]);
     expect(await json('status')).toMatchObject([
-      { id: (JSON.parse(second.out) as { id: string }).id, status: 'active', tunnelConf: join(home, 'vpn1.conf') },
+      {
+        id: (JSON.parse(second.out) as { id: string }).id,
+        status: 'active',
+        tunnelConf: join(home, 'tunnels/vpn1.conf'),
+      },
     ]);
     const down = await vpn(['disconnect']);
-    expect(down).toMatchObject({ code: 0, out: 'Disconnected.', programs: [`${sudo}wg-quick down ~/vpn1.conf`] });
-    expect(filesIn(home).filter((file) => file.endsWith('.conf'))).toEqual([]);
+    expect(down).toMatchObject({
+      code: 0,
+      out: 'Disconnected.',
+      programs: [`${sudo}wg-quick down ~/tunnels/vpn1.conf`],
+    });
+    expect(filesIn(join(home, 'tunnels'))).toEqual([]);
     expect((await vpn(['status'])).out).toBe('Not connected.');
   });
 
   it('ends the connection again when the tunnel does not come up', async () => {
     await loginWithTrial();
-    const ran = await vpn(['connect', '--up'], { programExits: 127 });
+    const ran = await vpn(['connect', '--up'], { wgQuick: 'is missing' });
     expect(ran.code).toBe(1);
     expect(ran.told).toContain('Install wireguard-tools');
     expect(await json('status')).toEqual([]);
+    expect(filesIn(join(home, 'tunnels'))).toEqual([]);
+  });
+
+  it('knows the tunnel that was up when it was killed, and takes it down with the next', async () => {
+    await loginWithTrial();
+    const killed = await vpn(['connect', '--up'], { wgQuick: 'kills' });
+    expect([killed.code, [...interfaces]]).toEqual([1, ['vpn0']]);
+    expect(await json('status')).toMatchObject([{ status: 'active', tunnelConf: join(home, 'tunnels/vpn0.conf') }]);
+    expect(await vpn(['connect', '--up'])).toMatchObject({ code: 0 });
+    expect([...interfaces]).toEqual(['vpn1']);
+    expect(await json('status')).toMatchObject([{ tunnelConf: join(home, 'tunnels/vpn1.conf') }]);
+  });
+
+  it('forgets a tunnel that a reboot has ended', async () => {
+    await loginWithTrial();
+    await vpn(['connect', '--up']);
+    interfaces.clear();
+    expect((await json<object[]>('status'))[0]).not.toHaveProperty('tunnelConf');
+    expect(await vpn(['disconnect'])).toMatchObject({ code: 0, programs: [] });
+    expect(filesIn(join(home, 'tunnels'))).toEqual([]);
   });
 
   it('says that tokens were fetched out of turn', async () => {
     await loginWithTrial();
-    rmSync(join(home, 'wallet'), { recursive: true });
+    rmSync(join(home, 'wallets'), { recursive: true });
     const { code, told } = await vpn(['connect']);
     expect(code).toBe(0);
     expect(told).toContain('vpn wallet draw');
@@ -209,6 +252,20 @@ describe('vpn connect', () => {
 });
 
 describe('vpn disconnect', () => {
+  it('leaves what it cannot take down, says so, and can be called again', async () => {
+    await loginWithTrial();
+    await vpn(['connect', '--up']);
+    const failed = await vpn(['disconnect'], { wgQuick: 'fails' });
+    expect([failed.code, failed.out, failed.told]).toEqual([
+      1,
+      '',
+      expect.stringMatching(/could not take .* vpn0 down/),
+    ]);
+    expect(await json('status')).toMatchObject([{ status: 'active', tunnelConf: join(home, 'tunnels/vpn0.conf') }]);
+    expect(await vpn(['disconnect'])).toMatchObject({ code: 0, out: 'Disconnected.' });
+    expect(filesIn(join(home, 'tunnels'))).toEqual([]);
+  });
+
   it('asks which of several, and takes the beginning of an id', async () => {
     await loginWithTrial();
     const ids = [await json<{ id: string }>('connect'), await json<{ id: string }>('connect')].map(({ id }) => id);
@@ -222,6 +279,18 @@ describe('vpn disconnect', () => {
 });
 
 describe('vpn wallet', () => {
+  it('is one for each account at each service', async () => {
+    const first = await loginWithTrial();
+    const { email, password } = await signUpHere();
+    await vpn(['login', '--email', email], { answers: [password] });
+    expect(await json('wallet')).toMatchObject({ tokens: 0 });
+    expect((await vpn(['connect'])).code).toBe(4);
+    await vpn(['login', '--email', first], { answers: ['correct horse battery'] });
+    expect(await json('wallet')).toMatchObject({ tokens: 6 });
+    const elsewhere = { VPN_ANONYMIZER_URL: 'https://vpn.example.com' };
+    expect((await vpn(['wallet'], { env: elsewhere })).out).toMatch(/^0 tokens/);
+  });
+
   it('counts, and draws when it is due', async () => {
     await loginWithTrial();
     expect((await vpn(['wallet'])).out).toMatch(/^6 tokens to spend, good until .*\nThe next are drawn at /);

@@ -1,3 +1,4 @@
+import { type Problem } from './api.gen.js';
 import { LocationNotFound, PartitioningSuspected, TokenError, VpnApiError } from './errors.js';
 
 export type Action =
@@ -30,7 +31,7 @@ export interface Advice {
   readonly retryAfter?: number;
 }
 
-const actions: Readonly<Record<string, Action>> = {
+const actions: Readonly<Partial<Record<Problem['code'] | 'unreachable', Action>>> = {
   missing_id_token: 'sign_in',
   invalid_id_token: 'sign_in',
   email_not_verified: 'verify_email',
@@ -56,7 +57,8 @@ const actions: Readonly<Record<string, Action>> = {
 /** What an app should do about an error of this SDK, whatever it is. */
 export function adviceFor(error: unknown): Advice {
   if (error instanceof VpnApiError) {
-    const action = actions[error.code] ?? (error.status >= 500 ? 'retry' : 'update_app');
+    const known: Readonly<Partial<Record<string, Action>>> = actions;
+    const action = known[error.code] ?? (error.status >= 500 ? 'retry' : 'update_app');
     return { action, ...(error.retryAfter === undefined ? {} : { retryAfter: error.retryAfter }) };
   }
   if (error instanceof TokenError) return { action: error.code === 'no_current_key' ? 'check_clock' : 'do_not_trust' };

@@ -1,9 +1,13 @@
+import { type DirectoryDirectoryData, type DirectoryDirectoryResponse } from './api.gen.js';
 import { type Bytes, fromBase64url, toBase64url } from './bytes.js';
 import { TokenError } from './errors.js';
 import { parseTokenKey, type TokenKey } from './token-key.js';
 import { parseTokenChallenge } from './token.js';
 
-export const directoryPath = '/.well-known/private-token-issuer-directory';
+export const directoryPath: DirectoryDirectoryData['url'] = '/.well-known/private-token-issuer-directory';
+
+type Document = { readonly [Name in keyof DirectoryDirectoryResponse]?: unknown };
+type Entry = { readonly [Name in keyof DirectoryDirectoryResponse['token-keys'][number]]?: unknown };
 
 /** A key as the directory lists it; times in Unix seconds. */
 export interface DirectoryKey extends TokenKey {
@@ -36,7 +40,8 @@ export function keyIdText({ keyId }: TokenKey): string {
  * @throws {TokenError} `invalid_directory`, `invalid_token_key`, `invalid_challenge`
  */
 export async function parseDirectory(document: unknown): Promise<IssuerDirectory> {
-  const { 'token-challenge': challengeText, 'token-keys': keys, 'retired-keys': retired = [] } = asRecord(document);
+  const read: Document = asRecord(document);
+  const { 'token-challenge': challengeText, 'token-keys': keys, 'retired-keys': retired = [] } = read;
   const challenge = typeof challengeText === 'string' ? fromBase64url(challengeText) : undefined;
   if (challenge === undefined) throw unreadable('token-challenge is not base64url');
   parseTokenChallenge(challenge);
@@ -72,7 +77,7 @@ async function parseKeys(entries: unknown): Promise<DirectoryKey[]> {
   );
 }
 
-async function parseKey(entry: Record<string, unknown>): Promise<DirectoryKey> {
+async function parseKey(entry: Entry): Promise<DirectoryKey> {
   const text = entry['token-key'];
   const spki = typeof text === 'string' ? fromBase64url(text) : undefined;
   if (spki === undefined) throw unreadable('a token-key is not base64url');

@@ -1,8 +1,15 @@
+import {
+  type DirectoryDirectoryData,
+  type SubscriptionReportData,
+  type SubscriptionStartTrialData,
+  type VpnTokenIssueData,
+  type VpnTokenIssueResponse,
+} from './api.gen.js';
 import { fromBase64url, toBase64url } from './bytes.js';
 import { directoryPath, type IssuerDirectory, parseDirectory } from './directory.js';
 import { retrying } from './retrying.js';
 import { type BlindedToken } from './token.js';
-import { type Transport, unexpectedAnswer } from './transport.js';
+import { type ApiRequest, type Call, type Transport, unexpectedAnswer } from './transport.js';
 import { isRecord, isSubscription, type Subscription } from './wire.js';
 
 /** Most blinded tokens in one request. */
@@ -17,15 +24,17 @@ export class Gatekeeper {
 
   /** Asked without credentials. */
   async directory(): Promise<IssuerDirectory> {
-    return parseDirectory(await this.transport.call(directoryPath));
+    return parseDirectory(await this.transport.call<DirectoryDirectoryData>({ path: directoryPath }));
   }
 
   async startTrial(): Promise<Subscription> {
-    return asSubscription(await this.identified('/subscription/trial', 'POST'));
+    return asSubscription(
+      await this.identified<SubscriptionStartTrialData>({ path: '/subscription/trial', method: 'POST' }),
+    );
   }
 
   async subscription(): Promise<Subscription> {
-    return asSubscription(await this.identified('/subscription', 'GET'));
+    return asSubscription(await this.identified<SubscriptionReportData>({ path: '/subscription' }));
   }
 
   /**
@@ -37,9 +46,12 @@ export class Gatekeeper {
    */
   async sign(blinded: readonly Pick<BlindedToken, 'blindedToken'>[], keyId: string): Promise<Uint8Array[]> {
     const texts = blinded.map(({ blindedToken }) => toBase64url(blindedToken));
-    const body = texts.length === 1 ? { blindedToken: texts[0], keyId } : { blindedTokens: texts, keyId };
-    const answer = await retrying(() => this.identified('/auth/vpn-token', 'POST', body));
-    const signatures: unknown = texts.length === 1 ? [answer['signature']] : answer['signatures'];
+    const [first = '', ...others] = texts;
+    const body: VpnTokenIssueData['body'] =
+      others.length === 0 ? { blindedToken: first, keyId } : { blindedTokens: texts, keyId };
+    const call = { path: '/auth/vpn-token', method: 'POST', body } as const;
+    const answer: Unread<VpnTokenIssueResponse> = await retrying(() => this.identified<VpnTokenIssueData>(call));
+    const signatures: unknown = others.length === 0 ? [answer.signature] : answer.signatures;
     if (!Array.isArray(signatures) || signatures.length !== texts.length) throw unexpectedAnswer(200);
     return signatures.map((text: unknown) => {
       const signature = typeof text === 'string' ? fromBase64url(text, 256) : undefined;
@@ -48,12 +60,15 @@ export class Gatekeeper {
     });
   }
 
-  private async identified(path: string, method: 'GET' | 'POST', body?: unknown): Promise<Record<string, unknown>> {
-    const answer = await this.transport.call(path, { method, body, bearer: await this.getIdToken() });
+  private async identified<Request extends ApiRequest>(call: Call<Request>): Promise<Record<string, unknown>> {
+    const answer = await this.transport.call<Request>({ ...call, bearer: await this.getIdToken() });
     if (!isRecord(answer)) throw unexpectedAnswer(200);
     return answer;
   }
 }
+
+/** An answer by its members' names, before anything of it is believed. */
+type Unread<Answer> = { readonly [Name in Answer extends unknown ? keyof Answer : never]?: unknown };
 
 function asSubscription(answer: unknown): Subscription {
   if (!isSubscription(answer)) throw unexpectedAnswer(200);

@@ -1,13 +1,21 @@
+import { type Problem } from './api.gen.js';
 import { type ApiProblem, VpnApiError } from './errors.js';
 
 export type Fetch = typeof globalThis.fetch;
 
 const timeoutMs = 15_000;
 
-interface Call {
+/** A request of the API, as the types that are generated from openapi.json have it. */
+export interface ApiRequest {
+  readonly url: string;
+  readonly body?: unknown;
+}
+
+export interface Call<Request extends ApiRequest> {
+  readonly path: Request['url'];
   readonly method?: 'GET' | 'POST' | 'DELETE';
   /** Sent as JSON. */
-  readonly body?: unknown;
+  readonly body?: Request['body'];
   readonly bearer?: string;
   readonly signal?: AbortSignal | undefined;
 }
@@ -27,10 +35,13 @@ export class Transport {
   }
 
   /**
+   * A request that the API has: another path or body does not compile.
+   *
    * @returns the answer's JSON; undefined for 204
    * @throws {VpnApiError}; what the signal was aborted with
    */
-  async call(path: string, { method = 'GET', body, bearer, signal }: Call = {}): Promise<unknown> {
+  async call<Request extends ApiRequest>({ path, method = 'GET', ...call }: Call<Request>): Promise<unknown> {
+    const { body, bearer, signal } = call;
     const headers: Record<string, string> = { accept: 'application/json' };
     if (body !== undefined) headers['content-type'] = 'application/json';
     if (bearer !== undefined) headers['authorization'] = `Bearer ${bearer}`;
@@ -67,9 +78,9 @@ export function unexpectedAnswer(status: number): VpnApiError {
 
 /** From problem+json (RFC 9457) as this service writes it. */
 function problemOf(answer: Response, document: unknown): ApiProblem {
-  const { code, detail, title, remaining } = (
-    typeof document === 'object' && document !== null ? document : {}
-  ) as Record<string, unknown>;
+  const problem: { readonly [Name in keyof Problem | 'remaining']?: unknown } =
+    typeof document === 'object' && document !== null ? document : {};
+  const { code, detail, title, remaining } = problem;
   const seconds = answer.headers.get('retry-after');
   const retryAfter = seconds !== null && /^\d{1,9}$/.test(seconds) ? Number(seconds) : undefined;
   if (typeof code !== 'string') return { ...unexpectedAnswer(answer.status), retryAfter };

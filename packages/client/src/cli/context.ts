@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { createClient, type VpnClient } from '../client.js';
 import { type ClientEvent } from '../events.js';
 import { fileStorage } from '../node/file-storage.js';
@@ -6,7 +5,7 @@ import { CommandError, exitCodes } from './failures.js';
 import { homeFolder } from './files.js';
 import { type Io } from './io.js';
 import { Firebase, readSession } from './session.js';
-import { readSettings, type Settings } from './settings.js';
+import { readSettings, type Settings, walletFolder } from './settings.js';
 
 /** What every command works with. */
 export interface Context {
@@ -31,7 +30,7 @@ export function contextOf(io: Io): Context {
       return createClient({
         gatekeeperUrl: chosen.gatekeeperUrl,
         anonymizerUrl: chosen.anonymizerUrl,
-        wallet: fileStorage(join(home, 'wallet')),
+        wallet: fileStorage(await walletFolder(home, chosen)),
         getIdToken: () => idToken(home, new Firebase(chosen, fetch)),
         onEvent: (event) => tell(io, event),
         fetch,

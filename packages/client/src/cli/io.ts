@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -16,6 +17,8 @@ export interface Io {
   ask(question: string, options?: { readonly secret?: boolean }): Promise<string>;
   /** Runs a program of this machine in the foreground. @returns its exit code; 127 when there is none */
   run(program: string, args: readonly string[]): Promise<number>;
+  /** Whether a network interface that wg-quick has given this name is up. */
+  hasInterface(name: string): boolean;
   readonly fetch?: typeof globalThis.fetch;
 }
 
@@ -40,6 +43,8 @@ export function processIo(): Io {
         child.once('error', () => resolve(127));
         child.once('exit', (code) => resolve(code ?? 1));
       }),
+    // Linux keeps the name; elsewhere wg-quick notes which interface it stands for.
+    hasInterface: (name) => existsSync(`/sys/class/net/${name}`) || existsSync(`/var/run/wireguard/${name}.name`),
   };
 }
 

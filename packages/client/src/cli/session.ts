@@ -6,8 +6,13 @@ import { readJson, remove, writePrivately } from './files.js';
 import { type Settings } from './settings.js';
 
 /** Who is signed in: by a refresh token, or for an hour by an ID token that was pasted. */
-export type StoredSession =
-  { readonly email: string; readonly refreshToken: string } | { readonly email: string; readonly idToken: string };
+export type StoredSession = SignedIn & ({ readonly refreshToken: string } | { readonly idToken: string });
+
+export interface SignedIn {
+  /** Firebase's user id. */
+  readonly uid: string;
+  readonly email: string;
+}
 
 const path = (home: string) => join(home, 'session.json');
 
@@ -37,7 +42,8 @@ export class Firebase {
       password,
       returnSecureToken: true,
     });
-    return { email: String(answer['email']), refreshToken: String(answer['refreshToken']) };
+    const [uid, address] = [String(answer['localId']), String(answer['email'])];
+    return { uid, email: address, refreshToken: String(answer['refreshToken']) };
   }
 
   /** @throws {CommandError} `sign_in_refused` when the sign-in has been ended elsewhere */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { CommandError } from './failures.js';
 import { readJson, writePrivately } from './files.js';
@@ -50,6 +51,24 @@ export async function readSettings(
 
 export async function writeSettings(home: string, settings: Settings): Promise<void> {
   await writePrivately(path(home), `${JSON.stringify(settings, null, 2)}\n`);
+}
+
+const accountPath = (home: string) => join(home, 'account.json');
+
+/** Whose wallet is used, also after they have signed out. @param uid kept as its hash */
+export async function rememberAccount(home: string, uid: string): Promise<void> {
+  await writePrivately(accountPath(home), `${JSON.stringify({ account: shortHash(uid) })}\n`);
+}
+
+/** Each account at each service has a wallet of its own: neither could use the other's, and both together would tie them. */
+export async function walletFolder(home: string, settings: Settings): Promise<string> {
+  const { account = '' } = (await readJson<{ account?: string }>(accountPath(home))) ?? {};
+  const places = [settings.gatekeeperUrl, settings.anonymizerUrl].map((url) => new URL(url).href);
+  return join(home, 'wallets', shortHash([...places, account].join('\n')));
+}
+
+function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 function defined<T extends object>(values: T): Partial<T> {

@@ -3,8 +3,8 @@ import { adviceFor } from '../../advice.js';
 import { type Context } from '../context.js';
 import { CommandError, exitCodes } from '../failures.js';
 import { during, moment, type Output, printResult } from '../output.js';
-import { removeSession, type StoredSession, writeSession } from '../session.js';
-import { type Settings, writeSettings } from '../settings.js';
+import { removeSession, type SignedIn, type StoredSession, writeSession } from '../session.js';
+import { rememberAccount, type Settings, writeSettings } from '../settings.js';
 
 interface LoginOptions extends Output {
   readonly email?: string;
@@ -37,7 +37,7 @@ Examples:
     .action((options: LoginOptions) => login(context, options));
   program
     .command('logout')
-    .description('forget the sign-in; tokens and connections stay, they name nobody')
+    .description('forget the sign-in; its tokens and connections stay, until somebody else signs in')
     .option('--json', 'print JSON', false)
     .action(async (output: Output) => {
       await removeSession(context.home);
@@ -58,6 +58,7 @@ async function login(context: Context, options: LoginOptions): Promise<void> {
   const session = await (options.idToken ? pasted(context) : byPassword(context, settings, options));
   await writeSettings(home, settings);
   await writeSession(home, session);
+  await rememberAccount(home, session.uid);
   const tokens = await firstTokens(context, options);
   printResult(io, options, { email: session.email, tokens }, [
     `Signed in as ${session.email}.`,
@@ -76,19 +77,19 @@ async function byPassword(context: Context, settings: Settings, options: LoginOp
 
 async function pasted({ io }: Context): Promise<StoredSession> {
   const idToken = (await io.ask('ID token', { secret: true })).trim();
-  const email = emailOf(idToken);
-  if (email === undefined) {
+  const whose = whoseIs(idToken);
+  if (whose === undefined) {
     throw new CommandError('This is not a Firebase ID token.', 'not_an_id_token', exitCodes.usage);
   }
-  return { email, idToken };
+  return { ...whose, idToken };
 }
 
 /** Whose a token says it is. The gatekeeper judges whether that is true. */
-function emailOf(idToken: string): string | undefined {
+function whoseIs(idToken: string): SignedIn | undefined {
   try {
     const [, payload = ''] = idToken.split('.');
     const { email, sub } = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Record<string, unknown>;
-    return [email, sub].find((value): value is string => typeof value === 'string');
+    return typeof sub === 'string' ? { uid: sub, email: typeof email === 'string' ? email : sub } : undefined;
   } catch {
     return undefined;
   }

@@ -10,7 +10,7 @@ import { CommandError, exitCodes } from '../failures.js';
 import { writePrivately } from '../files.js';
 import { countryName } from '../../locations.js';
 import { during, moment, type Output, printResult, table } from '../output.js';
-import { bringUp, readTunnel, takeDown } from '../tunnel.js';
+import { bringUp, readTunnels, takeDownAll } from '../tunnel.js';
 
 interface ConnectCommand extends Output {
   readonly conf?: string;
@@ -89,13 +89,17 @@ async function connect(context: Context, location: string | undefined, options: 
   const data = { id: connection.id, location: connection.location, expiresAt: connection.expiresAt };
   const said = `Connected by ${connection.location} until ${moment(connection.expiresAt)}.`;
   if (options.up) {
-    const previous = await readTunnel(context.home);
+    const previous = await readTunnels(context);
     const { conf } = await bringUp(context, connection).catch(async (error: unknown) => {
-      // Without a tunnel it would only take up room.
-      await client.disconnect(connection);
+      // Without a tunnel it would only take up room. Unreachable now: it ends by itself at its time.
+      const isUp = (await readTunnels(context)).some(({ connectionId }) => connectionId === connection.id);
+      if (!isUp) await client.disconnect(connection).catch(() => undefined);
       throw error;
     });
-    await endPrevious(client, previous?.connectionId);
+    await endPrevious(
+      client,
+      previous.map(({ connectionId }) => connectionId),
+    );
     printResult(io, options, { ...data, conf, up: true }, [said, 'To end it: vpn disconnect']);
   } else if (options.conf !== undefined) {
     await writePrivately(options.conf, toWgQuick(connection));
@@ -108,15 +112,15 @@ async function connect(context: Context, location: string | undefined, options: 
   }
 }
 
-async function endPrevious(client: VpnClient, id: string | undefined): Promise<void> {
-  const previous = (await client.connections()).find((connection) => connection.id === id);
-  if (previous !== undefined) await client.disconnect(previous);
+async function endPrevious(client: VpnClient, ids: readonly string[]): Promise<void> {
+  const previous = (await client.connections()).filter(({ id }) => ids.includes(id));
+  for (const connection of previous) await client.disconnect(connection);
 }
 
 async function status(context: Context, output: Output): Promise<void> {
   const client = await context.client();
   const connections = await client.connections();
-  const tunnel = await readTunnel(context.home);
+  const tunnels = await readTunnels(context);
   const asked = await during(
     context.io,
     output,
@@ -124,7 +128,7 @@ async function status(context: Context, output: Output): Promise<void> {
     Promise.all(connections.map((connection) => statusOf(client, connection))),
   );
   const data = connections.map(({ id, location, expiresAt, renewAt }, index) => {
-    const tunnelConf = tunnel?.connectionId === id ? tunnel.conf : undefined;
+    const tunnelConf = tunnels.find(({ connectionId }) => connectionId === id)?.conf;
     return { id, location, status: asked[index] ?? 'unknown', expiresAt, renewAt, ...(tunnelConf && { tunnelConf }) };
   });
   const rows = data.map((row) => [
@@ -158,13 +162,9 @@ async function disconnect(
 ): Promise<void> {
   const client = await context.client();
   const chosen = chooseConnections(await client.connections(), id, options.all);
-  const tunnel = await readTunnel(context.home);
-  if (
-    tunnel !== undefined &&
-    (chosen.length === 0 || chosen.some((connection) => connection.id === tunnel.connectionId))
-  ) {
-    await takeDown(context, tunnel);
-  }
+  const isChosen = (id: string) =>
+    options.all || chosen.length === 0 || chosen.some((connection) => connection.id === id);
+  await takeDownAll(context, ({ connectionId }) => isChosen(connectionId));
   for (const connection of chosen) await during(context.io, options, 'Disconnecting', client.disconnect(connection));
   printResult(
     context.io,
