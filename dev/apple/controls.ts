@@ -72,6 +72,8 @@ export interface AppleControls {
 
   inject(fault: Fault, scope?: FaultScope): void;
   clearFaults(): void;
+  /** How many requests a fault holds up at this moment. */
+  requestsHeld(): number;
 }
 
 interface Parts {
@@ -140,5 +142,6 @@ export function controls(parts: Parts): AppleControls {
 
     inject: (fault, scope) => faults.inject(fault, scope),
     clearFaults: () => faults.clear(),
+    requestsHeld: () => faults.held,
   };
 }

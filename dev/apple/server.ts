@@ -43,7 +43,7 @@ export class AppleServer {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://stand-in');
     if (pathname === ocspPath) return this.answerOcsp(request, response, served.chain);
     const fault = served.faults.strike(`${request.method} ${pathname}`);
-    if (fault?.kind === 'hang') return;
+    if (fault?.kind === 'hang') return served.faults.hang(request);
     if (fault?.kind === 'refuse') {
       request.socket.destroy();
       return;
@@ -51,6 +51,7 @@ export class AppleServer {
     const body = await readText(request, bodyLimit);
     try {
       const answer = await this.answer(served, request, { pathname, searchParams, body, fault });
+      if (fault?.kind === 'late-answer') await served.faults.wait(fault.milliseconds);
       if (fault?.kind === 'lose-answer') request.socket.destroy();
       else send(response, 200, answer);
     } catch (error) {

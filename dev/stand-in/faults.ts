@@ -1,3 +1,4 @@
+import { type IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How a provider fails. */
@@ -10,6 +11,8 @@ export type Fault =
   | { readonly kind: 'lose-answer' }
   /** Done and answered after so many milliseconds, or when the faults are cleared. */
   | { readonly kind: 'slow'; readonly milliseconds: number }
+  /** Done at once, and the answer is under way for so many milliseconds, or until the faults are cleared: what it says is old then. */
+  | { readonly kind: 'late-answer'; readonly milliseconds: number }
   /** Refused with this HTTP status, in the provider's own words. */
   | { readonly kind: 'status'; readonly status: 429 | 500 | 503 };
 
@@ -24,6 +27,8 @@ export interface FaultScope {
 export class Faults {
   private cleared = new AbortController();
   private readonly rules: { fault: Fault; on: RegExp; left: number }[] = [];
+  /** How many requests a fault holds up at this moment. */
+  held = 0;
 
   inject(fault: Fault, { times = Infinity, on = /^/ }: FaultScope = {}): void {
     this.rules.unshift({ fault, on, left: times });
@@ -35,9 +40,17 @@ export class Faults {
     this.cleared = new AbortController();
   }
 
-  /** What a request that is `slow` waits for. */
+  /** What a request that is `slow`, or an answer that is late, waits for. */
   async wait(milliseconds: number): Promise<void> {
+    this.held += 1;
     await sleep(milliseconds, undefined, { ref: false, signal: this.cleared.signal }).catch(() => undefined);
+    this.held -= 1;
+  }
+
+  /** Never answers it; its caller gives up some time. */
+  hang({ socket }: IncomingMessage): void {
+    this.held += 1;
+    socket.once('close', () => (this.held -= 1));
   }
 
   strike(request: string): Fault | undefined {

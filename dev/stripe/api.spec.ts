@@ -126,7 +126,7 @@ describe('an idempotency key', () => {
   it('is refused while the first request runs', async () => {
     bench.stand.inject({ kind: 'slow', milliseconds: 60_000 }, { times: 1 });
     const slow = bench.stripe.customers.create({}, { idempotencyKey: 'key-1' });
-    await expect.poll(() => bench.stand.requestsUnderWay).toBe(1);
+    await expect.poll(() => bench.stand.requestsHeld()).toBe(1);
     const second = bench.stripe.customers.create({}, { idempotencyKey: 'key-1' });
     await expect(second).rejects.toMatchObject({ statusCode: 409, code: 'idempotency_key_in_use' });
     bench.stand.clearFaults();

@@ -7,7 +7,6 @@ import { type Checkout, type CheckoutOutcome } from './checkout.js';
 import { type DisputeOptions, type Disputes } from './disputes.js';
 import { type DeclineCode } from './hidden.js';
 import { type Hosted } from './hosted.js';
-import { type Api } from './http/api.js';
 import { type BillingSettings } from './settings.js';
 import { type Attempt, type Webhooks } from './webhooks.js';
 
@@ -57,13 +56,12 @@ export interface StripeControls {
 
   inject(fault: Fault, scope?: FaultScope): void;
   clearFaults(): void;
-  /** Requests that were received and are not answered yet. */
-  readonly requestsUnderWay: number;
+  /** How many requests a fault holds up at this moment. */
+  requestsHeld(): number;
 }
 
 interface Parts {
   readonly account: Account;
-  readonly api: Api;
   readonly bank: Bank;
   readonly checkout: Checkout;
   readonly disputes: Disputes;
@@ -77,7 +75,6 @@ const goodCard = '4242424242424242';
 
 export function controls({
   account,
-  api,
   bank,
   checkout,
   disputes,
@@ -130,8 +127,6 @@ export function controls({
 
     inject: (fault, scope) => faults.inject(fault, scope),
     clearFaults: () => faults.clear(),
-    get requestsUnderWay() {
-      return api.underWay;
-    },
+    requestsHeld: () => faults.held,
   };
 }

@@ -124,7 +124,6 @@ export async function startStripeStandIn(options: StripeStandInOptions = {}): Pr
   webhooks.resumePending();
   const parts = {
     account,
-    api,
     bank,
     checkout,
     disputes: new Disputes(account, endings),

@@ -12,7 +12,7 @@ afterAll(() => payments.stop());
 it('fifty random lives, told late, doubled, shuffled and in parallel, end here as at their providers', async () => {
   expect(livesPerWorld).toBe(50);
   await fc.assert(
-    fc.asyncProperty(rounds(4), async (all) => expectTruth(payments, await liveThrough(payments, all, disturbed))),
+    fc.asyncProperty(rounds(3), async (all) => expectTruth(payments, await liveThrough(payments, all, disturbed))),
     // A world that fails is not made smaller: it takes as long each time.
     { numRuns: 1, endOnFailure: true },
   );

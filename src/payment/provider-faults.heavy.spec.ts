@@ -105,23 +105,6 @@ describe('poison', () => {
   });
 });
 
-describe('a look-up', () => {
-  it('that began earlier writes nothing over one that began later', async () => {
-    const person = await payments.subscribe();
-    const slow = { kind: 'slow', milliseconds: 60_000 } as const;
-    payments.stripe.stand.inject(slow, { on: /GET \/v1\/charges\?/, times: 1 });
-    const early = inbox().lookUp({ provider: 'stripe', lookup: person.customer });
-    await expect.poll(() => payments.stripe.stand.requestsUnderWay).toBe(1);
-    const { id: charge } = await payments.lastCharge(person.customer);
-    await payments.stripe.stripe.refunds.create({ charge });
-    await payments.settled();
-    expect(await payments.report(person)).toMatchObject({ state: 'REVOKED' });
-    payments.stripe.stand.clearFaults();
-    await early;
-    expect(await payments.report(person)).toMatchObject({ state: 'REVOKED' });
-  });
-});
-
 describe('a look-up that failed often', () => {
   it('is tried again within minutes', async () => {
     const person = await payments.subscribe();

@@ -128,7 +128,7 @@ describe('killed', { timeout: 300_000 }, () => {
   it('while it asks Stripe, the service loses nothing', async () => {
     stripe.stand.inject({ kind: 'hang' }, { on: /GET \/v1\/charges/ });
     await refund();
-    await expect.poll(() => stripe.stand.requestsUnderWay, { timeout: 60_000 }).toBeGreaterThan(0);
+    await expect.poll(() => stripe.stand.requestsHeld(), { timeout: 60_000 }).toBeGreaterThan(0);
     await service.kill();
     stripe.stand.clearFaults();
     service = await start();

@@ -61,27 +61,43 @@ async function act(payments: TestPayments, life: Life, action: StripeAction): Pr
   if (action === 'subscribe') return subscribe(payments, life, 'basic');
   if (action === 'subscribe to plus') return subscribe(payments, life, 'plus');
   if (customer === undefined || action === 'nothing') return;
-  const [live] = (await stripe.subscriptions.list({ customer })).data;
-  const charge = (await stripe.charges.list({ customer, limit: 20 })).data.find(({ paid }) => paid);
-  const [dispute] = charge ? (await stripe.disputes.list({ charge: charge.id })).data : [];
-  const move = (price: string, always: boolean) =>
-    stripe.subscriptions.update(live?.id ?? '', {
-      items: [{ id: live?.items.data[0]?.id ?? '', price }],
+  // Asked only for what the deed needs: there are thousands.
+  const live = async () => (await stripe.subscriptions.list({ customer, limit: 1 })).data[0];
+  const charge = async () => (await stripe.charges.list({ customer, limit: 20 })).data.find(({ paid }) => paid);
+  const close = async (outcome: 'won' | 'lost') => {
+    const { id = '', disputed = false } = (await charge()) ?? {};
+    const [dispute] = disputed ? (await stripe.disputes.list({ charge: id })).data : [];
+    if (dispute?.status === 'needs_response') stand.closeDispute(dispute.id, outcome);
+  };
+  const give = async (amount?: number) => {
+    const paid = await charge();
+    if (paid) await stripe.refunds.create({ charge: paid.id, amount });
+  };
+  const update = async (change: Stripe.SubscriptionUpdateParams) =>
+    stripe.subscriptions.update((await live())?.id ?? '', change);
+  const move = async (price: string, always: boolean) => {
+    const { id = '', items } = (await live()) ?? {};
+    await stripe.subscriptions.update(id, {
+      items: [{ id: items?.data[0]?.id ?? '', price }],
       ...(always && { proration_behavior: 'always_invoice' as const }),
     });
+  };
   const deeds: Record<Exclude<StripeAction, 'subscribe' | 'subscribe to plus' | 'nothing'>, () => unknown> = {
-    cancel: () => stripe.subscriptions.update(live?.id ?? '', { cancel_at_period_end: true }),
-    resume: () => stripe.subscriptions.update(live?.id ?? '', { cancel_at_period_end: false }),
+    cancel: () => update({ cancel_at_period_end: true }),
+    resume: () => update({ cancel_at_period_end: false }),
     upgrade: () => move(prices.plus, true),
     downgrade: () => move(prices.basic, false),
     decline: () => stand.declineCharges(customer),
     accept: () => stand.acceptCharges(customer),
-    pay: () => stand.payOpenInvoice(live?.id ?? ''),
-    refund: () => charge && stripe.refunds.create({ charge: charge.id }),
-    'refund a part': () => charge && stripe.refunds.create({ charge: charge.id, amount: 7 }),
-    dispute: () => charge && !charge.disputed && stand.openDispute(charge.id),
-    win: () => dispute && isOpen(dispute) && stand.closeDispute(dispute.id, 'won'),
-    lose: () => dispute && isOpen(dispute) && stand.closeDispute(dispute.id, 'lost'),
+    pay: async () => stand.payOpenInvoice((await live())?.id ?? ''),
+    refund: () => give(),
+    'refund a part': () => give(7),
+    dispute: async () => {
+      const paid = await charge();
+      if (paid?.disputed === false) stand.openDispute(paid.id);
+    },
+    win: () => close('won'),
+    lose: () => close('lost'),
   };
   try {
     await deeds[action]();
@@ -89,8 +105,6 @@ async function act(payments: TestPayments, life: Life, action: StripeAction): Pr
     // Refused.
   }
 }
-
-const isOpen = ({ status }: Stripe.Dispute) => status === 'needs_response';
 
 async function subscribe(payments: TestPayments, life: Life, plan: string): Promise<void> {
   const response = await payments.checkout(life, plan);
@@ -135,13 +149,16 @@ export async function truthOf(payments: TestPayments, { customer }: Life): Promi
     .autoPagingToArray({ limit: 1000 });
   const charges = await stripe.charges.list({ customer, ...all }).autoPagingToArray({ limit: 1000 });
   const paid = charges.filter((charge) => charge.paid);
-  const refunds = (await Promise.all(paid.map(({ id }) => stripe.refunds.list({ charge: id, ...all })))).flatMap(
+  const refunded = paid.filter(({ amount_refunded }) => amount_refunded > 0);
+  const disputed = paid.filter((one) => one.disputed);
+  const refunds = (await Promise.all(refunded.map(({ id }) => stripe.refunds.list({ charge: id, ...all })))).flatMap(
     ({ data }) => data,
   );
-  const disputes = (await Promise.all(paid.map(({ id }) => stripe.disputes.list({ charge: id })))).flatMap(
+  const disputes = (await Promise.all(disputed.map(({ id }) => stripe.disputes.list({ charge: id })))).flatMap(
     ({ data }) => data,
   );
-  const lines = await Promise.all(subscriptions.map((one) => lineOf(payments, one, paid)));
+  const settled = await Promise.all(paid.map((one) => paymentOf(payments, one)));
+  const lines = await Promise.all(subscriptions.map((one) => lineOf(payments, one, settled)));
   return {
     subscriptions: lines.sort(),
     blocked: disputes.some(({ status }) => status !== 'won'),
@@ -154,10 +171,22 @@ export async function truthOf(payments: TestPayments, { customer }: Life): Promi
   };
 }
 
+/** What is left of a charge, and which invoice it paid. */
+interface Payment {
+  readonly left: number;
+  readonly invoice: string;
+}
+
+async function paymentOf({ stripe: { stripe } }: TestPayments, charge: Stripe.Charge): Promise<Payment> {
+  const intent = typeof charge.payment_intent === 'string' ? charge.payment_intent : '';
+  const { data } = await stripe.invoicePayments.list({ payment: { type: 'payment_intent', payment_intent: intent } });
+  return { left: charge.amount - charge.amount_refunded, invoice: idOf(data[0]?.invoice) ?? '' };
+}
+
 async function lineOf(
   { stripe: { stripe } }: TestPayments,
   subscription: Stripe.Subscription,
-  paid: readonly Stripe.Charge[],
+  paid: readonly Payment[],
 ): Promise<string> {
   const { id, status, cancel_at_period_end: cancels, items } = subscription;
   const begin = items.data[0]?.current_period_start ?? 0;
@@ -167,16 +196,7 @@ async function lineOf(
   const ofPeriod = new Set(
     invoices.filter(({ lines }) => lines.data.some((line) => line.period.end > begin)).map((one) => one.id),
   );
-  const payments = await Promise.all(
-    paid.map(async (charge) => {
-      const intent = typeof charge.payment_intent === 'string' ? charge.payment_intent : '';
-      const { data } = await stripe.invoicePayments.list({
-        payment: { type: 'payment_intent', payment_intent: intent },
-      });
-      return { left: charge.amount - charge.amount_refunded, invoice: idOf(data[0]?.invoice) ?? '' };
-    }),
-  );
-  const current = payments.filter(({ invoice }) => ofPeriod.has(invoice));
+  const current = paid.filter(({ invoice }) => ofPeriod.has(invoice));
   const givenBack = current.length > 0 && current.every(({ left }) => left === 0);
   return [id, givenBack ? 'REVOKED' : states[status], cancels].join(' ');
 }

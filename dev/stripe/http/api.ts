@@ -23,8 +23,6 @@ interface ApiOptions {
 export class Api {
   /** The request that is being executed, as events name it. */
   current: Stripe.Event.Request | null = null;
-  /** Requests that were received and are not answered yet. */
-  underWay = 0;
   private readonly idempotency = new Idempotency();
   private readonly expander: Expander;
 
@@ -34,21 +32,17 @@ export class Api {
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const fault = this.options.faults.strike(`${request.method} ${request.url}`);
-    if (fault?.kind === 'hang') {
-      this.underWay += 1;
-      request.socket.once('close', () => (this.underWay -= 1));
-      return;
-    }
+    if (fault?.kind === 'hang') return this.options.faults.hang(request);
     if (fault?.kind === 'refuse') {
       request.socket.destroy();
       return;
     }
     const requestId = this.options.account.id('req', 14);
-    this.underWay += 1;
     const key = request.headers['idempotency-key'];
     try {
       if (fault?.kind === 'status') throw refusal(fault.status);
       const answer = await this.answer(request, requestId, fault);
+      if (fault?.kind === 'late-answer') await this.options.faults.wait(fault.milliseconds);
       if (fault?.kind === 'lose-answer') {
         request.socket.destroy();
         return;
@@ -60,8 +54,6 @@ export class Api {
       send(response, answer, { 'request-id': requestId, ...(key && { 'idempotency-key': String(key) }), ...replayed });
     } catch (error) {
       send(response, errorAnswer(error, requestId), { 'request-id': requestId });
-    } finally {
-      this.underWay -= 1;
     }
   }
 

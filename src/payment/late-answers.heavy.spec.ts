@@ -1,0 +1,90 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { appleProducts } from '../../test/support/apple.js';
+import { type SignedIn } from '../../test/support/gatekeeper.js';
+import { startPayments, type Subscriber, type TestPayments } from '../../test/support/payments.js';
+import { Inbox } from './inbox.service.js';
+
+/**
+ * A look-up whose answer is old by the time it comes, because something has changed at the provider since and another
+ * look-up has written that already. It must write nothing over it.
+ */
+
+let payments: TestPayments;
+beforeAll(async () => {
+  payments = await startPayments();
+});
+afterAll(() => payments.stop());
+afterEach(() => {
+  payments.stripe.stand.clearFaults();
+  payments.stripe.stand.releaseDeliveries();
+  payments.apple.clearFaults();
+  payments.apple.releaseDeliveries();
+});
+
+const late = { kind: 'late-answer', milliseconds: 60_000 } as const;
+const lookUp = (provider: 'stripe' | 'apple', lookup: string) =>
+  payments.service.app.get(Inbox, { strict: false }).lookUp({ provider, lookup });
+
+/** Begins to look a customer up, lets the answer to one question wait, and meanwhile things change and are looked up. */
+async function overtaken(customer: string, question: RegExp, change: () => unknown): Promise<void> {
+  const { stand } = payments.stripe;
+  stand.holdDeliveries();
+  stand.inject(late, { on: question, times: 1 });
+  const early = lookUp('stripe', customer);
+  await expect.poll(() => stand.requestsHeld()).toBe(1);
+  await change();
+  await lookUp('stripe', customer);
+  stand.clearFaults();
+  await early;
+}
+
+const kinds = async (person: SignedIn) => (await payments.history(person)).map(({ kind }) => kind).sort();
+
+describe('an answer of Stripe from before', () => {
+  let person: Subscriber;
+  let charge: string;
+  beforeAll(async () => {
+    person = await payments.subscribe();
+    charge = (await payments.lastCharge(person.customer)).id;
+  });
+
+  it('a dispute was won takes no access', async () => {
+    const { stand } = payments.stripe;
+    stand.holdDeliveries();
+    const { id } = stand.openDispute(charge);
+    await overtaken(person.customer, /GET \/v1\/disputes/, () => stand.closeDispute(id, 'won'));
+    expect(await payments.report(person)).toMatchObject({ active: true, state: 'ACTIVE' });
+  });
+
+  it('everything was refunded gives no access', async () => {
+    await overtaken(person.customer, /GET \/v1\/charges\?/, () => payments.stripe.stripe.refunds.create({ charge }));
+    expect(await payments.report(person)).toMatchObject({ active: false, state: 'REVOKED' });
+  });
+
+  it('a subscription began does not end it', async () => {
+    const { customer } = person;
+    await overtaken(customer, /GET \/v1\/subscriptions\?/, () => payments.stripe.subscribe({ customer }));
+    expect(await payments.report(person)).toMatchObject({ active: true, state: 'ACTIVE' });
+  });
+});
+
+describe('an answer of Apple from before', () => {
+  it('a refund was reversed writes no refund', async () => {
+    const person = await payments.signIn();
+    const response = await payments.get('/payment/apple/account', person.headers);
+    const account = (await response.json()) as { appAccountToken: string };
+    const bought = payments.apple.buy({ product: appleProducts.plus.id, ...account });
+    await payments.settled();
+    payments.apple.holdDeliveries();
+    payments.apple.refund(bought.transactionId);
+    payments.apple.inject(late, { on: /GET \/inApps\/v2\/history/, times: 1 });
+    const early = lookUp('apple', bought.originalTransactionId);
+    await expect.poll(() => payments.apple.requestsHeld()).toBe(1);
+    payments.apple.reverseRefund(bought.transactionId);
+    await lookUp('apple', bought.originalTransactionId);
+    payments.apple.clearFaults();
+    await early;
+    expect(await payments.report(person)).toMatchObject({ active: true, state: 'ACTIVE' });
+    expect(await kinds(person)).toEqual(['charge']);
+  });
+});
