@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomUUID, X509Certificate } from 'node:crypto';
+import pg from 'pg';
 import type Stripe from 'stripe';
 import { expect, vi } from 'vitest';
 import { type AppleStandIn, startAppleStandIn } from '../../dev/apple/index.js';
@@ -10,7 +11,6 @@ import { Plans } from '../../src/subscription/index.js';
 import { appleProducts } from './apple.js';
 import { type Env } from './app.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
-import { query } from './stack.js';
 import { startStripe, type StripeBench } from './stripe.js';
 import { TestClock } from './test-clock.js';
 
@@ -88,7 +88,10 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
     clock,
   );
   const { service, stack, firebase } = gatekeeper;
-  const sql: TestPayments['sql'] = (text, values) => query(stack.ownerUrl, text, values);
+  // Connections that last: `settled` alone would open thousands.
+  const pool = new pg.Pool({ connectionString: stack.ownerUrl, max: 4 });
+  const sql: TestPayments['sql'] = async <Row extends Record<string, unknown>>(text: string, values?: unknown[]) =>
+    (await pool.query<Row>(text, values)).rows;
   await offerPlans(gatekeeper, stripe);
   stripe.stand.deliverTo(`${service.url}/payment/webhooks/stripe`, { secret: webhookSecret });
   apple.notify(`${service.url}/payment/webhooks/apple`);
@@ -171,6 +174,7 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
       return paid;
     },
     stop: async () => {
+      await pool.end();
       await gatekeeper.stop();
       await Promise.all([stripe.stand.close(), apple.close()]);
       rmSync(folder, { recursive: true });

@@ -78,13 +78,15 @@ export async function liveThrough(
 
 /** What is written of each life, and whether it gives access, is what its provider says. */
 export async function expectTruth(payments: TestPayments, { atStripe, atApple }: Lives): Promise<void> {
-  for (const person of atStripe) {
-    const truth = await truthOf(payments, person);
-    expect(await writtenOf(payments, person)).toEqual(truth);
-    const expected = givesAccess(truth);
-    if (expected !== undefined) expect((await payments.report(person)).active).toBe(expected);
-  }
-  for (const person of atApple) {
-    expect(await writtenAtApple(payments, person)).toEqual(await truthAtApple(payments, person));
-  }
+  await Promise.all([
+    ...atStripe.map(async (person) => {
+      const truth = await truthOf(payments, person);
+      expect(await writtenOf(payments, person)).toEqual(truth);
+      const expected = givesAccess(truth);
+      if (expected !== undefined) expect((await payments.report(person)).active).toBe(expected);
+    }),
+    ...atApple.map(async (person) => {
+      expect(await writtenAtApple(payments, person)).toEqual(await truthAtApple(payments, person));
+    }),
+  ]);
 }
