@@ -1,9 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import 'reflect-metadata';
 import { type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
-import { type AppConfig, type Clock, SystemClock } from './config/index.js';
+import { type AppConfig, type Clock, type CommonConfig, SystemClock } from './config/index.js';
 import { Background, Readiness } from './health/index.js';
 import { fastifyAdapter, prepareFastify, serveReference } from './http/index.js';
 import { FrameworkLogger, SideLogger } from './logger/index.js';
@@ -44,8 +45,12 @@ export async function serve(app: NestFastifyApplication, config: AppConfig): Pro
   return server.address().port;
 }
 
-/** Leaves gracefully: tells load balancers, closes streams, lets running requests end, then closes the stores. */
-export async function drain(app: NestFastifyApplication): Promise<void> {
+/**
+ * Leaves gracefully: tells load balancers and serves on until they have heard (`SHUTDOWN_NOTICE_S`), then closes streams,
+ * lets running requests end and closes the stores.
+ */
+export async function drain(app: NestFastifyApplication, { shutdownNoticeS }: CommonConfig): Promise<void> {
   app.get(Readiness).drain();
+  await sleep(shutdownNoticeS * 1_000);
   await app.close();
 }

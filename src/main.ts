@@ -6,5 +6,5 @@ import { runProcess } from './run-process.js';
 await runProcess('serving', async () => {
   const config = loadConfig(process.env);
   const app = await createApp(config);
-  return { config, app, begin: async () => ({ port: await serve(app, config) }), leave: () => drain(app) };
+  return { config, app, begin: async () => ({ port: await serve(app, config) }), leave: () => drain(app, config.common) };
 });

@@ -23,7 +23,8 @@ export async function runProcess(event: string, build: () => Promise<Built>): Pr
       if (leaving) return;
       leaving = true;
       logger.info('draining', { signal });
-      setTimeout(() => process.exit(1), config.common.shutdownGraceS * 1000).unref();
+      const { shutdownNoticeS, shutdownGraceS } = config.common;
+      setTimeout(() => process.exit(1), (shutdownNoticeS + shutdownGraceS) * 1000).unref();
       leave().then(
         () => process.exit(0),
         () => process.exit(1),

@@ -104,6 +104,7 @@ export const commonShape = {
   CORS_ORIGINS: list('origins, such as https://app.example.com', isOrigin),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
   REQUEST_TIMEOUT_S: z.coerce.number().int().min(1).max(120).default(10),
+  SHUTDOWN_NOTICE_S: seconds(0),
   SHUTDOWN_GRACE_S: seconds(10),
   TOKEN_ISSUER_NAME: hostname,
   TOKEN_ORIGIN: hostname,

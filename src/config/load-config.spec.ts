@@ -115,14 +115,24 @@ describe('loadConfig', () => {
     ]);
   });
 
-  it('the sides share no key', () => {
-    const problems = problemsOf({
-      ...common,
-      ...gatekeeper,
-      ...anonymizer,
-      NETWORK_SECRET_KEY: gatekeeper.IDENTITY_SECRET_KEY,
-    });
-    expect(problems).toEqual([expect.stringMatching('^NETWORK_SECRET_KEY must differ')]);
+  it.each([
+    ['NETWORK_SECRET_KEY', 'IDENTITY_SECRET_KEY'],
+    ['NETWORK_SECRET_KEY', 'ISSUER_KEY_ENCRYPTION_KEY'],
+    ['NETWORK_SECRET_KEY_PREVIOUS', 'IDENTITY_SECRET_KEY'],
+    ['ISSUER_KEY_ENCRYPTION_KEY', 'IDENTITY_SECRET_KEY'],
+    ['NETWORK_SECRET_KEY_PREVIOUS', 'NETWORK_SECRET_KEY'],
+  ])('%s is not also the %s', (name, twin) => {
+    const env: Record<string, string> = { ...common, ...gatekeeper, ...anonymizer };
+    expect(problemsOf({ ...env, [name]: env[twin] })).toEqual([
+      expect.stringMatching(`^${name} must differ from ${twin}`),
+    ]);
+  });
+
+  it('production reads the issuer keys over https alone', () => {
+    const [name, value] = ['ISSUER_DIRECTORY_URL', directory.ISSUER_DIRECTORY_URL.replace('https', 'http')];
+    const env = { ...common, ...anonymizer, SERVICE_ROLE: 'anonymizer', [name]: value };
+    expect(problemsOf({ ...env, NODE_ENV: 'development' })).toEqual([]);
+    expect(problemsOf({ ...env, NODE_ENV: 'production' })).toEqual([expect.stringMatching(`^${name} must be https`)]);
   });
 
   it.each([

@@ -14,6 +14,7 @@ const commonConfig = z.object(commonShape).transform((env) => ({
   corsOrigins: env.CORS_ORIGINS,
   logLevel: env.LOG_LEVEL,
   requestTimeoutS: env.REQUEST_TIMEOUT_S,
+  shutdownNoticeS: env.SHUTDOWN_NOTICE_S,
   shutdownGraceS: env.SHUTDOWN_GRACE_S,
   issuerName: env.TOKEN_ISSUER_NAME,
   originInfo: env.TOKEN_ORIGIN,
@@ -105,7 +106,7 @@ export class ConfigError extends Error {
  * Reads the configuration of the sides that `SERVICE_ROLE` names.
  *
  * @throws {ConfigError} naming every bad key at once: malformed, missing, belonging to the side that this process does
- * not serve, or a local stand-in in production.
+ * not serve, used for two purposes, or unfit for production, such as a local stand-in.
  */
 export function loadConfig(env: Readonly<Record<string, string | undefined>>): AppConfig {
   const given = withoutEmpty(env);
@@ -114,11 +115,11 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): A
   const role = commonShape.SERVICE_ROLE.safeParse(given.SERVICE_ROLE).data ?? 'all';
   const gatekeeper = role === 'anonymizer' ? undefined : read(gatekeeperConfig, given, problems);
   const anonymizer = role === 'gatekeeper' ? undefined : read(anonymizerConfig, given, problems);
-  problems.push(...foreignKeys(role, given), ...sideProblems(role, given));
+  problems.push(...foreignKeys(role, given), ...sideProblems(role, given), ...sharedKeys(given));
   if (role !== 'anonymizer') problems.push(...halfAProvider(given));
   // Asked apart: with something else wrong there is no `common`, and what production refuses is named all the same.
   const kind = commonShape.NODE_ENV.safeParse(given.NODE_ENV).data ?? 'production';
-  if (kind === 'production') problems.push(...standInsInProduction(given, role));
+  if (kind === 'production') problems.push(...unfitForProduction(given, role));
   if (problems.length > 0 || common === undefined) throw new ConfigError(problems);
   return deepFreeze({ common, gatekeeper, anonymizer });
 }
@@ -157,10 +158,23 @@ function sideProblems(role: Role, env: Environment): string[] {
   if (role === 'all' && env.LOCATIONS_URL !== undefined) {
     return ['LOCATIONS_URL must not be set with SERVICE_ROLE=all: the list of locations is read in process'];
   }
-  if (role === 'all' && env.IDENTITY_SECRET_KEY !== undefined && env.IDENTITY_SECRET_KEY === env.NETWORK_SECRET_KEY) {
-    return ['NETWORK_SECRET_KEY must differ from IDENTITY_SECRET_KEY: the sides share no key'];
-  }
   return [];
+}
+
+const keys = [
+  'IDENTITY_SECRET_KEY',
+  'ISSUER_KEY_ENCRYPTION_KEY',
+  'ISSUER_KEY_ENCRYPTION_KEY_PREVIOUS',
+  'NETWORK_SECRET_KEY',
+  'NETWORK_SECRET_KEY_PREVIOUS',
+];
+
+/** One key, one purpose: what one of them guards must not fall with another, and the sides share none at all. */
+function sharedKeys(env: Environment): string[] {
+  return keys.flatMap((key, index) => {
+    const twin = keys.slice(0, index).find((other) => env[key] !== undefined && env[key] === env[other]);
+    return twin === undefined ? [] : [`${key} must differ from ${twin}: every key has one purpose`];
+  });
 }
 
 const neededTogether = {
@@ -185,12 +199,15 @@ const standIns = {
 };
 
 /** Emulator tokens are unsigned and a stand-in's are anybody's: either would let everyone in. */
-function standInsInProduction(env: Environment, role: Role): string[] {
+function unfitForProduction(env: Environment, role: Role): string[] {
   const problems = Object.entries(standIns)
     .filter(([key]) => env[key] !== undefined)
     .map(([key, harm]) => `${key} must not be set in production: it accepts ${harm}`);
   if (role !== 'anonymizer' && env.FIREBASE_SERVICE_ACCOUNT === undefined) {
     problems.push('FIREBASE_SERVICE_ACCOUNT is missing: production looks revocations up at Firebase');
+  }
+  if (env.ISSUER_DIRECTORY_URL?.startsWith('http:')) {
+    problems.push('ISSUER_DIRECTORY_URL must be https in production: whoever answers it decides which tokens are good');
   }
   return problems;
 }

@@ -122,6 +122,15 @@ describe('metrics', () => {
 });
 
 describe('draining', () => {
+  it('is told to load balancers while requests are still served, for as long as it is set', async () => {
+    const service = await startTestApp({ ...both(), SHUTDOWN_NOTICE_S: '3' });
+    const ended = service.stop();
+    expect(await readiness(service)).toEqual({ code: 503, status: 'draining', down: [] });
+    expect((await fetch(`${service.url}/vpn/locations`)).status).toBe(200);
+    await ended;
+    await expect(readiness(service)).rejects.toThrow();
+  });
+
   it('lets a running request end and takes nothing new', async () => {
     const service = await startTestApp(both());
     const lock = new pg.Client(stack.ownerUrl);

@@ -56,7 +56,7 @@ export async function startTestApp(env: Env, clock?: Clock): Promise<TestApp> {
   const app = await createApp(config, clock);
   try {
     const port = await serve(app, config);
-    return { app, config, url: `http://127.0.0.1:${port}`, stop: () => drain(app) };
+    return { app, config, url: `http://127.0.0.1:${port}`, stop: () => drain(app, config.common) };
   } catch (error) {
     await app.close();
     throw error;
