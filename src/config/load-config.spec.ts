@@ -123,7 +123,7 @@ describe('loadConfig', () => {
     ['NETWORK_SECRET_KEY_PREVIOUS', 'NETWORK_SECRET_KEY'],
   ])('%s is not also the %s', (name, twin) => {
     const env: Record<string, string> = { ...common, ...gatekeeper, ...anonymizer };
-    expect(problemsOf({ ...env, [name]: env[twin] })).toEqual([
+    expect(problemsOf({ ...env, [name]: env[twin] ?? '' })).toEqual([
       expect.stringMatching(`^${name} must differ from ${twin}`),
     ]);
   });

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { NetworkPrisma, Prisma, upkeepGapSeconds } from '../prisma/network/index.js';
-import { type FleetHearing, lostSeconds, unhealthySeconds } from './silence.js';
+import { type FleetHearing, forgottenSeconds, lostSeconds, unhealthySeconds } from './silence.js';
 
 /** The job whose row in "Upkeep" says since when this service has been up. */
 export const healthJob = 'node-health';
@@ -32,6 +32,14 @@ export class HealthStore {
       FROM (SELECT n.id, GREATEST(n.last_pulse_at, up.since) AS heard_at
             FROM "Node" n, ${upSince(now)} up WHERE n.status <> 'retired') heard`;
     return hearing;
+  }
+
+  /** Drops nodes that are retired, unheard for `forgottenSeconds`, and serve nobody. */
+  async forgetRetired(now: Date): Promise<void> {
+    await this.prisma.$executeRaw`
+      DELETE FROM "Node" n
+      WHERE n.status = 'retired' AND n.last_pulse_at < ${secondsBefore(now, forgottenSeconds)}
+        AND NOT EXISTS (SELECT 1 FROM "Connection" c WHERE c.node_id = n.id)`;
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { register } from 'prom-client';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { addLocation, createFleetReplica, type FleetReplica } from '../../test/support/fleet.js';
 import { createTestStack, query, type TestStack } from '../../test/support/stack.js';
 import { TestClock } from '../../test/support/test-clock.js';
@@ -13,17 +13,21 @@ const clock = new TestClock();
 let stack: TestStack;
 let replica: FleetReplica;
 
+beforeAll(async () => {
+  stack = await createTestStack();
+  const first = await createFleetReplica(stack, clock);
+  await addLocation(first);
+  await first.stop();
+});
 beforeEach(async () => {
   clock.set('2030-01-01T12:00:00Z');
-  stack = await createTestStack();
+  await query(stack.networkUrl, 'DELETE FROM network."Node"');
+  await query(stack.networkUrl, 'DELETE FROM network."Upkeep"');
   replica = await createFleetReplica(stack, clock);
-  await addLocation(replica);
   await check();
 });
-afterEach(async () => {
-  await replica.stop();
-  await stack.stop();
-});
+afterEach(() => replica.stop());
+afterAll(() => stack.stop());
 
 const get = <T>(type: abstract new (...args: never[]) => T) => replica.app.get<T>(type, { strict: false });
 
@@ -32,11 +36,11 @@ async function check(): Promise<void> {
   expect(await get(NetworkUpkeep).runOnce('node-health')).toBe(true);
 }
 
-/** Time passes with the service up; those who speak pulse. */
+/** Time passes with the service up; those who speak pulse every 10 s. */
 async function up(seconds: number, speaking: readonly string[] = []): Promise<void> {
-  for (let passed = 0; passed < seconds; passed += 5) {
-    clock.advance(5_000);
-    for (const id of passed % 10 === 5 ? speaking : []) await get(NodeStore).pulse(id, 10, true, clock.now());
+  for (let left = seconds; left > 0; left -= 10) {
+    clock.advance(Math.min(left, 10) * 1_000);
+    await Promise.all(speaking.map(async (id) => get(NodeStore).pulse(id, 10, true, clock.now())));
     await check();
   }
 }
@@ -45,18 +49,15 @@ async function up(seconds: number, speaking: readonly string[] = []): Promise<vo
 const down = (seconds: number) => clock.advance(seconds * 1000);
 
 async function addNodes(count: number, status: NodeStatus = 'healthy'): Promise<string[]> {
-  const ids: string[] = [];
-  for (let index = 0; index < count; index += 1) {
-    const [row] = await query<{ id: string }>(
-      stack.networkUrl,
-      `INSERT INTO network."Node" (location_id, public_key, ip, port, capacity, status, last_pulse_at, credential_hash,
-                                   enrolled_with, enrolled_at)
-       VALUES ('de-frankfurt', $1, '192.0.2.1', 51820, 100, $2, $3, $1, $1, $3) RETURNING id`,
-      [randomBytes(32), status, clock.now()],
-    );
-    ids.push(row?.id ?? '');
-  }
-  return ids;
+  const keys = Array.from({ length: count }, () => randomBytes(32));
+  const rows = await query<{ id: string }>(
+    stack.networkUrl,
+    `INSERT INTO network."Node" (location_id, public_key, ip, port, capacity, status, last_pulse_at, credential_hash,
+                                 enrolled_with, enrolled_at)
+     SELECT 'de-frankfurt', key, '192.0.2.1', 51820, 100, $2, $3, key, key, $3 FROM unnest($1::bytea[]) key RETURNING id`,
+    [keys, status, clock.now()],
+  );
+  return rows.map(({ id }) => id);
 }
 
 const statusOf = async (id: string | undefined) => (await get(Fleet).list()).find((node) => node.id === id)?.status;
@@ -104,6 +105,33 @@ describe('a silent node', () => {
     await up(5, [speaking]);
     expect((await lost()).sort()).toEqual([silent, draining].sort());
     expect(await statusOf(speaking)).toBe('healthy');
+  });
+});
+
+describe('a retired node', () => {
+  it('is forgotten when it was silent for 30 days and serves nobody', async () => {
+    const forget = () => get(NetworkUpkeep).runOnce('retired-nodes');
+    const [retired = '', serving = '', speaking = ''] = await addNodes(3, 'retired');
+    const [silent = ''] = await addNodes(1, 'unhealthy');
+    await query(
+      stack.networkUrl,
+      `INSERT INTO network."Connection" (id, key_id, status, node_id, slot, public_key, salt, secret_key_id, secret_hash,
+                                         dns_blocking, started_on, expires_at)
+       SELECT gen_random_uuid(), key, 'ending', $1, 1, key, substring(key for 16), substring(key for 8), key, 'none',
+         '2030-01-01', '2030-01-02T12:00:00Z' FROM sha256('k') key`,
+      [serving],
+    );
+    const known = async () => (await get(Fleet).list()).map(({ id }) => id).sort();
+    clock.advance(30 * 86_400_000);
+    await forget();
+    expect(await known()).toEqual([retired, serving, speaking, silent].sort());
+    await get(NodeStore).pulse(speaking, 1, true, clock.now());
+    clock.advance(1_000);
+    await forget();
+    expect(await known()).toEqual([serving, speaking, silent].sort());
+    await query(stack.networkUrl, 'DELETE FROM network."Connection"');
+    await forget();
+    expect(await known()).toEqual([speaking, silent].sort());
   });
 });
 

@@ -7,13 +7,14 @@ import { healthJob, HealthStore } from './health.store.js';
 import { isMassSilence } from './silence.js';
 
 const checkSeconds = 5;
+const forgetSeconds = 3_600;
 
 const massSilence = new Counter({
   name: 'nodes_mass_silence_checks_total',
   help: 'Health checks that found over 20 % of the nodes silent at once. Alert on any increase.',
 });
 
-/** Tells by their silence which nodes are away. */
+/** Tells by their silence which nodes are away, and forgets those that are gone for good. */
 @Injectable()
 export class NodeHealth {
   private alarmed = false;
@@ -25,6 +26,7 @@ export class NodeHealth {
     upkeep: NetworkUpkeep,
   ) {
     upkeep.every(healthJob, checkSeconds, () => this.check());
+    upkeep.every('retired-nodes', forgetSeconds, () => this.store.forgetRetired(this.clock.now()));
   }
 
   /**

@@ -7,6 +7,9 @@ export const unhealthySeconds = 30;
 /** Silent for so long: its connections end. */
 export const lostSeconds = 600;
 
+/** Retired and silent for so long: its row goes. */
+export const forgottenSeconds = 30 * 86_400;
+
 /** How the fleet is heard at one moment; retired nodes do not count. */
 export interface FleetHearing {
   readonly nodes: number;

@@ -15,10 +15,4 @@ export class PlansStore {
       INSERT INTO "Plan" (id, name, daily_tokens) VALUES (${id}, ${name}, ${dailyTokens})
       ON CONFLICT (id) DO UPDATE SET name = excluded.name, daily_tokens = excluded.daily_tokens`;
   }
-
-  /** Leaves a plan that exists as it is. */
-  async ensure({ id, name, dailyTokens }: Plan): Promise<void> {
-    await this.prisma.$executeRaw`
-      INSERT INTO "Plan" (id, name, daily_tokens) VALUES (${id}, ${name}, ${dailyTokens}) ON CONFLICT DO NOTHING`;
-  }
 }

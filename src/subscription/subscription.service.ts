@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type Entitlement, type EntitlementReader, People, type Person } from '../auth/index.js';
 import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
 import { AppError } from '../http/index.js';
-import { standardPlan } from './plans.service.js';
+import { standardPlanId } from './plans.service.js';
 import { type SubscriptionProvider } from '../prisma/identity/index.js';
 import { type Access, accessAt, type SourceNow } from './subscription-state.js';
 import { type SubscriptionReport } from './subscription.schema.js';
@@ -82,7 +82,7 @@ export class SubscriptionService implements EntitlementReader {
     const now = this.clock.now();
     const granted = await this.store.grantTrial({
       userId: person.userId,
-      planId: standardPlan.id,
+      planId: standardPlanId,
       hashes: this.trialGrants.hashesOf(person.firebaseUid, person.email),
       grantedOn: now,
       paidThrough: new Date(now.getTime() + this.trialDays * dayMs),
