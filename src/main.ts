@@ -6,5 +6,10 @@ import { runProcess } from './run-process.js';
 await runProcess('serving', async () => {
   const config = loadConfig(process.env);
   const app = await createApp(config);
-  return { config, app, begin: async () => ({ port: await serve(app, config) }), leave: () => drain(app, config.common) };
+  return {
+    config,
+    app,
+    begin: async () => ({ port: await serve(app, config) }),
+    leave: () => drain(app, config.common),
+  };
 });

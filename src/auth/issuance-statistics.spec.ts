@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGatekeeper, type TestGatekeeper } from '../../test/support/gatekeeper.js';
 import { query } from '../../test/support/stack.js';
+import { TestClock } from '../../test/support/test-clock.js';
 import { encodeBase64url } from '../crypto/index.js';
 import { IssuerKeysService } from '../crypto/issuer/index.js';
 import { IdentityUpkeep } from '../prisma/identity/index.js';
@@ -12,7 +13,8 @@ import { IssuanceStatistics } from './index.js';
 let gatekeeper: TestGatekeeper;
 
 beforeAll(async () => {
-  gatekeeper = await startGatekeeper();
+  // At noon, not now: keys change at midnight, and minutes pass here.
+  gatekeeper = await startGatekeeper({}, new TestClock());
   await sql(`INSERT INTO identity."Plan" (id, name, daily_tokens) VALUES ('a', 'A', 100), ('b', 'B', 100)`);
 });
 

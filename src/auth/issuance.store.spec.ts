@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { blindedTexts, replyOf, startIssuing, type TestIssuing } from '../../test/support/issuing.js';
 import { query } from '../../test/support/stack.js';
+import { IssuerKeysService } from '../crypto/issuer/index.js';
 import { IssuanceStore } from './issuance.store.js';
 
+const dayMs = 86_400_000;
 let issuing: TestIssuing;
 let start: Date;
 
@@ -55,7 +57,9 @@ describe('the quota', () => {
 
   it('refuses a batch that does not fit and says what is left, when more comes, and spends nothing', async () => {
     const person = await issuing.signInWithQuota(5);
-    issuing.clock.set(new Date(`${start.toISOString().slice(0, 10)}T23:00:00Z`));
+    const midnight = (Math.floor(start.getTime() / dayMs) + 2) * dayMs;
+    issuing.clock.set(new Date(midnight - 3_600_000));
+    await issuing.service.app.get(IssuerKeysService, { strict: false }).ensureKeys();
     const headers = await issuing.signInForDays(person);
     expect((await issuing.issue(headers, { blindedTokens: blindedTexts(3) })).status).toBe(200);
     const refused = await issuing.issue(headers, { blindedTokens: blindedTexts(3) });
@@ -64,7 +68,7 @@ describe('the quota', () => {
       status: 429,
       code: 'token_quota_exceeded',
       remaining: 2,
-      resetsAt: new Date(Date.parse(`${start.toISOString().slice(0, 10)}T00:00:00Z`) + 86_400_000).toISOString(),
+      resetsAt: new Date(midnight).toISOString(),
     });
     expect((await issuing.issue(headers, { blindedTokens: blindedTexts(2) })).status).toBe(200);
     expect((await replyOf(await issuing.issue(headers, { blindedTokens: blindedTexts(1) }))).remaining).toBe(0);

@@ -29,7 +29,10 @@ export interface TestGatekeeper {
 }
 
 export async function startGatekeeper(env: Env = {}, clock = new TestClock(new Date())): Promise<TestGatekeeper> {
-  const [stack, firebase] = await Promise.all([createTestStack(), startFirebaseStandIn({ projectId: 'demo-vpn' })]);
+  const [stack, firebase] = await Promise.all([
+    createTestStack(),
+    startFirebaseStandIn({ projectId: 'demo-vpn', clock }),
+  ]);
   const { host, port, caFile } = firebase.tls;
   const service = await startTestApp(
     {
