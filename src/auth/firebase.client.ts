@@ -16,9 +16,6 @@ export interface VerifiedIdToken {
   readonly emailVerified: boolean;
   /** When the person signed in; revocation compares it with `tokensValidAfter`. */
   readonly authTime: Date;
-  readonly issuedAt: Date;
-  /** `password`, `google.com`, `apple.com`, … */
-  readonly signInProvider: string;
 }
 
 /** An account as the provider has it at this moment. */
@@ -87,7 +84,6 @@ const claimsSchema = z.object({
   auth_time: z.int().nonnegative(),
   email: z.string().optional(),
   email_verified: z.boolean().default(false),
-  firebase: z.object({ sign_in_provider: z.string() }),
 });
 
 type Claims = z.output<typeof claimsSchema>;
@@ -137,8 +133,6 @@ export class FirebaseClient implements OnApplicationShutdown {
       email: claims.email,
       emailVerified: claims.email_verified,
       authTime: fromSeconds(claims.auth_time),
-      issuedAt: fromSeconds(claims.iat),
-      signInProvider: claims.firebase.sign_in_provider,
     };
   }
 

@@ -11,7 +11,7 @@ export {
   renderDirectory,
 } from './directory.js';
 export { DirectoryModule } from './directory.module.js';
-export { type Epoch, epochOf, epochSigningFrom, epochTimes, type EpochTimes } from './epoch.js';
+export { type Epoch, epochOf, epochSigningFrom, epochTimes } from './epoch.js';
 export {
   IssuerDirectorySource,
   IssuerPublishedDirectory,
@@ -26,14 +26,12 @@ export {
   serviceChallenge,
   type TokenChallenge,
 } from './token-challenge.js';
-export { encodeTokenKey, keyIdOf, parseTokenKey, spkiBytes, type TokenKey, truncatedKeyId } from './token-key.js';
+export { encodeTokenKey, keyIdOf, parseTokenKey, type TokenKey, truncatedKeyId } from './token-key.js';
 export {
   blindRsa,
   buildTokenInput,
-  buildTokenRequest,
   parseTokenInput,
   parseTokenRequest,
-  parseTokenResponse,
   signatureBytes,
   splitToken,
   tokenBytes,

@@ -18,7 +18,7 @@ const beforeModulus = Buffer.from(
 const afterModulus = Buffer.from('0203010001', 'hex');
 
 export const modulusBytes = 256;
-export const spkiBytes = beforeModulus.length + modulusBytes + afterModulus.length;
+const spkiBytes = beforeModulus.length + modulusBytes + afterModulus.length;
 
 export interface TokenKey {
   /** SHA-256 of `spki`: 32 bytes. */

@@ -8,14 +8,7 @@ import {
   serviceChallenge,
   type TokenChallenge,
 } from './token-challenge.js';
-import {
-  buildTokenInput,
-  buildTokenRequest,
-  parseTokenInput,
-  parseTokenRequest,
-  parseTokenResponse,
-  splitToken,
-} from './token.js';
+import { buildTokenInput, parseTokenInput, parseTokenRequest, splitToken } from './token.js';
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length }).map((b) => Buffer.from(b));
 
@@ -67,13 +60,9 @@ describe('Token, TokenRequest and TokenResponse', () => {
     expect(splitToken(Buffer.concat([Buffer.of(0, 1), randomBytes(352)]))).toBeUndefined();
   });
 
-  it('round-trips a TokenRequest', () => {
-    const request = fc.record({ truncatedKeyId: fc.integer({ min: 0, max: 255 }), blindedMessage: bytes(256) });
-    fc.assert(
-      fc.property(request, (parts) => {
-        expect(parseTokenRequest(buildTokenRequest(parts))).toEqual(parts);
-      }),
-    );
+  it('reads a TokenRequest', () => {
+    const request = Buffer.concat([Buffer.of(0, 2, 0xab), Buffer.alloc(256, 9)]);
+    expect(parseTokenRequest(request)).toEqual({ truncatedKeyId: 0xab, blindedMessage: Buffer.alloc(256, 9) });
   });
 
   it('refuses a TokenRequest of another length or type', () => {
@@ -82,11 +71,6 @@ describe('Token, TokenRequest and TokenResponse', () => {
     for (const length of [0, 1, 2, 3, 258]) expect(parseTokenRequest(good.subarray(0, length))).toBeUndefined();
     expect(parseTokenRequest(Buffer.concat([good, Buffer.of(0)]))).toBeUndefined();
     expect(parseTokenRequest(Buffer.concat([Buffer.of(0, 1), good.subarray(2)]))).toBeUndefined();
-  });
-
-  it('takes a TokenResponse of 256 bytes only', () => {
-    expect(parseTokenResponse(Buffer.alloc(256, 9))).toEqual(Buffer.alloc(256, 9));
-    for (const length of [0, 255, 257]) expect(parseTokenResponse(Buffer.alloc(length))).toBeUndefined();
   });
 });
 

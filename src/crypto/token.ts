@@ -61,13 +61,3 @@ export function parseTokenRequest(bytes: Buffer): TokenRequest | undefined {
   if (bytes.length !== 3 + signatureBytes || bytes.readUInt16BE(0) !== blindRsa) return undefined;
   return { truncatedKeyId: bytes.readUInt8(2), blindedMessage: bytes.subarray(3) };
 }
-
-export function buildTokenRequest({ truncatedKeyId, blindedMessage }: TokenRequest): Buffer {
-  if (blindedMessage.length !== signatureBytes) throw new RangeError('a blinded message takes 256 bytes');
-  return Buffer.concat([Buffer.of(0x00, 0x02, truncatedKeyId), blindedMessage]);
-}
-
-/** A TokenResponse (RFC 9578 §6.2) is the blind signature itself; undefined when it has another length than 256 bytes. */
-export function parseTokenResponse(bytes: Buffer): Buffer | undefined {
-  return bytes.length === signatureBytes ? bytes : undefined;
-}

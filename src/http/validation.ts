@@ -1,6 +1,7 @@
-import { StandardSchemaValidationPipe } from '@nestjs/common';
-import { type StandardSchemaV1 } from '@standard-schema/spec';
+import { StandardSchemaValidationPipe, type StandardSchemaValidationPipeOptions } from '@nestjs/common';
 import { AppError } from './app-error.js';
+
+type Issues = Parameters<NonNullable<StandardSchemaValidationPipeOptions['exceptionFactory']>>[0];
 
 const mostErrors = 20;
 
@@ -9,7 +10,7 @@ export function validationPipe(): StandardSchemaValidationPipe {
   return new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest });
 }
 
-function invalidRequest(issues: readonly StandardSchemaV1.Issue[]): AppError {
+function invalidRequest(issues: Issues): AppError {
   const errors = issues.slice(0, mostErrors).map(({ path = [], message }) => ({
     field: cut(path.map((segment) => String(typeof segment === 'object' ? segment.key : segment)).join('.'), 80),
     message: cut(message, 240),

@@ -11,5 +11,5 @@ export { NodeHealth } from './node-health.js';
 export { locationId } from './node.schema.js';
 export { NodesModule } from './nodes.module.js';
 export { PublicLocationsModule } from './public-locations.module.js';
-export { mostSlots, nodeAddresses, resolverAddresses, slotAddresses, tunnelMtu } from './tunnel-addresses.js';
+export { nodeAddresses, resolverAddresses, slotAddresses, tunnelMtu } from './tunnel-addresses.js';
 export { decodeWireguardKey, encodeWireguardKey, isLowOrder, wireguardPublicKey } from './wireguard-key.js';

@@ -21,7 +21,6 @@ export interface Refusal {
   /** The token's location, while it exists. */
   readonly tokenLocation: string | null;
   readonly tokenExpired: boolean | null;
-  readonly tokenUsedUp: boolean | null;
   /** Of the node with this key, when there is one. */
   readonly nodeLocation: string | null;
   readonly nodeStatus: NodeStatus | null;
@@ -94,7 +93,7 @@ export class RegistrationStore {
 
   async explain(publicKey: Buffer<ArrayBuffer>, bearer: Hash, now: Date): Promise<Refusal> {
     const [refusal] = await this.prisma.$queryRaw<[Refusal]>`
-      SELECT t.location_id AS "tokenLocation", t.expires_at <= ${now} AS "tokenExpired", t.uses_left <= 0 AS "tokenUsedUp",
+      SELECT t.location_id AS "tokenLocation", t.expires_at <= ${now} AS "tokenExpired",
         n.location_id AS "nodeLocation", n.status::text AS "nodeStatus",
         (n.credential_hash = ${bearer} OR n.next_credential_hash IS NOT DISTINCT FROM ${bearer}) AS "ownCredential",
         n.enrolled_with = ${bearer}

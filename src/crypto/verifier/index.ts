@@ -1,2 +1,2 @@
-export { type KeyAnswer, VerifierKeysService, type VerifyingKey } from './verifier-keys.service.js';
+export { VerifierKeysService, type VerifyingKey } from './verifier-keys.service.js';
 export { VerifierModule } from './verifier.module.js';
