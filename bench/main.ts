@@ -6,6 +6,7 @@ import { type FleetSize, measureGrowth } from './growth.js';
 import { measureIssuing } from './issuing.js';
 import { describeMachine, loadAverage, opensslSpeed } from './machine.js';
 import { metersOf } from './meters.js';
+import { measurePayments, type PaymentsOptions } from './payments.js';
 import { measureRedeeming } from './redeeming.js';
 import { render, writeInto } from './report.js';
 import { type Results } from './results.js';
@@ -17,13 +18,13 @@ import { idleMemory, medianStart, signInALoop } from './service-facts.js';
 const usage = `npm run bench -- [options]
 
   --quick              a smoke test of about a minute: its figures mean little
-  --only <part>        issuing, redeeming or growth
+  --only <part>        issuing, redeeming, growth or payments
   --out <file>         writes everything measured as JSON
   --markdown <file>    puts the tables into this page, between its marks (docs/performance.md)
   --profile <folder>   keeps CPU profiles of the service there (read them with a browser's developer tools)
 `;
 
-const parts = ['issuing', 'redeeming', 'growth'] as const;
+const parts = ['issuing', 'redeeming', 'growth', 'payments'] as const;
 
 const { values: options } = parseArgs({
   options: {
@@ -54,6 +55,7 @@ interface Scale {
   /** For what is measured in a loop. */
   readonly seconds: number;
   readonly settleMs: number;
+  readonly payments: Pick<PaymentsOptions, 'customers' | 'burst' | 'measureMs'>;
 }
 
 const full: Scale = {
@@ -67,6 +69,7 @@ const full: Scale = {
   starts: 5,
   seconds: 3,
   settleMs: 5_000,
+  payments: { customers: 2_000, burst: 10_000, measureMs: 20_000 },
 };
 
 const quick: Scale = {
@@ -79,6 +82,7 @@ const quick: Scale = {
   starts: 1,
   seconds: 1,
   settleMs: 1_000,
+  payments: { customers: 200, burst: 1_000, measureMs: 2_000 },
 };
 
 /** Requests under way at once: enough that a server always has one to work on. */
@@ -86,6 +90,8 @@ const issuingConnections = 32;
 /** More, because a redemption waits for its node. */
 const redeemingConnections = 64;
 const liveNodes = 20;
+/** Stripe states no limit; this many keep the service busy. */
+const payingConnections = 32;
 
 async function main(): Promise<void> {
   const scale = options.quick ? quick : full;
@@ -126,7 +132,10 @@ async function main(): Promise<void> {
         dataDir,
         tell,
       }));
-    return { ...compared, growth };
+    const payments =
+      wanted('payments') &&
+      (await measurePayments({ ...scale.payments, connections: payingConnections, env, dataDir, tell }));
+    return { ...compared, growth, payments };
   });
   publish({
     at: new Date().toISOString(),
@@ -139,6 +148,7 @@ async function main(): Promise<void> {
     issuing: results.issuing || undefined,
     redeeming: results.redeeming || undefined,
     growth: results.growth || undefined,
+    payments: results.payments || undefined,
   });
 }
 

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { type GrowthPoint, type Results } from './results.js';
+import { type GrowthPoint, type PaymentsMeasured, type Results } from './results.js';
 import { type Measured } from './rounds.js';
 import { ratioOf } from './statistics.js';
 
@@ -9,13 +9,14 @@ const hundredths = (value: number) => value.toFixed(2);
 
 /** The tables of a run, in Markdown. */
 export function render(results: Results): string {
-  const { issuing, redeeming, growth } = results;
+  const { issuing, redeeming, growth, payments } = results;
   const parts = [
     heading(results),
     targets(results),
     ...(issuing ? ['### Issuing', comparison(issuing), signing(results), whoWorked(issuing)] : []),
     ...(redeeming ? ['### Redeeming', comparison(redeeming), whoWorked(redeeming)] : []),
     ...(growth ? ['### Growth', growthTable(growth)] : []),
+    ...(payments ? ['### Payments', paymentsTable(payments), paymentsWork(payments)] : []),
   ];
   return parts.join('\n\n');
 }
@@ -121,6 +122,33 @@ function growthTable(points: readonly GrowthPoint[]): string {
   ];
   const head = ['connections', 'nodes', 'a second', 'of the smallest', 'p50', 'p95', 'p99'];
   return table([...head, 'CPU ms', 'PostgreSQL CPU ms', 'MB', 'ready, s', 'refused'], points.map(row));
+}
+
+function paymentsTable({ customers, sustained, burst }: PaymentsMeasured): string {
+  const seconds = (milliseconds: number) => `${tenths(milliseconds / 1000)} s`;
+  const perSecond = (milliseconds: number) => whole((burst.events * 1000) / milliseconds);
+  return table(
+    [`Events of Stripe, ${whole(customers)} customers`, ''],
+    [
+      ['dealt with in the long run, a second', whole(sustained.eventsPerSecond)],
+      ['look-ups for them, a second', whole(sustained.lookupsPerSecond)],
+      [
+        `burst of ${whole(burst.events)}: all kept and acknowledged`,
+        `${seconds(burst.keptMs)} (${perSecond(burst.keptMs)} a second)`,
+      ],
+      [
+        `burst of ${whole(burst.events)}: none waiting any more`,
+        `${seconds(burst.drainedMs)} (${perSecond(burst.drainedMs)} a second, ${whole(burst.lookups)} look-ups)`,
+      ],
+    ],
+  );
+}
+
+function paymentsWork({ sustained: { cpuMs } }: PaymentsMeasured): string {
+  return table(
+    ['CPU ms an event, in the long run', ''],
+    Object.entries(cpuMs).map(([name, milliseconds]) => [name, hundredths(milliseconds)]),
+  );
 }
 
 function rateOf({ rate, rates }: Measured): string {

@@ -18,6 +18,7 @@ export interface Results {
   readonly redeeming?: readonly Measured[];
   /** From the smallest to the largest. */
   readonly growth?: readonly GrowthPoint[];
+  readonly payments?: PaymentsMeasured;
 }
 
 export interface ServiceFacts {
@@ -38,4 +39,25 @@ export interface GrowthPoint {
   readonly nodes: number;
   readonly startMs: number;
   readonly measured: Measured;
+}
+
+/** Events of Stripe, each verified, kept, looked up and written. */
+export interface PaymentsMeasured {
+  readonly customers: number;
+  /** With about as many coming in as are dealt with. */
+  readonly sustained: {
+    readonly eventsPerSecond: number;
+    /** Fewer than events: one look-up deals with all that a customer's events waited for. */
+    readonly lookupsPerSecond: number;
+    /** CPU milliseconds an event. */
+    readonly cpuMs: Readonly<Record<string, number>>;
+  };
+  readonly burst: {
+    readonly events: number;
+    /** From the first one sent to the last one acknowledged. */
+    readonly keptMs: number;
+    /** From the first one sent to none waiting. */
+    readonly drainedMs: number;
+    readonly lookups: number;
+  };
 }

@@ -1,0 +1,34 @@
+import { setTimeout } from 'node:timers/promises';
+import Stripe from 'stripe';
+import { startStripeStandIn } from '../dev/stripe/index.js';
+import { serveProgram } from './server-process.js';
+
+export interface StripeAccountConfiguration {
+  /** Each with a subscription that is paid. */
+  readonly customers: number;
+}
+
+/** An account at Stripe (the stand-in), in a process of its own. It sends no events: the bench does. */
+await serveProgram(async ({ customers }: StripeAccountConfiguration) => {
+  const stand = await startStripeStandIn({ seed: 'bench' });
+  const stripe = new Stripe(stand.apiKey, stand.connection);
+  const { id: price } = await stripe.prices.create({
+    currency: 'eur',
+    unit_amount: 499,
+    recurring: { interval: 'month' },
+    product_data: { name: 'Bench' },
+  });
+  for (let count = 0; count < customers; count += 1) {
+    const { id: customer } = await stripe.customers.create({});
+    const session = await stripe.checkout.sessions.create({
+      mode: 'subscription',
+      customer,
+      line_items: [{ price, quantity: 1 }],
+      success_url: 'https://vpn.example/paid',
+    });
+    stand.pay(session.id);
+    // Lets the parent hear that this process lives.
+    if (count % 100 === 99) await setTimeout(0);
+  }
+  return { port: stand.connection.port, stop: () => stand.close() };
+});
