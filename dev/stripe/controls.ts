@@ -27,6 +27,8 @@ export interface StripeControls {
   replaceCard(customer: string, card?: string): Stripe.PaymentMethod;
   /** Pays the latest invoice of a subscription, as its page would. */
   payOpenInvoice(subscription: string): Outcome;
+  /** Gives a subscription a status that Stripe may have some day. */
+  setStatus(subscription: string, status: string): void;
   /** The customer's bank declines, so many times or until `acceptCharges`. */
   declineCharges(customer: string, code?: DeclineCode, times?: number): void;
   acceptCharges(customer: string): void;
@@ -104,6 +106,11 @@ export function controls({
       now(() => checkout.pay(session, { card, email })),
     replaceCard: (customer, card = goodCard) => now(() => hosted.replaceCard(customer, card)),
     payOpenInvoice: (subscription) => now(() => hosted.payOpenInvoice(subscription)),
+    setStatus: (id, status) =>
+      now(() => {
+        const subscription = account.objects.subscriptions.get(id);
+        account.change('customer.subscription.updated', subscription, { status: status });
+      }),
     declineCharges: (customer, code = 'generic_decline', times) =>
       now(() => bank.decline(customer, code, times ?? null)),
     acceptCharges: (customer) => now(() => bank.accept(customer)),

@@ -139,6 +139,50 @@ describe('a subscription through Stripe', () => {
   });
 });
 
+describe('a price that is raised at Stripe, which asks nobody', () => {
+  const dearer = async () => {
+    const { id } = await payments.stripe.stripe.prices.create({
+      currency: 'eur',
+      unit_amount: 599,
+      recurring: { interval: 'month' },
+      product_data: { name: 'Basic, dearer' },
+    });
+    await payments.sql(
+      `INSERT INTO identity."PlanPrice" (provider, price_ref, plan_id, interval, amount, currency, offered)
+       VALUES ('stripe', $1, 'basic', 'month', 599, 'eur', false)`,
+      [id],
+    );
+    return id;
+  };
+
+  it('is paid with the next renewal, or the subscription ends: by who leaves at its end, by whose bank declines after the grace', async () => {
+    const people = [await payments.subscribe(), await payments.subscribe(), await payments.subscribe()] as const;
+    const [stays, leaves, declines] = people;
+    const price = await dearer();
+    const { subscriptions } = payments.stripe.stripe;
+    for (const { subscription } of people) {
+      const [item] = (await subscriptions.retrieve(subscription)).items.data;
+      const items = [{ id: item?.id ?? '', price }];
+      await subscriptions.update(subscription, { items, proration_behavior: 'none' });
+    }
+    await payments.settled();
+    for (const person of people) expect(await report(person)).toMatchObject({ active: true, plan: { id: 'basic' } });
+    await change(leaves, 'cancel');
+    payments.stripe.stand.declineCharges(declines.customer);
+    await later(month);
+    expect(await report(stays)).toMatchObject({ active: true, state: 'ACTIVE' });
+    expect(await kinds(stays)).toEqual([
+      ['charge', 499],
+      ['charge', 599],
+    ]);
+    expect(await report(leaves)).toMatchObject({ active: false, state: 'EXPIRED' });
+    expect(await report(declines)).toMatchObject({ active: true, state: 'GRACE' });
+    await later(20 * dayMs);
+    expect(await report(declines)).toMatchObject({ active: false });
+    for (const person of [leaves, declines]) expect(await kinds(person)).toEqual([['charge', 499]]);
+  });
+});
+
 describe('money given back', () => {
   it('in part is noted; in full it revokes, until the next period is paid', async () => {
     const person = await payments.subscribe();

@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import pg from 'pg';
 import type Stripe from 'stripe';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -53,6 +56,34 @@ afterAll(async () => {
   await stripe.stand.close();
 });
 afterEach(() => stripe.stand.clearFaults());
+
+/** `npm run worker`, as an operator runs it beside processes that serve the API alone. */
+async function startWorker() {
+  const metricsPort = String(await freePort());
+  const child = spawn(process.execPath, ['dev/run.mjs', 'worker'], {
+    env: { ...process.env, ...world.env, METRICS_PORT: metricsPort },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines = createInterface({ input: child.stdout });
+  const exit = once(child, 'exit').then(([code]) => code as number | null);
+  const working = new Promise<void>((resolve) => {
+    lines.on('line', (line) => {
+      if (line.includes('"msg":"working"')) resolve();
+    });
+  });
+  await Promise.race([
+    working,
+    exit.then((code) => {
+      throw new Error(`the worker ended with ${code}`);
+    }),
+  ]);
+  return {
+    stop: async () => {
+      child.kill('SIGTERM');
+      return exit;
+    },
+  };
+}
 
 const start = () => world.replica({ PORT: port, IDENTITY_WORKER: 'inside' });
 const sql = <Row extends Record<string, unknown>>(text: string, values?: unknown[]) =>
@@ -147,5 +178,19 @@ describe('killed', { timeout: 300_000 }, () => {
     }
     await settled();
     await expectTruth();
+  });
+});
+
+describe('with IDENTITY_WORKER=apart', { timeout: 300_000 }, () => {
+  it('events are kept until npm run worker deals with them', async () => {
+    await service.stop();
+    service = await world.replica({ PORT: port });
+    await refund();
+    await stripe.stand.deliveriesSettled();
+    expect(await pending()).not.toEqual([]);
+    const worker = await startWorker();
+    await settled();
+    await expectTruth();
+    expect(await worker.stop()).toBe(0);
   });
 });
