@@ -2,8 +2,19 @@ import { execFileSync } from 'node:child_process';
 import { accessSync, closeSync, constants, openSync } from 'node:fs';
 import { join } from 'node:path';
 
-const packages = 'wireguard-tools wireguard-go nftables iproute2 conntrack unbound iputils-ping';
-const programs = ['ip', 'wg', 'wireguard-go', 'nft', 'conntrack', 'unbound', 'ping', 'setpriv', 'unshare'];
+const packages = 'wireguard-tools wireguard-go nftables iproute2 conntrack unbound iputils-ping systemd';
+const programs = [
+  'ip',
+  'wg',
+  'wireguard-go',
+  'nft',
+  'conntrack',
+  'unbound',
+  'ping',
+  'setpriv',
+  'unshare',
+  'systemd-analyze',
+];
 const folders = `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`.split(':');
 
 /** Enters the world of its own in which real tunnels are built. */
