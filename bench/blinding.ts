@@ -112,7 +112,10 @@ async function blindrsa(key: Key): Promise<Prepared> {
   };
 }
 
-/** RFC 9474 §4.2 and §4.4 with noble's `pow` and `invert`. It has no RSA of its own. */
+/**
+ * RFC 9474 §4.2 and §4.4 with noble's `pow` and `invert`; it has no RSA of its own. One inversion, as ours: that m has an
+ * inverse (§4.2, step 4) follows from m·r having one.
+ */
 async function noble(key: Key): Promise<Prepared> {
   const [{ n, e }, publicKey] = [await key, await publicKeyOf(key)];
   const sha384 = async (bytes: Uint8Array<ArrayBuffer>) => new Uint8Array(await crypto.subtle.digest('SHA-384', bytes));
@@ -130,9 +133,8 @@ async function noble(key: Key): Promise<Prepared> {
     blind: async () => {
       const message = crypto.getRandomValues(new Uint8Array(98));
       const m = await encode(message);
-      invert(m, n);
       const r = number(crypto.getRandomValues(new Uint8Array(255)));
-      const inverse = invert(r, n);
+      const inverse = (invert((m * r) % n, n) * m) % n;
       const finalizeOne = async (signed: Uint8Array) => {
         const signature = bytes((number(signed) * inverse) % n);
         const good = await crypto.subtle.verify({ ...pss, saltLength: 48 }, publicKey, signature, message);

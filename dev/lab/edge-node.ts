@@ -1,6 +1,6 @@
 import { type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { type NodeAgentStatus } from 'vpn-node-agent';
 import { type Machine } from './internet.js';
@@ -42,6 +42,8 @@ export class EdgeNode {
   static async start({ settings = {}, ...options }: EdgeNodeOptions): Promise<EdgeNode> {
     const { machine, device } = options;
     const edge = new EdgeNode(machine, device);
+    // A machine of a former test may have had the name.
+    await rm(edge.folder, { recursive: true, force: true });
     await mkdir(edge.folder, { mode: 0o755 });
     await machine.run('chown', agentUser, edge.folder);
     const lines = Object.entries({

@@ -12,7 +12,9 @@ export interface Namespace {
   spawn(program: string, args: readonly string[], options?: SpawnOptions): ChildProcess;
 }
 
+/** One that another test had made by this name goes first, with everything that runs in it. */
 export async function addNamespace(name: string): Promise<Namespace> {
+  await removeNamespace(name);
   await execute('ip', ['netns', 'add', name]);
   await execute('ip', ['-n', name, 'link', 'set', 'lo', 'up']);
   const enter = (program: string, args: readonly string[]) => ['netns', 'exec', name, program, ...args];
@@ -23,6 +25,24 @@ export async function addNamespace(name: string): Promise<Namespace> {
   };
 }
 
+/** A name that the lab has not given yet is no error. */
+async function removeNamespace(name: string): Promise<void> {
+  const { stdout: list } = await execute('ip', ['netns', 'list']);
+  if (!list.split('\n').some((line) => line.split(' ')[0] === name)) return;
+  const { stdout: pids } = await execute('ip', ['netns', 'pids', name]);
+  for (const pid of pids.split('\n').filter((line) => line !== '')) kill(Number(pid));
+  await execute('ip', ['netns', 'delete', name]);
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    // It has ended by itself meanwhile.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
+}
+
 export interface End {
   /** Undefined: the namespace of this process. */
   readonly of: Namespace | undefined;
@@ -31,8 +51,11 @@ export interface End {
   readonly addresses: readonly string[];
 }
 
-/** A cable between two machines. */
+/** A cable between two machines. One that a former machine of these had left goes first: the kernel takes its time. */
 export async function connect(a: End, b: End): Promise<void> {
+  for (const { of, device } of [a, b]) {
+    if (await hasDevice(of, device)) await ip(of, 'link', 'delete', device);
+  }
   const place = ({ device, of }: End) => [device, ...(of === undefined ? [] : ['netns', of.name])];
   // Without a name for its own namespace, a device is made where the command runs.
   await execute('ip', ['link', 'add', ...place(a), 'type', 'veth', 'peer', 'name', ...place(b)]);
@@ -42,6 +65,11 @@ export async function connect(a: End, b: End): Promise<void> {
     }
     await ip(end.of, 'link', 'set', end.device, 'up');
   }
+}
+
+async function hasDevice(of: Namespace | undefined, device: string): Promise<boolean> {
+  const { stdout } = await execute('ip', [...(of === undefined ? [] : ['-n', of.name]), '-o', 'link', 'show']);
+  return stdout.split('\n').some((line) => line.split(/:\s|@/)[1] === device);
 }
 
 /** ip(8) in a namespace, or in that of this process. */

@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -323,36 +322,5 @@ describe('vpn locations', () => {
       'nl-amsterdam',
       'se-stockholm',
     ]);
-  });
-});
-
-describe('the program vpn', () => {
-  /** As it is installed, in a process of its own. */
-  async function runProgram(
-    args: readonly string[],
-    typed = '',
-  ): Promise<{ code: unknown; out: string; told: string }> {
-    const env = {
-      VPN_HOME: home,
-      VPN_GATEKEEPER_URL: world.gatekeeper.service.url,
-      VPN_ANONYMIZER_URL: world.anonymizer.url,
-      VPN_FIREBASE_API_KEY: 'any',
-      VPN_FIREBASE_URL: world.gatekeeper.firebase.url,
-    };
-    const command = ['packages/client/dist/cli/main.js', ...args];
-    return new Promise((resolve) => {
-      const child = execFile(process.execPath, command, { env }, (error, out, told) =>
-        resolve({ code: error?.code ?? 0, out, told }),
-      );
-      child.stdin?.end(typed);
-    });
-  }
-
-  it('reads the password from standard input, and ends with the exit code', async () => {
-    const { email, password } = await signUpHere();
-    const login = await runProgram(['login', '--email', email, '--json'], `${password}\n`);
-    expect([login.code, login.told, JSON.parse(login.out)]).toEqual([0, '', { email, tokens: 0 }]);
-    const refused = await runProgram(['connect']);
-    expect(refused).toMatchObject({ code: 4, out: '', told: expect.stringContaining('vpn trial') as string });
   });
 });

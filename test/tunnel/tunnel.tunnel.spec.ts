@@ -253,9 +253,13 @@ describe('a real tunnel', () => {
     await world.operator('nodes', 'resume', node);
     await until(async () => expect(await one.status()).toMatchObject({ nodeStatus: 'healthy', draining: false }));
 
-    one.signal('SIGTERM');
+    expect(await one.command('drain')).toMatch(/^The node takes nothing new/);
     await until(async () => expect(await one.status()).toMatchObject({ leaving: true, nodeStatus: 'unhealthy' }));
     await setTimeout(1_000);
+    expect(await landings()).toEqual(new Set([two.machine.v4]));
+    expect((await one.status())?.peers).toBeGreaterThan(0);
+
+    one.signal('SIGTERM');
     expect(await landings()).toEqual(new Set([two.machine.v4]));
     const { sent, lost } = await pings.stop();
     figure('pings lost while the node drained', `${lost} of ${sent}`);

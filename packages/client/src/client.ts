@@ -48,7 +48,7 @@ const standardTokensPerDay = 6;
  * asking, the anonymizer's never does.
  *
  * What may be thrown is described at each method; `adviceFor(error)` says what an app should do about it. Every method throws
- * `VpnApiError` when the service refuses or is away.
+ * `VpnApiError` when the service refuses or is away, and passes on what `getIdToken` and a signal throw.
  */
 export class VpnClient {
   /** The tokens of this device. */
@@ -88,12 +88,20 @@ export class VpnClient {
     return this.#gatekeeper.startTrial();
   }
 
-  /** @throws {VpnApiError} `invalid_id_token` */
+  /**
+   * What the person may use.
+   *
+   * @throws {VpnApiError} `invalid_id_token`
+   */
   async subscription(): Promise<Subscription> {
     return this.#gatekeeper.subscription();
   }
 
-  /** Where connections can go: the same for everyone, asked as nobody. */
+  /**
+   * Where connections can go: the same for everyone, asked as nobody.
+   *
+   * @throws {VpnApiError} no answer
+   */
   async locations(): Promise<Location[]> {
     return this.#anonymizer.locations();
   }
@@ -116,7 +124,11 @@ export class VpnClient {
     return this.#connecting.connect(options);
   }
 
-  /** Connections that were paid for and neither ended nor expired, as this device remembers them. */
+  /**
+   * Connections that were paid for and neither ended nor expired, as this device remembers them.
+   *
+   * @throws {WalletError} the storage fails
+   */
   async connections(): Promise<readonly Connection[]> {
     return (await this.#store.read()).connections;
   }
@@ -133,6 +145,8 @@ export class VpnClient {
    * Ends a connection; one that has ended already is no error.
    *
    * @param connection or its secret
+   * @throws {VpnApiError} no answer: it ends by itself at its time
+   * @throws {WalletError} the storage fails; the connection has ended
    */
   async disconnect(connection: Connection | string): Promise<void> {
     await this.#anonymizer.disconnect(secretOf(connection));
@@ -178,6 +192,7 @@ export class VpnClient {
    *
    * @param blinded 1 to 32, all of one key
    * @returns as many blind signatures, 256 bytes each; not verified yet: `finalize` does that
+   * @throws {RangeError} none, or more than 32
    * @throws {VpnApiError} as `fetchTokens`
    */
   async signBlinded(blinded: readonly BlindedToken[]): Promise<Uint8Array[]> {
@@ -190,6 +205,7 @@ export class VpnClient {
    * Fetches tokens past the wallet, for apps that keep them by other means: all of them or none, each verified.
    *
    * @param count 1 to 32
+   * @throws {RangeError} another count
    * @throws {VpnApiError} `subscription_inactive`, `token_quota_exceeded` (with `retryAfter`), `key_retired` (call again), …
    * @throws {PartitioningSuspected} as `issuerKey`
    * @throws {WalletError} the storage fails; the wallet remembers keys, not these tokens

@@ -9,6 +9,7 @@ const quiet = 4;
 /**
  * The connection as a QR code for WireGuard's mobile apps. It holds the private key.
  *
+ * @throws {WireguardConfError} as `toWgQuick`
  * @returns an SVG document, four pixels a module (some 300 in all) unless the page gives it another size
  */
 export function toQrSvg(connection: Connection): string {
@@ -18,6 +19,7 @@ export function toQrSvg(connection: Connection): string {
 /**
  * The same for a terminal: two modules to a character, black on white whatever the terminal's colours.
  *
+ * @throws {WireguardConfError} as `toWgQuick`
  * @returns lines with ANSI colours, each ended
  */
 export function toQrText(connection: Connection): string {

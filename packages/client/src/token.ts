@@ -12,7 +12,11 @@ export interface TokenChallenge {
   readonly originInfo: string;
 }
 
-/** RFC 9577 §2.1.1, with an empty redemption context. */
+/**
+ * RFC 9577 §2.1.1, with an empty redemption context.
+ *
+ * @throws {RangeError} a name that is empty or longer than 65535 bytes
+ */
 export function buildTokenChallenge({ issuerName, originInfo }: TokenChallenge): Bytes {
   const issuer = new TextEncoder().encode(issuerName);
   const origin = new TextEncoder().encode(originInfo);
@@ -78,6 +82,7 @@ export interface BlindedToken {
  * @param key a parsed key, or its SPKI (342 bytes of DER)
  * @param challengeDigest SHA-256 of the TokenChallenge, 32 bytes
  * @throws {TokenError} `invalid_token_key`
+ * @throws {RangeError} a digest of another length
  */
 export async function blind(key: TokenKey | Bytes, challengeDigest: Bytes): Promise<BlindedToken> {
   const [token] = await blindBatch(key instanceof Uint8Array ? await parseTokenKey(key) : key, challengeDigest, 1);
@@ -89,6 +94,7 @@ export async function blind(key: TokenKey | Bytes, challengeDigest: Bytes): Prom
  * Makes fresh tokens and blinds them: cheaper than one by one, and no less unlinkable.
  *
  * @param challengeDigest SHA-256 of the TokenChallenge, 32 bytes
+ * @throws {RangeError} a digest of another length
  */
 export async function blindBatch(key: TokenKey, challengeDigest: Bytes, count: number): Promise<BlindedToken[]> {
   const tokens = Array.from({ length: count }, () => buildTokenInput(randomBytes(32), challengeDigest, key.keyId));

@@ -6,7 +6,11 @@ export interface WireguardKeyPair {
   readonly publicKey: string;
 }
 
-/** A fresh X25519 pair, as `wg genkey` makes it. */
+/**
+ * A fresh X25519 pair, as `wg genkey` makes it.
+ *
+ * @throws {DOMException | Error} this platform's WebCrypto has no X25519: browsers before 2025, pages that are not from a secure origin
+ */
 export async function generateWireguardKeyPair(): Promise<WireguardKeyPair> {
   const generated: unknown = await crypto.subtle.generateKey({ name: 'X25519' }, true, ['deriveBits']);
   // The types have it that only RSA and the NIST curves come in pairs.

@@ -6,8 +6,8 @@ import { Daemon, reasonOf } from './daemon/daemon.js';
 import { log } from './daemon/log.js';
 import { FileCredentialStore } from './daemon/private-files.js';
 import { examineHost } from './daemon/requirements.js';
-import { askStatus } from './daemon/status-socket.js';
-import { describeStatus } from './daemon/status-page.js';
+import { askDaemon } from './daemon/status-socket.js';
+import { describeStatus, isLeaving } from './daemon/status-page.js';
 import { version } from './daemon/version.js';
 import { rotateCredential } from './rotate-credential.js';
 
@@ -16,6 +16,7 @@ const usage = `vpn-node-agent ${version}: makes this server a node of the VPN
   vpn-node-agent run                 serve until SIGTERM, then drain and leave; SIGHUP looks after everything at once
   vpn-node-agent --check             what is missing on this host
   vpn-node-agent status [--json]     how the running agent is
+  vpn-node-agent drain               the running agent takes nothing new, and serves whom it has, until it is restarted
   vpn-node-agent rotate-credential   another credential; the running agent takes it over
 
   --config FILE   settings, ${defaultConfigFile} unless given; the environment wins over it
@@ -60,12 +61,24 @@ async function check(config: NodeConfig): Promise<number> {
 }
 
 async function status(config: NodeConfig, json: boolean): Promise<number> {
-  const answer = await askStatus(config.statusSocket);
+  const answer = await askDaemon(config.statusSocket, 'status');
   if (answer === undefined) {
     print(json ? '{"running":false}' : 'No agent is running.');
     return 1;
   }
   print(json ? JSON.stringify(answer) : describeStatus(answer, Date.now()));
+  return 0;
+}
+
+async function drain(config: NodeConfig): Promise<number> {
+  const answer = await askDaemon(config.statusSocket, 'drain');
+  if (answer === undefined || !isLeaving(answer)) {
+    print(answer === undefined ? 'No agent is running.' : 'The agent is not serving yet: there is nothing to drain.');
+    return 1;
+  }
+  print(
+    'The node takes nothing new. When "vpn-node-agent status" counts no more peers, stop it; a restart takes it back.',
+  );
   return 0;
 }
 
@@ -99,6 +112,7 @@ async function main(): Promise<number> {
     run,
     check,
     status: (config) => status(config, values.json),
+    drain,
     'rotate-credential': rotate,
   };
   const chosen = values.help ? undefined : commands[command];

@@ -22,6 +22,7 @@ const farBehind = keptNumbers / 2;
  * Keeps the wallet in a folder of its own, readable by its owner alone (0700, files 0600). Processes may share it.
  *
  * @param folder made when missing
+ * @throws {WalletError} `not_saved`, from both of its methods: names the folder and what is the matter with it
  */
 export function fileStorage(folder: string): WalletStorage {
   return {

@@ -40,6 +40,7 @@ const key = 'wallet';
  * drop it when space is short.
  *
  * @param name the database's; one for each account that uses this browser
+ * @throws {WalletError} `not_saved`, from both of its methods: the browser does not let this page store anything
  */
 export function indexedDbStorage(name = 'vpn-wallet'): WalletStorage {
   return {

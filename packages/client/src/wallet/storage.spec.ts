@@ -81,6 +81,18 @@ describe('a wallet kept in a folder', () => {
     expect(readdirSync(path()).length).toBeLessThanOrEqual(18);
   });
 
+  it('does not take the word of a process that had stopped while others saved many times', async () => {
+    const [stopped, others] = [fileStorage(path()), fileStorage(path())];
+    await others.save('0', undefined);
+    const before = (await stopped.load())?.revision;
+    for (let index = 1; index < 30; index++) await others.save(String(index), (await others.load())?.revision);
+    // The number that it goes on to take has been free again for a while.
+    expect(readdirSync(path())).not.toContain('wallet.2');
+    expect(await stopped.save('late', before)).toBe(false);
+    expect(await stopped.load()).toMatchObject({ text: '29' });
+    expect(readdirSync(path())).not.toContain('wallet.2');
+  });
+
   it('is not touched by what a killed process left half written', async () => {
     const storage = fileStorage(path());
     await storage.save('whole', undefined);

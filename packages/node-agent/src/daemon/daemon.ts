@@ -57,7 +57,10 @@ export class Daemon {
       await mkdir(folder, { recursive: true, mode: 0o700 });
       await chmod(folder, 0o700);
     }
-    this.#socket = await StatusSocket.open(statusSocket, () => this.status());
+    this.#socket = await StatusSocket.open(statusSocket, (request) => {
+      if (request === 'drain') this.takeNothingNew();
+      return this.status();
+    });
     const publicKey = await ensurePrivateKey(this.config.privateKeyFile);
     const agent = await this.#enrol(publicKey);
     if (agent === undefined) return;
@@ -76,6 +79,13 @@ export class Daemon {
   async reload(): Promise<void> {
     await this.#mend();
     this.#agent?.reconcile();
+  }
+
+  /** From now on until a restart; serves whom it has. */
+  takeNothingNew(): void {
+    if (this.#agent === undefined || this.#agent.status().leaving) return;
+    this.log('info', 'takes nothing new, as it was asked', { peers: this.#agent.status().peers });
+    void this.#agent.leave();
   }
 
   /** Takes nothing new; resolves when the last peer has gone or the time is over. @param hurry ends the waiting */

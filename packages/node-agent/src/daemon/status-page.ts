@@ -1,5 +1,10 @@
 import { isRecord } from '../protocol.js';
 
+/** Whether the agent takes nothing new. */
+export function isLeaving(answer: unknown): boolean {
+  return isRecord(answer) && answer['leaving'] === true;
+}
+
 /** The status for people's eyes. @param now Unix milliseconds */
 export function describeStatus(answer: unknown, now: number): string {
   const status = isRecord(answer) ? answer : {};

@@ -4,7 +4,13 @@ import { connect, createServer, type Server } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { parseJson } from '../protocol.js';
 
-/** Tells whoever may open the socket how the daemon is: its owner and root. One daemon at a time can hold it. */
+/** What can be asked. The answer to all is the status, after what was asked for has been begun. */
+export type Request = 'status' | 'drain';
+
+const patienceMs = 5_000;
+const longestRequest = 100;
+
+/** Answers whoever may open the socket: the daemon's owner and root. One daemon at a time can hold it. */
 export class StatusSocket {
   private constructor(
     private readonly server: Server,
@@ -12,12 +18,16 @@ export class StatusSocket {
   ) {}
 
   /** @throws {Error} when another daemon runs */
-  static async open(path: string, status: () => object): Promise<StatusSocket> {
-    if ((await askStatus(path)) !== undefined) throw new Error(`another vpn-node-agent is running (${path} answers)`);
+  static async open(path: string, answer: (request: Request) => object): Promise<StatusSocket> {
+    if ((await askDaemon(path, 'status')) !== undefined)
+      throw new Error(`another vpn-node-agent is running (${path} answers)`);
     await unlink(path).catch(() => undefined);
-    const server = createServer((socket) => {
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
       socket.on('error', () => undefined);
-      socket.end(JSON.stringify(status()));
+      socket.setTimeout(patienceMs, () => socket.destroy());
+      let request = '';
+      socket.setEncoding('utf8').on('data', (chunk: string) => (request = (request + chunk).slice(0, longestRequest)));
+      socket.once('end', () => socket.end(JSON.stringify(answer(request === 'drain' ? 'drain' : 'status'))));
     });
     server.listen(path);
     await once(server, 'listening');
@@ -32,10 +42,11 @@ export class StatusSocket {
 }
 
 /** What the daemon says; undefined when none answers. */
-export async function askStatus(path: string): Promise<unknown> {
-  const socket = connect(path);
+export async function askDaemon(path: string, request: Request): Promise<unknown> {
+  const socket = connect({ path, allowHalfOpen: true });
   try {
     await once(socket, 'connect');
+    socket.end(request);
     return parseJson(await text(socket));
   } catch {
     return undefined;

@@ -1,0 +1,51 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fileStorage } from '@vpn-backend/client/node';
+
+/* Processes that save without end are killed at any moment. What they said was saved must be there. */
+
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vpn-storage-killed-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const module = pathToFileURL(resolve('packages/client/dist/node.js')).href;
+const saver = `
+  const { fileStorage } = await import(${JSON.stringify(module)});
+  const storage = fileStorage(process.argv[1]);
+  for (;;) {
+    const kept = await storage.load();
+    const number = Number(kept?.text.split(' ')[0] ?? 0) + 1;
+    // Long enough to be written in parts.
+    const text = number + ' ' + 'x'.repeat(200_000) + ' end';
+    if (await storage.save(text, kept?.revision)) process.stdout.write(number + '\\n');
+  }`;
+
+describe('a wallet in a folder', () => {
+  it('is whole, and as new as was said, whenever its writers are killed', async () => {
+    for (let round = 0; round < 12; round++) {
+      const said = [0];
+      const savers = [0, 1].map(() => {
+        const child = spawn(process.execPath, ['--input-type=module', '-e', saver, folder], {
+          stdio: ['ignore', 'pipe', 'inherit'],
+        });
+        child.stdout.on('data', (chunk: Buffer) => said.push(...chunk.toString().trim().split('\n').map(Number)));
+        return child;
+      });
+      // After some saves, in the midst of another.
+      await Promise.all(savers.map(async ({ stdout }) => once(stdout, 'data')));
+      for (const child of savers) child.kill('SIGKILL');
+      await Promise.all(savers.map(async (child) => once(child, 'close')));
+      const { text } = (await fileStorage(folder).load()) ?? { text: '' };
+      expect(text).toMatch(/^\d+ x{200000} end$/);
+      expect(Number(text.split(' ')[0])).toBeGreaterThanOrEqual(Math.max(...said));
+    }
+  });
+});
