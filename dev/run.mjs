@@ -28,6 +28,7 @@ const tasks = {
   'start:prod': [program('dist/src/main.js')],
   worker: [program('dist/src/worker.js')],
   admin: [program('dist/admin/main.js')],
+  vpn: [program('packages/client/dist/cli/main.js')],
   'db:migrate': [program('dist/src/prisma/migrate/main.js')],
   'db:diff': [program('dist/dev/db-diff.js')],
   openapi: [program('dist/dev/openapi.js'), program('dist/dev/client-types.js')],

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { serviceKeys } from '../src/config/index.js';
 import { askedToStop } from './stack/asked-to-stop.js';
-import { type Stack, startStack } from './stack/stack.js';
+import { projectId, type Stack, startStack } from './stack/stack.js';
 import { returnUrl } from './stack/stripe-account.js';
 
 /** `npm start`: the whole stack in the foreground, its data kept in DATA_DIR, until Ctrl-C. */
@@ -51,6 +51,15 @@ function welcome({ service: { url }, firebase, stripe, env }: Stack): string {
   ${admin} plans price standard --stripe ${stripe?.price}
   curl -s ${url}/payment/checkout -H "authorization: Bearer $ID_TOKEN" -H 'content-type: application/json' -d ${checkout}
 `;
+  const vpn = `npm run -s vpn --`;
+  const command = `
+  # or by the client's command: the first trial asks for proof of the address, which is a link among the stand-in's mail
+  ${vpn} login --gatekeeper ${url} --anonymizer ${url} --api-key any --firebase-url ${firebase.url} --email ada@example.com
+  ${vpn} trial
+  curl -s ${firebase.url}/emulator/v1/projects/${projectId}/oobCodes
+  ${vpn} trial
+  ${vpn} locations
+`;
   const anonymizer = `
   # an operator offers a location, and lets a node join
   ${admin} locations add de-frankfurt --country DE --city Frankfurt --latitude 50.11 --longitude 8.68
@@ -68,7 +77,7 @@ ${stripe === undefined ? '' : `  Stripe      ${stripe.url} (a stand-in: this mon
 Try next, in another terminal:
   # the keys that both sides publish, so that nobody can be given a key of their own
   curl -s ${url}/.well-known/private-token-issuer-directory
-${role === 'anonymizer' ? '' : gatekeeper}${stripe === undefined ? '' : selling}${role === 'gatekeeper' ? '' : anonymizer}
+${role === 'anonymizer' ? '' : gatekeeper}${stripe === undefined ? '' : selling}${role === 'gatekeeper' ? '' : anonymizer}${role === 'all' ? command : ''}
   # the whole journey, on a stack of its own
   npm run demo
 

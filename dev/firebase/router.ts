@@ -4,6 +4,7 @@ import { GoogleError } from './google-error.js';
 export interface Request {
   readonly body: unknown;
   readonly headers: IncomingMessage['headers'];
+  readonly query: URLSearchParams;
   /** The named groups of the route's pattern. */
   readonly params: Readonly<Record<string, string>>;
 }
@@ -54,13 +55,14 @@ export class Router {
   private async answer(request: IncomingMessage): Promise<[object, Route['headers']]> {
     if (this.outage === 'failing') throw new GoogleError('INTERNAL_ERROR', 500);
     if (request.method === 'OPTIONS') return [{}, undefined];
-    const { pathname } = new URL(request.url ?? '/', 'http://stand-in');
+    const { pathname, searchParams: query } = new URL(request.url ?? '/', 'http://stand-in');
     const path = decodeURIComponent(pathname.replace(formerHost, ''));
     for (const route of this.routes) {
       const match = request.method === route.method ? route.path.exec(path) : null;
       if (!match) continue;
       const body = await readBody(request);
-      return [await route.answer({ body, headers: request.headers, params: match.groups ?? {} }), route.headers];
+      const { headers } = request;
+      return [await route.answer({ body, headers, query, params: match.groups ?? {} }), route.headers];
     }
     throw new GoogleError('NOT_FOUND', 404);
   }

@@ -48,12 +48,24 @@ export function routes({ projectId, client, admin, accounts, idTokens }: Parts):
       answer: () => idTokens.certificates(),
     },
     {
-      // Not Google's but its emulator's: where development finds the codes that would have been mailed.
+      // Not Google's but its emulator's: where development finds the links that would have been mailed.
       method: 'GET',
       path: /^\/emulator\/v1\/projects\/(?<project>[^/]+)\/oobCodes$/,
-      answer: () => ({
-        oobCodes: accounts.listOobCodes().map(({ email, requestType, oobCode }) => ({ email, requestType, oobCode })),
+      answer: ({ headers }) => ({
+        oobCodes: accounts.listOobCodes().map(({ email, requestType, oobCode }) => ({
+          ...{ email, requestType, oobCode },
+          oobLink: `http://${headers.host ?? ''}/emulator/action?mode=verifyEmail&oobCode=${oobCode}`,
+        })),
       }),
+    },
+    {
+      // And this is what opening one does.
+      method: 'GET',
+      path: /^\/emulator\/action$/,
+      answer: ({ query }) => {
+        const { email } = accounts.useOobCode(query.get('oobCode') ?? '');
+        return { authEmulator: { success: 'The email has been successfully verified.', email } };
+      },
     },
   ];
 }

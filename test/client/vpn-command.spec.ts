@@ -139,6 +139,28 @@ describe('vpn login', () => {
   });
 });
 
+describe('vpn trial', () => {
+  it('mails the proof of the address that it needs, and starts once that was given', async () => {
+    const { url } = world.gatekeeper.firebase;
+    const [email, password] = [`${crypto.randomUUID()}@example.com`, 'correct horse battery'];
+    await fetch(`${url}/identitytoolkit.googleapis.com/v1/accounts:signUp?key=any`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ email, password, returnSecureToken: true }),
+    });
+    await vpn(['login', '--email', email], { answers: [password] });
+    const asked = await vpn(['trial']);
+    expect([asked.code, asked.out, asked.told]).toEqual([4, '', expect.stringMatching(/has been sent[^]*vpn trial$/)]);
+
+    const mail = await fetch(`${url}/emulator/v1/projects/demo-vpn/oobCodes`);
+    const { oobCodes } = (await mail.json()) as { oobCodes: { email: string; oobLink: string }[] };
+    const links = oobCodes.filter((each) => each.email === email).map(({ oobLink }) => oobLink);
+    expect(links).toHaveLength(1);
+    expect((await fetch(links[0] ?? '')).status).toBe(200);
+    expect(await vpn(['trial'])).toMatchObject({ code: 0, out: expect.stringMatching(/6 tokens/) as string });
+  });
+});
+
 describe('vpn connect', () => {
   it('prints a configuration that WireGuard reads', async () => {
     await loginWithTrial();

@@ -33,7 +33,7 @@ const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor
 beforeAll(async () => {
   world = await buildWorld();
   one = await world.nodeOn(world.machines[0], { DRAIN_S: '6' });
-}, 120_000);
+}, 300_000);
 
 /** Whoever is in, and on which device. */
 const open = new Map<Joined, World['device']>();

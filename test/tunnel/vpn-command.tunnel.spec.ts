@@ -21,7 +21,7 @@ beforeAll(async () => {
   await writeFile(resolvconf, `#!/bin/sh\n[ "$1" != -a ] || cat > ${resolvers}\n`);
   await chmod(resolvconf, 0o700);
   path = `${home}:${process.env['PATH'] ?? ''}`;
-}, 120_000);
+}, 300_000);
 afterAll(() => rm(home, { recursive: true }));
 
 /** Runs the command as it is installed. @returns what it prints */
@@ -55,8 +55,8 @@ describe('the file of vpn connect --conf', () => {
 
     const wgQuick = (verb: string) => devices[0].run('env', `PATH=${path}`, 'wg-quick', verb, conf);
     const seen = async () => [
-      await device.fetch(`http://${website.v4}/`, 3_000),
-      await device.fetch(`http://[${website.v6}]/`, 3_000),
+      await device.fetch(`http://${website.v4}/`, 10_000),
+      await device.fetch(`http://[${website.v6}]/`, 10_000),
     ];
     expect(await seen()).toEqual([devices[0].v4, devices[0].v6]);
     await wgQuick('up');

@@ -14,6 +14,8 @@ export interface Context {
   client(): Promise<VpnClient>;
   settings(given?: Partial<Settings>): Promise<Settings>;
   firebase(settings: Settings): Firebase;
+  /** Mails whoever is signed in a link that proves the address. @throws {CommandError} */
+  sendVerification(): Promise<void>;
 }
 
 export function contextOf(io: Io): Context {
@@ -25,6 +27,10 @@ export function contextOf(io: Io): Context {
     home,
     settings,
     firebase: (chosen) => new Firebase(chosen, fetch),
+    sendVerification: async () => {
+      const firebase = new Firebase(await settings(), fetch);
+      await firebase.sendVerification(await idToken(home, firebase));
+    },
     client: async () => {
       const chosen = await settings();
       return createClient({

@@ -42,7 +42,7 @@ const nextSteps: Readonly<Record<Action, readonly [exitCode: number, next: strin
   reconnect: [exitCodes.tryLater, 'Connect again: vpn connect'],
   choose_location: [exitCodes.location, 'See where there is room: vpn locations'],
   sign_in: [exitCodes.signIn, 'Sign in: vpn login'],
-  verify_email: [exitCodes.subscription, 'Open the link in the mail that you were sent, then: vpn login'],
+  verify_email: [exitCodes.subscription, 'Prove it by the mail that this sends: vpn trial'],
   subscribe: [exitCodes.subscription, 'Start the trial with: vpn trial. If you had it, a subscription is needed.'],
   check_clock: [exitCodes.fault, "Set this machine's clock, then try again."],
   do_not_trust: [

@@ -52,6 +52,14 @@ export class Firebase {
     return String((await this.call('securetoken.googleapis.com', 'v1/token', body))['id_token']);
   }
 
+  /** Mails a link that proves the address. @throws {CommandError} `sign_in_refused`, `firebase_unreachable` */
+  async sendVerification(idToken: string): Promise<void> {
+    await this.call('identitytoolkit.googleapis.com', 'v1/accounts:sendOobCode', {
+      requestType: 'VERIFY_EMAIL',
+      idToken,
+    });
+  }
+
   private async call(host: string, method: string, body: object): Promise<Record<string, unknown>> {
     const { apiKey, firebaseUrl } = this.settings;
     const base = firebaseUrl === undefined ? `https://${host}` : `${firebaseUrl.replace(/\/$/, '')}/${host}`;

@@ -97,12 +97,25 @@ function whoseIs(idToken: string): SignedIn | undefined {
 
 async function trial(context: Context, output: Output): Promise<void> {
   const client = await context.client();
-  const subscription = await during(context.io, output, 'Starting the trial', client.startTrial());
+  const starting = client.startTrial().catch((error: unknown) => proveAddress(context, error));
+  const subscription = await during(context.io, output, 'Starting the trial', starting);
   const tokens = await firstTokens(context, output);
   printResult(context.io, output, { subscription, tokens }, [
     `The trial runs${subscription.until === null ? '' : ` until ${moment(subscription.until)}`}.`,
     `The wallet got ${tokens} tokens. Next: vpn connect`,
   ]);
+}
+
+/** A trial is for addresses that are proven: when that is what is missing, the mail is sent. */
+async function proveAddress(context: Context, error: unknown): Promise<never> {
+  if (adviceFor(error).action !== 'verify_email') throw error;
+  await context.sendVerification();
+  throw new CommandError(
+    'The e-mail address is not proven yet: a mail with a link has been sent to it.',
+    'email_not_verified',
+    exitCodes.subscription,
+    'Open the link, then: vpn trial',
+  );
 }
 
 /** Long before they are spent, so that fetching them says nothing. Without a subscription there are none yet. */
