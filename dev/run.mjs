@@ -10,6 +10,8 @@ import { bin, setUp, toolEnvironment } from './setup/set-up.mjs';
  */
 
 const program = (file) => ['node', file];
+/** As deploy/ starts it: a new generation of 4 MB instead of 16 costs no speed and keeps 40 MB free. */
+const service = (file) => ['node', '--max-semi-space-size=4', file];
 const tools = {
   format: ['prettier', '--check', '.'],
   lint: ['eslint', '.', '--max-warnings', '0'],
@@ -25,8 +27,8 @@ const tools = {
 const tasks = {
   demo: [program('dist/dev/demo.js')],
   start: [program('dist/dev/start.js')],
-  'start:prod': [program('dist/src/main.js')],
-  worker: [program('dist/src/worker.js')],
+  'start:prod': [service('dist/src/main.js')],
+  worker: [service('dist/src/worker.js')],
   admin: [program('dist/admin/main.js')],
   vpn: [program('packages/client/dist/cli/main.js')],
   'db:migrate': [program('dist/src/prisma/migrate/main.js')],

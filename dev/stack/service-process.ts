@@ -36,7 +36,7 @@ export async function startService(
   env: Readonly<Record<string, string>>,
   { echo = false, onSpawn }: ServiceProcessOptions = {},
 ): Promise<ServiceProcess> {
-  const child = spawn(process.execPath, [program], {
+  const child = spawn(process.execPath, ['--max-semi-space-size=4', program], {
     env: { PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     // Ctrl-C in a terminal signals its whole group: whoever started the service tells it when.
