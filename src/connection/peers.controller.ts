@@ -33,7 +33,7 @@ export class PeersController {
     description: 'The stream',
     content: { 'text/event-stream': { schema: { type: 'string' } } },
   })
-  @Problems('invalid_node_credential', 'rate_limited')
+  @Problems('invalid_node_credential', 'rate_limited', 'unavailable')
   async events(@CurrentNode() node: AuthenticatedNode, @Res() reply: FastifyReply): Promise<void> {
     await this.feed.follow(node, reply.hijack().raw);
   }

@@ -39,7 +39,15 @@ export class NodeController {
       'one is first used. A node cannot change its key or location, nor come back from draining or retirement.',
   })
   @Returns(201, nodeRegistered)
-  @Problems('invalid_request', 'enrolment_token_invalid', 'location_mismatch', 'node_retired', 'node_exists')
+  @Problems(
+    'invalid_request',
+    'enrolment_token_invalid',
+    'location_mismatch',
+    'node_retired',
+    'node_exists',
+    'rate_limited',
+    'unavailable',
+  )
   async register(
     @Headers('authorization') authorization: string | undefined,
     @Body({ schema: nodeRegistration }) body: NodeRegistration,
@@ -57,7 +65,7 @@ export class NodeController {
       'Every `next_pulse_s` seconds. Silent for 30 s, a node gets no new connections; for 10 minutes, its connections end.',
   })
   @Returns(200, nodePulsed)
-  @Problems('invalid_request', 'invalid_node_credential')
+  @Problems('invalid_request', 'invalid_node_credential', 'rate_limited', 'unavailable')
   async pulse(
     @CurrentNode() node: AuthenticatedNode,
     @Body({ schema: nodePulse }) body: NodePulse,
