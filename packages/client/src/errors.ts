@@ -59,16 +59,20 @@ export class PartitioningSuspected extends Error {
   }
 }
 
-/** No location is as asked for. */
+/** No location is as asked for, or there is none at all. */
 export class LocationNotFound extends Error {
   override readonly name = 'LocationNotFound';
 
-  /** @param available the ids of those that have room now */
+  /**
+   * @param wanted undefined when any would have done
+   * @param available the ids of those that have room now
+   */
   constructor(
-    wanted: string,
+    wanted: string | undefined,
     readonly available: readonly string[],
   ) {
-    super(`No location is called "${wanted}".${available.length > 0 ? ` There is: ${available.join(', ')}.` : ''}`);
+    const others = available.length > 0 ? ` There is: ${available.join(', ')}.` : '';
+    super(wanted === undefined ? 'No location is offered yet.' : `No location is called "${wanted}".${others}`);
   }
 }
 

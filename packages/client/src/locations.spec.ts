@@ -36,6 +36,11 @@ describe('a wish for a location', () => {
     );
   });
 
+  it('says that there is none at all', () => {
+    const none = expect.objectContaining({ name: 'LocationNotFound', message: 'No location is offered yet.' }) as Error;
+    expect(() => chooseLocations([], undefined)).toThrow(none);
+  });
+
   it('spreads equals', () => {
     const equals = [place('a', 'DE', 'A', 0), place('b', 'DE', 'B', 0)];
     const firsts = [0.1, 0.9].map((first) => {

@@ -18,7 +18,7 @@ export function chooseLocations(
   const open = locations.filter(({ available }) => available);
   if (meant.length === 0) {
     throw new LocationNotFound(
-      wish ?? 'any',
+      wish,
       open.map(({ id }) => id),
     );
   }
