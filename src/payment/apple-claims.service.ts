@@ -46,7 +46,9 @@ export class AppleClaims {
       );
       if (parkedFor === 'unknown_price')
         throw new AppError('unknown_product', 'This product is not mapped to a plan yet.');
-      if ((await this.subscriptions.ownerOf(`apple:${id}`)) !== person.userId) {
+      const owner = await this.subscriptions.ownerOf(`apple:${id}`);
+      if (owner === undefined) throw notValid('The App Store does not know this subscription of this app.');
+      if (owner !== person.userId) {
         throw new AppError(
           'purchase_of_another_account',
           'This subscription belongs to another account of this service.',

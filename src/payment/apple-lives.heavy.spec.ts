@@ -267,6 +267,18 @@ describe('POST /payment/apple/transactions', () => {
     expect(await payments.report(person)).toMatchObject({ active: false });
   });
 
+  it('refuses what Apple signed and does not know', async () => {
+    const person = await payments.signIn();
+    const signed = payments.apple.sign({
+      bundleId: 'com.example.vpn',
+      environment: 'Sandbox',
+      type: 'Auto-Renewable Subscription',
+      originalTransactionId: '999',
+      transactionId: '999',
+    });
+    expect(await claim(person, signed)).toMatchObject({ status: 422, code: 'purchase_not_valid' });
+  });
+
   it('refuses what is not signed text at all', async () => {
     const person = await payments.signIn();
     expect(await claim(person, 'hello')).toMatchObject({ status: 400, code: 'invalid_request' });

@@ -29,13 +29,15 @@ export class SubscriptionChanges {
     );
   }
 
-  /** Takes a cancellation back that has not taken effect. */
+  /** Takes a cancellation back that has not taken effect. @throws {AppError} `access_blocked` too */
   async resume(person: Person, id: string): Promise<SubscriptionReport> {
+    await this.subscriptions.refuseBlocked(person.userId);
     return this.change(person, id, changeable, (stripe, { ref }) => stripe.setCancelAtPeriodEnd(ref, false));
   }
 
-  /** Moves to another plan at once. What is dearer is paid now; what is cheaper leaves a credit for the next invoice. */
+  /** Moves to another plan at once. What is dearer is paid now; what is cheaper leaves a credit for the next invoice. @throws {AppError} `access_blocked` too */
   async changePlan(person: Person, id: string, { planId, interval }: PlanChange): Promise<SubscriptionReport> {
+    await this.subscriptions.refuseBlocked(person.userId);
     const price = await this.prices.offered(planId, 'stripe', interval);
     if (price === undefined) throw new AppError('price_not_offered', 'This plan is not sold so. See GET /plans.');
     return this.change(person, id, changeable, async (stripe, { ref, state }) => {

@@ -122,6 +122,21 @@ describe('a checkout', () => {
     await payments.settled();
   });
 
+  it('is refused to who pays at Stripe for what no plan has, until it has ended', async () => {
+    const person = await payer();
+    await begin(person);
+    const customer = await customerOf(person);
+    const { stripe } = payments.stripe;
+    const recurring = { interval: 'month' } as const;
+    const product_data = { name: 'Of another time' };
+    const { id: price } = await stripe.prices.create({ currency: 'eur', unit_amount: 1, recurring, product_data });
+    const { id } = await payments.stripe.subscribe({ customer, price });
+    expect(await begin(person)).toMatchObject({ status: 409, code: 'payment_refused' });
+    await stripe.subscriptions.cancel(id);
+    expect(await begin(person)).toMatchObject({ status: 201 });
+    await payments.settled();
+  });
+
   it('is refused to who pays through Apple, and to whom an operator gave access', async () => {
     const viaApple = await payments.signIn();
     const { signedTransaction } = payments.apple.buy({ product: appleProducts.plus.id });

@@ -40,7 +40,7 @@ export class Checkouts {
 
   /**
    * @throws {AppError} `payment_provider_not_offered`, `return_url_not_allowed`, `price_not_offered`, `access_blocked`,
-   * `already_subscribed`, `checkout_in_progress`, `payment_provider_unavailable`
+   * `already_subscribed`, `checkout_in_progress`, `payment_refused`, `payment_provider_unavailable`
    */
   async begin(person: Person, request: CheckoutRequest): Promise<CheckoutStarted> {
     const stripe = this.stripe.get();
@@ -51,7 +51,8 @@ export class Checkouts {
     return this.alone(person.userId, async (attempt) => {
       const customer = await this.customerOf(stripe, person, attempt);
       await stripe.expireCheckouts(customer);
-      await this.inbox.lookUp({ provider: 'stripe', lookup: customer });
+      const { parkedFor } = await this.inbox.lookUp({ provider: 'stripe', lookup: customer });
+      if (parkedFor !== undefined) throw notUnderstood();
       await this.subscriptions.refuseSecondPayment(person.userId);
       const trialDays = await this.trials.daysDue(person);
       const expiresAt = new Date(this.clock.now().getTime() + openMs);
@@ -113,3 +114,7 @@ export class Checkouts {
     return customer;
   }
 }
+
+/** A price that no plan has, say: what cannot be read may well be a subscription that is paid. */
+const notUnderstood = () =>
+  new AppError('payment_refused', 'You have something at Stripe that is not understood here yet. Contact support.');

@@ -109,7 +109,7 @@ export class PaymentController {
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'Take a cancellation back, before it takes effect' })
   @Returns(200, subscriptionReport)
-  @Problems('invalid_request', ...change, ...provider, ...signIn)
+  @Problems('invalid_request', 'access_blocked', ...change, ...provider, ...signIn)
   async resume(@CurrentPerson() person: Person, @Param({ schema: subscriptionName }) { id }: SubscriptionName) {
     return this.changes.resume(person, id);
   }
@@ -122,7 +122,15 @@ export class PaymentController {
       'What is dearer is paid now, less what is left of the old plan; what is cheaper leaves a credit for the next invoice.',
   })
   @Returns(200, subscriptionReport)
-  @Problems('invalid_request', 'price_not_offered', 'payment_overdue', ...change, ...provider, ...signIn)
+  @Problems(
+    'invalid_request',
+    'access_blocked',
+    'price_not_offered',
+    'payment_overdue',
+    ...change,
+    ...provider,
+    ...signIn,
+  )
   async changePlan(
     @CurrentPerson() person: Person,
     @Param({ schema: subscriptionName }) { id }: SubscriptionName,

@@ -238,6 +238,12 @@ describe('a dispute', () => {
     expect(await report(person)).toMatchObject({ active: false, reason: 'blocked_dispute' });
     const refused = await payments.checkout(person);
     expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([403, 'access_blocked']);
+    expect(await change(person, 'plan', 'PUT', { planId: 'plus', interval: 'month' })).toMatchObject({
+      status: 403,
+      code: 'access_blocked',
+    });
+    expect(await change(person, 'resume')).toMatchObject({ status: 403, code: 'access_blocked' });
+    expect(await kinds(person)).toHaveLength(2);
     const operator = payments.service.app.get(OperatorAccess, { strict: false });
     expect(await operator.unblock(person.uid, { actor: 'ada', reason: 'they have paid by letter' })).toBe(1);
     // What Stripe tells later overrules no operator.

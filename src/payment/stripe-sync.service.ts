@@ -100,7 +100,8 @@ function reasonToPark(
   fetched: readonly FetchedSubscription[],
   disputes: readonly Stripe.Dispute[],
 ): ParkedFor | undefined {
-  if (fetched.some(({ planId }) => planId === undefined)) return 'unknown_price';
+  // What has ended gives nothing, whatever it was.
+  if (fetched.some(({ planId, status }) => planId === undefined && status !== 'EXPIRED')) return 'unknown_price';
   const isUnknown =
     fetched.some(({ status }) => status === undefined) ||
     disputes.some((dispute) => disputeStanding(dispute) === undefined);

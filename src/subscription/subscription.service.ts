@@ -57,14 +57,18 @@ export class SubscriptionService implements EntitlementReader {
    * @throws {AppError} `access_blocked`, `already_subscribed`
    */
   async refuseSecondPayment(userId: string): Promise<void> {
-    const { reason, sources } = await this.accessNow(userId);
-    if (reason === 'blocked_dispute' || reason === 'blocked_abuse') {
-      throw new AppError('access_blocked', 'Access is blocked, so a payment would buy nothing. Contact support.');
-    }
+    const access = await this.accessNow(userId);
+    refuseBlocked(access);
+    const { sources } = access;
     const obstacle = sources.find(isObstacle);
     if (obstacle === undefined) return;
     const { provider, state } = obstacle;
     throw new AppError('already_subscribed', obstacles[provider], { extras: { provider, state } });
+  }
+
+  /** @throws {AppError} `access_blocked`, to whom a payment would buy nothing */
+  async refuseBlocked(userId: string): Promise<void> {
+    refuseBlocked(await this.accessNow(userId));
   }
 
   /**
@@ -99,6 +103,11 @@ export class SubscriptionService implements EntitlementReader {
     const { sources, blocks } = await this.store.find(userId);
     return accessAt(now, sources, blocks);
   }
+}
+
+function refuseBlocked({ reason }: Access): void {
+  if (reason !== 'blocked_dispute' && reason !== 'blocked_abuse') return;
+  throw new AppError('access_blocked', 'Access is blocked, so a payment would buy nothing. Contact support.');
 }
 
 /** Refunded, but not cancelled, it would be charged again. */
