@@ -1,6 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { serviceKeys } from '../src/config/index.js';
+import { type CaughtMail } from './mail/index.js';
 import { askedToStop } from './stack/asked-to-stop.js';
 import { projectId, type Stack, startStack } from './stack/stack.js';
 import { returnUrl } from './stack/stripe-account.js';
@@ -9,7 +10,7 @@ import { returnUrl } from './stack/stripe-account.js';
 async function main(): Promise<void> {
   let hurry = (): void => process.exit(130);
   const asked = askedToStop(() => hurry());
-  const stack = await startStack({ dataDir, env: settings(process.env), stripe: true, echo: true });
+  const stack = await startStack({ dataDir, env: settings(process.env), stripe: true, echo: true, onMail: keepMail });
   // Asked twice, it does not wait for running requests; the stores still end in good order.
   hurry = () => void stack.service.kill();
   rememberEnvironment(stack);
@@ -36,7 +37,16 @@ function rememberEnvironment(stack: Stack): void {
   writeFileSync(join(dataDir, 'service.env'), `${lines.join('\n')}\n`, { mode: 0o600 });
 }
 
-function welcome({ service: { url }, firebase, stripe, env }: Stack): string {
+/** As files that a mail program opens; their number is the order they came in. */
+function keepMail({ to, headers, raw }: CaughtMail): void {
+  const folder = join(dataDir, 'mail');
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `${String(readdirSync(folder).length + 1).padStart(5, '0')}.eml`);
+  writeFileSync(file, raw, { encoding: 'latin1', mode: 0o600 });
+  console.log(`A mail to ${to.join(', ')}: ${headers.subject} (${file})`);
+}
+
+function welcome({ service: { url }, firebase, stripe, mail, env }: Stack): string {
   const role = env.SERVICE_ROLE ?? 'all';
   const admin = `${dataDir === '.data' ? '' : `DATA_DIR=${dataDir} `}npm run admin --`;
   const account = `-H 'content-type: application/json' -d '{"email":"ada@example.com","password":"correct horse","returnSecureToken":true}'`;
@@ -72,7 +82,7 @@ The service answers at ${url}${role === 'all' ? '' : ` (${role} alone)`}
   readiness   ${url}/health/ready
   metrics     http://127.0.0.1:${env.METRICS_PORT}/metrics
   Firebase    ${firebase.url} (a stand-in: accounts here are nobody's)
-${stripe === undefined ? '' : `  Stripe      ${stripe.url} (a stand-in: this money is nobody's)\n`}  data        ${dataDir}
+${stripe === undefined ? '' : `  Stripe      ${stripe.url} (a stand-in: this money is nobody's)\n`}${mail === undefined ? '' : `  mails       ${dataDir}/mail (caught: nobody gets one); how all of them look: ${url}/dev/mail\n`}  data        ${dataDir}
 
 Try next, in another terminal:
   # the keys that both sides publish, so that nobody can be given a key of their own

@@ -17,7 +17,7 @@ export class AppModule {
         LoggerModule.with(config),
         HealthModule,
         HttpModule,
-        ...(config.gatekeeper ? [GatekeeperModule] : []),
+        ...(config.gatekeeper ? [GatekeeperModule.with(config.common)] : []),
         ...(config.anonymizer ? [AnonymizerModule] : []),
       ],
     };

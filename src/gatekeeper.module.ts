@@ -1,6 +1,8 @@
-import { Module } from '@nestjs/common';
+import { type DynamicModule, Module } from '@nestjs/common';
 import { AccountModule } from './account/index.js';
 import { AuthModule, VpnTokenModule } from './auth/index.js';
+import { type CommonConfig } from './config/index.js';
+import { MailPreviewModule, NotificationsModule } from './notifications/index.js';
 import { PaymentModule } from './payment/index.js';
 import { PreferencesModule } from './preferences/index.js';
 import { IdentityPrismaModule } from './prisma/identity/index.js';
@@ -21,6 +23,11 @@ const vpnTokens = VpnTokenModule.with(SubscriptionModule);
     vpnTokens,
     PreferencesModule,
     AccountModule.with(vpnTokens),
+    NotificationsModule,
   ],
 })
-export class GatekeeperModule {}
+export class GatekeeperModule {
+  static with({ env }: CommonConfig): DynamicModule {
+    return { module: GatekeeperModule, imports: env === 'development' ? [MailPreviewModule] : [] };
+  }
+}

@@ -3,18 +3,20 @@ import { type AdminApi } from './admin-api.js';
 import { type ClientApi } from './client-api.js';
 import { GoogleError } from './google-error.js';
 import { type IdTokens } from './id-tokens.js';
+import { type MessagingApi } from './messaging.js';
 import { type Request, type Route } from './router.js';
 
 interface Parts {
   readonly projectId: string;
   readonly client: ClientApi;
   readonly admin: AdminApi;
+  readonly messaging: MessagingApi;
   readonly accounts: Accounts;
   readonly idTokens: IdTokens;
 }
 
-/** The public Firebase Auth REST API as far as this project and the client SDK use it. */
-export function routes({ projectId, client, admin, accounts, idTokens }: Parts): readonly Route[] {
+/** The public REST API of Firebase Auth and Cloud Messaging as far as this project and the client SDK use it. */
+export function routes({ projectId, client, admin, messaging, accounts, idTokens }: Parts): readonly Route[] {
   const post = (path: RegExp, answer: Route['answer']): Route => ({ method: 'POST', path, answer });
   const forAdmin = (answer: (body: unknown) => object) => (request: Request) => {
     if (!/^Bearer \S/.test(request.headers.authorization ?? '')) throw new GoogleError('UNAUTHENTICATED', 401);
@@ -40,6 +42,10 @@ export function routes({ projectId, client, admin, accounts, idTokens }: Parts):
     post(
       /^\/v1\/projects\/(?<project>[^/]+)\/accounts:delete$/,
       forAdmin((body) => admin.delete(body)),
+    ),
+    post(
+      /^\/v1\/projects\/(?<project>[^/]+)\/messages:send$/,
+      forAdmin((body) => messaging.send(body)),
     ),
     {
       method: 'GET',

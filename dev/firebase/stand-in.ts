@@ -7,6 +7,7 @@ import { AdminApi } from './admin-api.js';
 import { createTlsIdentity, createTokenSigner } from './certificates.js';
 import { ClientApi } from './client-api.js';
 import { type IdTokenOverrides, IdTokens } from './id-tokens.js';
+import { type CaughtPush, MessagingApi, type PushFault } from './messaging.js';
 import { type Outage, Router } from './router.js';
 import { routes } from './routes.js';
 import { StoredState } from './stored-state.js';
@@ -21,7 +22,7 @@ export interface FirebaseStandInOptions {
   readonly clock?: Clock;
 }
 
-/** Firebase Auth on 127.0.0.1: the public REST API for clients and backends, and what tests need to do to it. */
+/** Firebase Auth and Cloud Messaging on 127.0.0.1: the public REST API for clients and backends, and what tests need to do to it. */
 export interface FirebaseStandIn {
   /** Plain HTTP, for clients: `connectAuthEmulator(auth, url)`, or the REST paths themselves. */
   readonly url: string;
@@ -43,6 +44,10 @@ export interface FirebaseStandIn {
   exists(uid: string): boolean;
   /** How many accounts a backend has looked up since the start: one's, or anybody's. */
   countLookups(uid?: string): number;
+  /** Pushes that were taken, in the order they came. */
+  readonly pushes: readonly CaughtPush[];
+  /** Refuses pushes to a device from now on; without a fault, takes them again. */
+  failPushesTo(token: string, fault?: PushFault): void;
   /** Fails every request from now on, on both listeners. */
   goDown(how?: Outage): void;
   comeBack(): void;
@@ -59,7 +64,8 @@ export async function startFirebaseStandIn(options: FirebaseStandInOptions): Pro
   const idTokens = new IdTokens(projectId, signer, clock);
   const client = new ClientApi(accounts, idTokens, projectId);
   const admin = new AdminApi(accounts);
-  const router = new Router(routes({ projectId, client, admin, accounts, idTokens }));
+  const messaging = new MessagingApi();
+  const router = new Router(routes({ projectId, client, admin, messaging, accounts, idTokens }));
 
   const { ca, ...identity } = await createTlsIdentity();
   const plain = createHttpServer(router.handle);
@@ -88,6 +94,8 @@ export async function startFirebaseStandIn(options: FirebaseStandInOptions): Pro
       setEmail: (uid, email, emailVerified) => void accounts.update(uid, { email, emailVerified }),
       exists: (uid) => accounts.find(uid) !== undefined,
       countLookups: (uid) => admin.countLookups(uid),
+      pushes: messaging.pushes,
+      failPushesTo: (token, fault) => messaging.failPushesTo(token, fault),
       goDown: (how = 'refusing') => {
         router.outage = how;
       },

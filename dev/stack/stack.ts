@@ -1,5 +1,6 @@
 import { migrate, type Side, sides } from '../../src/prisma/migrate/index.js';
 import { type FirebaseStandIn, startFirebaseStandIn } from '../firebase/index.js';
+import { type CaughtMail, type MailCatcher, startMailCatcher } from '../mail/index.js';
 import { type Services, startServices } from '../services/index.js';
 import { type StackSecrets, stackSecrets } from './secrets.js';
 import { type ServiceProcess, startService } from './service-process.js';
@@ -12,6 +13,8 @@ export interface Stack {
   readonly firebase: FirebaseStandIn;
   /** Present when it was asked for, the gatekeeper is served, and no other is set. */
   readonly stripe?: StripeAccount;
+  /** Present unless another mail server is set. */
+  readonly mail?: MailCatcher;
   /** The environment of the service, and of the operator's command. */
   readonly env: Readonly<Record<string, string>>;
   readonly service: ServiceProcess;
@@ -27,6 +30,8 @@ export interface StackOptions {
   readonly stripe?: boolean;
   /** Prints what the service logs as it comes. */
   readonly echo?: boolean;
+  /** Told of each mail to people; nobody gets one. */
+  readonly onMail?: (mail: CaughtMail) => void;
 }
 
 /** PostgreSQL, Redis, the stand-ins and the built service, on free ports of 127.0.0.1. */
@@ -45,11 +50,15 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const sells = options.stripe === true && env.STRIPE_SECRET_KEY === undefined && sidesOf(env).includes('identity');
     const stripe = sells ? await startStripeAccount(dataDir) : undefined;
     stops.push(async () => stripe?.close());
+    const catches = env.SMTP_URL === undefined && sidesOf(env).includes('identity');
+    const mail = catches ? await startMailCatcher({ onMail: options.onMail }) : undefined;
+    stops.push(async () => mail?.close());
     const secrets = stackSecrets(dataDir);
     const ownDatabases = ours.map((side) => [databaseUrlOf(side), runtimeUrl(services.ownerUrl, side, secrets)]);
     const settings = {
       ...serviceEnv(services, firebase, secrets),
       ...stripe?.env,
+      ...(mail && mailEnv(mail)),
       ...(Object.fromEntries(ownDatabases) as Settings),
       ...env,
     };
@@ -62,7 +71,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const service = await startService(own, { echo, onSpawn: (pid) => services.adopt(pid) });
     stops.push(() => service.stop());
     stripe?.notify(service.url);
-    return { services, firebase, stripe, env: own, service, stop };
+    return { services, firebase, stripe, mail, env: own, service, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -87,6 +96,13 @@ function serviceEnv(services: Services, firebase: FirebaseStandIn, secrets: Stac
   };
 }
 
+/** The address to unsubscribe at is nobody's: mails are read where they are caught. */
+const mailEnv = ({ url }: MailCatcher): Settings => ({
+  SMTP_URL: url,
+  MAIL_FROM: 'VPN <hello@vpn.localhost>',
+  MAIL_UNSUBSCRIBE_URL: 'http://vpn.localhost/notifications/unsubscribe',
+});
+
 type Settings = Readonly<Record<string, string>>;
 
 const databaseUrlOf = (side: Side) => `${side.toUpperCase()}_DATABASE_URL`;
@@ -109,7 +125,7 @@ export function settingsForRole(settings: Settings): Settings {
   const foreign = {
     all: /_OWNER_DATABASE_URL$/,
     gatekeeper: /^NETWORK_|_OWNER_DATABASE_URL$|^ISSUER_DIRECTORY_URL$/,
-    anonymizer: /^(IDENTITY|ISSUER_KEY|FIREBASE|STRIPE|APPLE|PAYMENT)_|_OWNER_DATABASE_URL$/,
+    anonymizer: /^(IDENTITY|ISSUER_KEY|FIREBASE|STRIPE|APPLE|PAYMENT|SMTP|MAIL)_|_OWNER_DATABASE_URL$/,
   }[settings.SERVICE_ROLE ?? 'all'];
   return Object.fromEntries(Object.entries(settings).filter(([key]) => foreign?.test(key) !== true));
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { PaymentKind } from '../prisma/identity/index.js';
+import { PaymentKind, SubscriptionEventKind } from '../prisma/identity/index.js';
 
 const moment = z.iso.datetime();
 const day = z.iso.date();
@@ -77,7 +77,7 @@ export const accountHistory = z.strictObject({
   events: z.array(
     z.strictObject({
       at: moment,
-      kind: z.enum(PaymentKind),
+      kind: z.enum({ ...PaymentKind, ...SubscriptionEventKind }),
       text: z.string().describe('What happened, in plain words.'),
       amount: z.int().nullable().describe('In minor units of the currency, where money moved.'),
       currency: z.string().nullable(),

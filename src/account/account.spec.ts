@@ -149,7 +149,13 @@ describe('the history', () => {
       [id],
     );
     const whole = (await ask<AccountHistory>('GET', '/account/history')).body;
-    expect([whole.events.length, whole.next]).toEqual([10, null]);
+    // The ten payments, and the trial that began.
+    expect([whole.events.length, whole.next]).toEqual([11, null]);
+    expect(whole.events.at(-1)).toMatchObject({
+      kind: 'started',
+      amount: null,
+      text: expect.stringMatching(/^Your trial of Standard began/) as string,
+    });
     expect(whole.events[0]).toEqual({
       at: '2030-01-04T00:00:00.000Z',
       kind: 'charge',
@@ -250,6 +256,7 @@ describe('the export', () => {
     IssuerKey: 'the same for everyone',
     DailyIssuance: 'sums',
     Upkeep: 'of the machinery',
+    DeliveryPause: 'of the machinery',
     AccountDeletion: 'only of people who are let in no more',
   };
 

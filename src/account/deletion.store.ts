@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type Act, addJob, IdentityPrisma, jobs, recordAct } from '../prisma/identity/index.js';
+import { type Act, addJob, IdentityPrisma, jobs, Prisma, recordAct, wakingUp } from '../prisma/identity/index.js';
 
 export const deletionTask = 'delete-account';
 
@@ -28,16 +28,25 @@ export class DeletionStore {
 
   /**
    * Erases the person and all that goes with them; what stays for the books and for operators names them no more. Not if
-   * they have got another customer at Stripe since that one was closed.
+   * they have got another customer at Stripe since that one was closed. With the person goes their address, but for one
+   * last mail, beside which it stays until that is sent.
    *
    * @returns whether they are gone
    */
   async erase(userId: string, closedCustomer: string | null, at: Date): Promise<boolean> {
     const rows = await this.prisma.$queryRaw<unknown[]>`
       WITH erased AS (
-        DELETE FROM "User" WHERE id = ${userId}::uuid AND stripe_customer_id IS NOT DISTINCT FROM ${closedCustomer} RETURNING id
-      )
-      UPDATE "AccountDeletion" SET erased_at = ${at} FROM erased WHERE user_id = erased.id RETURNING 1`;
+        DELETE FROM "User" WHERE id = ${userId}::uuid AND stripe_customer_id IS NOT DISTINCT FROM ${closedCustomer}
+        RETURNING id, CASE WHEN email_verified THEN email END AS address
+      ), told AS (
+        INSERT INTO "Notification" (kind, cause, facts, caused_at)
+        SELECT 'account_deleted', 'account_deleted:' || id, '{}', date_trunc('second', ${at}::timestamptz)
+        FROM erased WHERE address IS NOT NULL RETURNING id, caused_at
+      ), deliveries AS (
+        INSERT INTO "NotificationDelivery" (notification_id, channel, address, due_at)
+        SELECT told.id, 'email', erased.address, told.caused_at FROM told, erased RETURNING channel
+      ), woken AS (${wakingUp(Prisma.sql`SELECT channel FROM deliveries`)})
+      UPDATE "AccountDeletion" SET erased_at = ${at} FROM erased, woken WHERE user_id = erased.id RETURNING 1`;
     return rows.length > 0;
   }
 

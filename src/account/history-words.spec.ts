@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { money, movementInWords } from './history-words.js';
+import { PaymentKind, SubscriptionEventKind } from '../prisma/identity/index.js';
+import { happenedInWords, money } from './history-words.js';
 import { readCursor, writeCursor } from './page-cursor.js';
 
 describe('a sum', () => {
@@ -14,11 +15,16 @@ describe('a sum', () => {
   });
 });
 
-it('each movement of money is a sentence of its own', () => {
-  const kinds = ['charge', 'refund', 'dispute', 'reversal'] as const;
-  const texts = kinds.map((kind) => movementInWords({ kind, provider: 'apple', amount: 499, currency: 'eur' }));
+it('everything that happens is a sentence of its own', () => {
+  const kinds = [...Object.values(PaymentKind), ...Object.values(SubscriptionEventKind)];
+  const until = new Date('2030-03-01T12:00:00Z');
+  const texts = kinds.map((kind) =>
+    happenedInWords({ kind, provider: 'apple', amount: 499, currency: 'eur', plan: 'Standard', until }),
+  );
   expect(new Set(texts).size).toBe(kinds.length);
-  for (const text of texts) expect(text).toMatch(/^[A-Z].*€4\.99.*the App Store.*\.$/);
+  for (const text of texts) expect(text).toMatch(/^[A-Z].*\.$/);
+  for (const text of texts.slice(0, 4)) expect(text).toMatch(/€4\.99.*the App Store/);
+  for (const text of texts.slice(4)) expect(text).toContain('Standard');
 });
 
 describe('a cursor', () => {

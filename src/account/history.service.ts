@@ -4,7 +4,7 @@ import { self } from '../prisma/identity/index.js';
 import { type AccountHistory, type AuditTrail, type PageQuery } from './account.schema.js';
 import { AccountStore } from './account.store.js';
 import { HistoryStore } from './history.store.js';
-import { movementInWords } from './history-words.js';
+import { happenedInWords } from './history-words.js';
 import { type Position, readCursor, writeCursor } from './page-cursor.js';
 
 /** What happened to a person's subscriptions and money, and what was done to their account: newest first, page by page. */
@@ -23,7 +23,7 @@ export class AccountHistories {
     return {
       events: shown.map((row) => {
         const { at, kind, amount, currency } = row;
-        return { at: at.toISOString(), kind, text: movementInWords(row), amount, currency };
+        return { at: at.toISOString(), kind, text: happenedInWords(row), amount, currency };
       }),
       next,
     };

@@ -1,28 +1,42 @@
 import { Injectable } from '@nestjs/common';
-import { IdentityPrisma, type PaymentKind, type PaymentProvider } from '../prisma/identity/index.js';
+import {
+  IdentityPrisma,
+  type PaymentKind,
+  type SubscriptionEventKind,
+  type SubscriptionProvider,
+} from '../prisma/identity/index.js';
 import { type Position } from './page-cursor.js';
 
 export interface HistoryRow {
   /** Names the row in a cursor. */
   readonly name: string;
   readonly at: Date;
-  readonly kind: PaymentKind;
-  readonly provider: PaymentProvider;
-  readonly amount: number;
-  readonly currency: string;
+  readonly kind: PaymentKind | SubscriptionEventKind;
+  readonly provider: SubscriptionProvider;
+  /** Null where no money moved, and then there is a plan. */
+  readonly amount: number | null;
+  readonly currency: string | null;
+  readonly plan: string | null;
+  readonly until: Date | null;
 }
 
 @Injectable()
 export class HistoryStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
-  /** Newest first. */
+  /** Newest first: what became of subscriptions, and what money moved. */
   async page(userId: string, after: Position | undefined, limit: number): Promise<HistoryRow[]> {
+    const [at, name] = [after?.at ?? null, after?.name ?? null];
     return this.prisma.$queryRaw<HistoryRow[]>`
-      SELECT id::text AS name, occurred_at AS at, kind::text, provider::text, amount, currency
-      FROM "PaymentHistory"
-      WHERE user_id = ${userId}::uuid
-        AND (${after?.at ?? null}::timestamptz IS NULL OR (occurred_at, id::text) < (${after?.at ?? null}, ${after?.name ?? null}))
-      ORDER BY occurred_at DESC, id::text DESC LIMIT ${limit}`;
+      SELECT * FROM (
+        SELECT 'p' || id AS name, occurred_at AS at, kind::text, provider::text, amount, currency, NULL AS plan,
+          NULL::timestamptz AS until
+        FROM "PaymentHistory" WHERE user_id = ${userId}::uuid
+        UNION ALL
+        SELECT 'e' || lpad(e.id::text, 19, '0'), e.at, e.kind::text, e.provider::text, NULL, NULL, p.name, e.until
+        FROM "SubscriptionEvent" e JOIN "Plan" p ON p.id = e.plan_id WHERE e.user_id = ${userId}::uuid
+      ) events
+      WHERE ${at}::timestamptz IS NULL OR (at, name) < (${at}, ${name})
+      ORDER BY at DESC, name DESC LIMIT ${limit}`;
   }
 }

@@ -21,6 +21,8 @@ export class Forgetting {
 
   async forget(firebaseUid: string): Promise<void> {
     this.people.forget(firebaseUid);
+    // The operator's command serves nobody, so that nothing has connected it.
+    if (this.redis.client.status === 'wait') await this.redis.connect();
     await this.redis.client.publish(channel, firebaseUid).catch(() => undefined);
   }
 

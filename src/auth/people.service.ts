@@ -124,9 +124,9 @@ export class People {
   }
 
   private userIdOf(uid: string, known: Known): Promise<string> {
-    const { email, emailVerified = false } = known.account ?? {};
+    const { email, emailVerified = false, signInProviders = [] } = known.account ?? {};
     known.userId ??= this.users
-      .provision({ firebaseUid: uid, email, emailVerified }, this.clock.now())
+      .provision({ firebaseUid: uid, email, emailVerified, signInProviders }, this.clock.now())
       .then((userId) => {
         if (userId === undefined) throw invalidIdToken('The account is being deleted, or was.');
         return userId;

@@ -124,7 +124,12 @@ describe('a person', () => {
 
   it('has one row though replicas, which share no memory, see them first at the same time', async () => {
     const users = gatekeeper.service.app.get(UsersStore, { strict: false });
-    const profile = { firebaseUid: crypto.randomUUID(), email: 'a@example.com', emailVerified: false };
+    const profile = {
+      firebaseUid: crypto.randomUUID(),
+      email: 'a@example.com',
+      emailVerified: false,
+      signInProviders: ['password'],
+    };
     const ids = await Promise.all(Array.from({ length: 20 }, () => users.provision(profile, gatekeeper.clock.now())));
     expect(await usersOf(profile.firebaseUid)).toEqual([{ id: ids[0], email: profile.email, email_verified: false }]);
     expect(new Set(ids).size).toBe(1);

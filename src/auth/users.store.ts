@@ -1,17 +1,21 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
-import { IdentityPrisma } from '../prisma/identity/index.js';
+import { areWoken, IdentityPrisma, Prisma, telling } from '../prisma/identity/index.js';
 
 /** What the provider says of a person. */
 export interface UserProfile {
   readonly firebaseUid: string;
   readonly email?: string;
   readonly emailVerified: boolean;
+  /** Ways to sign in, in the order of the alphabet. */
+  readonly signInProviders: readonly string[];
 }
 
 interface KnownUser {
   readonly id: string | null;
   readonly email: string | null;
   readonly email_verified: boolean;
+  readonly sign_in_providers: readonly string[];
   readonly leaving: boolean;
 }
 
@@ -21,27 +25,48 @@ export class UsersStore {
 
   /**
    * The id of the person's row, made on first sight and brought up to date when the provider's answer has changed: one read
-   * when there is nothing to write. However many first requests race, there is one row.
+   * when there is nothing to write. However many first requests race, there is one row; and of what is new in it (the
+   * account, a proven address, a way to sign in) the person is told once, by whichever request wrote it.
    *
    * @returns undefined when the account is being deleted, or was: a token may outlive it, and must not bring it back
    */
-  async provision(
-    { firebaseUid, email = null, emailVerified }: NullableProfile,
-    today: Date,
-  ): Promise<string | undefined> {
+  async provision(profile: NullableProfile, now: Date): Promise<string | undefined> {
+    const { firebaseUid, email = null, emailVerified, signInProviders } = profile;
     const [known] = await this.prisma.$queryRaw<KnownUser[]>`
-      SELECT u.id, u.email, u.email_verified, EXISTS (SELECT FROM "AccountDeletion" WHERE firebase_uid = uid) AS leaving
+      SELECT u.id, u.email, u.email_verified, u.sign_in_providers,
+        EXISTS (SELECT FROM "AccountDeletion" WHERE firebase_uid = uid) AS leaving
       FROM (VALUES (${firebaseUid})) who (uid) LEFT JOIN "User" u ON u.firebase_uid = uid`;
     if (known === undefined || known.leaving) return undefined;
-    if (known.id !== null && known.email === email && known.email_verified === emailVerified) return known.id;
+    const isAsKnown =
+      known.email === email &&
+      known.email_verified === emailVerified &&
+      isDeepStrictEqual(known.sign_in_providers, signInProviders);
+    if (known.id !== null && isAsKnown) return known.id;
     const [row] = await this.prisma.$queryRaw<{ id: string }[]>`
-      INSERT INTO "User" (firebase_uid, email, email_verified, created_on)
-      SELECT ${firebaseUid}, ${email}, ${emailVerified}, ${today}::timestamptz::date
-      WHERE NOT EXISTS (SELECT FROM "AccountDeletion" WHERE firebase_uid = ${firebaseUid})
-      ON CONFLICT (firebase_uid) DO UPDATE SET email = excluded.email, email_verified = excluded.email_verified
-      RETURNING id`;
+      WITH row AS (
+        INSERT INTO "User" (firebase_uid, email, email_verified, sign_in_providers, created_on)
+        SELECT ${firebaseUid}, ${email}, ${emailVerified}, ${signInProviders}::text[], ${now}::timestamptz::date
+        WHERE NOT EXISTS (SELECT FROM "AccountDeletion" WHERE firebase_uid = ${firebaseUid})
+        ON CONFLICT (firebase_uid) DO UPDATE SET email = excluded.email, email_verified = excluded.email_verified,
+          sign_in_providers = excluded.sign_in_providers
+        RETURNING new.id, old.id IS NULL AS is_new, new.email_verified, old.email_verified AS was_verified,
+          new.sign_in_providers, old.sign_in_providers AS had
+      ), ${telling(whatIsNew(now))}
+      SELECT id, ${areWoken} FROM row`;
     return row?.id;
   }
 }
+
+/** Empty ways to sign in are of a row that is older than their column: then none of them is new. */
+const whatIsNew = (now: Date) => Prisma.sql`
+  SELECT id AS user_id, 'welcome' AS kind, 'welcome:' || id AS cause, '{}'::jsonb AS facts, ${now}::timestamptz AS at
+  FROM row WHERE is_new AND email_verified
+  UNION ALL
+  SELECT id, 'email_verified', 'email_verified:' || id || ':' || extract(epoch FROM ${now}::timestamptz), '{}', ${now}
+  FROM row WHERE email_verified AND NOT was_verified
+  UNION ALL
+  SELECT id, 'sign_in_provider_added', 'sign_in_provider_added:' || id || ':' || provider || ':' || extract(epoch FROM ${now}::timestamptz),
+    jsonb_build_object('signIn', provider), ${now}
+  FROM row, unnest(sign_in_providers) provider WHERE had <> '{}' AND NOT provider = ANY (had)`;
 
 type NullableProfile = Omit<UserProfile, 'email'> & { readonly email?: string | null };

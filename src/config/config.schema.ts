@@ -89,6 +89,17 @@ const standIn = z
     return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)), caFile };
   });
 
+/** `Name <address>`: what the service calls itself, and who writes. */
+const sender = z
+  .string()
+  .regex(/^[^<>"\\,;:@\p{Cc}]{1,60} <[\w.+-]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)*>$/u, {
+    error: 'expected a name and one address, such as Example VPN <hello@example.com>',
+  })
+  .transform((text) => {
+    const [name = '', address = ''] = text.slice(0, -1).split(' <');
+    return { name: name.trim(), address };
+  });
+
 const webhookSecret = z.string().regex(/^whsec_\w+$/, { error: "expected the endpoint's signing secret: whsec_…" });
 
 export const roles = ['all', 'gatekeeper', 'anonymizer'] as const;
@@ -148,6 +159,10 @@ export const gatekeeperShape = {
     .optional(),
   APPLE_PRIVATE_KEY: appleKey.optional(),
   APPLE_STAND_IN: appleStandIn.optional(),
+  SMTP_URL: z.url({ protocol: /^smtps?$/, error: 'expected smtps://user:password@host or smtp://…' }).optional(),
+  SMTP_CONNECTIONS: z.coerce.number().int().min(1).max(50).default(4),
+  MAIL_FROM: sender.optional(),
+  MAIL_UNSUBSCRIBE_URL: httpUrl.refine((text) => !text.endsWith('/'), { error: 'expected no / at the end' }).optional(),
   RATE_LIMIT_PERSON_PER_MINUTE: allowance(120),
   RATE_LIMIT_IDENTITY_ADDRESS_PER_MINUTE: allowance(600),
 };
@@ -169,7 +184,7 @@ const ownedBy = (keys: readonly string[], prefixes: readonly string[]) => (key: 
 /** Keys that a process serving only the anonymizer must never be given: it would hold what names people. */
 export const isIdentityOnly = ownedBy(
   [...Object.keys(gatekeeperShape), 'GOOGLE_APPLICATION_CREDENTIALS'],
-  ['IDENTITY_', 'ISSUER_KEY_', 'FIREBASE_', 'STRIPE_', 'APPLE_'],
+  ['IDENTITY_', 'ISSUER_KEY_', 'FIREBASE_', 'STRIPE_', 'APPLE_', 'SMTP_', 'MAIL_'],
 );
 
 /** And the other way round. */

@@ -44,6 +44,13 @@ function appleOf(env: GatekeeperEnv) {
   return { bundleId, appId, environment, issuerId, keyId, privateKey, standIn };
 }
 
+/** Undefined where the operator sends no mails. */
+function mailOf({ SMTP_URL: smtpUrl, MAIL_FROM: from, ...env }: GatekeeperEnv) {
+  const { MAIL_UNSUBSCRIBE_URL: unsubscribeUrl, SMTP_CONNECTIONS: connections } = env;
+  if (smtpUrl === undefined || from === undefined || unsubscribeUrl === undefined) return undefined;
+  return { smtpUrl, from, unsubscribeUrl, connections };
+}
+
 const gatekeeperConfig = z.object(gatekeeperShape).transform((env) => ({
   databaseUrl: env.IDENTITY_DATABASE_URL,
   redisUrl: env.IDENTITY_REDIS_URL,
@@ -63,6 +70,7 @@ const gatekeeperConfig = z.object(gatekeeperShape).transform((env) => ({
   worker: env.IDENTITY_WORKER,
   stripe: stripeOf(env),
   apple: appleOf(env),
+  mail: mailOf(env),
   rateLimits: {
     person: env.RATE_LIMIT_PERSON_PER_MINUTE,
     address: env.RATE_LIMIT_IDENTITY_ADDRESS_PER_MINUTE,
@@ -180,6 +188,8 @@ function sharedKeys(env: Environment): string[] {
 const neededTogether = {
   STRIPE_: ['STRIPE_SECRET_KEY', 'STRIPE_WEBHOOK_SECRET', 'PAYMENT_RETURN_URLS'],
   APPLE_: ['APPLE_BUNDLE_ID', 'APPLE_APP_ID', 'APPLE_ISSUER_ID', 'APPLE_KEY_ID', 'APPLE_PRIVATE_KEY'],
+  SMTP_: ['SMTP_URL', 'MAIL_FROM', 'MAIL_UNSUBSCRIBE_URL'],
+  MAIL_: ['SMTP_URL', 'MAIL_FROM', 'MAIL_UNSUBSCRIBE_URL'],
 };
 
 /** A provider is set up whole or not at all. */

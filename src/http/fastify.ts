@@ -14,6 +14,8 @@ export interface RouteSettings {
   readonly bodyLimit?: number;
   /** The body is handed over as the bytes that came, for a signature over them. */
   readonly rawBody?: boolean;
+  /** A form is taken as well as JSON, and not read. */
+  readonly form?: boolean;
   /** The answer is a stream without end: no time limit. */
   readonly stream?: boolean;
 }
@@ -86,13 +88,17 @@ export async function prepareFastify(app: NestFastifyApplication, config: Common
   }
 }
 
-/** JSON is parsed as Fastify does it, except where a route asks for the bytes. */
+/** JSON is parsed as Fastify does it, except where a route asks for the bytes. Forms are for the routes that say so. */
 function keepRawBodies(fastify: FastifyInstance): void {
   const parseJson = fastify.getDefaultJsonParser('error', 'error');
   fastify.removeContentTypeParser('application/json');
   fastify.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     if ((request.routeOptions.config as RouteSettings).rawBody === true) done(null, body);
     else void parseJson(request, body.toString(), done);
+  });
+  fastify.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'buffer' }, (request, _body, done) => {
+    const isTaken = (request.routeOptions.config as RouteSettings).form === true;
+    done(isTaken ? null : Object.assign(new Error('no forms'), { statusCode: 415 }));
   });
 }
 

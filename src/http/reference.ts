@@ -27,6 +27,7 @@ const tags = {
   subscription: 'Gatekeeper: what a person may use.',
   payment: 'Gatekeeper: how people pay.',
   preferences: 'Gatekeeper: what people have chosen for all their devices.',
+  notifications: 'Gatekeeper: what the mails link to.',
   keys: 'Both sides: the issuer keys.',
   vpn: 'Anonymizer: locations, redemption, connections.',
   node: 'Anonymizer: what the nodes call.',

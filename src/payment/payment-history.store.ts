@@ -1,5 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { IdentityPrisma, type PaymentHistory, type PaymentProvider, Prisma } from '../prisma/identity/index.js';
+import { Clock } from '../config/index.js';
+import {
+  areWoken,
+  IdentityPrisma,
+  type PaymentHistory,
+  type PaymentProvider,
+  Prisma,
+  telling,
+} from '../prisma/identity/index.js';
 import { type Movement } from './subscription-facts.js';
 
 /** Where a page of the history begins: after this row. */
@@ -17,16 +25,24 @@ export interface LookedUp {
 
 @Injectable()
 export class PaymentHistoryStore {
-  constructor(private readonly prisma: IdentityPrisma) {}
+  constructor(
+    private readonly prisma: IdentityPrisma,
+    private readonly clock: Clock,
+  ) {}
 
-  /** Adds what is not there yet: each movement is one row, however often it is seen. @returns whether there was any */
+  /**
+   * Adds what is not there yet: each movement is one row, however often it is seen. Of a refund the person is told.
+   *
+   * @returns whether there was any
+   */
   async add(userId: string, provider: PaymentProvider, movements: readonly Movement[]): Promise<boolean> {
     if (movements.length === 0) return false;
-    const added = await this.prisma.$executeRaw`
-      INSERT INTO "PaymentHistory" (user_id, provider, provider_ref, kind, amount, currency, occurred_at)
-      SELECT ${userId}::uuid, ${provider}::"PaymentProvider", moved.* FROM ${moved(movements)} ORDER BY ref
-      ON CONFLICT (provider_ref) DO NOTHING`;
-    return added > 0;
+    return this.added(Prisma.sql`
+      WITH added AS (
+        INSERT INTO "PaymentHistory" (user_id, provider, provider_ref, kind, amount, currency, occurred_at)
+        SELECT ${userId}::uuid, ${provider}::"PaymentProvider", moved.* FROM ${moved(movements)} ORDER BY ref
+        ON CONFLICT (provider_ref) DO NOTHING RETURNING *
+      )`);
   }
 
   /**
@@ -35,12 +51,13 @@ export class PaymentHistoryStore {
    */
   async addOf(newest: LookedUp, provider: PaymentProvider, movements: readonly Movement[]): Promise<boolean> {
     if (movements.length === 0) return false;
-    const added = await this.prisma.$executeRaw`
-      WITH owner AS MATERIALIZED (${ownerOf(newest)} FOR SHARE)
-      INSERT INTO "PaymentHistory" (user_id, provider, provider_ref, kind, amount, currency, occurred_at)
-      SELECT owner.user_id, ${provider}::"PaymentProvider", moved.* FROM owner, ${moved(movements)} ORDER BY ref
-      ON CONFLICT (provider_ref) DO NOTHING`;
-    return added > 0;
+    return this.added(Prisma.sql`
+      WITH owner AS MATERIALIZED (${ownerOf(newest)} FOR SHARE),
+      added AS (
+        INSERT INTO "PaymentHistory" (user_id, provider, provider_ref, kind, amount, currency, occurred_at)
+        SELECT owner.user_id, ${provider}::"PaymentProvider", moved.* FROM owner, ${moved(movements)} ORDER BY ref
+        ON CONFLICT (provider_ref) DO NOTHING RETURNING *
+      )`);
   }
 
   /**
@@ -58,6 +75,18 @@ export class PaymentHistoryStore {
         JOIN unnest(${charges}::text[]) charge ON starts_with(h.provider_ref, charge || ':refund:')
       ON CONFLICT (provider_ref) DO NOTHING`;
     return added > 0;
+  }
+
+  /** @param adding a `WITH` whose `added` are the new rows */
+  private async added(adding: Prisma.Sql): Promise<boolean> {
+    const [row] = await this.prisma.$queryRaw<[{ any: boolean }]>`
+      ${adding}, ${telling(Prisma.sql`
+        SELECT user_id, 'refunded' AS kind, 'refunded:' || provider_ref AS cause,
+          jsonb_build_object('amount', amount, 'currency', currency, 'provider', provider) AS facts,
+          ${this.clock.now()}::timestamptz AS at
+        FROM added WHERE kind = 'refund'`)}
+      SELECT EXISTS (SELECT FROM added) AS any, ${areWoken}`;
+    return row.any;
   }
 
   /** Newest first. */

@@ -4,6 +4,7 @@ import { optionalKinds, pushedKinds } from './notification-choices.js';
 
 /** Languages that the texts of `notifications` are written in. */
 export const locales = ['en'] as const;
+export type Locale = (typeof locales)[number];
 
 /** As the anonymizer names them; a test compares the two. */
 export const locationName = z

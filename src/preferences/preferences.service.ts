@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import { AppError, type IfMatch } from '../http/index.js';
 import { KnownLocations } from './known-locations.service.js';
+import { type OptionalKind } from './notification-choices.js';
 import { type Preferences, type PreferencesPatch } from './preferences.schema.js';
 import { PreferencesStore, type VersionedPreferences } from './preferences.store.js';
 
@@ -38,6 +39,11 @@ export class PreferencesService {
   /** @throws {AppError} as `replace` */
   async patch(userId: string, patch: PreferencesPatch, ifMatch: IfMatch): Promise<VersionedPreferences> {
     return this.change(userId, ifMatch, (current) => ({ ...current, ...patch }));
+  }
+
+  /** Mails no more of a kind, as somebody asked who need not be signed in. Nothing for an account that is gone. */
+  async stopMailing(userId: string, kind: OptionalKind): Promise<void> {
+    await this.store.stopMailing(userId, kind, defaultPreferences);
   }
 
   private async change(

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { IdentityPrisma, type UserPreferences } from '../prisma/identity/index.js';
+import { type OptionalKind } from './notification-choices.js';
 import { type Preferences } from './preferences.schema.js';
 
 export interface VersionedPreferences {
@@ -35,6 +36,18 @@ export class PreferencesStore {
         muted_email = excluded.muted_email, muted_push = excluded.muted_push
       WHERE p.version = ANY (${versions}::int[]) RETURNING version`;
     return rows[0]?.version;
+  }
+
+  /** Adds a kind to those that are not mailed, beside whatever a device changes meanwhile. */
+  async stopMailing(userId: string, kind: OptionalKind, otherwise: Preferences): Promise<void> {
+    await this.prisma.$executeRaw`
+      INSERT INTO "UserPreferences" AS p
+        (user_id, version, default_location, dns_blocking, endpoint_port, locale, muted_email, muted_push)
+      SELECT id, 1, ${otherwise.defaultLocation}, ${otherwise.dnsBlocking}::"DnsBlocking", ${otherwise.endpointPort}::int,
+        ${otherwise.locale}, ARRAY[${kind}]::"NotificationKind"[], '{}'
+      FROM "User" WHERE id = ${userId}::uuid
+      ON CONFLICT (user_id) DO UPDATE SET version = p.version + 1, muted_email = p.muted_email || excluded.muted_email
+      WHERE NOT p.muted_email @> excluded.muted_email`;
   }
 }
 

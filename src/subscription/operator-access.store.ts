@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { type AuditEvent, type BlockReason, IdentityPrisma, Prisma } from '../prisma/identity/index.js';
+import {
+  type AuditEvent,
+  type BlockReason,
+  IdentityPrisma,
+  Prisma,
+  type SubscriptionEventKind,
+} from '../prisma/identity/index.js';
 
 /** What an operator does, to whom and why: written in the statement that does it. */
 export interface OperatorAct {
@@ -36,8 +42,8 @@ export class OperatorAccessStore {
     await this.prisma.$executeRaw`
       WITH granted AS (
         INSERT INTO "Subscription" (user_id, provider, provider_ref, plan_id, status, paid_through)
-        VALUES (${act.userId}::uuid, 'operator', ${`operator:${randomUUID()}`}, ${planId}, 'ACTIVE', ${until}) RETURNING 1
-      ) ${audit(act, 'subscription.grant')} FROM granted`;
+        VALUES (${act.userId}::uuid, 'operator', ${`operator:${randomUUID()}`}, ${planId}, 'ACTIVE', ${until}) RETURNING *
+      ), written AS (${written(act, 'started')} FROM granted) ${audit(act, 'subscription.grant')} FROM granted`;
   }
 
   /** Ends what operators have granted. @returns how many grants that were */
@@ -46,8 +52,8 @@ export class OperatorAccessStore {
       WITH revoked AS (
         UPDATE "Subscription" SET status = 'REVOKED'
         WHERE user_id = ${act.userId}::uuid AND provider = 'operator' AND status = 'ACTIVE' AND paid_through > ${act.at}
-        RETURNING 1
-      ), noted AS (${audit(act, 'subscription.revoke')} FROM (SELECT FROM revoked LIMIT 1) any_at_all)
+        RETURNING *
+      ), written AS (${written(act, 'revoked')} FROM revoked), noted AS (${audit(act, 'subscription.revoke')} FROM (SELECT FROM revoked LIMIT 1) any_at_all)
       SELECT count(*)::int AS n FROM revoked`;
     return rows[0].n;
   }
@@ -79,3 +85,7 @@ export class OperatorAccessStore {
 
 const audit = ({ at, actor, userId, reason }: OperatorAct, action: string) => Prisma.sql`
   INSERT INTO "AuditEvent" (at, actor, action, user_id, reason) SELECT ${at}, ${actor}, ${action}, ${userId}::uuid, ${reason}`;
+
+const written = ({ at }: OperatorAct, kind: SubscriptionEventKind) => Prisma.sql`
+  INSERT INTO "SubscriptionEvent" (user_id, provider, kind, plan_id, until, at)
+  SELECT user_id, provider, ${kind}::"SubscriptionEventKind", plan_id, paid_through, ${at}::timestamptz`;

@@ -1,11 +1,15 @@
 import { Injectable } from '@nestjs/common';
+import { Clock } from '../config/index.js';
 import { type PaymentProvider } from '../prisma/identity/index.js';
 import { type FetchedSubscription, ProviderSubscriptionsStore } from './provider-subscriptions.store.js';
 
 /** What providers were found to hold, written down for whoever asks about access. */
 @Injectable()
 export class ProviderSubscriptions {
-  constructor(private readonly store: ProviderSubscriptionsStore) {}
+  constructor(
+    private readonly store: ProviderSubscriptionsStore,
+    private readonly clock: Clock,
+  ) {}
 
   /**
    * Writes a person's subscriptions as a look-up found them, where no later look-up has written.
@@ -15,7 +19,8 @@ export class ProviderSubscriptions {
    */
   async record(userId: string, fetched: readonly FetchedSubscription[], ticket: bigint): Promise<boolean> {
     let changed = false;
-    for (const one of fetched) changed = (await this.store.record(userId, one, ticket)) || changed;
+    const now = this.clock.now();
+    for (const one of fetched) changed = (await this.store.record(userId, one, ticket, now)) || changed;
     return changed;
   }
 
@@ -28,7 +33,7 @@ export class ProviderSubscriptions {
   ): Promise<boolean> {
     const changed = await this.record(userId, fetched, ticket);
     const refs = fetched.map(({ providerRef }) => providerRef);
-    return (await this.store.endOthers(userId, provider, refs, ticket)) || changed;
+    return (await this.store.endOthers(userId, provider, refs, ticket, this.clock.now())) || changed;
   }
 
   /** Whose subscription it is, if it is anybody's. */

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { IdentityPrisma, type PaymentProvider, Prisma } from '../prisma/identity/index.js';
+import { movedRow, whatHappened } from './subscription-news.js';
 import { type SubscriptionState } from './subscription-state.js';
 
 /** A subscription as its provider was found to hold it. */
@@ -22,14 +23,14 @@ export class ProviderSubscriptionsStore {
 
   /**
    * Writes what a look-up found, unless a look-up that began later has written. This statement decides between racing
-   * look-ups: what it keeps, it keeps of the row that it locked. Whose subscription it is never changes.
+   * look-ups: what it keeps, it keeps of the row that it locked. Whose subscription it is never changes. What it changes of
+   * that row is written into the person's history, and told.
    *
    * @returns whether the row is now other than it was
    */
-  async record(userId: string, fetched: FetchedSubscription, ticket: bigint): Promise<boolean> {
-    const rows =
-      fetched.planId === undefined ? await this.update(fetched, ticket) : await this.upsert(userId, fetched, ticket);
-    return rows[0]?.changed ?? false;
+  async record(userId: string, fetched: FetchedSubscription, ticket: bigint, at: Date): Promise<boolean> {
+    const moving = fetched.planId === undefined ? update(fetched, ticket) : upsert(userId, fetched, ticket);
+    return (await this.move(moving, at)) > 0;
   }
 
   /** Ends what the provider no longer has. @returns whether there was any */
@@ -38,12 +39,14 @@ export class ProviderSubscriptionsStore {
     provider: PaymentProvider,
     refs: readonly string[],
     ticket: bigint,
+    at: Date,
   ): Promise<boolean> {
-    const ended = await this.prisma.$executeRaw`
-      UPDATE "Subscription" SET status = 'EXPIRED', fetch_ticket = ${ticket}
+    const ending = Prisma.sql`
+      UPDATE "Subscription" AS s SET status = 'EXPIRED', fetch_ticket = ${ticket}
       WHERE user_id = ${userId}::uuid AND provider::text = ${provider} AND provider_ref <> ALL (${refs})
-        AND status <> 'EXPIRED' AND fetch_ticket < ${ticket}`;
-    return ended > 0;
+        AND status <> 'EXPIRED' AND fetch_ticket < ${ticket}
+      RETURNING ${movedRow}`;
+    return (await this.move(ending, at)) > 0;
   }
 
   async ownerOf(providerRef: string): Promise<string | undefined> {
@@ -51,30 +54,31 @@ export class ProviderSubscriptionsStore {
     return row?.userId;
   }
 
-  private async upsert(userId: string, fetched: FetchedSubscription, ticket: bigint): Promise<Changed[]> {
-    const { provider, providerRef, status, planId, paidThrough, graceUntil, cancelAtPeriodEnd } = fetched;
-    return this.prisma.$queryRaw<Changed[]>`
-      ${before(providerRef)}
-      INSERT INTO "Subscription" AS s
-        (user_id, provider, provider_ref, plan_id, status, paid_through, grace_until, cancel_at_period_end, fetch_ticket)
-      VALUES (${userId}::uuid, ${provider}::text::"SubscriptionProvider", ${providerRef}, ${planId},
-        ${status ?? 'PENDING'}::"SubscriptionStatus", ${paidThrough}, ${graceUntil}, ${cancelAtPeriodEnd}, ${ticket})
-      ON CONFLICT (provider_ref) DO UPDATE SET plan_id = excluded.plan_id, ${assignments(fetched, ticket)}
-      WHERE s.fetch_ticket < excluded.fetch_ticket
-      RETURNING ${isChanged}`;
-  }
-
-  private async update(fetched: FetchedSubscription, ticket: bigint): Promise<Changed[]> {
-    return this.prisma.$queryRaw<Changed[]>`
-      ${before(fetched.providerRef)}
-      UPDATE "Subscription" AS s SET ${assignments(fetched, ticket)}
-      WHERE provider_ref = ${fetched.providerRef} AND fetch_ticket < ${ticket}
-      RETURNING ${isChanged}`;
+  /** @returns how many rows are now other than they were */
+  private async move(moving: Prisma.Sql, at: Date): Promise<number> {
+    const [row] = await this.prisma.$queryRaw<[{ changed: number }]>`
+      WITH moved AS (${moving}), ${whatHappened(at)}`;
+    return row.changed;
   }
 }
 
-interface Changed {
-  readonly changed: boolean;
+function upsert(userId: string, fetched: FetchedSubscription, ticket: bigint): Prisma.Sql {
+  const { provider, providerRef, status, planId, paidThrough, graceUntil, cancelAtPeriodEnd } = fetched;
+  return Prisma.sql`
+    INSERT INTO "Subscription" AS s
+      (user_id, provider, provider_ref, plan_id, status, paid_through, grace_until, cancel_at_period_end, fetch_ticket)
+    VALUES (${userId}::uuid, ${provider}::text::"SubscriptionProvider", ${providerRef}, ${planId},
+      ${status ?? 'PENDING'}::"SubscriptionStatus", ${paidThrough}, ${graceUntil}, ${cancelAtPeriodEnd}, ${ticket})
+    ON CONFLICT (provider_ref) DO UPDATE SET plan_id = excluded.plan_id, ${assignments(fetched, ticket)}
+    WHERE s.fetch_ticket < excluded.fetch_ticket
+    RETURNING ${movedRow}`;
+}
+
+function update(fetched: FetchedSubscription, ticket: bigint): Prisma.Sql {
+  return Prisma.sql`
+    UPDATE "Subscription" AS s SET ${assignments(fetched, ticket)}
+    WHERE provider_ref = ${fetched.providerRef} AND fetch_ticket < ${ticket}
+    RETURNING ${movedRow}`;
 }
 
 /** An unknown status grants nothing new, and takes nothing that is paid for. */
@@ -88,13 +92,3 @@ function assignments(
       : Prisma.sql`status = ${status}::"SubscriptionStatus", paid_through = ${paidThrough}, grace_until = ${graceUntil},`;
   return Prisma.sql`${known} cancel_at_period_end = ${cancelAtPeriodEnd}, fetch_ticket = ${ticket}`;
 }
-
-const columns = Prisma.raw('plan_id, status, paid_through, grace_until, cancel_at_period_end');
-
-const before = (providerRef: string) =>
-  Prisma.sql`WITH before AS (SELECT ${columns} FROM "Subscription" WHERE provider_ref = ${providerRef})`;
-
-/** As far as this statement saw the row before: for the count of repairs, which decides nothing. */
-const isChanged = Prisma.sql`
-  NOT EXISTS (SELECT ${columns} FROM before INTERSECT
-    SELECT s.plan_id, s.status, s.paid_through, s.grace_until, s.cancel_at_period_end) AS changed`;

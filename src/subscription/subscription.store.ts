@@ -63,9 +63,12 @@ export class SubscriptionStore {
         WITH granted AS (
           INSERT INTO "TrialGrant" (hash, granted_on)
           SELECT hash, ${grantedOn}::timestamptz::date FROM unnest(${hashes}::bytea[]) hash ORDER BY hash
+        ), started AS (
+          INSERT INTO "Subscription" (user_id, provider, provider_ref, plan_id, status, paid_through)
+          VALUES (${userId}::uuid, 'trial', 'trial:' || ${userId}, ${planId}, 'TRIAL', ${paidThrough}) RETURNING *
         )
-        INSERT INTO "Subscription" (user_id, provider, provider_ref, plan_id, status, paid_through)
-        VALUES (${userId}::uuid, 'trial', 'trial:' || ${userId}, ${planId}, 'TRIAL', ${paidThrough})`;
+        INSERT INTO "SubscriptionEvent" (user_id, provider, kind, plan_id, until, at)
+        SELECT user_id, provider, 'started', plan_id, paid_through, ${grantedOn} FROM started`;
       return true;
     } catch (error) {
       if (isUniqueViolation(error)) return false;

@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type FirebaseStandIn } from '../../dev/firebase/index.js';
+import { type MailCatcher } from '../../dev/mail/index.js';
 import { type Services } from '../../dev/services/index.js';
 import { freePort } from '../../dev/services/server-process.js';
 import { type ServiceProcess, startService } from '../../dev/stack/service-process.js';
@@ -35,6 +36,8 @@ export interface Replica extends ServiceProcess {
 export interface World {
   readonly services: Services;
   readonly firebase: FirebaseStandIn;
+  /** Catches the mails to people. */
+  readonly mail?: MailCatcher;
   /** What each replica is configured by. */
   readonly env: Settings;
   /** Runs from the start. */
@@ -56,7 +59,7 @@ export async function createWorld(settings: Settings = {}): Promise<World> {
   const stack = await startStack({
     env: { ...unlimited, ...compileCache, ...settings, METRICS_PORT: String(metricsPort) },
   });
-  const { services, firebase, env } = stack;
+  const { services, firebase, mail, env } = stack;
   const first = observed(stack.service, metricsPort);
   const replicas = [first];
   const { TOKEN_ISSUER_NAME: issuerName = '', TOKEN_ORIGIN: originInfo = '' } = env;
@@ -64,6 +67,7 @@ export async function createWorld(settings: Settings = {}): Promise<World> {
   return {
     services,
     firebase,
+    mail,
     env,
     first,
     replicas,

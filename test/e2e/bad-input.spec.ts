@@ -40,7 +40,7 @@ const homesOf = ({ name }: Operation) => [...served].filter(([, names]) => names
 /** Sends bad requests one after another; what is wrong with the answers, and with what was written meanwhile. */
 async function faultsAt(url: string, bad: readonly BadRequest[]): Promise<string[]> {
   await expect.poll(() => stores.connectionsUnderWay()).toBe(0);
-  await expect.poll(() => stores.deletionsUnderWay()).toBe(0);
+  await expect.poll(() => stores.workUnderWay(), { timeout: 15_000 }).toBe(0);
   const before = await stores.read();
   const faults: string[] = [];
   for (const each of bad) {

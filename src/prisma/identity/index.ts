@@ -17,11 +17,14 @@ export {
   type UserPreferences,
   type WebhookEvent,
   BlockReason,
+  DeliveryChannel,
+  DeliveryState,
   DnsBlocking,
   NotificationKind,
   PaymentKind,
   PaymentProvider,
   PriceInterval,
+  SubscriptionEventKind,
   SubscriptionProvider,
   SubscriptionStatus,
   WebhookState,
@@ -30,3 +33,4 @@ export { type Act, recordAct, self } from './audit.js';
 export { addJob, IdentityJobs, jobs } from './identity-jobs.js';
 export { IdentityPrisma, IdentityUpkeep } from './identity-prisma.js';
 export { IdentityPrismaModule } from './identity-prisma.module.js';
+export { areWoken, type Channel, deliveryJob, deliveryTasks, telling, wakingUp } from './telling.js';

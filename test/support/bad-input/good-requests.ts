@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import Stripe from 'stripe';
 import { appleProducts } from '../apple.js';
+import { type GatekeeperConfig } from '../../../src/config/index.js';
+import { NoticeKeys } from '../../../src/notifications/notice-keys.js';
 import { enrolmentToken, wireguardKey } from '../fleet.js';
 import { type SignedIn } from '../gatekeeper.js';
 import { returnUrl, webhookSecret } from '../payments.js';
@@ -90,6 +92,8 @@ const exceptions: Readonly<Record<string, ((sides: EveryEndpoint, examples: obje
     headers: (await newPerson(gatekeeper)).headers,
     bodies: [{ email: `${randomUUID()}@example.com` }],
   }),
+  'GET /notifications/unsubscribe/{token}': async (sides) => ({ path: { token: await unsubscribeToken(sides) } }),
+  'POST /notifications/unsubscribe/{token}': async (sides) => ({ path: { token: await unsubscribeToken(sides) } }),
   'POST /auth/signout-everywhere': async ({ gatekeeper }) => ({ headers: (await newPerson(gatekeeper)).headers }),
   'POST /subscription/trial': async ({ gatekeeper }) => ({ headers: (await gatekeeper.signIn()).headers }),
   'POST /vpn/config': async (sides, examples) => ({
@@ -111,6 +115,16 @@ async function newPerson(gatekeeper: EveryEndpoint['gatekeeper']): Promise<Signe
 async function ownSubscription({ gatekeeper, subscriber }: EveryEndpoint): Promise<Part> {
   const { sources } = await gatekeeper.report(subscriber);
   return { headers: subscriber.headers, path: { id: sources[0]?.id ?? '' } };
+}
+
+/** As a mail to them would have it. */
+async function unsubscribeToken({ gatekeeper }: EveryEndpoint): Promise<string> {
+  const person = await newPerson(gatekeeper);
+  const [row] = await gatekeeper.sql<{ id: string }>('SELECT id FROM identity."User" WHERE firebase_uid = $1', [
+    person.uid,
+  ]);
+  const { secretKey } = gatekeeper.service.config.gatekeeper as GatekeeperConfig;
+  return new NoticeKeys(secretKey).seal({ userId: row?.id ?? '', kind: 'welcome' });
 }
 
 /** Unspent. */

@@ -5,7 +5,7 @@ import { type TestStack } from '../stack.js';
 /** A line for each table with its number of rows and a hash of what is in them, and one for each key of Redis. */
 export type Stored = readonly string[];
 
-/** Reads what both sides hold. Rate limits count bad requests as well, and are left out. */
+/** Reads what both sides hold. Rate limits count bad requests as well, and upkeep comes by the clock: both are left out. */
 export class StoreReader {
   private constructor(
     private readonly postgres: pg.Client,
@@ -18,7 +18,7 @@ export class StoreReader {
     await postgres.connect();
     const { rows } = await postgres.query<{ name: string }>(
       `SELECT format('%I.%I', table_schema, table_name) AS name FROM information_schema.tables
-       WHERE table_schema IN ('identity', 'network') AND table_type = 'BASE TABLE' ORDER BY 1`,
+       WHERE table_schema IN ('identity', 'network') AND table_type = 'BASE TABLE' AND table_name <> 'Upkeep' ORDER BY 1`,
     );
     const counts = rows.map(
       ({ name }) => `SELECT ${pg.escapeLiteral(name)} || ': ' || count(*) || ' rows ' ||
@@ -41,10 +41,11 @@ export class StoreReader {
     return rowCount ?? 0;
   }
 
-  /** Accounts that are being deleted: what good requests have begun would be taken for what bad ones write. */
-  async deletionsUnderWay(): Promise<number> {
+  /** Accounts that are being deleted, and what people are being told: what good requests have begun would be taken for what bad ones write. */
+  async workUnderWay(): Promise<number> {
     const { rows } = await this.postgres.query<{ n: number }>(
-      `SELECT count(*)::int AS n FROM identity."AccountDeletion" WHERE erased_at IS NULL`,
+      `SELECT ((SELECT count(*) FROM identity."AccountDeletion" WHERE erased_at IS NULL)
+         + (SELECT count(*) FROM identity."NotificationDelivery" WHERE state = 'pending'))::int AS n`,
     );
     return rows[0]?.n ?? 0;
   }

@@ -1,0 +1,36 @@
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../config/index.js';
+import { AppError } from '../http/index.js';
+import { AnnouncementsStore } from './announcements.store.js';
+import { factsOf } from './kinds.js';
+
+export interface Maintenance {
+  readonly from: Date;
+  readonly to: Date;
+  /** What people should know, up to 500 characters of plain text. */
+  readonly text: string;
+}
+
+/** What the operator tells everybody who wants to know. */
+@Injectable()
+export class Announcements {
+  constructor(
+    private readonly store: AnnouncementsStore,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Announces maintenance. Announced again, for the same time, it reaches only those who came since.
+   *
+   * @returns how many people are told
+   * @throws {AppError} `invalid_request` for a time that is past or runs backwards
+   * @throws {ZodError} for a text that is too long
+   */
+  async maintenance({ from, to, text }: Maintenance): Promise<number> {
+    const now = this.clock.now();
+    if (!(from < to && to > now))
+      throw new AppError('invalid_request', 'Expected --from before --to, and --to to come.');
+    const facts = factsOf.maintenance.parse({ from: from.toISOString(), to: to.toISOString(), text });
+    return this.store.tellEverybody(`${facts.from}/${facts.to}`, facts, now);
+  }
+}

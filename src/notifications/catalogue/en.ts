@@ -1,0 +1,129 @@
+import { type Catalogue } from './words.js';
+
+const day = (moment: string) =>
+  new Intl.DateTimeFormat('en', { dateStyle: 'long', timeZone: 'UTC' }).format(new Date(moment));
+const time = (moment: string) =>
+  `${new Intl.DateTimeFormat('en', { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' }).format(new Date(moment))} UTC`;
+
+/** Such as "€4.99" or "¥500": how many digits the minor unit has is the currency's affair. */
+function money(amount: number, currency: string): string {
+  const format = new Intl.NumberFormat('en', { style: 'currency', currency });
+  return format.format(amount / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
+}
+
+const stores = { stripe: 'Stripe', apple: 'the App Store', operator: 'us', trial: 'us' };
+const whereToPay = {
+  stripe: 'Open the app, go to your account and choose “Manage payment” to use another card or try again.',
+  apple:
+    'Open the settings of your iPhone, tap your name, then “Payment & Shipping”, and mend the payment method there.',
+  operator: 'Write to our support.',
+  trial: 'Write to our support.',
+};
+
+export const en: Catalogue = {
+  messages: {
+    welcome: (_, service) => ({
+      subject: `Welcome to ${service}`,
+      paragraphs: [
+        'Your account is ready. Open the app to choose a plan and connect.',
+        'We know your e-mail address and what you pay. We do not know where you connect, when, or to what: the half of our service that knows you never sees a connection, and the half that sees connections never learns who you are.',
+      ],
+    }),
+    email_verified: (_, service) => ({
+      subject: 'Your e-mail address is verified',
+      paragraphs: [
+        `This address now belongs to your ${service} account. You can begin a trial or choose a plan in the app.`,
+        'We write to it only about your account and its payments.',
+      ],
+    }),
+    trial_ending: ({ until, renews }) => ({
+      subject: `Your trial ends on ${day(until)}`,
+      paragraphs: [
+        `Your trial runs until ${time(until)}.`,
+        renews
+          ? 'It then becomes the subscription that you chose, and the first payment is taken. If you do not want that, cancel in the app before then.'
+          : 'Nothing is charged. To stay connected, choose a plan in the app before then.',
+      ],
+    }),
+    payment_failed: ({ plan, provider, until }) => ({
+      subject: 'Your payment did not go through',
+      paragraphs: [
+        `${capital(stores[provider])} could not take the payment for your plan ${plan}.`,
+        until === null
+          ? 'Until it is paid, you have no access.'
+          : `You keep your access until ${time(until)}, so that you have time to mend it.`,
+        whereToPay[provider],
+      ],
+    }),
+    grace_ending: ({ plan, provider, until }) => ({
+      subject: `Your access ends on ${day(until)}`,
+      paragraphs: [
+        `The payment for your plan ${plan} is still open. Your access ends on ${time(until)}.`,
+        whereToPay[provider],
+      ],
+    }),
+    renewed: ({ plan, until }) => ({
+      subject: 'Your subscription was renewed',
+      paragraphs: [`Your plan ${plan} is paid until ${time(until)}. There is nothing for you to do.`],
+    }),
+    cancelled: ({ plan, until }) => ({
+      subject: 'Your subscription is cancelled',
+      paragraphs: [
+        `Your plan ${plan} will not be renewed, and nothing more is charged. You keep your access until ${time(until)}.`,
+        'If that was not you, sign out everywhere in the app and change your password.',
+      ],
+    }),
+    expired: ({ plan, trial }) => ({
+      subject: trial ? 'Your trial has ended' : 'Your subscription has ended',
+      paragraphs: [
+        trial ? 'Your trial is over, and nothing was charged.' : `Your plan ${plan} has ended.`,
+        'To connect again, choose a plan in the app.',
+      ],
+    }),
+    refunded: ({ amount, currency, provider }) => ({
+      subject: 'You get money back',
+      paragraphs: [
+        `${money(amount, currency)} goes back to you through ${stores[provider]}. It may take your bank some days to show it.`,
+      ],
+    }),
+    plan_changed: ({ plan }) => ({
+      subject: `Your plan is now ${plan}`,
+      paragraphs: [
+        `Your subscription has moved to the plan ${plan}. The app shows what it holds.`,
+        'If that was not you, sign out everywhere in the app and change your password.',
+      ],
+    }),
+    sign_in_provider_added: ({ signIn }) => ({
+      subject: 'A new way to sign in to your account',
+      paragraphs: [
+        `Your account can now be entered with ${signIn}.`,
+        'If that was not you, sign out everywhere in the app, remove that way to sign in and change your password.',
+      ],
+    }),
+    signed_out_everywhere: ({ byOperator }) => ({
+      subject: 'You were signed out everywhere',
+      paragraphs: [
+        byOperator
+          ? 'Our support has ended every sign-in of your account.'
+          : 'Every sign-in of your account was ended, as you asked.',
+        'If that was not you, change your password now.',
+      ],
+    }),
+    account_deleted: (_, service) => ({
+      subject: 'Your account is deleted',
+      paragraphs: [
+        `Your ${service} account and what we kept of you are gone. Payments stay in our books, as the law asks, without your name.`,
+        'This is the last mail that you get from us. This address is forgotten once it is sent.',
+      ],
+    }),
+    maintenance: ({ from, to, text }) => ({
+      subject: `Maintenance on ${day(from)}`,
+      paragraphs: [`From ${time(from)} to ${time(to)}.`, text],
+    }),
+  },
+  noLinks: 'Our mails never ask for a password and hold no link to sign in or to pay: open the app instead.',
+  unsubscribe: 'No more of these:',
+  always: 'You get this because it is about the safety or the payment of your account.',
+};
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,0 +1,19 @@
+import { type Facts, type Kind } from '../kinds.js';
+
+/** One notice in words. Plain text: whoever shows it as HTML escapes it. */
+export interface Message {
+  /** One line: of the mail, and the title of the push. */
+  readonly subject: string;
+  /** The first one is also the text of the push. */
+  readonly paragraphs: readonly [string, ...string[]];
+}
+
+/** What a language must have: a message for every kind, and the words around it. */
+export type Catalogue = {
+  readonly messages: { readonly [K in Kind]: (facts: Facts<K>, service: string) => Message };
+  /** Of every mail, so that a forged one is known by what it has. */
+  readonly noLinks: string;
+  /** Before the address to unsubscribe at. */
+  readonly unsubscribe: string;
+  readonly always: string;
+};

@@ -1,0 +1,314 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { OperatorAccess } from '../subscription/index.js';
+import { type SignedIn, type TestGatekeeper } from '../../test/support/gatekeeper.js';
+import { type Notices, startNotices } from '../../test/support/notices.js';
+import { Announcements } from './index.js';
+
+let sides: TestGatekeeper & Notices;
+
+beforeAll(async () => {
+  sides = await startNotices();
+});
+afterAll(() => sides.stop());
+
+const eventually = <T>(look: () => T | Promise<T>) => expect.poll(look, { timeout: 20_000 });
+const kindsOf = async (person: SignedIn) => (await sides.deliveries(person)).map(({ kind }) => kind);
+const call = async (person: SignedIn, method: string, path: string, body?: object) => {
+  const headers = { ...person.headers, 'if-match': '*', ...(body && { 'content-type': 'application/json' }) };
+  const response = await fetch(`${sides.service.url}${path}`, { method, headers, body: body && JSON.stringify(body) });
+  expect(response.status).toBeLessThan(300);
+  return response;
+};
+
+async function newcomer(account: { emailVerified?: boolean } = {}): Promise<SignedIn> {
+  // Firebase dates sign-ins by the machine's clock.
+  sides.clock.set(new Date());
+  const person = await sides.signIn(account);
+  await call(person, 'GET', '/subscription');
+  return person;
+}
+
+describe('a cause', () => {
+  it('that comes fifty times at once is told once', async () => {
+    const person = await newcomer();
+    await Promise.all(
+      Array.from({ length: 50 }, () => sides.cause(person, 'plan_changed', 'one cause', { plan: 'Plus' })),
+    );
+    await sides.tick();
+    await eventually(() => sides.subjects(person.email).length).toBe(2);
+    await sides.settled();
+    expect(sides.subjects(person.email)).toEqual(['Welcome to Example VPN', 'Your plan is now Plus']);
+  });
+
+  it('that is undone with its transaction is told to nobody', async () => {
+    const person = await newcomer();
+    await expect(
+      sides.sql(`WITH told AS (INSERT INTO identity."Notification" (user_id, kind, cause, facts, caused_at)
+        VALUES ('${await sides.idOf(person)}', 'plan_changed', 'undone', '{}', now()) RETURNING 1) SELECT 1 / 0 FROM told`),
+    ).rejects.toThrow(/division/);
+    expect(await kindsOf(person)).toEqual(['welcome']);
+  });
+
+  it('is told to nobody whose account is being deleted', async () => {
+    const person = await newcomer();
+    await sides.sql(`INSERT INTO identity."AccountDeletion" VALUES ($1, $2, now(), NULL)`, [
+      await sides.idOf(person),
+      person.uid,
+    ]);
+    await sides.service.app.get(Announcements, { strict: false }).maintenance({
+      from: new Date(sides.clock.now().getTime() + 3_600_000),
+      to: new Date(sides.clock.now().getTime() + 7_200_000),
+      text: 'for those who stay',
+    });
+    expect(await kindsOf(person)).toEqual(['welcome']);
+    await sides.sql(`DELETE FROM identity."AccountDeletion" WHERE firebase_uid = $1`, [person.uid]);
+  });
+});
+
+describe('an account', () => {
+  it('is welcomed once, however many requests see it first', async () => {
+    sides.clock.set(new Date());
+    const person = await sides.signIn();
+    await Promise.all(Array.from({ length: 20 }, () => sides.get('/subscription', person.headers)));
+    expect(await kindsOf(person)).toEqual(['welcome']);
+  });
+
+  it('whose address is proven later is told then', async () => {
+    const person = await newcomer({ emailVerified: false });
+    expect(await kindsOf(person)).toEqual([]);
+    sides.firebase.setEmail(person.uid, person.email, true);
+    sides.clock.advance(61_000);
+    await Promise.all(Array.from({ length: 5 }, () => sides.get('/subscription', person.headers)));
+    expect(await kindsOf(person)).toEqual(['email_verified']);
+  });
+
+  it('that gets another way to sign in is told which', async () => {
+    const person = await newcomer();
+    sides.firebase.link(person.uid, 'google.com');
+    sides.clock.advance(61_000);
+    await sides.get('/subscription', person.headers);
+    await sides.settled();
+    expect(await kindsOf(person)).toEqual(['welcome', 'sign_in_provider_added']);
+    const mail = sides.mail.mails.filter(({ to }) => to[0] === person.email).at(-1);
+    expect(mail?.text).toContain('google.com');
+    // About safety: it cannot be turned off.
+    expect(mail?.headers['list-unsubscribe']).toBeUndefined();
+  });
+
+  it('that is signed out everywhere is told', async () => {
+    const person = await newcomer();
+    await call(person, 'POST', '/auth/signout-everywhere');
+    expect(await kindsOf(person)).toEqual(['welcome', 'signed_out_everywhere']);
+  });
+
+  it('that is deleted is told last, and then its address is forgotten', async () => {
+    const person = await newcomer();
+    await sides.settled();
+    await call(person, 'DELETE', '/account');
+    await eventually(() => sides.subjects(person.email)).toEqual(['Welcome to Example VPN', 'Your account is deleted']);
+    const left = `SELECT 1 FROM identity."NotificationDelivery" WHERE address IS NOT NULL`;
+    await eventually(() => sides.sql(left)).toEqual([]);
+    expect(sides.mail.mails.at(-1)?.headers['list-unsubscribe']).toBeUndefined();
+  });
+});
+
+describe('the clock', () => {
+  it('tells of a trial’s end three days before, one day before and then, each once', async () => {
+    const person = await newcomer();
+    await call(person, 'POST', '/subscription/trial');
+    const told = async (days: number) => {
+      sides.clock.advance(days * 86_400_000);
+      await Promise.all([sides.tick(), sides.tick()]);
+      await sides.tick();
+      return (await kindsOf(person)).slice(1);
+    };
+    expect(await told(3.9)).toEqual([]);
+    expect(await told(0.2)).toEqual(['trial_ending']);
+    expect(await told(1)).toEqual(['trial_ending']);
+    expect(await told(1)).toEqual(['trial_ending', 'trial_ending']);
+    expect(await told(1)).toEqual(['trial_ending', 'trial_ending', 'expired']);
+    expect(await told(1)).toEqual(['trial_ending', 'trial_ending', 'expired']);
+    await sides.settled();
+    expect(sides.subjects(person.email).slice(1)).toEqual([
+      expect.stringMatching(/^Your trial ends on /),
+      expect.stringMatching(/^Your trial ends on /),
+      'Your trial has ended',
+    ]);
+    const events = await sides.sql(
+      `SELECT kind::text FROM identity."SubscriptionEvent" WHERE user_id = $1 ORDER BY id`,
+      [await sides.idOf(person)],
+    );
+    expect(events.map(({ kind }) => kind)).toEqual(['started', 'expired']);
+  });
+
+  it('tells nobody of a trial’s end who has what comes after it', async () => {
+    const person = await newcomer();
+    await call(person, 'POST', '/subscription/trial');
+    const operators = sides.service.app.get(OperatorAccess, { strict: false });
+    await operators.grant(person.uid, { planId: 'standard', days: 30 }, { actor: 'hopper', reason: 'thanks' });
+    sides.clock.advance(5 * 86_400_000);
+    await sides.tick();
+    expect(await kindsOf(person)).toEqual(['welcome']);
+  });
+});
+
+describe('maintenance', () => {
+  const announce = (text: string) =>
+    sides.service.app.get(Announcements, { strict: false }).maintenance({
+      from: new Date('2035-01-01T02:00:00Z'),
+      to: new Date('2035-01-01T03:00:00Z'),
+      text,
+    });
+
+  it('is told to everybody who wants to know, once', async () => {
+    const [wants, does] = [await newcomer(), await newcomer()];
+    await call(wants, 'PATCH', '/preferences', { notMailed: ['maintenance'] });
+    expect(await announce('We move.')).toBeGreaterThanOrEqual(2);
+    expect(await announce('We move.')).toBe(0);
+    await eventually(async () => (await sides.deliveries(wants)).at(-1)?.reason).toBe('not_wanted');
+    await eventually(() => sides.subjects(does.email).at(-1)).toBe('Maintenance on January 1, 2035');
+    expect(sides.subjects(wants.email)).toEqual(['Welcome to Example VPN']);
+  });
+
+  it('that is past, or ends before it begins, is refused', async () => {
+    const announcements = sides.service.app.get(Announcements, { strict: false });
+    const [early, late] = [new Date('2020-01-01'), new Date('2035-01-02')];
+    await expect(announcements.maintenance({ from: early, to: early, text: 'x' })).rejects.toThrow(/--from/);
+    await expect(announcements.maintenance({ from: late, to: new Date('2035-01-01'), text: 'x' })).rejects.toThrow(
+      /--from/,
+    );
+  });
+});
+
+describe('a device', () => {
+  const register = async (person: SignedIn) => {
+    const token = `token:${crypto.randomUUID()}`;
+    const { id } = (await (await call(person, 'POST', '/account/devices', { platform: 'ios', token })).json()) as {
+      id: string;
+    };
+    return { id, token };
+  };
+  const signOut = (person: SignedIn) => call(person, 'POST', '/auth/signout-everywhere');
+  const pushesTo = ({ token }: { token: string }) => sides.firebase.pushes.filter((push) => push.token === token);
+  const pushOf = async (person: SignedIn) => (await sides.deliveries(person)).find(({ channel }) => channel === 'push');
+
+  it('gets the push, and each of two its own', async () => {
+    const person = await newcomer();
+    const [one, two] = [await register(person), await register(person)];
+    await signOut(person);
+    await eventually(() => [...pushesTo(one), ...pushesTo(two)].length).toBe(2);
+    expect(pushesTo(one)).toEqual([
+      {
+        token: one.token,
+        title: 'You were signed out everywhere',
+        body: 'Every sign-in of your account was ended, as you asked.',
+        data: { kind: 'signed_out_everywhere' },
+      },
+    ]);
+  });
+
+  it.each(['UNREGISTERED', 'SENDER_ID_MISMATCH'] as const)('whose token is dead (%s) is forgotten', async (fault) => {
+    const person = await newcomer();
+    const device = await register(person);
+    sides.firebase.failPushesTo(device.token, fault);
+    await signOut(person);
+    const rows = () => sides.sql('SELECT 1 FROM identity."PushDevice" WHERE id = $1', [device.id]);
+    await eventually(rows).toEqual([]);
+  });
+
+  it('that Google cannot reach now gets it later', async () => {
+    const person = await newcomer();
+    const device = await register(person);
+    sides.firebase.failPushesTo(device.token, 'QUOTA_EXCEEDED');
+    await signOut(person);
+    await eventually(() => sides.sql('SELECT channel::text FROM identity."DeliveryPause"')).toEqual([
+      { channel: 'push' },
+    ]);
+    expect(pushesTo(device)).toEqual([]);
+    sides.firebase.failPushesTo(device.token);
+    sides.clock.advance(11_000);
+    await sides.tick();
+    await eventually(() => pushesTo(device).length).toBe(1);
+    await eventually(() => sides.sql('SELECT 1 FROM identity."DeliveryPause"')).toEqual([]);
+  });
+
+  it('that has become somebody else’s gets nothing of the one before', async () => {
+    const [person, next] = [await newcomer(), await newcomer()];
+    const device = await register(person);
+    sides.firebase.failPushesTo(device.token, 'INVALID_ARGUMENT');
+    await sides.sql(
+      `WITH told AS (INSERT INTO identity."Notification" (user_id, kind, cause, facts, caused_at)
+         VALUES ($1, 'plan_changed', $2, '{"plan":"Secret"}', $3) RETURNING id)
+       INSERT INTO identity."NotificationDelivery" (notification_id, user_id, channel, device_id, due_at)
+       SELECT id, $1, 'push', $4, $3::timestamptz + interval '1 minute' FROM told`,
+      [await sides.idOf(person), crypto.randomUUID(), sides.clock.now(), device.id],
+    );
+    await call(next, 'POST', '/account/devices', { platform: 'ios', token: device.token });
+    sides.firebase.failPushesTo(device.token);
+    sides.clock.advance(61_000);
+    await sides.tick();
+    await eventually(async () => (await pushOf(person))?.reason).toBe('device_gone');
+    expect(pushesTo(device)).toEqual([]);
+  });
+
+  it('gets nothing of a kind that is not wanted there', async () => {
+    const person = await newcomer();
+    const device = await register(person);
+    await call(person, 'PATCH', '/preferences', { notPushed: ['signed_out_everywhere'] });
+    await signOut(person);
+    await eventually(async () => (await pushOf(person))?.reason).toBe('not_wanted');
+    expect(pushesTo(device)).toEqual([]);
+  });
+});
+
+describe('unsubscribing', () => {
+  const linkOf = async (person: SignedIn) => {
+    await eventually(() => sides.subjects(person.email).length).toBe(1);
+    const header = sides.mail.mails.find(({ to }) => to[0] === person.email)?.headers['list-unsubscribe'] ?? '';
+    return `${sides.service.url}${new URL(header.slice(1, -1)).pathname}`;
+  };
+  const notMailed = async (person: SignedIn) =>
+    ((await (await call(person, 'GET', '/preferences')).json()) as { notMailed: string[] }).notMailed;
+
+  it('with the button of the mail program ends that kind and no other, at once and however often', async () => {
+    const person = await newcomer();
+    await call(person, 'PATCH', '/preferences', { notMailed: ['renewed'] });
+    const url = await linkOf(person);
+    for (let times = 0; times < 2; times += 1) {
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+      const response = await fetch(url, { method: 'POST', headers, body: 'List-Unsubscribe=One-Click' });
+      expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    }
+    expect((await notMailed(person)).sort()).toEqual(['renewed', 'welcome']);
+  });
+
+  it('by opening the link alone ends nothing: whatever checks links opens them', async () => {
+    const person = await newcomer();
+    const response = await fetch(await linkOf(person));
+    expect([response.status, await response.text()]).toEqual([200, expect.stringContaining('<form method="post">')]);
+    expect(response.headers.get('content-security-policy')).toContain("form-action 'self'");
+    expect(await notMailed(person)).toEqual([]);
+  });
+
+  it('with what no mail has is refused', async () => {
+    const response = await fetch(`${sides.service.url}/notifications/unsubscribe/${'a'.repeat(80)}`, {
+      method: 'POST',
+    });
+    expect([response.status, await response.json()]).toEqual([
+      400,
+      expect.objectContaining({ code: 'invalid_request' }),
+    ]);
+  });
+
+  it('for an account that is gone does nothing, and says that it is done', async () => {
+    const person = await newcomer();
+    const url = await linkOf(person);
+    await sides.sql('DELETE FROM identity."User" WHERE firebase_uid = $1', [person.uid]);
+    expect((await fetch(url, { method: 'POST' })).status).toBe(200);
+  });
+});
+
+it('pages of mails are shown in development alone', async () => {
+  expect((await sides.get('/dev/mail')).status).toBe(404);
+  expect((await sides.get('/dev/mail/welcome')).status).toBe(404);
+});

@@ -1,0 +1,150 @@
+import { Injectable } from '@nestjs/common';
+import { Counter, Gauge } from 'prom-client';
+import { Clock } from '../config/index.js';
+import { Background } from '../health/index.js';
+import { isStoreOutage } from '../http/index.js';
+import { GatekeeperLogger } from '../logger/index.js';
+import { type Channel, deliveryTasks, IdentityJobs, IdentityUpkeep } from '../prisma/identity/index.js';
+import { type Carrier, later, type Outcome } from './carrier.js';
+import { DeliveryStore, type Parcel } from './delivery.store.js';
+import { MailCarrier } from './mail.carrier.js';
+import { PushCarrier } from './push.carrier.js';
+
+/**
+ * Works off what people are to be told, oldest first, one worker at a time for each channel:
+ *
+ *  - A mail server or Firebase that cannot be reached pauses the whole channel, longer each time; nothing is lost, and
+ *    nothing overtakes what waited first.
+ *  - A temporary refusal of one notice postpones that one, longer each time, for three days at most.
+ *  - A permanent refusal is marked, and the next one goes.
+ *
+ * A worker that is killed between the server's yes and our mark sends that one notice again once its claim has ended; the
+ * mail's Message-ID is the same, by which the person's server may know it.
+ */
+
+const minute = 60_000;
+const day = 24 * 60 * minute;
+/** Longer than a batch may take. */
+const claimMs = 5 * minute;
+/** A job that went on for hours would keep a leaving process. */
+const mostInARow = 500;
+const firstWaitMs = 30_000;
+const longestWaitMs = 4 * 60 * minute;
+const patienceMs = 3 * day;
+const keptDays = 90;
+const measureMs = 15_000;
+
+const attempts = new Counter({
+  name: 'notification_attempts_total',
+  help: 'Attempts to tell somebody something, by what became of them.',
+  labelNames: ['channel', 'outcome'],
+});
+const pending = new Gauge({
+  name: 'notifications_pending',
+  help: 'Notices that wait to be sent.',
+  labelNames: ['channel'],
+});
+const oldestPending = new Gauge({
+  name: 'notification_oldest_pending_seconds',
+  help: 'Age of the notice that has waited longest; 0 without one.',
+  labelNames: ['channel'],
+});
+
+@Injectable()
+export class Deliveries {
+  private readonly carriers: Readonly<Record<Channel, Carrier>>;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly store: DeliveryStore,
+    private readonly clock: Clock,
+    private readonly logger: GatekeeperLogger,
+    mail: MailCarrier,
+    push: PushCarrier,
+    jobs: IdentityJobs,
+    upkeep: IdentityUpkeep,
+    background: Background,
+  ) {
+    this.carriers = { email: mail, push };
+    for (const channel of ['email', 'push'] as const) {
+      jobs.handle(deliveryTasks[channel], () => this.drain(channel));
+    }
+    upkeep.every('notifications-due', 5, () => store.wake(clock.now()));
+    upkeep.every('notifications-purge', 3_600, () => store.purge(this.after(-keptDays * day)));
+    background.add({ start: () => this.measure(), stop: () => clearInterval(this.timer) });
+  }
+
+  /** Sends what is due, until nothing is, or the channel does not work. */
+  private async drain(channel: Channel): Promise<void> {
+    const batch = 4 * this.carriers[channel].atOnce;
+    for (let count = 0; count < mostInARow; count += batch) {
+      const parcels = await this.store.claim(channel, batch, this.clock.now(), this.after(claimMs));
+      if (parcels.length === 0) return;
+      if (!(await this.carryAll(channel, parcels))) return;
+    }
+    await this.store.wake(this.clock.now());
+  }
+
+  /** In the order of their age, as many at once as the channel takes. @returns whether the channel works */
+  private async carryAll(channel: Channel, parcels: readonly Parcel[]): Promise<boolean> {
+    const untried = [...parcels];
+    const back: Parcel[] = [];
+    let works = true;
+    const carry = async () => {
+      for (let parcel = untried.shift(); works && parcel !== undefined; parcel = untried.shift()) {
+        const outcome = await this.attempt(channel, parcel);
+        attempts.inc({ channel, outcome: outcome.kind });
+        if (outcome.kind !== 'down') {
+          await this.settle(parcel, outcome);
+          continue;
+        }
+        back.push(parcel);
+        if (works) await this.pause(channel, outcome.reason);
+        works = false;
+      }
+    };
+    await Promise.all(Array.from({ length: this.carriers[channel].atOnce }, carry));
+    if (works) await this.store.resume(channel);
+    else await this.store.release([...back, ...untried].map(({ id }) => id));
+    return works;
+  }
+
+  /** A notice that we cannot even write must not keep the others waiting: it may be mended within its three days. */
+  private async attempt(channel: Channel, parcel: Parcel): Promise<Outcome> {
+    return this.carriers[channel].carry(parcel).catch((error: unknown) => {
+      if (isStoreOutage(error)) throw error;
+      this.logger.error('notice_not_sent', error, { job: deliveryTasks[channel] });
+      return later('fault');
+    });
+  }
+
+  private async settle({ id, attempts: tried, causedAt }: Parcel, outcome: Outcome): Promise<void> {
+    if (outcome.kind === 'sent') return this.store.settle(id, null);
+    if (outcome.kind === 'refused') return this.store.settle(id, outcome.reason);
+    const isTooOld = this.clock.now().getTime() - causedAt.getTime() > patienceMs;
+    if (isTooOld) return this.store.settle(id, 'gave_up');
+    const wait = Math.min(longestWaitMs, firstWaitMs * 4 ** (tried - 1));
+    return this.store.postpone(id, this.after(wait), outcome.reason);
+  }
+
+  private async pause(channel: Channel, reason: string): Promise<void> {
+    const failures = await this.store.pause(channel, this.clock.now());
+    if (failures === 1) this.logger.warn('delivery_paused', { job: deliveryTasks[channel], reason });
+  }
+
+  /** Every replica for itself, so that none goes on showing what was true when it last had a turn. */
+  private measure(): void {
+    const look = async () => {
+      for (const { channel, count, oldest } of await this.store.waiting()) {
+        pending.set({ channel }, count);
+        const age = oldest === null ? 0 : (this.clock.now().getTime() - oldest.getTime()) / 1000;
+        oldestPending.set({ channel }, age);
+      }
+    };
+    this.timer = setInterval(() => void look().catch(() => {}), measureMs).unref();
+  }
+
+  private after(milliseconds: number): Date {
+    return new Date(this.clock.now().getTime() + milliseconds);
+  }
+}

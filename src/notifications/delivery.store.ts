@@ -1,0 +1,135 @@
+import { Injectable } from '@nestjs/common';
+import { type Channel, IdentityPrisma, type NotificationKind, wakingUp } from '../prisma/identity/index.js';
+import { Prisma } from '../prisma/identity/index.js';
+
+/** One notice on its way to one address or device, with all that is known of its person now. */
+export interface Parcel {
+  readonly id: bigint;
+  readonly kind: NotificationKind;
+  readonly facts: unknown;
+  readonly causedAt: Date;
+  /** How often it was tried, this time included. */
+  readonly attempts: number;
+  /** Null for whoever has deleted their account. */
+  readonly userId: string | null;
+  /** Proven to be theirs; null without one. */
+  readonly address: string | null;
+  /** Null where nothing was chosen. */
+  readonly locale: string | null;
+  /** Kinds that the person does not want on this channel. */
+  readonly muted: readonly NotificationKind[];
+  /** Null when the device has gone, or has become somebody else's. */
+  readonly device: { readonly id: string; readonly token: string } | null;
+}
+
+export interface Waiting {
+  readonly channel: Channel;
+  readonly count: number;
+  /** When the one that has waited longest was caused; null without any. */
+  readonly oldest: Date | null;
+}
+
+interface ParcelRow extends Omit<Parcel, 'device'> {
+  readonly deviceId: string | null;
+  readonly deviceToken: string | null;
+}
+
+@Injectable()
+export class DeliveryStore {
+  constructor(private readonly prisma: IdentityPrisma) {}
+
+  /**
+   * Takes the oldest deliveries that are due, for one worker alone until its claim ends; none while the channel is paused.
+   * Whoever else looks meanwhile, even a worker that was thought dead, gets others.
+   */
+  async claim(channel: Channel, count: number, now: Date, until: Date): Promise<Parcel[]> {
+    const rows = await this.prisma.$queryRaw<ParcelRow[]>`
+      WITH claimed AS (
+        UPDATE "NotificationDelivery" SET claimed_until = ${until}, attempts = attempts + 1 WHERE id IN (
+          SELECT id FROM "NotificationDelivery"
+          WHERE channel = ${channel}::"DeliveryChannel" AND state = 'pending' AND due_at <= ${now}
+            AND (claimed_until IS NULL OR claimed_until <= ${now}) AND NOT ${isPaused(channel, now)}
+          ORDER BY id LIMIT ${count} FOR UPDATE SKIP LOCKED
+        ) RETURNING *
+      )
+      SELECT c.id, n.kind::text AS kind, n.facts, n.caused_at AS "causedAt", c.attempts, c.user_id AS "userId",
+        coalesce(c.address, CASE WHEN u.email_verified THEN u.email END) AS address, p.locale,
+        coalesce(CASE c.channel WHEN 'email' THEN p.muted_email ELSE p.muted_push END, '{}')::text[] AS muted,
+        d.id AS "deviceId", d.token AS "deviceToken"
+      FROM claimed c JOIN "Notification" n ON n.id = c.notification_id
+      LEFT JOIN "User" u ON u.id = c.user_id LEFT JOIN "UserPreferences" p ON p.user_id = c.user_id
+      LEFT JOIN "PushDevice" d ON d.id = c.device_id AND d.user_id = c.user_id
+      ORDER BY c.id`;
+    return rows.map(({ deviceId: id, deviceToken: token, ...row }) => {
+      return { ...row, device: id === null || token === null ? null : { id, token } };
+    });
+  }
+
+  /** Done, or given up. The address of a deleted account is forgotten with it. */
+  async settle(id: bigint, refusedFor: string | null): Promise<void> {
+    const state = refusedFor === null ? 'sent' : 'refused';
+    await this.prisma.$executeRaw`
+      UPDATE "NotificationDelivery"
+      SET state = ${state}::"DeliveryState", reason = ${refusedFor}, address = NULL, claimed_until = NULL WHERE id = ${id}`;
+  }
+
+  async postpone(id: bigint, until: Date, reason: string): Promise<void> {
+    await this.prisma.$executeRaw`
+      UPDATE "NotificationDelivery" SET due_at = ${until}, reason = ${reason}, claimed_until = NULL WHERE id = ${id}`;
+  }
+
+  /** Gives back what was claimed and not tried: it stays as old as it is. */
+  async release(ids: readonly bigint[]): Promise<void> {
+    await this.prisma.$executeRaw`
+      UPDATE "NotificationDelivery" SET attempts = attempts - 1, claimed_until = NULL
+      WHERE id = ANY (${ids}::bigint[]) AND state = 'pending'`;
+  }
+
+  /** Lets a channel rest, twice as long as the last time, from ten seconds to five minutes. @returns how often it failed */
+  async pause(channel: Channel, now: Date): Promise<number> {
+    const [row] = await this.prisma.$queryRaw<[{ failures: number }]>`
+      INSERT INTO "DeliveryPause" AS p (channel, failures, until)
+      VALUES (${channel}::"DeliveryChannel", 1, ${now}::timestamptz + interval '10 seconds')
+      ON CONFLICT (channel) DO UPDATE SET failures = p.failures + 1,
+        until = ${now}::timestamptz + least(interval '5 minutes', interval '10 seconds' * 2 ^ least(p.failures, 10))
+      RETURNING failures`;
+    return row.failures;
+  }
+
+  async resume(channel: Channel): Promise<void> {
+    await this.prisma.$executeRaw`
+      DELETE FROM "DeliveryPause" WHERE channel = ${channel}::"DeliveryChannel"`;
+  }
+
+  /** Adds the jobs of channels on which something is due: it was postponed, or the channel was paused. */
+  async wake(now: Date): Promise<void> {
+    const due = (channel: Channel) => Prisma.sql`
+      SELECT ${channel}::"DeliveryChannel" AS channel WHERE NOT ${isPaused(channel, now)} AND EXISTS (
+        SELECT FROM "NotificationDelivery" WHERE channel = ${channel}::"DeliveryChannel" AND state = 'pending'
+          AND due_at <= ${now} AND (claimed_until IS NULL OR claimed_until <= ${now}))`;
+    await this.prisma.$queryRaw(wakingUp(Prisma.sql`${due('email')} UNION ALL ${due('push')}`));
+  }
+
+  /** Forgets a device whose token reaches nobody any more, unless it has been registered anew. */
+  async forgetDevice({ id, token }: NonNullable<Parcel['device']>): Promise<void> {
+    await this.prisma.pushDevice.deleteMany({ where: { id, token } });
+  }
+
+  async waiting(): Promise<Waiting[]> {
+    return this.prisma.$queryRaw<Waiting[]>`
+      SELECT c.channel::text AS channel, count(d.id)::int AS count, min(n.caused_at) AS oldest
+      FROM unnest(enum_range(NULL::"DeliveryChannel")) c (channel)
+      LEFT JOIN "NotificationDelivery" d ON d.channel = c.channel AND d.state = 'pending'
+      LEFT JOIN "Notification" n ON n.id = d.notification_id GROUP BY 1`;
+  }
+
+  /** Forgets old notices; at once, those of deleted accounts that are sent or given up. */
+  async purge(causedBefore: Date): Promise<void> {
+    await this.prisma.$executeRaw`
+      DELETE FROM "Notification" n WHERE caused_at < ${causedBefore} OR (user_id IS NULL AND NOT EXISTS (
+        SELECT FROM "NotificationDelivery" d WHERE d.notification_id = n.id AND d.state = 'pending'))`;
+  }
+}
+
+const isPaused = (channel: Channel, now: Date) =>
+  Prisma.sql`EXISTS (SELECT FROM "DeliveryPause" WHERE channel = ${channel}::"DeliveryChannel" AND until > ${now})`;

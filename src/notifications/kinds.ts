@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import { NotificationKind } from '../prisma/identity/index.js';
+
+/**
+ * Everything that people are ever told, and all that each notice may say: a closed list. The facts come from the identity
+ * database alone, and a fact that is not on this list is refused, so that no notice can come to speak of a connection, a
+ * location or an address: "you connected from…" would be a log.
+ */
+
+const moment = z.iso.datetime({ offset: true });
+const plan = z.string().max(100);
+const provider = z.enum(['trial', 'stripe', 'apple', 'operator']);
+
+export const factsOf = {
+  welcome: z.strictObject({}),
+  email_verified: z.strictObject({}),
+  trial_ending: z.strictObject({ until: moment, renews: z.boolean() }),
+  payment_failed: z.strictObject({ plan, provider, until: moment.nullable() }),
+  grace_ending: z.strictObject({ plan, provider, until: moment }),
+  renewed: z.strictObject({ plan, until: moment }),
+  cancelled: z.strictObject({ plan, until: moment }),
+  expired: z.strictObject({ plan, trial: z.boolean() }),
+  refunded: z.strictObject({ amount: z.int().min(0), currency: z.string().regex(/^[a-z]{3}$/), provider }),
+  plan_changed: z.strictObject({ plan }),
+  sign_in_provider_added: z.strictObject({ signIn: z.string().max(100) }),
+  signed_out_everywhere: z.strictObject({ byOperator: z.boolean() }),
+  account_deleted: z.strictObject({}),
+  maintenance: z.strictObject({ from: moment, to: moment, text: z.string().max(500) }),
+} as const satisfies Record<NotificationKind, z.ZodObject>;
+
+export type Kind = keyof typeof factsOf;
+export type Facts<K extends Kind> = z.output<(typeof factsOf)[K]>;
+
+export const kinds = Object.values(NotificationKind);
+
+/** As many facts as any notice needs, for previews and tests. */
+export const sampleFacts: { readonly [K in Kind]: Facts<K> } = {
+  welcome: {},
+  email_verified: {},
+  trial_ending: { until: '2030-03-01T12:00:00Z', renews: false },
+  payment_failed: { plan: 'Standard', provider: 'stripe', until: '2030-03-08T12:00:00Z' },
+  grace_ending: { plan: 'Standard', provider: 'stripe', until: '2030-03-08T12:00:00Z' },
+  renewed: { plan: 'Standard', until: '2030-04-01T12:00:00Z' },
+  cancelled: { plan: 'Standard', until: '2030-04-01T12:00:00Z' },
+  expired: { plan: 'Standard', trial: false },
+  refunded: { amount: 499, currency: 'eur', provider: 'stripe' },
+  plan_changed: { plan: 'Family' },
+  sign_in_provider_added: { signIn: 'google.com' },
+  signed_out_everywhere: { byOperator: false },
+  account_deleted: {},
+  maintenance: {
+    from: '2030-03-01T02:00:00Z',
+    to: '2030-03-01T03:00:00Z',
+    text: 'We replace a database. Connections that are open stay open; new ones may have to wait.',
+  },
+};

@@ -1,0 +1,62 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { z } from 'zod';
+import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
+import { type Locale, locales, optionalKinds, type OptionalKind } from '../preferences/index.js';
+import { type Carrier, type Outcome, refused } from './carrier.js';
+import { type Parcel } from './delivery.store.js';
+import { renderMail } from './mail.js';
+import { MailClient } from './mail.client.js';
+import { NoticeKeys } from './notice-keys.js';
+
+/**
+ * One address, and nothing that a mail program or server could take for more: no list, no comment, no line break. Firebase
+ * checks what people give it; a mail to two people would be our fault all the same. RFC 5321 §4.5.3.1 has the lengths.
+ */
+const oneAddress = z
+  .email()
+  .max(254)
+  .refine((address) => address.lastIndexOf('@') <= 64);
+
+const optional: ReadonlySet<string> = new Set(optionalKinds);
+
+/** Tells people by mail, to addresses that are proven to be theirs. */
+@Injectable()
+export class MailCarrier implements Carrier {
+  readonly atOnce: number;
+  private readonly keys: NoticeKeys;
+
+  constructor(
+    @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
+    private readonly client: MailClient,
+    private readonly clock: Clock,
+  ) {
+    this.keys = new NoticeKeys(config.secretKey);
+    this.atOnce = config.mail?.connections ?? 1;
+  }
+
+  async carry({ id, kind, facts, userId, address, locale, muted }: Parcel): Promise<Outcome> {
+    const { mail } = this.config;
+    if (mail === undefined) return refused('not_configured');
+    if (address === null) return refused('no_verified_address');
+    if (!oneAddress.safeParse(address).success) return refused('bad_address');
+    const isOptional = optional.has(kind);
+    if (isOptional && muted.includes(kind)) return refused('not_wanted');
+    const unsubscribeUrl =
+      isOptional && userId !== null
+        ? `${mail.unsubscribeUrl}/${this.keys.seal({ userId, kind: kind as OptionalKind })}`
+        : undefined;
+    const options = { locale: localeOf(locale), service: mail.from.name, unsubscribeUrl };
+    return this.client.send({
+      ...renderMail(kind, facts, options),
+      to: address,
+      name: this.keys.messageName(id),
+      date: this.clock.now(),
+      unsubscribeUrl,
+    });
+  }
+}
+
+/** Whoever has chosen nothing, and a language that is no longer offered, gets the first. */
+export function localeOf(chosen: string | null): Locale {
+  return locales.find((locale) => locale === chosen) ?? locales[0];
+}

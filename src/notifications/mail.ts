@@ -1,0 +1,86 @@
+import { type Locale } from '../preferences/index.js';
+import { type Catalogue, catalogues, type Message, messageOf } from './catalogue/index.js';
+import { type Kind } from './kinds.js';
+
+export interface MailText {
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+}
+
+export interface MailOptions {
+  readonly locale: Locale;
+  /** What the service calls itself. */
+  readonly service: string;
+  /** Where one may have no more of this kind; without it, it cannot be turned off. */
+  readonly unsubscribeUrl?: string;
+}
+
+/**
+ * A notice as a mail: the same words twice, as text and as HTML. The HTML loads nothing and links to nothing but the way to
+ * have no more of it: a picture would tell us who reads when, and a link to sign in is what forgers send.
+ *
+ * @throws {ZodError} for facts that are not those of the kind
+ */
+export function renderMail(kind: Kind, facts: unknown, { locale, service, unsubscribeUrl }: MailOptions): MailText {
+  const message = messageOf(kind, facts, locale, service);
+  const words = catalogues[locale];
+  const foot = unsubscribeUrl === undefined ? [words.always] : [];
+  return {
+    subject: message.subject,
+    text: asText(message, [...foot, words.noLinks], unsubscribeUrl && `${words.unsubscribe} ${unsubscribeUrl}`),
+    html: asHtml({ message, words, foot: [...foot, words.noLinks], service, locale, unsubscribeUrl }),
+  };
+}
+
+function asText({ paragraphs }: Message, foot: readonly string[], last: string | undefined): string {
+  return `${[...paragraphs, '-- ', ...foot, ...(last === undefined ? [] : [last])].join('\n\n')}\n`;
+}
+
+interface Page {
+  readonly message: Message;
+  readonly words: Catalogue;
+  readonly foot: readonly string[];
+  readonly service: string;
+  readonly locale: Locale;
+  readonly unsubscribeUrl?: string;
+}
+
+/** Styles in the elements, since mail programs drop the others; one column, as wide as a phone allows. */
+function asHtml({ message, words, foot, service, locale, unsubscribeUrl }: Page): string {
+  const paragraph = (style: string) => (text: string) => `<p style="margin:0 0 16px;${style}">${escape(text)}</p>`;
+  const small = 'font-size:13px;line-height:20px;color:#5b6470;';
+  const link =
+    unsubscribeUrl === undefined
+      ? ''
+      : `<p style="margin:0 0 16px;${small}">${escape(words.unsubscribe)} ` +
+        `<a href="${escape(unsubscribeUrl)}" style="color:#1a56b0;">${escape(new URL(unsubscribeUrl).host)}</a></p>`;
+  return `<!doctype html>
+<html lang="${locale}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light">
+<title>${escape(message.subject)}</title>
+</head>
+<body style="margin:0;padding:0;background:#f2f4f7;">
+<table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="background:#f2f4f7;">
+<tr><td align="center" style="padding:24px 12px;">
+<table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="max-width:560px;background:#ffffff;border-radius:8px;">
+<tr><td style="padding:32px 24px 16px;font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:16px;line-height:24px;color:#1c2430;overflow-wrap:anywhere;">
+<p style="margin:0 0 16px;${small}">${escape(service)}</p>
+<h1 style="margin:0 0 16px;font-size:22px;line-height:28px;font-weight:600;">${escape(message.subject)}</h1>
+${message.paragraphs.map(paragraph('')).join('\n')}
+<hr style="border:0;border-top:1px solid #e3e7ec;margin:24px 0 16px;">
+${foot.map(paragraph(small)).join('\n')}
+${link}</td></tr>
+</table>
+</td></tr>
+</table>
+</body>
+</html>
+`;
+}
+
+const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+const escape = (text: string) => text.replace(/[&<>"]/g, (character) => entities[character] ?? character);

@@ -1,0 +1,32 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
+import { type Carrier, type Outcome, refused } from './carrier.js';
+import { messageOf } from './catalogue/index.js';
+import { DeliveryStore, type Parcel } from './delivery.store.js';
+import { localeOf } from './mail.carrier.js';
+import { PushClient } from './push.client.js';
+
+/** What the service is called on devices where no mail is set up to say it. */
+const anyService = 'VPN';
+
+/** Tells people on their devices. */
+@Injectable()
+export class PushCarrier implements Carrier {
+  readonly atOnce = 8;
+
+  constructor(
+    @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
+    private readonly client: PushClient,
+    private readonly store: DeliveryStore,
+  ) {}
+
+  async carry({ kind, facts, locale, muted, device }: Parcel): Promise<Outcome> {
+    if (device === null) return refused('device_gone');
+    if (muted.includes(kind)) return refused('not_wanted');
+    const { subject, paragraphs } = messageOf(kind, facts, localeOf(locale), this.config.mail?.from.name ?? anyService);
+    const outcome = await this.client.send({ token: device.token, kind, title: subject, body: paragraphs[0] });
+    if (outcome !== 'dead_token') return outcome;
+    await this.store.forgetDevice(device);
+    return refused('device_gone');
+  }
+}

@@ -1,0 +1,59 @@
+import { Injectable } from '@nestjs/common';
+import { areWoken, IdentityPrisma, telling } from '../prisma/identity/index.js';
+import { Prisma } from '../prisma/identity/index.js';
+
+/** What falls due further back than this was told, or is no news any more. */
+const noNews = Prisma.sql`interval '3 days'`;
+const iso = (column: string) => Prisma.raw(`to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`);
+
+@Injectable()
+export class TimedNoticesStore {
+  constructor(private readonly prisma: IdentityPrisma) {}
+
+  /**
+   * Tells whose trial ends within three days, and again within one. Not whoever has already bought what comes after it.
+   * The end is part of the cause: a trial that is made longer is told anew.
+   */
+  async tellEndingTrials(now: Date): Promise<void> {
+    await this.tell(Prisma.sql`
+      SELECT s.user_id, 'trial_ending' AS kind, 'trial_ending:' || s.id || ':' || ${iso('s.paid_through')} || ':' ||
+          CASE WHEN s.paid_through <= ${now}::timestamptz + interval '1 day' THEN '1' ELSE '3' END AS cause,
+        jsonb_build_object('until', ${iso('s.paid_through')}, 'renews', s.provider <> 'trial' AND NOT s.cancel_at_period_end)
+          AS facts, ${now}::timestamptz AS at
+      FROM "Subscription" s
+      WHERE s.status = 'TRIAL' AND s.paid_through > ${now} AND s.paid_through <= ${now}::timestamptz + interval '3 days'
+        AND NOT EXISTS (SELECT FROM "Subscription" other WHERE other.user_id = s.user_id AND other.id <> s.id
+          AND other.status IN ('ACTIVE', 'GRACE', 'TRIAL') AND other.paid_through > s.paid_through)`);
+  }
+
+  /** Tells whose grace ends within a day. */
+  async tellEndingGrace(now: Date): Promise<void> {
+    await this.tell(Prisma.sql`
+      SELECT s.user_id, 'grace_ending' AS kind, 'grace_ending:' || s.id || ':' || ${iso('s.grace_until')} AS cause,
+        jsonb_build_object('plan', p.name, 'provider', s.provider, 'until', ${iso('s.grace_until')}) AS facts,
+        ${now}::timestamptz AS at
+      FROM "Subscription" s JOIN "Plan" p ON p.id = s.plan_id
+      WHERE s.status = 'GRACE' AND s.grace_until > ${now} AND s.grace_until <= ${now}::timestamptz + interval '1 day'`);
+  }
+
+  /** Tells whose trial or granted access has run out: of these no provider ever sends an event. And writes it down. */
+  async tellExpired(now: Date): Promise<void> {
+    await this.prisma.$queryRaw`
+      WITH ${telling(Prisma.sql`
+        SELECT s.user_id, 'expired' AS kind, 'expired:' || s.id || ':' || ${iso('s.paid_through')} AS cause,
+          jsonb_build_object('plan', p.name, 'trial', s.status = 'TRIAL') AS facts, s.paid_through AS at
+        FROM "Subscription" s JOIN "Plan" p ON p.id = s.plan_id
+        WHERE s.provider IN ('trial', 'operator') AND s.status IN ('TRIAL', 'ACTIVE')
+          AND s.paid_through <= ${now} AND s.paid_through > ${now}::timestamptz - ${noNews}`)},
+      written AS (
+        INSERT INTO "SubscriptionEvent" (user_id, provider, kind, plan_id, until, at)
+        SELECT s.user_id, s.provider, 'expired', s.plan_id, s.paid_through, s.paid_through
+        FROM told JOIN "Subscription" s ON told.cause = 'expired:' || s.id || ':' || ${iso('s.paid_through')}
+      )
+      SELECT ${areWoken}`;
+  }
+
+  private async tell(causes: Prisma.Sql): Promise<void> {
+    await this.prisma.$queryRaw`WITH ${telling(causes)} SELECT ${areWoken}`;
+  }
+}

@@ -1,0 +1,46 @@
+import { Controller, Get, Header, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Problems, type RouteSettings } from '../http/index.js';
+import { GatekeeperAddressLimit } from '../redis/index.js';
+import { unsubscribeToken, type UnsubscribeToken } from './unsubscribe.schema.js';
+import { pagePolicy } from './unsubscribe-pages.js';
+import { Unsubscribing } from './unsubscribe.service.js';
+
+const html = 'text/html; charset=utf-8';
+const aPage = { description: 'A page for people.', content: { 'text/html': { schema: { type: 'string' as const } } } };
+
+@ApiTags('notifications')
+@Controller('notifications/unsubscribe')
+@UseGuards(GatekeeperAddressLimit)
+export class UnsubscribeController {
+  constructor(private readonly unsubscribing: Unsubscribing) {}
+
+  @Get(':token')
+  @Header('content-type', html)
+  @Header('content-security-policy', pagePolicy)
+  @Header('cache-control', 'no-store')
+  @Header('referrer-policy', 'no-referrer')
+  @ApiOperation({ summary: 'A page that asks whether a kind of mail shall end', description: 'Changes nothing.' })
+  @ApiOkResponse(aPage)
+  @Problems('invalid_request', 'rate_limited', 'unavailable')
+  page(@Param({ schema: unsubscribeToken }) { token }: UnsubscribeToken): string {
+    return this.unsubscribing.page(token);
+  }
+
+  @Post(':token')
+  @HttpCode(200)
+  @RouteConfig({ form: true } satisfies RouteSettings)
+  @Header('content-type', html)
+  @Header('content-security-policy', pagePolicy)
+  @Header('cache-control', 'no-store')
+  @ApiOperation({
+    summary: 'End a kind of mail',
+    description: 'What the button of a mail program sends (RFC 8058), and the page. The body is not read.',
+  })
+  @ApiOkResponse(aPage)
+  @Problems('invalid_request', 'rate_limited', 'unavailable')
+  async unsubscribe(@Param({ schema: unsubscribeToken }) { token }: UnsubscribeToken): Promise<string> {
+    return this.unsubscribing.unsubscribe(token);
+  }
+}

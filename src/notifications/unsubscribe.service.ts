@@ -1,0 +1,37 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
+import { AppError } from '../http/index.js';
+import { PreferencesService } from '../preferences/index.js';
+import { NoticeKeys, type Unsubscription } from './notice-keys.js';
+import { confirmPage, donePage } from './unsubscribe-pages.js';
+
+/** Turns a kind of mail off for whoever holds the mail. */
+@Injectable()
+export class Unsubscribing {
+  private readonly keys: NoticeKeys;
+
+  constructor(
+    @Inject(GATEKEEPER_CONFIG) config: GatekeeperConfig,
+    private readonly preferences: PreferencesService,
+  ) {
+    this.keys = new NoticeKeys(config.secretKey);
+  }
+
+  /** Changes nothing: whatever checks the links of a mail opens them. @throws {AppError} `invalid_request` */
+  page(token: string): string {
+    return confirmPage(this.read(token).kind);
+  }
+
+  /** @throws {AppError} `invalid_request` */
+  async unsubscribe(token: string): Promise<string> {
+    const { userId, kind } = this.read(token);
+    await this.preferences.stopMailing(userId, kind);
+    return donePage(kind);
+  }
+
+  private read(token: string): Unsubscription {
+    const found = this.keys.open(token);
+    if (found !== undefined) return found;
+    throw new AppError('invalid_request', 'token: expected the whole address that the mail has.');
+  }
+}

@@ -1,0 +1,61 @@
+import { Prisma } from '../generated/identity/client.js';
+import { addJob } from './identity-jobs.js';
+
+/**
+ * How people are told what happened, exactly once for each cause and whatever is killed:
+ *
+ *  1. The statement that makes something happen inserts the notice in the same breath: both are committed, or neither is.
+ *  2. The name of the cause is unique. A cause that comes again, however often and wherever, adds nothing.
+ *  3. With the notice come its deliveries, one by mail and one for each device, and the jobs that work them off.
+ *
+ * Who may be told what, and in which words, is decided when it is sent: see `src/notifications/`.
+ */
+
+/** The job that delivers what waits, by the channel. */
+export const deliveryTasks = { email: 'deliver-email', push: 'deliver-push' } as const;
+
+export type Channel = keyof typeof deliveryTasks;
+
+/** One at a time for each channel, whatever the number of workers: what waits goes out in the order of its age. */
+export const deliveryJob = (channel: Channel) => {
+  const task = deliveryTasks[channel];
+  return { task, payload: {}, key: task, queue: task };
+};
+
+/**
+ * The end of a `WITH`: tells whatever `causes` selects. The statement must go on to read `woken`, or PostgreSQL would leave
+ * the jobs out.
+ *
+ * @param causes a query of `user_id` uuid, `kind` text, `cause` text (unique for what happened), `facts` jsonb and `at`
+ * timestamptz; those without a person are left out, and those of an account that is being deleted
+ */
+export function telling(causes: Prisma.Sql): Prisma.Sql {
+  return Prisma.sql`
+    causes AS (${causes}),
+    told AS (
+      INSERT INTO "Notification" (user_id, kind, cause, facts, caused_at)
+      SELECT user_id, kind::"NotificationKind", cause, facts, date_trunc('second', at) FROM causes
+      WHERE user_id IS NOT NULL AND NOT EXISTS (SELECT FROM "AccountDeletion" leaving WHERE leaving.user_id = causes.user_id)
+      ON CONFLICT (cause) DO NOTHING RETURNING id, user_id, cause, caused_at
+    ),
+    deliveries AS (
+      INSERT INTO "NotificationDelivery" (notification_id, user_id, channel, device_id, due_at)
+      SELECT id, user_id, 'email'::"DeliveryChannel", NULL::uuid, caused_at FROM told
+      UNION ALL
+      SELECT told.id, told.user_id, 'push'::"DeliveryChannel", d.id, told.caused_at
+      FROM told JOIN "PushDevice" d ON d.user_id = told.user_id
+      ORDER BY 1, 3 RETURNING channel
+    ),
+    woken AS (${wakingUp(Prisma.sql`SELECT DISTINCT channel FROM deliveries`)})`;
+}
+
+/** How many jobs were added for these channels. Always in the same order, so that two never wait for each other in a circle. */
+export function wakingUp(channels: Prisma.Sql): Prisma.Sql {
+  return Prisma.sql`
+    SELECT count(CASE channel::text
+      WHEN 'email' THEN ${addJob(deliveryJob('email'))} ELSE ${addJob(deliveryJob('push'))} END)::int AS jobs
+    FROM (SELECT channel FROM (${channels}) c ORDER BY channel) ordered`;
+}
+
+/** For the `SELECT` that ends the statement. */
+export const areWoken = Prisma.sql`(SELECT jobs FROM woken) AS jobs`;

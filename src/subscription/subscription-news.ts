@@ -1,0 +1,52 @@
+import { areWoken, Prisma, telling } from '../prisma/identity/index.js';
+
+/**
+ * What a statement did to subscriptions, in the words of their owners: each row as it was under the statement's own lock
+ * (`old`) beside what it is now, so that of two racing look-ups each tells its own part, and none tells the other's again.
+ *
+ * `started` and `resumed` are for the history alone; whoever starts something knows it.
+ */
+
+/** What a statement over `"Subscription"` must return (PostgreSQL 18: `old` and `new`). */
+export const movedRow = Prisma.raw(`
+  new.id, new.user_id, new.provider, new.plan_id, new.status, new.paid_through, new.grace_until, new.cancel_at_period_end,
+  new.fetch_ticket, old.plan_id AS old_plan_id, old.status AS old_status, old.paid_through AS old_paid_through,
+  old.cancel_at_period_end AS old_cancel, old.grace_until AS old_grace_until`);
+
+const iso = (column: string) => Prisma.raw(`to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`);
+
+/** The rest of a `WITH` whose `moved` returns `movedRow`: answers `changed`, how many rows are now other than they were. */
+export const whatHappened = (at: Date): Prisma.Sql => Prisma.sql`
+  news AS (
+    SELECT moved.*, what.kind FROM moved, LATERAL (VALUES
+      ('started', (old_status IS NULL OR old_status IN ('PENDING', 'EXPIRED', 'REVOKED')) AND status IN ('TRIAL', 'ACTIVE')),
+      ('renewed', old_status IN ('TRIAL', 'ACTIVE', 'GRACE', 'SUSPENDED') AND status = 'ACTIVE'
+        AND paid_through > old_paid_through AND plan_id = old_plan_id),
+      ('cancelled', cancel_at_period_end AND NOT old_cancel AND status IN ('TRIAL', 'ACTIVE', 'GRACE')),
+      ('resumed', old_cancel AND NOT cancel_at_period_end AND status IN ('TRIAL', 'ACTIVE', 'GRACE')
+        AND old_status IN ('TRIAL', 'ACTIVE', 'GRACE')),
+      ('payment_failed', (status = 'GRACE' AND old_status IN ('TRIAL', 'ACTIVE'))
+        OR (status = 'SUSPENDED' AND old_status IN ('TRIAL', 'ACTIVE', 'GRACE'))),
+      ('plan_changed', plan_id <> old_plan_id AND status IN ('TRIAL', 'ACTIVE', 'GRACE')),
+      ('expired', status = 'EXPIRED' AND old_status IN ('TRIAL', 'ACTIVE', 'GRACE', 'SUSPENDED')),
+      ('revoked', status = 'REVOKED' AND old_status <> 'REVOKED')
+    ) what (kind, happened) WHERE happened
+  ),
+  written AS (
+    INSERT INTO "SubscriptionEvent" (user_id, provider, kind, plan_id, until, at)
+    SELECT user_id, provider, kind::"SubscriptionEventKind", plan_id,
+      CASE kind WHEN 'payment_failed' THEN coalesce(grace_until, paid_through) ELSE paid_through END, ${at}
+    FROM news ORDER BY id, kind
+  ),
+  ${telling(Prisma.sql`
+    SELECT n.user_id, n.kind, n.kind || ':' || n.id || ':' || n.fetch_ticket AS cause, CASE n.kind
+        WHEN 'plan_changed' THEN jsonb_build_object('plan', p.name)
+        WHEN 'expired' THEN jsonb_build_object('plan', p.name, 'trial', n.old_status = 'TRIAL')
+        WHEN 'payment_failed' THEN jsonb_build_object('plan', p.name, 'provider', n.provider, 'until',
+          CASE WHEN n.status = 'GRACE' THEN ${iso('n.grace_until')} END)
+        ELSE jsonb_build_object('plan', p.name, 'until', ${iso('n.paid_through')}) END AS facts, ${at}::timestamptz AS at
+    FROM news n JOIN "Plan" p ON p.id = n.plan_id
+    WHERE n.kind IN ('renewed', 'cancelled', 'payment_failed', 'plan_changed', 'expired')`)}
+  SELECT ${areWoken}, (SELECT count(*) FROM moved
+    WHERE (plan_id, status, paid_through, grace_until, cancel_at_period_end)
+      IS DISTINCT FROM (old_plan_id, old_status, old_paid_through, old_grace_until, old_cancel))::int AS changed`;

@@ -1,0 +1,106 @@
+import { expect } from 'vitest';
+import { type MailCatcher, startMailCatcher } from '../../dev/mail/index.js';
+import { IdentityUpkeep } from '../../src/prisma/identity/index.js';
+import { type Env } from './app.js';
+import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
+import { startPayments, type TestPayments } from './payments.js';
+import { query } from './stack.js';
+
+export const mailEnv = (catcher: MailCatcher): Env => ({
+  SMTP_URL: catcher.url,
+  // One after another, so that the order at the server is the order of sending.
+  SMTP_CONNECTIONS: '1',
+  MAIL_FROM: 'Example VPN <hello@vpn.example>',
+  MAIL_UNSUBSCRIBE_URL: 'https://id.vpn.example/notifications/unsubscribe',
+});
+
+export interface Delivery {
+  readonly kind: string;
+  readonly channel: string;
+  readonly state: string;
+  readonly reason: string | null;
+  readonly attempts: number;
+  readonly address: string | null;
+}
+
+/** What specs of notices ask, whoever is behind them. */
+export interface Notices {
+  readonly mail: MailCatcher;
+  sql<Row extends Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]>;
+  idOf(person: SignedIn): Promise<string>;
+  /** Deliveries to a person, oldest first. */
+  deliveries(person: SignedIn): Promise<Delivery[]>;
+  /** Makes a cause by hand, as the statement of a module would. */
+  cause(person: SignedIn, kind: string, cause?: string, facts?: object): Promise<void>;
+  /** Lets the clock's jobs look now: what falls due, and what waits to be tried again. */
+  tick(): Promise<void>;
+  /** Mails that came for an address, as subjects. */
+  subjects(address: string): string[];
+  /** Resolves when no delivery waits for a worker now. */
+  settled(): Promise<void>;
+}
+
+function noticesOf(gatekeeper: TestGatekeeper, mail: MailCatcher): Notices {
+  const { stack, service, clock } = gatekeeper;
+  const sql: Notices['sql'] = (text, values) => query(stack.ownerUrl, text, values);
+  const idOf: Notices['idOf'] = async ({ uid }) => {
+    const [row] = await sql<{ id: string }>('SELECT id FROM identity."User" WHERE firebase_uid = $1', [uid]);
+    return row?.id ?? '';
+  };
+  const upkeep = () => service.app.get(IdentityUpkeep, { strict: false });
+  return {
+    mail,
+    sql,
+    idOf,
+    deliveries: ({ uid }) =>
+      sql<Delivery & Record<string, unknown>>(
+        `SELECT n.kind::text, d.channel::text, d.state::text, d.reason, d.attempts, d.address
+         FROM identity."NotificationDelivery" d JOIN identity."Notification" n ON n.id = d.notification_id
+         JOIN identity."User" u ON u.id = d.user_id WHERE u.firebase_uid = $1 ORDER BY d.id`,
+        [uid],
+      ),
+    cause: async (person, kind, cause = crypto.randomUUID(), facts = {}) => {
+      await sql(
+        `WITH told AS (
+           INSERT INTO identity."Notification" (user_id, kind, cause, facts, caused_at) VALUES ($1, $2, $3, $4, date_trunc('second', $5::timestamptz))
+           ON CONFLICT DO NOTHING RETURNING id, user_id, caused_at)
+         INSERT INTO identity."NotificationDelivery" (notification_id, user_id, channel, due_at)
+         SELECT id, user_id, 'email', caused_at FROM told`,
+        [await idOf(person), kind, cause, facts, clock.now()],
+      );
+    },
+    tick: async () => {
+      await upkeep().runOnce('timed-notices');
+      await upkeep().runOnce('notifications-due');
+    },
+    subjects: (address) => mail.mails.filter(({ to }) => to[0] === address).map(({ headers }) => headers.subject ?? ''),
+    settled: async () => {
+      const waiting = () =>
+        sql(
+          `SELECT d.id FROM identity."NotificationDelivery" d WHERE state = 'pending' AND (due_at <= $1 OR claimed_until IS NOT NULL)
+             AND NOT EXISTS (SELECT FROM identity."DeliveryPause" p WHERE p.channel = d.channel AND until > $1)`,
+          [clock.now()],
+        );
+      await expect.poll(waiting, { timeout: 20_000 }).toEqual([]);
+    },
+  };
+}
+
+/** The gatekeeper alone, with a mail server that catches everything. */
+export async function startNotices(env: Env = {}): Promise<TestGatekeeper & Notices> {
+  const mail = await startMailCatcher();
+  const gatekeeper = await startGatekeeper({ ...mailEnv(mail), ...env });
+  return { ...gatekeeper, ...noticesOf(gatekeeper, mail), stop: both(gatekeeper, mail) };
+}
+
+/** As `startNotices`, with those who take money. */
+export async function startPaidNotices(): Promise<TestPayments & Notices> {
+  const mail = await startMailCatcher();
+  const payments = await startPayments(mailEnv(mail));
+  return { ...payments, ...noticesOf(payments, mail), stop: both(payments, mail) };
+}
+
+const both = (gatekeeper: { stop(): Promise<void> }, mail: MailCatcher) => async () => {
+  await gatekeeper.stop();
+  await mail.close();
+};
