@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
 
 export interface Output {
@@ -14,4 +15,19 @@ export function number(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number');
   return value;
+}
+
+/** How an operator names somebody. */
+export const account = 'by its id, Firebase UID or e-mail address';
+
+export interface Audited extends Output {
+  readonly reason: string;
+  readonly by: string;
+}
+
+/** Every act is written down with who and why. */
+export function audited(command: Command): Command {
+  return withJson(command)
+    .requiredOption('--reason <text>', 'why: kept in the audit')
+    .option('--by <name>', 'who: kept in the audit', userInfo().username);
 }

@@ -6,10 +6,12 @@ import { enrolmentCommands } from './commands/enrolment.js';
 import { keyCommands } from './commands/keys.js';
 import { locationCommands } from './commands/locations.js';
 import { nodeCommands } from './commands/nodes.js';
+import { notifyCommands } from './commands/notify.js';
 import { paymentCommands } from './commands/payments.js';
 import { planCommands } from './commands/plans.js';
 import { statsCommand } from './commands/stats.js';
 import { subscriptionCommands } from './commands/subscriptions.js';
+import { userCommands } from './commands/users.js';
 import { OperatorError } from './context.js';
 
 /** What an operator does, on the side that this machine's configuration holds. */
@@ -23,6 +25,8 @@ export function operatorProgram(): Command {
     .addCommand(keyCommands())
     .addCommand(planCommands())
     .addCommand(subscriptionCommands())
+    .addCommand(userCommands())
+    .addCommand(notifyCommands())
     .addCommand(paymentCommands())
     .addCommand(statsCommand());
 }

@@ -1,16 +1,8 @@
-import { userInfo } from 'node:os';
 import { Command, Option } from 'commander';
 import { OperatorAccess } from '../../src/subscription/index.js';
 import { withSide } from '../context.js';
-import { number, type Output, withJson } from '../options.js';
+import { account, type Audited, audited, number, type Output, withJson } from '../options.js';
 import { printDone, printRows } from '../output.js';
-
-interface Audited extends Output {
-  readonly reason: string;
-  readonly by: string;
-}
-
-const account = 'by its id, Firebase UID or e-mail address';
 
 export function subscriptionCommands(): Command {
   const subscriptions = new Command('subscriptions').description(
@@ -54,13 +46,6 @@ export function subscriptionCommands(): Command {
       printDone(lifted === 0 ? 'There was no block.' : `${lifted} lifted.`, { lifted }, { json });
     });
   return subscriptions;
-}
-
-/** Every act is written down with who and why. */
-function audited(command: Command): Command {
-  return withJson(command)
-    .requiredOption('--reason <text>', 'why: kept in the audit')
-    .option('--by <name>', 'who: kept in the audit', userInfo().username);
 }
 
 async function show(name: string, { json }: Output): Promise<void> {

@@ -1,0 +1,32 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { Announcements } from '../../src/notifications/index.js';
+import { withSide } from '../context.js';
+import { type Output, withJson } from '../options.js';
+import { printDone } from '../output.js';
+
+interface Maintenance extends Output {
+  readonly from: Date;
+  readonly to: Date;
+  readonly text: string;
+}
+
+export function notifyCommands(): Command {
+  const notify = new Command('notify').description('tell everybody something, by mail and push');
+  withJson(notify.command('maintenance'))
+    .description('announce maintenance to whoever wants to know; repeated, only to those who came since')
+    .requiredOption('--from <time>', 'when it begins, such as 2030-01-01T02:00:00Z', moment)
+    .requiredOption('--to <time>', 'when it ends', moment)
+    .requiredOption('--text <text>', 'what people should know, up to 500 characters')
+    .action(async ({ from, to, text, json }: Maintenance) => {
+      const told = await withSide('gatekeeper', (app) => app.get(Announcements).maintenance({ from, to, text }));
+      printDone(told === 0 ? 'Everybody was told already.' : `${told} are told.`, { told }, { json });
+    });
+  return notify;
+}
+
+/** With its zone: an operator and their people live in different ones. */
+function moment(text: string): Date {
+  const time = new Date(text);
+  if (/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)$/.test(text) && !Number.isNaN(time.getTime())) return time;
+  throw new InvalidArgumentError('expected a time with its zone, such as 2030-01-01T02:00:00Z');
+}

@@ -1,0 +1,61 @@
+import { Command } from 'commander';
+import { AccountDeletions, AccountExports } from '../../src/account/index.js';
+import { SignOut } from '../../src/auth/index.js';
+import { OperatorAccess } from '../../src/subscription/index.js';
+import { withSide } from '../context.js';
+import { account, type Audited, audited, type Output, withJson } from '../options.js';
+import { printDone, printRows } from '../output.js';
+
+export function userCommands(): Command {
+  const users = new Command('users').description('people: what is kept of them, and what they ask an operator to do');
+  withJson(users.command('show <account>')).description(`who somebody is here, ${account}`).action(show);
+  users
+    .command('export <account>')
+    .description('everything that is kept of somebody, as the person may have it: one JSON document')
+    .action(async (name: string) => {
+      const document = await withSide('gatekeeper', async (app) => {
+        const person = await app.get(OperatorAccess).show(name);
+        return app.get(AccountExports).export(person.account);
+      });
+      console.log(JSON.stringify(document, null, 2));
+    });
+  audited(users.command('delete <account>'))
+    .description('end the subscriptions, delete the account at Firebase and erase the person; a worker does it')
+    .requiredOption('--yes', 'it cannot be undone')
+    .action(async (name: string, { by: actor, reason, json }: Audited) => {
+      const { stillBilledBy } = await withSide('gatekeeper', async (app) => {
+        const person = await app.get(OperatorAccess).show(name);
+        return app.get(AccountDeletions).begin(person.account, { actor, reason });
+      });
+      const apple = stillBilledBy.length > 0 ? ' Apple goes on charging until the person cancels there.' : '';
+      printDone(`The account is being deleted.${apple}`, { stillBilledBy: stillBilledBy.join(' ') }, { json });
+    });
+  audited(users.command('signout <account>'))
+    .description('end every sign-in; the person is told')
+    .action(async (name: string, { by: actor, reason, json }: Audited) => {
+      await withSide('gatekeeper', async (app) => {
+        const person = await app.get(OperatorAccess).show(name);
+        await app.get(SignOut).everywhere(person.account, { actor, reason });
+      });
+      printDone('Signed out everywhere.', { signedOut: true }, { json });
+    });
+  return users;
+}
+
+async function show(name: string, { json }: Output): Promise<void> {
+  const { account: person, access, audit } = await withSide('gatekeeper', (app) => app.get(OperatorAccess).show(name));
+  const acts = audit.map(({ at, actor, action, reason }) => ({ at: at.toISOString(), actor, action, reason }));
+  const row = {
+    id: person.userId,
+    uid: person.firebaseUid,
+    email: person.email,
+    access: access.state,
+    until: access.until?.toISOString(),
+  };
+  if (json) {
+    console.log(JSON.stringify({ ...row, audit: acts }, null, 2));
+    return;
+  }
+  printRows([row], { json }, '');
+  if (acts.length > 0) printRows(acts, { json }, '');
+}
