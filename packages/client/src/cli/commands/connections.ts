@@ -97,6 +97,7 @@ async function connect(context: Context, location: string | undefined, options: 
       throw error;
     });
     await endPrevious(
+      context,
       client,
       previous.map(({ connectionId }) => connectionId),
     );
@@ -112,9 +113,17 @@ async function connect(context: Context, location: string | undefined, options: 
   }
 }
 
-async function endPrevious(client: VpnClient, ids: readonly string[]): Promise<void> {
+/** The tunnel is up: what cannot be ended now is no failure, and ends by itself. */
+async function endPrevious({ io }: Context, client: VpnClient, ids: readonly string[]): Promise<void> {
   const previous = (await client.connections()).filter(({ id }) => ids.includes(id));
-  for (const connection of previous) await client.disconnect(connection);
+  for (const connection of previous) {
+    await client.disconnect(connection).catch((error: unknown) => {
+      if (!(error instanceof VpnApiError)) throw error;
+      const short = connection.id.slice(0, 8);
+      const until = moment(connection.expiresAt);
+      io.tell(`The connection before could not be ended: it ends at ${until}, or by: vpn disconnect ${short}`);
+    });
+  }
 }
 
 async function status(context: Context, output: Output): Promise<void> {

@@ -1,0 +1,24 @@
+import { describe, expect, it } from 'vitest';
+import { type Io, processIo } from './io.js';
+import { runVpn } from './program.js';
+
+async function vpn(args: readonly string[]): Promise<{ code: number; out: string }> {
+  const out: string[] = [];
+  const io: Io = { ...processIo(), print: (line) => void out.push(line) };
+  return { code: await runVpn(args, io), out: out.join('\n') };
+}
+
+describe('vpn --help', () => {
+  it.each([[['--help']], [['connect', '--help']], [['login', '--help']], [['wallet', 'draw', '--help']]])(
+    'shows how %j is used, by example',
+    async (args) => {
+      const { code, out } = await vpn(args);
+      expect(code).toBe(0);
+      expect(out).toMatch(/Examples:|For example/);
+    },
+  );
+
+  it('lists the exit codes', async () => {
+    expect((await vpn(['--help'])).out).toMatch(/Exit codes:\n {2}0 done/);
+  });
+});
