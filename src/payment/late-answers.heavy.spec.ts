@@ -61,6 +61,24 @@ describe('an answer of Stripe from before', () => {
     expect(await payments.report(person)).toMatchObject({ active: false, state: 'REVOKED' });
   });
 
+  it('another event came leaves that event to do', async () => {
+    const state = () => payments.sql(`SELECT state::text FROM identity."WebhookEvent" WHERE event_id = 'evt_later'`);
+    const { stand } = payments.stripe;
+    stand.inject(late, { on: /GET \/v1\/charges\?/, times: 1 });
+    const early = lookUp('stripe', person.customer);
+    await expect.poll(() => stand.requestsHeld()).toBe(1);
+    await payments.sql(
+      `INSERT INTO identity."WebhookEvent" (provider, event_id, type, lookup, occurred_at, received_at)
+       VALUES ('stripe', 'evt_later', 'invoice.paid', $1, now(), now())`,
+      [person.customer],
+    );
+    stand.clearFaults();
+    await early;
+    expect(await state()).toEqual([{ state: 'pending' }]);
+    await lookUp('stripe', person.customer);
+    expect(await state()).toEqual([{ state: 'done' }]);
+  });
+
   it('a subscription began does not end it', async () => {
     const { customer } = person;
     await overtaken(customer, /GET \/v1\/subscriptions\?/, () => payments.stripe.subscribe({ customer }));
