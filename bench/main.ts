@@ -69,7 +69,7 @@ const full: Scale = {
   starts: 5,
   seconds: 3,
   settleMs: 5_000,
-  payments: { customers: 2_000, burst: 10_000, measureMs: 20_000 },
+  payments: { customers: 400, burst: 10_000, measureMs: 15_000 },
 };
 
 const quick: Scale = {

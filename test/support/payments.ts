@@ -113,7 +113,7 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
     await Promise.all([stripe.stand.deliveriesSettled(), apple.deliveriesSettled()]);
     const pending = () => sql(`SELECT lookup, type FROM identity."WebhookEvent" WHERE state = 'pending'`);
     // Also before the first test, where `expect.poll` is refused.
-    await vi.waitFor(async () => expect(await pending()).toEqual([]), { timeout: 15_000, interval: 20 });
+    await vi.waitFor(async () => expect(await pending()).toEqual([]), { timeout: 60_000, interval: 20 });
   };
   const checkout: TestPayments['checkout'] = (person, planId = 'basic', interval = 'month') =>
     gatekeeper.post('/payment/checkout', person.headers, {
