@@ -4,8 +4,8 @@ const folders = ['src', 'packages/*/src', 'dev', 'admin', 'test'];
 const special = ['heavy', 'tunnel'];
 
 /**
- * `vitest run` leaves the special tests out; `vitest run --mode heavy` runs those that take long alone, `--mode tunnel`
- * those that need root and real network devices, one file at a time.
+ * `vitest run` leaves the special tests out; `vitest run --mode heavy` runs those that take long, `--mode tunnel` those
+ * that need root and real network devices, one file at a time.
  */
 export default defineConfig(({ mode }) => ({
   resolve: { conditions: ['vpn-source'] },
@@ -19,6 +19,7 @@ export default defineConfig(({ mode }) => ({
     hookTimeout: 60_000,
     // What is polled for comes when it comes; a busy machine must not make it a failure.
     expect: { poll: { timeout: 10_000 } },
-    maxWorkers: special.includes(mode) ? 1 : 2,
+    // Tunnels share one lab.
+    maxWorkers: mode === 'tunnel' ? 1 : 2,
   },
 }));
