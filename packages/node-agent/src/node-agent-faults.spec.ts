@@ -31,6 +31,18 @@ describe('when the backend goes away', () => {
     await until(() => expect(harness.backend.acked.added).toEqual(['connection-3@1']));
   });
 
+  it('sees to it all the same that the driver has the peers it knows, and no fewer strangers', async () => {
+    harness.backend.peers = [wirePeer(1, { status: 'active' }), wirePeer(2, { status: 'active' })];
+    const agent = await harness.synced();
+    await harness.backend.close();
+    await harness.driver.remove([wirePeer(1).public_key]);
+    const { public_key: publicKey, preshared_key: presharedKey, allowed_ips: allowedIps } = wirePeer(3);
+    await harness.driver.apply([{ publicKey, presharedKey, allowedIps }]);
+    agent.reconcile();
+    await until(async () => expect(await harness.held()).toEqual(keysOf(1, 2, 3)));
+    await harness.backend.open();
+  });
+
   it('opens a new stream when one breaks', async () => {
     const agent = await harness.synced();
     harness.backend.dropStreams();

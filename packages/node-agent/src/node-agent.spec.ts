@@ -173,10 +173,11 @@ describe('following the backend', () => {
     harness.backend.sendRaw('event: peer-added\ndata: {"connection\n\n');
     harness.backend.send('peer-added', wirePeer(1, { allowed_ips: ['0.0.0.0/0'] }));
     harness.backend.send('peer-added', wirePeer(1, { public_key: '--help' }));
+    harness.backend.send('peer-added', wirePeer(1, { allowed_ips: ['999.1.1.1/32'] }));
     harness.backend.send('peer-added', wirePeer(2));
     await until(() => expect(harness.backend.acked.added).toEqual(['connection-2@1']));
     expect(await harness.held()).toEqual(keysOf(2));
-    expect(agent.status().rejected).toBe(3);
+    expect(agent.status().rejected).toBe(4);
   });
 
   it('remembers to drain', async () => {

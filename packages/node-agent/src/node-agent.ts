@@ -237,7 +237,8 @@ export class NodeAgent {
         if (this.#changedSinceAsked === changed) this.#writer.push({ type: 'list', list, except: changed });
         this.#rejected += list.rejected;
       } catch {
-        // An error is never an empty list. The next minute asks again.
+        // An error is never an empty list, but what is known already can be seen to. The next minute asks again.
+        this.#writer.push({ type: 'doubtful' });
       } finally {
         this.#changedSinceAsked = undefined;
       }

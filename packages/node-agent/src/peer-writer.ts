@@ -8,6 +8,8 @@ export type Change =
   | { readonly type: 'removed'; readonly removed: ConnectionRevision }
   | { readonly type: 'list'; readonly list: PeerList; readonly except: ReadonlySet<string> }
   | { readonly type: 'expired' }
+  /** The driver may have lost peers: those of the table are to be there. */
+  | { readonly type: 'doubtful' }
   /** Traces of peers not heard since then are to go. */
   | { readonly type: 'idle'; readonly since: number };
 
@@ -111,15 +113,16 @@ export class PeerWriter {
       case 'expired':
         this.#mark(this.table.expire(now));
         break;
+      case 'doubtful':
+        this.#mustList = true;
+        break;
       case 'idle':
         this.#idleSince = change.since;
     }
   }
 
   #takeAdded(peer: Peer): void {
-    const changed = this.table.add(peer);
-    if (changed === undefined) return;
-    this.#mark(changed);
+    this.#mark(this.table.add(peer));
     this.#added.push(peer);
   }
 

@@ -54,7 +54,6 @@ export const blockingLevels = ['none', 'ads', 'ads_trackers_malware'] as const;
 export type BlockingLevel = (typeof blockingLevels)[number];
 
 const wireguardKey = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
-const hostAddress = /^(\d{1,3}(\.\d{1,3}){3}\/32|[0-9a-f:]+\/128)$/;
 const identifier = /^[0-9A-Za-z-]{1,64}$/;
 
 /** @returns undefined for what this agent does not know or cannot read */
@@ -104,6 +103,13 @@ function isInterfaceAddress(text: string): boolean {
   return isAddress(address) && /^\d{1,3}$/.test(prefix) && Number(prefix) <= longest && rest.length === 0;
 }
 
+/** One address of either family, with the prefix length that says so. */
+function isHostAddress(value: unknown): value is string {
+  if (typeof value !== 'string') return false;
+  const [address = '', prefix = '', ...rest] = value.split('/');
+  return isAddress(address) && prefix === (isV6(address) ? '128' : '32') && rest.length === 0;
+}
+
 function parsePeer(document: unknown): Peer | undefined {
   const row = parseRevision(document);
   if (row === undefined || !isRecord(document)) return undefined;
@@ -114,7 +120,7 @@ function parsePeer(document: unknown): Peer | undefined {
     matches(preshared_key, wireguardKey) &&
     Array.isArray(allowed_ips) &&
     allowed_ips.length > 0 &&
-    allowed_ips.every((ip): ip is string => matches(ip, hostAddress)) &&
+    allowed_ips.every(isHostAddress) &&
     typeof dns_blocking === 'string' &&
     !Number.isNaN(expiresAt);
   if (!readable) return undefined;

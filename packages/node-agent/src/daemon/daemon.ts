@@ -68,7 +68,8 @@ export class Daemon {
     this.#host = this.#hostOf(agent, publicKey);
     this.#resolver = this.#resolverOf(agent);
     await this.#host.ensure();
-    await this.#resolver.start();
+    // Its trouble must not take down tunnels that a crash has left: the node is unfit, and what is wrong can be mended.
+    await this.#resolver.ensure().catch((error: unknown) => this.log('error', `no resolver: ${reasonOf(error)}`));
     if (this.#stopping.signal.aborted) return;
     agent.start();
     this.#upkeep = this.#keepUp();
@@ -167,14 +168,14 @@ export class Daemon {
   }
 
   #hostOf({ node }: NodeAgent, publicKey: string): Host {
-    const { INTERFACE, UPLINK, PORT, RUNTIME_DIR, BLOCKED_NETWORKS, privateKeyFile } = this.config;
+    const { INTERFACE, UPLINK, PORT, STATE_DIR, BLOCKED_NETWORKS, privateKeyFile } = this.config;
     const { addresses, resolvers, mtu } = node.interface;
     const asked = Object.values(resolvers).flat();
     const carried = [...addresses, ...asked.map((address) => `${address}/${address.includes(':') ? 128 : 32}`)];
     const link = new TunnelInterface(
       this.#run,
       { name: INTERFACE, addresses: carried, mtu, listenPort: PORT, privateKeyFile, publicKey },
-      () => void this.#mend(),
+      () => void this.#mend().then(() => this.#agent?.reconcile()),
     );
     const firewall = new Firewall(this.#run, {
       interfaceName: INTERFACE,
@@ -183,14 +184,16 @@ export class Daemon {
       resolvers: asked,
       blockedNetworks: BLOCKED_NETWORKS,
     });
-    const forwarding = new Forwarding(UPLINK, join(RUNTIME_DIR, 'forwarding.json'));
+    const forwarding = new Forwarding(UPLINK, join(STATE_DIR, 'forwarding.json'));
     return new Host(this.#run, { link, firewall, forwarding }, addresses);
   }
 
   #resolverOf({ node }: NodeAgent): Resolver {
-    const { RUNTIME_DIR, DNS_ADS: ads, DNS_TRACKERS_MALWARE: more, DNS_FORWARD_TO: forwardTo } = this.config;
+    const { RUNTIME_DIR, BLOCKED_NETWORKS } = this.config;
+    const { DNS_ADS: ads, DNS_TRACKERS_MALWARE: more, DNS_FORWARD_TO: forwardTo } = this.config;
     const lists = { ...(ads && { ads }), ...(more && { more }) };
-    const options = { tunnel: node.interface, folder: join(RUNTIME_DIR, 'dns'), lists, forwardTo };
+    const tunnel = node.interface;
+    const options = { tunnel, folder: join(RUNTIME_DIR, 'dns'), lists, forwardTo, blockedNetworks: BLOCKED_NETWORKS };
     return new Resolver(this.#run, options, this.#timing);
   }
 
@@ -213,7 +216,7 @@ export class Daemon {
   async #mendOnce(): Promise<void> {
     try {
       await this.#host?.ensure();
-      await this.#resolver?.reload();
+      await this.#resolver?.ensure();
     } catch (error) {
       this.log('error', `the host is not as it should be: ${reasonOf(error)}`);
     }

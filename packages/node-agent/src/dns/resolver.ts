@@ -16,6 +16,8 @@ export interface ResolverOptions {
   /** Block lists of the operator's; absent: nothing is blocked at that level. */
   readonly lists: Readonly<Partial<Record<Mark, string>>>;
   readonly forwardTo: readonly string[];
+  /** With prefix lengths: what no name may lead to. */
+  readonly blockedNetworks: readonly string[];
 }
 
 const rootKeys = ['/usr/share/dns/root.key', '/var/lib/unbound/root.key'];
@@ -25,7 +27,7 @@ export class Resolver {
   readonly #file: string;
   readonly #stopping = new AbortController();
   #child: Child | undefined;
-  #supervised: Promise<void> = Promise.resolve();
+  #supervised: Promise<void> | undefined;
   #lists = '';
   /** Times that it ended by itself. */
   crashes = 0;
@@ -43,18 +45,18 @@ export class Resolver {
   }
 
   /**
-   * Writes its configuration and starts it; from then on it is started again whenever it ends.
+   * Writes its configuration and starts it; from then on it is started again whenever it ends. When it runs already: has it
+   * read the lists anew if one of them has changed.
    *
-   * @throws {CommandError} when unbound refuses the configuration
+   * @throws {Error} when a list cannot be read; {CommandError} when unbound refuses the configuration
    */
-  async start(): Promise<void> {
-    await this.#configure();
-    await this.run('unbound-checkconf', [this.#file]);
-    this.#supervised = this.#supervise();
-  }
-
-  /** Has it read the lists anew when one of them has changed. */
-  async reload(): Promise<void> {
+  async ensure(): Promise<void> {
+    if (this.#supervised === undefined) {
+      await this.#configure();
+      await this.run('unbound-checkconf', [this.#file]);
+      this.#supervised ??= this.#supervise();
+      return;
+    }
     if ((await this.#fingerprint()) === this.#lists) return;
     await this.#configure();
     const child = this.#child;
@@ -82,7 +84,7 @@ export class Resolver {
   }
 
   async #configure(): Promise<void> {
-    const { tunnel, folder, lists, forwardTo } = this.options;
+    const { tunnel, folder, lists, forwardTo, blockedNetworks } = this.options;
     await mkdir(folder, { recursive: true, mode: 0o755 });
     this.#lists = await this.#fingerprint();
     const seen = new Set<string>();
@@ -96,6 +98,7 @@ export class Resolver {
       port: resolverPort,
       zoneFiles,
       forwardTo,
+      blockedNetworks,
       // Whoever is asked instead has validated.
       trustAnchor: forwardTo.length > 0 ? undefined : rootKeys.find((path) => existsSync(path)),
       user: process.getuid?.() === 0 ? 'unbound' : '',

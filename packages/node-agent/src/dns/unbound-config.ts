@@ -1,3 +1,4 @@
+import { privateNetworks } from '../host/networks.js';
 import { type BlockingLevel, type Tunnel } from '../protocol.js';
 
 export interface ResolverSettings {
@@ -7,6 +8,8 @@ export interface ResolverSettings {
   readonly zoneFiles: readonly string[];
   /** Resolvers to ask instead of the authoritative servers themselves. */
   readonly forwardTo: readonly string[];
+  /** Whom nobody may make this resolver ask, besides all private networks. Those that it forwards to are exempt. */
+  readonly blockedNetworks: readonly string[];
   /** The DNSSEC root key; without it answers are not validated. */
   readonly trustAnchor: string | undefined;
   /** Whom unbound becomes once it runs: nobody else when this process is not root. */
@@ -28,7 +31,10 @@ const marksOf: Readonly<Record<BlockingLevel, readonly Mark[]>> = {
  *
  * (`interface-action` and not `access-control`: a match of the latter would make unbound forget the interface's tags.)
  */
-export function unboundConfig({ tunnel, port, zoneFiles, forwardTo, trustAnchor, user }: ResolverSettings): string {
+export function unboundConfig(settings: ResolverSettings): string {
+  const { tunnel, port, zoneFiles, forwardTo, blockedNetworks, trustAnchor, user } = settings;
+  // A name server's address is what strangers say it is: it must not lead to a machine inside.
+  const untouchable = forwardTo.length > 0 ? [] : [...privateNetworks, ...blockedNetworks];
   const levels = Object.entries(tunnel.resolvers) as [BlockingLevel, readonly string[]][];
   const listeners = levels.flatMap(([level, addresses]) =>
     addresses.flatMap((address) => listener(`${address}@${port}`, marksOf[level])),
@@ -63,6 +69,7 @@ ${trustAnchor === undefined ? '' : `  trust-anchor-file: "${trustAnchor}"\n`}
   harden-below-nxdomain: yes
   edns-buffer-size: 1232
   do-not-query-localhost: yes
+${untouchable.map((network) => `  do-not-query-address: ${network}`).join('\n')}
   # A name outside must not lead a browser to a machine inside.
   private-address: 10.0.0.0/8
   private-address: 172.16.0.0/12

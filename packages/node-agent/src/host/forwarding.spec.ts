@@ -46,6 +46,14 @@ describe('forwarding', () => {
     expect(await read(v4, v6, advertisements)).toEqual(['0', '0', '1']);
   });
 
+  it('is not put back to what it was before a reboot', async () => {
+    await write('kernel/random/boot_id', 'first');
+    await forwarding().ensure();
+    await write('kernel/random/boot_id', 'second');
+    await forwarding().restore();
+    expect(await read(v4, v6, advertisements)).toEqual(['1', '1', '2']);
+  });
+
   it('is left on where others have switched it on', async () => {
     await write(v4, '1');
     await write(v6, '1');

@@ -6,12 +6,12 @@ const v6 = 'net/ipv6/conf/all/forwarding';
 
 /**
  * Has the kernel forward packets. What was set otherwise before is written down, so that it can be put back, also by the next
- * run after a crash.
+ * run after a crash; not after a reboot, which has put it back already.
  */
 export class Forwarding {
   constructor(
     private readonly uplink: string,
-    /** Holds the former values. */
+    /** Holds the former values. It must outlive the process, and may outlive the boot. */
     private readonly file: string,
     private readonly root = '/proc/sys',
   ) {}
@@ -41,17 +41,23 @@ export class Forwarding {
     const former = await this.#former();
     // The first value found is the one from before.
     if (former[name] === undefined) {
-      await writeFile(this.file, JSON.stringify({ ...former, [name]: found }), { mode: 0o600 });
+      const known = { boot: await this.#boot(), former: { ...former, [name]: found } };
+      await writeFile(this.file, JSON.stringify(known), { mode: 0o600 });
     }
     await this.#write(name, value);
   }
 
   async #former(): Promise<Record<string, string>> {
     try {
-      return JSON.parse(await readFile(this.file, 'utf8')) as Record<string, string>;
+      const known = JSON.parse(await readFile(this.file, 'utf8')) as { boot: string; former: Record<string, string> };
+      return known.boot === (await this.#boot()) ? known.former : {};
     } catch {
       return {};
     }
+  }
+
+  async #boot(): Promise<string> {
+    return (await this.#read('kernel/random/boot_id')) ?? '';
   }
 
   async #read(name: string): Promise<string | undefined> {

@@ -15,9 +15,10 @@ describe('the dump of an interface', () => {
         publicKey: 'key-1',
         presharedKey: 'psk-1',
         allowedIps: ['10.64.1.0/32', 'fdb7::100/128'],
+        hasEndpoint: true,
         latestHandshake: 1_700_000_000,
       },
-      { publicKey: 'key-2', presharedKey: '(none)', allowedIps: [], latestHandshake: 0 },
+      { publicKey: 'key-2', presharedKey: '(none)', allowedIps: [], hasEndpoint: false, latestHandshake: 0 },
     ]);
     expect(JSON.stringify(parseDump(dump))).not.toMatch(/private|192\.0\.2\.9/);
   });

@@ -1,7 +1,9 @@
 import { type DriverPeer } from '../peer-driver.js';
 
-/** A peer as `wg show <interface> dump` tells it, but for its endpoint and traffic, which are not even read. */
+/** A peer as `wg show <interface> dump` tells it, but for what its endpoint is and its traffic, which are not even read. */
 export interface DumpedPeer extends DriverPeer {
+  /** Whether the interface remembers where it was heard from. */
+  readonly hasEndpoint: boolean;
   /** Unix seconds; 0 when there was none. */
   readonly latestHandshake: number;
 }
@@ -13,11 +15,13 @@ const none = '(none)';
 export function parseDump(text: string): DumpedPeer[] {
   const lines = text.trimEnd().split('\n').slice(1);
   return lines.map((line) => {
-    const [publicKey = '', presharedKey = '', , allowedIps = none, latestHandshake = '0'] = line.split('\t');
+    const [publicKey = '', presharedKey = '', endpoint = none, allowedIps = none, latestHandshake = '0'] =
+      line.split('\t');
     return {
       publicKey,
       presharedKey,
       allowedIps: allowedIps === none ? [] : allowedIps.split(','),
+      hasEndpoint: endpoint !== none,
       latestHandshake: Number(latestHandshake),
     };
   });

@@ -1,6 +1,6 @@
 import { type Run } from '../command.js';
 import { type DriverPeer, type PeerDriver } from '../peer-driver.js';
-import { parseDump, peerSections } from './dump.js';
+import { type DumpedPeer, parseDump, peerSections } from './dump.js';
 import { FlowTable } from './flow-table.js';
 
 /** Removals in one call: far below what the kernel takes as arguments. */
@@ -12,6 +12,8 @@ const removalsAtOnce = 1_000;
  */
 export class WireguardDriver implements PeerDriver {
   readonly #flows: FlowTable;
+  /** When a peer was first seen to have an endpoint and no handshake, by its public key. */
+  #halfHeard = new Map<string, number>();
 
   constructor(
     private readonly run: Run,
@@ -44,11 +46,22 @@ export class WireguardDriver implements PeerDriver {
     }
   }
 
-  /** WireGuard keeps a peer's endpoint and handshake until the peer is removed: so it is, and added again at once. */
+  /**
+   * WireGuard keeps a peer's endpoint and handshake until the peer is removed: so it is, and added again at once.
+   *
+   * It learns an endpoint from the first message of a handshake, and dates the handshake only when data follows. A peer that
+   * began one and was never heard again has no date: it counts as heard when it was first seen so.
+   */
   async forgetHandshakesBefore(time: number): Promise<number> {
-    const idle = (await this.#dump()).filter(
-      ({ latestHandshake }) => latestHandshake > 0 && latestHandshake * 1000 < time,
-    );
+    const halfHeard = new Map<string, number>();
+    const heardAt = ({ publicKey, latestHandshake }: DumpedPeer): number => {
+      if (latestHandshake > 0) return latestHandshake * 1000;
+      const since = this.#halfHeard.get(publicKey) ?? Date.now();
+      halfHeard.set(publicKey, since);
+      return since;
+    };
+    const idle = (await this.#dump()).filter((peer) => peer.hasEndpoint && heardAt(peer) < time);
+    this.#halfHeard = halfHeard;
     if (idle.length === 0) return 0;
     for (let next = 0; next < idle.length; next += removalsAtOnce) {
       const batch = idle.slice(next, next + removalsAtOnce);
