@@ -3,7 +3,7 @@ import { Gauge } from 'prom-client';
 import { Clock } from '../config/index.js';
 import { Background } from '../health/index.js';
 import { AnonymizerLogger } from '../logger/index.js';
-import { NodeDirectory, NodeHealth } from '../nodes/index.js';
+import { lostSeconds, NodeDirectory, NodeHealth } from '../nodes/index.js';
 import { NetworkUpkeep } from '../prisma/network/index.js';
 import { LifecycleStore } from './lifecycle.store.js';
 import { PeerSignals } from './peer-signals.js';
@@ -53,8 +53,9 @@ export class ConnectionUpkeep {
    * nothing: the node keeps what it has.
    */
   async cleanUp(): Promise<void> {
-    const lost = await this.health.lostNodes(this.clock.now());
-    const ended = await this.store.endOnNodes(lost);
+    const now = this.clock.now();
+    const lost = await this.health.lostNodes(now);
+    const ended = await this.store.endOnNodes(lost, new Date(now.getTime() - lostSeconds * 1_000));
     if (ended > 0) this.logger.warn('connections_of_lost_nodes_ended', { count: ended });
     this.signals.nodesChanged(...(await this.store.endOnRetiredNodes()));
   }

@@ -62,15 +62,18 @@ export class LifecycleStore {
    * Begins the end of what lost nodes were serving. What is still pending there was never answered for and goes as if it
    * had never been: its client's next attempt gets another node.
    *
+   * @param unheardSince a node that has pulsed since then was lost when it was looked for, and is not any more
    * @returns how many connections this began to end
    */
-  async endOnNodes(nodeIds: readonly string[]): Promise<number> {
+  async endOnNodes(nodeIds: readonly string[], unheardSince: Date): Promise<number> {
     if (nodeIds.length === 0) return 0;
     return this.prisma.$executeRaw`
-      WITH released AS (
-        DELETE FROM "Connection" WHERE node_id = ANY(${nodeIds}::uuid[]) AND status = 'pending'
+      WITH lost AS MATERIALIZED (
+        SELECT id FROM "Node" WHERE id = ANY(${nodeIds}::uuid[]) AND last_pulse_at < ${unheardSince} FOR SHARE
+      ), released AS (
+        DELETE FROM "Connection" c USING lost WHERE c.node_id = lost.id AND c.status = 'pending'
       )
-      UPDATE "Connection" SET status = 'ending' WHERE node_id = ANY(${nodeIds}::uuid[]) AND status = 'active'`;
+      UPDATE "Connection" c SET status = 'ending' FROM lost WHERE c.node_id = lost.id AND c.status = 'active'`;
   }
 
   /**

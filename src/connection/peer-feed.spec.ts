@@ -116,7 +116,7 @@ describe('a stream', () => {
     vi.spyOn(outbox, 'peersOf').mockImplementationOnce(async (...args) => {
       const rows = await read(...args);
       await outbox.acknowledgeAdded(node.id, [placed]);
-      await serviceOf(service, LifecycleStore).endOnNodes([node.id]);
+      await serviceOf(service, LifecycleStore).endOnNodes([node.id], new Date(clock.now().getTime() + 60_000));
       serviceOf(service, PeerSignals).nodesChanged(node.id);
       return rows;
     });
@@ -140,7 +140,7 @@ describe('a stream', () => {
     await told.promise;
     // The peer is gone before the second stream opens, and the first reading still holds it.
     await outbox.acknowledgeAdded(node.id, [placed]);
-    await serviceOf(service, LifecycleStore).endOnNodes([node.id]);
+    await serviceOf(service, LifecycleStore).endOnNodes([node.id], new Date(clock.now().getTime() + 60_000));
     await outbox.acknowledgeRemoved(node.id, [placed]);
     const stream = await follow();
     expect(await stream.next('snapshot')).toEqual({ peers: [], complete: true });

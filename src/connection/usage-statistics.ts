@@ -48,7 +48,7 @@ export class UsageStatistics {
     for (const [location, peak] of live) this.count(this.today(), location, { redemptions: 0, peak });
   }
 
-  /** Writes what was counted since the last time; what cannot be written is kept for the next. */
+  /** Writes what was counted since the last time; what cannot be written is kept for the next, as long as its day is open. */
   async flush(): Promise<void> {
     const counted = this.counted;
     this.counted = new Map();

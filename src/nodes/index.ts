@@ -9,6 +9,7 @@ export { NodeDirectory, type StatusListener } from './node-directory.js';
 export { NodeGuard } from './node.guard.js';
 export { NodeHealth } from './node-health.js';
 export { locationId } from './node.schema.js';
+export { lostSeconds } from './silence.js';
 export { NodesModule } from './nodes.module.js';
 export { PublicLocationsModule } from './public-locations.module.js';
 export { nodeAddresses, resolverAddresses, slotAddresses, tunnelMtu } from './tunnel-addresses.js';

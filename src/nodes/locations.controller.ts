@@ -17,7 +17,7 @@ export class LocationsController {
   @ApiOperation({ summary: 'Where connections can go: the same answer for everyone' })
   @ApiResponse({ status: 200, description: 'Success', standardSchema: locationList })
   @ApiResponse({ status: 304, description: 'Unchanged since the ETag that was sent.' })
-  @Problems('unavailable')
+  @Problems('rate_limited', 'unavailable')
   list(@Headers('if-none-match') known: string | undefined, @Res() reply: FastifyReply): void {
     void answer(reply, this.locations.published(), known);
   }

@@ -214,10 +214,17 @@ describe('silence of over 20 % of the nodes', () => {
 
   it('does not hold up a fleet of a few, nor count the retired', async () => {
     const few = await addNodes(2);
+    const [heard = ''] = await addNodes(1);
     await addNodes(40, 'retired');
-    await up(605);
+    await up(605, [heard]);
     expect((await lost()).sort()).toEqual(few.sort());
     await addNodes(1, 'draining');
+    await up(605, [heard]);
+    expect(await lost()).toEqual([]);
+  });
+
+  it('holds up even two when nobody else is heard', async () => {
+    await addNodes(2);
     await up(605);
     expect(await lost()).toEqual([]);
   });

@@ -4,7 +4,9 @@ import { isMassSilence } from './silence.js';
 describe('mass silence', () => {
   it.each([
     [1, 1, false],
-    [2, 2, false],
+    [1, 2, false],
+    [2, 2, true],
+    [2, 3, false],
     [3, 3, true],
     [3, 14, true],
     [3, 15, false],

@@ -22,8 +22,10 @@ const fewestForMassSilence = 3;
 
 /**
  * When so many are silent at once it is the path to us that fails rather than the nodes, which then still carry their
- * people: nothing may be ended. In a fleet of a few, one or two silent nodes are always a large share, and just that.
+ * people: nothing may be ended. In a fleet of a few, one or two silent nodes are always a large share, and just that, unless
+ * nobody at all is heard.
  */
 export function isMassSilence({ nodes, silent }: FleetHearing): boolean {
+  if (nodes > 1 && silent === nodes) return true;
   return silent >= fewestForMassSilence && silent > massSilenceShare * nodes;
 }

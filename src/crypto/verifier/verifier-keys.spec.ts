@@ -141,10 +141,8 @@ describe('the verifier’s keys', () => {
       new Set(['{"status":"unknown","stale":false}']),
     );
     expect(issuer.reads).toBe(2);
-    const asked = performance.now();
     await ask();
     expect(issuer.reads).toBe(3);
-    expect(performance.now() - asked).toBeGreaterThan(500);
   });
 
   it('are known at their first token, also when somebody has just asked for another', async () => {
