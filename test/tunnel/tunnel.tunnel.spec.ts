@@ -231,80 +231,84 @@ describe('a real tunnel', () => {
     await leave(mine);
   });
 
-  it('5. stays on a node that drains or leaves, which gets nothing new; of a killed node another takes over', async () => {
-    two = await world.nodeOn(world.machines[1]);
-    const { node: other } = (await two.status())!;
-    /** The other node looks full, until its next pulse: whoever may choose, chooses this one. */
-    const makeThisOneLightest = () =>
-      world.owner.query('UPDATE network."Node" SET current_load = 99 WHERE id = $1', [other]);
-    let mine = await join();
-    while (endpointOf(mine) !== one.machine.v4) {
-      await leave(mine);
-      await makeThisOneLightest();
-      mine = await join();
-    }
-    const pings = startPings(world.devices[0], world.website.v4);
-    const { node = '' } = (await one.status())!;
-    const landings = async () => {
-      const landed: (string | undefined)[] = [];
-      for (let round = 0; round < 5; round += 1) {
+  it(
+    '5. stays on a node that drains or leaves, which gets nothing new; of a killed node another takes over',
+    { timeout: 300_000 },
+    async () => {
+      two = await world.nodeOn(world.machines[1]);
+      const { node: other } = (await two.status())!;
+      /** The other node looks full, until its next pulse: whoever may choose, chooses this one. */
+      const makeThisOneLightest = () =>
+        world.owner.query('UPDATE network."Node" SET current_load = 99 WHERE id = $1', [other]);
+      let mine = await join();
+      while (endpointOf(mine) !== one.machine.v4) {
+        await leave(mine);
         await makeThisOneLightest();
-        const theirs = await join(world.neighbour);
-        landed.push(endpointOf(theirs));
-        await leave(theirs, world.neighbour);
+        mine = await join();
       }
-      return new Set(landed);
-    };
-    await world.operator('nodes', 'drain', node);
-    await until(async () => expect(await one.status()).toMatchObject({ draining: true }));
-    expect(await landings()).toEqual(new Set([two.machine.v4]));
-    await world.operator('nodes', 'resume', node);
-    await until(async () => expect(await one.status()).toMatchObject({ nodeStatus: 'healthy', draining: false }));
+      const pings = startPings(world.devices[0], world.website.v4);
+      const { node = '' } = (await one.status())!;
+      const landings = async () => {
+        const landed: (string | undefined)[] = [];
+        for (let round = 0; round < 5; round += 1) {
+          await makeThisOneLightest();
+          const theirs = await join(world.neighbour);
+          landed.push(endpointOf(theirs));
+          await leave(theirs, world.neighbour);
+        }
+        return new Set(landed);
+      };
+      await world.operator('nodes', 'drain', node);
+      await until(async () => expect(await one.status()).toMatchObject({ draining: true }));
+      expect(await landings()).toEqual(new Set([two.machine.v4]));
+      await world.operator('nodes', 'resume', node);
+      await until(async () => expect(await one.status()).toMatchObject({ nodeStatus: 'healthy', draining: false }));
 
-    expect(await one.command('drain')).toMatch(/^The node takes nothing new/);
-    await until(async () => expect(await one.status()).toMatchObject({ leaving: true, nodeStatus: 'unhealthy' }));
-    await setTimeout(1_000);
-    expect(await landings()).toEqual(new Set([two.machine.v4]));
-    expect((await one.status())?.peers).toBeGreaterThan(0);
+      expect(await one.command('drain')).toMatch(/^The node takes nothing new/);
+      await until(async () => expect(await one.status()).toMatchObject({ leaving: true, nodeStatus: 'unhealthy' }));
+      await setTimeout(1_000);
+      expect(await landings()).toEqual(new Set([two.machine.v4]));
+      expect((await one.status())?.peers).toBeGreaterThan(0);
 
-    one.signal('SIGTERM');
-    await until(() => expect(one.log()).toContain('draining'));
-    await setTimeout(1_000);
-    const { sent, lost } = await pings.stop();
-    figure('pings lost while the node drained', `${lost} of ${sent}`);
-    expect(lost).toBe(0);
-    expect(await landings()).toEqual(new Set([two.machine.v4]));
-    expect(await one.ended()).toBe(0);
-    expect(await one.machine.run('nft', 'list', 'ruleset')).toBe('');
-    expect(await one.machine.run('ip', 'link')).not.toContain(one.device);
-    expect(await one.machine.run('sysctl', '-n', 'net.ipv4.ip_forward')).toBe('0\n');
+      one.signal('SIGTERM');
+      await until(() => expect(one.log()).toContain('draining'));
+      await setTimeout(1_000);
+      const { sent, lost } = await pings.stop();
+      figure('pings lost while the node drained', `${lost} of ${sent}`);
+      expect(lost).toBe(0);
+      expect(await landings()).toEqual(new Set([two.machine.v4]));
+      expect(await one.ended()).toBe(0);
+      expect(await one.machine.run('nft', 'list', 'ruleset')).toBe('');
+      expect(await one.machine.run('ip', 'link')).not.toContain(one.device);
+      expect(await one.machine.run('sysctl', '-n', 'net.ipv4.ip_forward')).toBe('0\n');
 
-    // Back, it serves again, and the connection that it had goes on.
-    await one.restart();
-    expect(await one.status()).toMatchObject({ nodeStatus: 'healthy' });
-    await until(async () => expect((await seenFrom())[0]).toBe(one.machine.v4), 30_000);
+      // Back, it serves again, and the connection that it had goes on.
+      await one.restart();
+      expect(await one.status()).toMatchObject({ nodeStatus: 'healthy' });
+      await until(async () => expect((await seenFrom())[0]).toBe(one.machine.v4), 30_000);
 
-    await one.kill();
-    // As if eleven minutes had passed.
-    await world.owner.query(`UPDATE network."Node" SET last_pulse_at = now() - interval '11 minutes' WHERE id = $1`, [
-      node,
-    ]);
-    await world.owner.query(`UPDATE network."Upkeep" SET since = since - interval '1 hour'`);
-    await world.device.lower();
-    await until(
-      async () => expect((await world.device.status(mine.config.connection_secret)).status).not.toBe('active'),
-      40_000,
-    );
-    const next = await join();
-    expect(endpointOf(next)).toBe(two.machine.v4);
-    expect((await seenFrom())[0]).toBe(two.machine.v4);
-    await leave(next);
-    // The node's own word that the peer has gone is what ends the last of the connection.
-    await one.restart();
-    await until(async () => expect(await one.status()).toMatchObject({ peers: 0, unacknowledged: 0 }));
-  });
+      await one.kill();
+      // As if eleven minutes had passed.
+      await world.owner.query(`UPDATE network."Node" SET last_pulse_at = now() - interval '11 minutes' WHERE id = $1`, [
+        node,
+      ]);
+      await world.owner.query(`UPDATE network."Upkeep" SET since = since - interval '1 hour'`);
+      await world.device.lower();
+      await until(
+        async () => expect((await world.device.status(mine.config.connection_secret)).status).not.toBe('active'),
+        40_000,
+      );
+      const next = await join();
+      expect(endpointOf(next)).toBe(two.machine.v4);
+      expect((await seenFrom())[0]).toBe(two.machine.v4);
+      await leave(next);
+      // The node's own word that the peer has gone is what ends the last of the connection.
+      await one.restart();
+      await until(async () => expect(await one.status()).toMatchObject({ peers: 0, unacknowledged: 0 }));
+    },
+  );
 
-  it('8. takes ten thousand peers, and one more at once', async () => {
+  it('8. takes ten thousand peers, and one more at once', { timeout: 300_000 }, async () => {
     const { owner, stack } = world;
     one.signal('SIGTERM');
     await one.ended();
