@@ -41,11 +41,12 @@ export class StoreReader {
     return rowCount ?? 0;
   }
 
-  /** Accounts that are being deleted, and what people are being told: what good requests have begun would be taken for what bad ones write. */
+  /** Accounts that are being deleted, and what people are being told now: what good requests have begun would be taken for what bad ones write. */
   async workUnderWay(): Promise<number> {
     const { rows } = await this.postgres.query<{ n: number }>(
       `SELECT ((SELECT count(*) FROM identity."AccountDeletion" WHERE erased_at IS NULL)
-         + (SELECT count(*) FROM identity."NotificationDelivery" WHERE state = 'pending'))::int AS n`,
+         + (SELECT count(*) FROM identity."NotificationDelivery" d WHERE state = 'pending' AND (claimed_until IS NOT NULL
+           OR (reason IS NULL AND NOT EXISTS (SELECT FROM identity."DeliveryPause" p WHERE p.channel = d.channel)))))::int AS n`,
     );
     return rows[0]?.n ?? 0;
   }

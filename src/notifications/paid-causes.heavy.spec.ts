@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type AccountHistory } from '../account/account.schema.js';
+import { appleProducts } from '../../test/support/apple.js';
+import { type Notices, startPaidNotices } from '../../test/support/notices.js';
+import { dayMs, type Subscriber, type TestPayments } from '../../test/support/payments.js';
+import { Inbox } from '../payment/index.js';
+
+let payments: TestPayments & Notices;
+
+beforeAll(async () => {
+  payments = await startPaidNotices();
+});
+afterAll(() => payments.stop());
+// Firebase dates sign-ins by the machine's clock.
+beforeEach(() => payments.clock.set(new Date()));
+
+const month = 31 * dayMs + 3_600_000;
+const later = async (milliseconds: number) => {
+  payments.advance(milliseconds);
+  await payments.settled();
+};
+/** Without the welcome. */
+const told = async (person: Subscriber) =>
+  (await payments.deliveries(person)).map(({ kind }) => kind).filter((kind) => kind !== 'welcome');
+const change = async (person: Subscriber, what: string, method = 'POST', body?: object) => {
+  const [source] = (await payments.report(person)).sources;
+  const response = await fetch(`${payments.service.url}/payment/subscriptions/${source?.id}/${what}`, {
+    method,
+    headers: { ...person.headers, ...(body && { 'content-type': 'application/json' }) },
+    body: body && JSON.stringify(body),
+  });
+  expect(response.status).toBe(200);
+  await payments.settled();
+};
+const lastMail = async (person: Subscriber) => {
+  await payments.tick();
+  await payments.settled();
+  return payments.mail.mails.filter(({ to }) => to[0] === person.email).at(-1)?.text;
+};
+const history = async (person: Subscriber) =>
+  ((await (await payments.get('/account/history', person.headers)).json()) as AccountHistory).events;
+
+describe('somebody who pays is told', () => {
+  it('of a renewal, once, however often its events come', async () => {
+    const person = await payments.subscribe();
+    expect(await told(person)).toEqual([]);
+    await later(month);
+    const inbox = payments.service.app.get(Inbox, { strict: false });
+    await Promise.all(Array.from({ length: 10 }, () => inbox.lookUp({ provider: 'stripe', lookup: person.customer })));
+    expect(await told(person)).toEqual(['renewed']);
+    await expect.poll(() => lastMail(person), { timeout: 20_000 }).toContain('Your plan Basic is paid until');
+  });
+
+  it('of a payment that failed and how to mend it, of the end of the grace, and of what came after', async () => {
+    const person = await payments.subscribe();
+    payments.stripe.stand.declineCharges(person.customer);
+    await later(month);
+    expect(await told(person)).toEqual(['payment_failed']);
+    await expect.poll(() => lastMail(person), { timeout: 20_000 }).toContain('choose “Manage payment”');
+    const { until } = await payments.report(person);
+    payments.stripe.stand.holdDeliveries();
+    payments.advance(Date.parse(until ?? '') - payments.clock.now().getTime() - 3_600_000);
+    await payments.tick();
+    await payments.tick();
+    expect(await told(person)).toEqual(['payment_failed', 'grace_ending']);
+    payments.stripe.stand.releaseDeliveries();
+    payments.stripe.stand.acceptCharges(person.customer);
+    payments.stripe.stand.payOpenInvoice(person.subscription);
+    await payments.settled();
+    expect((await told(person)).at(-1)).toBe('renewed');
+  });
+
+  it('of a cancellation, and of the end; not of taking it back', async () => {
+    const person = await payments.subscribe();
+    await change(person, 'cancel');
+    await change(person, 'resume');
+    await change(person, 'cancel');
+    expect(await told(person)).toEqual(['cancelled', 'cancelled']);
+    await later(month);
+    expect(await told(person)).toEqual(['cancelled', 'cancelled', 'expired']);
+    // Where money moved in the same second is no matter.
+    const events = (await history(person)).map(({ kind }) => kind).filter((kind) => kind !== 'charge');
+    expect(events).toEqual(['expired', 'cancelled', 'resumed', 'cancelled', 'started']);
+  });
+
+  it('of another plan, and of money that comes back', async () => {
+    const person = await payments.subscribe();
+    await change(person, 'plan', 'PUT', { planId: 'plus', interval: 'month' });
+    expect(await told(person)).toEqual(['plan_changed']);
+    const { id: charge } = await payments.lastCharge(person.customer);
+    await payments.stripe.stripe.refunds.create({ charge });
+    await payments.settled();
+    expect((await told(person)).filter((kind) => kind === 'refunded')).toHaveLength(1);
+    expect((await history(person)).map(({ text }) => text)).toEqual(
+      expect.arrayContaining([
+        'Your subscription moved to the plan Plus.',
+        expect.stringContaining('back through Stripe'),
+      ]),
+    );
+  });
+});
+
+it('events of Apple that come after the deletion bring nobody back, and tell nobody anything', async () => {
+  const person = await payments.signIn();
+  const account = await payments.get('/payment/apple/account', person.headers);
+  const { appAccountToken } = (await account.json()) as { appAccountToken: string };
+  payments.apple.buy({ account: crypto.randomUUID(), product: appleProducts.plus.id, appAccountToken });
+  await payments.settled();
+  expect(await payments.report(person)).toMatchObject({ active: true });
+  const id = await payments.idOf(person);
+  const headers = await payments.signInAgain(person.uid);
+  const answer = await fetch(`${payments.service.url}/account`, { method: 'DELETE', headers });
+  expect([answer.status, await answer.json()]).toEqual([202, { stillBilledBy: ['apple'] }]);
+  await expect.poll(() => payments.idOf(person), { timeout: 20_000 }).toBe('');
+  payments.advance(month);
+  await payments.apple.deliveriesSettled();
+  const pending = `SELECT 1 FROM identity."WebhookEvent" WHERE provider = 'apple' AND state = 'pending'`;
+  await expect.poll(() => payments.sql(pending), { timeout: 20_000 }).toEqual([]);
+  expect(await payments.idOf(person)).toBe('');
+  expect(await payments.sql('SELECT 1 FROM identity."Notification" WHERE user_id = $1', [id])).toEqual([]);
+  expect(await payments.sql('SELECT 1 FROM identity."SubscriptionEvent" WHERE user_id = $1', [id])).toEqual([]);
+});
