@@ -91,7 +91,10 @@ export class Deliveries {
     const back: Parcel[] = [];
     let works = true;
     const carry = async () => {
-      for (let parcel = untried.shift(); works && parcel !== undefined; parcel = untried.shift()) {
+      // Looked at before the next is taken: whoever takes one must settle it or give it back.
+      while (works) {
+        const parcel = untried.shift();
+        if (parcel === undefined) return;
         const outcome = await this.attempt(channel, parcel);
         attempts.inc({ channel, outcome: outcome.kind });
         if (outcome.kind !== 'down') {
