@@ -110,7 +110,7 @@ describe('POST /node/register', () => {
   });
 
   it('takes no address of the machine itself in production', async () => {
-    const production = await start({ NODE_ENV: 'production' });
+    const production = await start({ NODE_ENV: 'production', ISSUER_DIRECTORY_URL: 'https://127.0.0.1:9/' });
     others.push(production);
     for (const local of [{ ip: '127.0.0.1' }, { ip: '169.254.1.1' }, { ip_v6: '::1' }, { ip_v6: 'fe80::1' }]) {
       const body = { ...registration(), ip: '203.0.113.7', ...local };

@@ -35,7 +35,7 @@ export class SubscriptionChanges {
     return this.change(person, id, changeable, (stripe, { ref }) => stripe.setCancelAtPeriodEnd(ref, false));
   }
 
-  /** Moves to another plan at once. What is dearer is paid now; what is cheaper leaves a credit for the next invoice. @throws {AppError} `access_blocked` too */
+  /** Moves to another plan at once. What is dearer, or of another interval, is paid now; what is cheaper leaves a credit for the next invoice. @throws {AppError} `access_blocked` too */
   async changePlan(person: Person, id: string, { planId, interval }: PlanChange): Promise<SubscriptionReport> {
     await this.subscriptions.refuseBlocked(person.userId);
     const price = await this.prices.offered(planId, 'stripe', interval);
@@ -45,7 +45,9 @@ export class SubscriptionChanges {
       const item = await stripe.itemOf(ref);
       if (item.price === price.priceRef) return;
       const current = await this.prices.find('stripe', item.price);
-      await stripe.changePrice(ref, item.id, price.priceRef, current === undefined || yearly(price) > yearly(current));
+      // Another interval is billed at once too, whatever it comes to in a year.
+      const paidNow = current === undefined || current.interval !== price.interval || yearly(price) > yearly(current);
+      await stripe.changePrice(ref, item.id, price.priceRef, paidNow);
     });
   }
 

@@ -31,7 +31,7 @@ export class ProviderRefusal extends Error {
 /** What a provider's failure means to the person who asked; any other error stays what it is. */
 export function paymentProblem(error: unknown): unknown {
   if (error instanceof ProviderUnavailable) {
-    const detail = `${providerNames[error.provider]} does not answer. Nothing was changed; try again.`;
+    const detail = `${providerNames[error.provider]} does not answer. What you asked for may have taken effect: see GET /subscription, or try again.`;
     return new AppError('payment_provider_unavailable', detail, { headers: { 'retry-after': '5' } });
   }
   if (!(error instanceof ProviderRefusal)) return error;

@@ -59,22 +59,24 @@ export class Reconciliation {
     }
     const since = this.daysAgo(Math.max(days, moneyDays));
     const told = this.daysAgo(days);
-    const lookups = {
-      stripe:
-        this.stripe.client === undefined
-          ? new Set<string>()
-          : await this.differencesAtStripe(this.stripe.client, since),
-      apple:
-        this.apple.client === undefined
-          ? new Set<string>()
-          : await this.differencesAtApple(this.apple.client, told, since),
-    };
-    for (const provider of ['stripe', 'apple'] as const) {
-      for (const lookup of lookups[provider]) await this.inbox.repair({ provider, lookup });
-    }
-    const report = { stripe: lookups.stripe.size, apple: lookups.apple.size };
+    const [stripe, apple] = [this.stripe.client, this.apple.client];
+    // Each by itself: one provider's outage holds up no repair of the other's.
+    const [ofStripe, ofApple] = await Promise.allSettled([
+      this.repair('stripe', stripe && (() => this.differencesAtStripe(stripe, since))),
+      this.repair('apple', apple && (() => this.differencesAtApple(apple, told, since))),
+    ]);
+    if (ofStripe.status === 'rejected') throw ofStripe.reason;
+    if (ofApple.status === 'rejected') throw ofApple.reason;
+    const report = { stripe: ofStripe.value, apple: ofApple.value };
     this.logger.info('payments_reconciled', { count: report.stripe + report.apple });
     return report;
+  }
+
+  /** @returns how many look-ups it queued */
+  private async repair(provider: 'stripe' | 'apple', differences?: () => Promise<Set<string>>): Promise<number> {
+    const lookups = (await differences?.()) ?? new Set<string>();
+    for (const lookup of lookups) await this.inbox.repair({ provider, lookup });
+    return lookups.size;
   }
 
   private async differencesAtStripe(client: StripeClient, since: Date): Promise<Set<string>> {

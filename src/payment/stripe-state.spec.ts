@@ -125,6 +125,13 @@ describe('money given back', () => {
     expect(factsOf({}, [before, now], charges).status).toBe('ACTIVE');
   });
 
+  it('in full revokes, also when the month before, cut short by a change to a year, was not given back', () => {
+    const month = invoice({ lines: { data: [{ period: { start: start - 20 * 86_400, end: start + 11 * 86_400 } }] } });
+    const year = invoice({ payments: { data: [{ payment: { type: 'payment_intent', payment_intent: 'pi_2' } }] } });
+    const charges = [charge(), charge({ id: 'ch_2', payment_intent: 'pi_2', refunded: true })];
+    expect(factsOf({}, [month, year], charges).status).toBe('REVOKED');
+  });
+
   it('of one of two payments for the period changes nothing; of both it revokes', () => {
     const upgrade = invoice({
       id: 'in_2',

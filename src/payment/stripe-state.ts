@@ -57,13 +57,16 @@ function overdueSince(item: Stripe.SubscriptionItem, invoices: readonly Stripe.I
 
 const dueSince = ({ created, status_transitions }: Stripe.Invoice) => status_transitions.finalized_at ?? created;
 
-/** Whether all that was paid for the current period has been given back. A part of it changes nothing. */
+/**
+ * Whether all that was paid for the current period has been given back. A part of it changes nothing. What was paid for the
+ * period before is no part of it, also where another interval has cut that period short.
+ */
 function isPeriodGivenBack(
   periodStart: number,
   invoices: readonly Stripe.Invoice[],
   charges: readonly Stripe.Charge[],
 ): boolean {
-  const ofPeriod = invoices.filter(({ lines }) => lines.data.some(({ period }) => period.end > periodStart));
+  const ofPeriod = invoices.filter(({ lines }) => lines.data.some(({ period }) => period.start >= periodStart));
   const payments = new Set(ofPeriod.flatMap(paymentsOf));
   const paid = charges.filter((charge) => isPaid(charge) && payments.has(paymentOf(charge)));
   return paid.length > 0 && paid.every(({ refunded }) => refunded);

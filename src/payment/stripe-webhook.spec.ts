@@ -106,6 +106,12 @@ describe('what is not from Stripe, or not of now, is refused and leaves nothing'
       'a signature without its scheme',
       () => deliver(event(), { signature: `t=${Math.floor(payments.clock.now().getTime() / 1000)},v0=00` }),
     ],
+    ...['v1=', 'v1', 'v1=,v1=00', `v1=${'é'.repeat(64)}`, `v1=${'0'.repeat(64)}`].map(
+      (scheme): [string, () => Promise<unknown[]>] => [
+        `a signature that is ${scheme.slice(0, 12)}`,
+        () => deliver(event(), { signature: `t=${Math.floor(payments.clock.now().getTime() / 1000)},${scheme}` }),
+      ],
+    ),
     ['an altered body', () => deliver(event(), { sent: JSON.stringify(event()) })],
     [
       'one byte more',

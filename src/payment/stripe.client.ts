@@ -149,14 +149,15 @@ export class StripeClient {
   }
 
   /**
-   * Moves a subscription to another price at once. What is dearer is paid now, or the change is refused; what is cheaper
-   * leaves a credit for the next invoice.
+   * Moves a subscription to another price at once.
+   *
+   * @param paidNow what is to be paid is paid now, or the change is refused; else it leaves a credit for the next invoice
    */
-  async changePrice(subscription: string, item: string, price: string, dearer: boolean): Promise<void> {
+  async changePrice(subscription: string, item: string, price: string, paidNow: boolean): Promise<void> {
     const change = this.stripe.subscriptions.update(subscription, {
       items: [{ id: item, price }],
-      proration_behavior: dearer ? 'always_invoice' : 'create_prorations',
-      payment_behavior: dearer ? 'error_if_incomplete' : 'allow_incomplete',
+      proration_behavior: paidNow ? 'always_invoice' : 'create_prorations',
+      payment_behavior: paidNow ? 'error_if_incomplete' : 'allow_incomplete',
     });
     await asking(() => change);
   }

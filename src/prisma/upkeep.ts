@@ -9,8 +9,6 @@ const failures = new Counter({
   labelNames: ['job'],
 });
 
-const firstTicksMs = 50;
-
 interface Job {
   readonly name: string;
   readonly seconds: number;
@@ -54,9 +52,10 @@ export class Upkeep {
 
   /** One after another: each holds a connection for its lock and takes another for its work, of the few there are. */
   private start(): void {
-    [...this.jobs.values()].forEach((job, index) => {
-      this.timers.set(job.name, setTimeout(() => this.tick(job), index * firstTicksMs).unref());
-    });
+    const first = async () => {
+      for (const job of this.jobs.values()) if (!this.stopped) await this.tick(job);
+    };
+    void first();
   }
 
   private async stop(): Promise<void> {
@@ -65,7 +64,8 @@ export class Upkeep {
     await Promise.all(this.running);
   }
 
-  private tick(job: Job): void {
+  /** Never rejects. */
+  private tick(job: Job): Promise<void> {
     const run = this.runOnce(job.name)
       .then(
         () => undefined,
@@ -73,14 +73,14 @@ export class Upkeep {
       )
       .then(() => this.scheduleNext(job));
     this.running.add(run);
-    void run.finally(() => this.running.delete(run));
+    return run.finally(() => this.running.delete(run));
   }
 
   /** With jitter, so that replicas started together do not all ask at once. */
   private scheduleNext(job: Job): void {
     if (this.stopped) return;
     const delay = job.seconds * 1000 * (0.9 + 0.2 * Math.random());
-    this.timers.set(job.name, setTimeout(() => this.tick(job), delay).unref());
+    this.timers.set(job.name, setTimeout(() => void this.tick(job), delay).unref());
   }
 
   private failed(job: Job, error: unknown): void {

@@ -69,7 +69,7 @@ function upsert(userId: string, fetched: FetchedSubscription, ticket: bigint): P
       (user_id, provider, provider_ref, plan_id, status, paid_through, grace_until, cancel_at_period_end, fetch_ticket)
     VALUES (${userId}::uuid, ${provider}::text::"SubscriptionProvider", ${providerRef}, ${planId},
       ${status ?? 'PENDING'}::"SubscriptionStatus", ${paidThrough}, ${graceUntil}, ${cancelAtPeriodEnd}, ${ticket})
-    ON CONFLICT (provider_ref) DO UPDATE SET plan_id = excluded.plan_id, ${assignments(fetched, ticket)}
+    ON CONFLICT (provider_ref) DO UPDATE SET ${assignments(fetched, ticket)}
     WHERE s.fetch_ticket < excluded.fetch_ticket
     RETURNING ${movedRow}`;
 }
@@ -81,14 +81,15 @@ function update(fetched: FetchedSubscription, ticket: bigint): Prisma.Sql {
     RETURNING ${movedRow}`;
 }
 
-/** An unknown status grants nothing new, and takes nothing that is paid for. */
+/** An unknown status grants nothing new, a dearer plan neither, and takes nothing that is paid for. */
 function assignments(
-  { status, paidThrough, graceUntil, cancelAtPeriodEnd }: FetchedSubscription,
+  { status, planId, paidThrough, graceUntil, cancelAtPeriodEnd }: FetchedSubscription,
   ticket: bigint,
 ): Prisma.Sql {
   const known =
     status === undefined
       ? Prisma.empty
       : Prisma.sql`status = ${status}::"SubscriptionStatus", paid_through = ${paidThrough}, grace_until = ${graceUntil},`;
-  return Prisma.sql`${known} cancel_at_period_end = ${cancelAtPeriodEnd}, fetch_ticket = ${ticket}`;
+  const plan = status === undefined || planId === undefined ? Prisma.empty : Prisma.sql`plan_id = ${planId},`;
+  return Prisma.sql`${known} ${plan} cancel_at_period_end = ${cancelAtPeriodEnd}, fetch_ticket = ${ticket}`;
 }

@@ -194,7 +194,7 @@ async function lineOf(
     .list({ subscription: id, status: 'paid', limit: 100 })
     .autoPagingToArray({ limit: 1000 });
   const ofPeriod = new Set(
-    invoices.filter(({ lines }) => lines.data.some((line) => line.period.end > begin)).map((one) => one.id),
+    invoices.filter(({ lines }) => lines.data.some((line) => line.period.start >= begin)).map((one) => one.id),
   );
   const current = paid.filter(({ invoice }) => ofPeriod.has(invoice));
   const givenBack = current.length > 0 && current.every(({ left }) => left === 0);

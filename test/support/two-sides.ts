@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:net';
-import { vi } from 'vitest';
+import { expect, vi } from 'vitest';
 import { createClient, type VpnClient } from '@vpn-backend/client';
 import { MemoryDriver, NodeAgent } from 'vpn-node-agent';
 import { KnownLocations } from '../../src/preferences/index.js';
@@ -60,6 +60,11 @@ export async function startTwoSides(common: Env = {}, given?: TestGatekeeper): P
   const role = { SERVICE_ROLE: 'anonymizer', PORT: String(port) };
   const env = { ...role, ...anonymizerEnv(stack), ISSUER_DIRECTORY_URL: directory, ...common };
   const anonymizer = await startTestApp(env, clock);
+  // Its first look at the issuer's keys may have come too early, on a busy machine: it looks again every second.
+  await vi.waitFor(
+    async () => expect(await (await fetch(`${anonymizer.url}/health/ready`)).json()).toMatchObject({ status: 'ready' }),
+    30_000,
+  );
   await addLocation(anonymizer, 'de-frankfurt');
   await addLocation(anonymizer, 'se-stockholm', { country: 'SE', city: 'Stockholm' });
   const agent = await NodeAgent.enrol({
