@@ -14,6 +14,7 @@ export interface Built {
 
 /** Builds a process and runs it until SIGTERM or SIGINT; it then leaves gracefully. */
 export async function runProcess(event: string, build: () => Promise<Built>): Promise<void> {
+  silenceConsole();
   try {
     const { config, app, begin, leave } = await build();
     const logger = app.get(ProcessLogger);
@@ -37,6 +38,12 @@ export async function runProcess(event: string, build: () => Promise<Built>): Pr
     process.stderr.write(`${reason}\n`);
     process.exit(1);
   }
+}
+
+/** Libraries speak by the console in their own words, which may quote an address: graphile-worker traces a lost database. */
+function silenceConsole(): void {
+  const silent = ['debug', 'error', 'info', 'log', 'trace', 'warn'].map((method) => [method, () => undefined] as const);
+  Object.assign(console, Object.fromEntries(silent));
 }
 
 function describe(error: unknown): string {
