@@ -37,7 +37,10 @@ const everywhere = ['0.0.0.0/1', '128.0.0.0/1', '::/1', '8000::/1'];
 
 async function createInterface(): Promise<void> {
   spawn('wireguard-go', ['-f', device], { stdio: 'ignore' });
-  for (let tries = 0; tries < 500 && !(await answers()); tries += 1) await setTimeout(10);
+  for (let tries = 0; !(await answers()); tries += 1) {
+    if (tries === 1_000) throw new Error(`wireguard-go makes no ${device}`);
+    await setTimeout(10);
+  }
   await execute('ip', ['link', 'set', device, 'mtu', '1420', 'up']);
 }
 

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn, type SpawnOptions } from 'node:child_process';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
@@ -29,9 +30,17 @@ export async function addNamespace(name: string): Promise<Namespace> {
 async function removeNamespace(name: string): Promise<void> {
   const { stdout: list } = await execute('ip', ['netns', 'list']);
   if (!list.split('\n').some((line) => line.split(' ')[0] === name)) return;
-  const { stdout: pids } = await execute('ip', ['netns', 'pids', name]);
-  for (const pid of pids.split('\n').filter((line) => line !== '')) kill(Number(pid));
+  // Until they have gone: a wireguard-go on its way out still holds the socket that the next of its name wants.
+  for (let pids = await pidsIn(name); pids.length > 0; pids = await pidsIn(name)) {
+    for (const pid of pids) kill(pid);
+    await setTimeout(20);
+  }
   await execute('ip', ['netns', 'delete', name]);
+}
+
+async function pidsIn(name: string): Promise<number[]> {
+  const { stdout } = await execute('ip', ['netns', 'pids', name]);
+  return stdout.split('\n').flatMap((line) => (line === '' ? [] : [Number(line)]));
 }
 
 function kill(pid: number): void {

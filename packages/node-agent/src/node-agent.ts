@@ -50,7 +50,7 @@ export interface NodeAgentStatus {
 }
 
 const reconcileMs = 60_000;
-const expiryMs = 1_000;
+const expiryMs = 250;
 const wipingMs = 30_000;
 /** No session outlives its handshake for longer (REJECT_AFTER_TIME, WireGuard whitepaper §6.1): wiping costs nobody anything. */
 const idleMs = 180_000;
