@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { anonymizerEnv, gatekeeperEnv, publicSettings } from '../test/support/app.js';
+import { operate as run } from '../test/support/operator.js';
 import { createTestStack, query, type TestStack } from '../test/support/stack.js';
-import { explain, operatorProgram } from './program.js';
 
 let stack: TestStack;
 
@@ -18,20 +18,6 @@ afterAll(async () => {
 function configure(env: Readonly<Record<string, string | undefined>>): void {
   vi.unstubAllEnvs();
   for (const [key, value] of Object.entries({ ...publicSettings, ...env })) vi.stubEnv(key, value);
-}
-
-/** What the command prints; an error as an operator reads it. */
-async function run(...args: string[]): Promise<string> {
-  const lines: string[] = [];
-  const log = vi.spyOn(console, 'log').mockImplementation((line: string) => void lines.push(line));
-  try {
-    await operatorProgram().parseAsync(args, { from: 'user' });
-    return lines.join('\n');
-  } catch (error) {
-    return explain(error);
-  } finally {
-    log.mockRestore();
-  }
 }
 
 const json = async <T>(...args: string[]): Promise<T> => JSON.parse(await run(...args, '--json')) as T;

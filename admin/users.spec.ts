@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { gatekeeperEnv, publicSettings } from '../test/support/app.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from '../test/support/gatekeeper.js';
+import { operate as run } from '../test/support/operator.js';
 import { query } from '../test/support/stack.js';
-import { explain, operatorProgram } from './program.js';
 
 let gatekeeper: TestGatekeeper;
 
@@ -21,20 +21,6 @@ afterAll(async () => {
   vi.unstubAllEnvs();
   await gatekeeper.stop();
 });
-
-/** What the command prints; an error as an operator reads it. */
-async function run(...args: string[]): Promise<string> {
-  const lines: string[] = [];
-  const log = vi.spyOn(console, 'log').mockImplementation((line: string) => void lines.push(line));
-  try {
-    await operatorProgram().parseAsync(args, { from: 'user' });
-    return lines.join('\n');
-  } catch (error) {
-    return explain(error);
-  } finally {
-    log.mockRestore();
-  }
-}
 
 const why = ['--reason', 'asked by mail', '--by', 'hopper'];
 const rowsOf = ({ uid }: SignedIn) =>

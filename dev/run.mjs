@@ -10,7 +10,7 @@ import { bin, setUp, toolEnvironment } from './setup/set-up.mjs';
  */
 
 const program = (file) => ['node', file];
-/** As deploy/ starts it: a new generation of 4 MB instead of 16 costs no speed and keeps 40 MB free. */
+/** As deploy/ starts it: a new generation of 4 MB instead of 16 costs no speed, and less memory (docs/performance.md). */
 const service = (file) => ['node', '--max-semi-space-size=4', file];
 const tools = {
   format: ['prettier', '--check', '.'],

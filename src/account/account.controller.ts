@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Header, HttpCode, Param, Patch, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { CurrentPerson, type Person, PersonGuard } from '../auth/index.js';
+import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../auth/index.js';
 import { Problems, Returns } from '../http/index.js';
 import { GatekeeperAddressLimit } from '../redis/index.js';
 import {
@@ -24,14 +24,6 @@ import { AccountExports } from './export.service.js';
 import { AccountHistories } from './history.service.js';
 import { Profiles } from './profile.service.js';
 
-const signIn = [
-  'missing_id_token',
-  'invalid_id_token',
-  'rate_limited',
-  'identity_provider_unavailable',
-  'unavailable',
-] as const;
-
 @ApiTags('account')
 @ApiBearerAuth('idToken')
 @Controller('account')
@@ -48,7 +40,7 @@ export class AccountController {
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'Who you are here: address, ways to sign in, devices, tokens left' })
   @Returns(200, account)
-  @Problems(...signIn)
+  @Problems(...signInProblems)
   async show(@CurrentPerson() person: Person) {
     return this.profiles.show(person);
   }
@@ -57,7 +49,7 @@ export class AccountController {
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'Take another e-mail address', description: 'Within five minutes of a sign-in.' })
   @Returns(200, account)
-  @Problems('invalid_request', 'recent_sign_in_required', 'email_in_use', ...signIn)
+  @Problems('invalid_request', 'recent_sign_in_required', 'email_in_use', ...signInProblems)
   async change(@CurrentPerson() person: Person, @Body({ schema: accountPatch }) body: AccountPatch) {
     return this.profiles.change(person, body);
   }
@@ -71,7 +63,7 @@ export class AccountController {
       'Firebase and every row go. Payments stay for the books without a name. What is begun is finished, even if it takes days.',
   })
   @Returns(202, deletionBegun)
-  @Problems('recent_sign_in_required', ...signIn)
+  @Problems('recent_sign_in_required', ...signInProblems)
   async delete(@CurrentPerson() person: Person) {
     return this.deletions.askedFor(person);
   }
@@ -80,7 +72,7 @@ export class AccountController {
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'What happened to your subscriptions and payments, newest first' })
   @Returns(200, accountHistory)
-  @Problems('invalid_request', ...signIn)
+  @Problems('invalid_request', ...signInProblems)
   async history(@CurrentPerson() person: Person, @Query({ schema: pageQuery }) query: PageQuery) {
     return this.histories.history(person, query);
   }
@@ -89,7 +81,7 @@ export class AccountController {
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'What you and operators did to your account, newest first' })
   @Returns(200, auditTrail)
-  @Problems('invalid_request', ...signIn)
+  @Problems('invalid_request', ...signInProblems)
   async audit(@CurrentPerson() person: Person, @Query({ schema: pageQuery }) query: PageQuery) {
     return this.histories.acts(person, query);
   }
@@ -99,7 +91,7 @@ export class AccountController {
   @Header('content-disposition', 'attachment; filename="account.json"')
   @ApiOperation({ summary: 'Everything that is kept of you' })
   @Returns(200, accountExport)
-  @Problems(...signIn)
+  @Problems(...signInProblems)
   async export(@CurrentPerson() person: Person) {
     return this.exports.export(person);
   }
@@ -111,7 +103,7 @@ export class AccountController {
     description: 'Again whenever Firebase gives the app another token. A person has at most 20; the oldest makes room.',
   })
   @Returns(201, device)
-  @Problems('invalid_request', ...signIn)
+  @Problems('invalid_request', ...signInProblems)
   async addDevice(@CurrentPerson() person: Person, @Body({ schema: newDevice }) body: NewDevice) {
     return this.profiles.addDevice(person, body);
   }
@@ -120,7 +112,7 @@ export class AccountController {
   @HttpCode(204)
   @ApiOperation({ summary: 'Send no more pushes to a device' })
   @ApiNoContentResponse({ description: 'It is forgotten.' })
-  @Problems('invalid_request', 'device_not_found', ...signIn)
+  @Problems('invalid_request', 'device_not_found', ...signInProblems)
   async removeDevice(
     @CurrentPerson() person: Person,
     @Param({ schema: deviceName }) { id }: DeviceName,

@@ -1,23 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import {
-  IdentityPrisma,
-  type PaymentKind,
-  type SubscriptionEventKind,
-  type SubscriptionProvider,
-} from '../prisma/identity/index.js';
+import { IdentityPrisma } from '../prisma/identity/index.js';
+import { type Happened } from './history-words.js';
 import { type Position } from './page-cursor.js';
 
-export interface HistoryRow {
+export interface HistoryRow extends Happened {
   /** Names the row in a cursor. */
   readonly name: string;
   readonly at: Date;
-  readonly kind: PaymentKind | SubscriptionEventKind;
-  readonly provider: SubscriptionProvider;
-  /** Null where no money moved, and then there is a plan. */
-  readonly amount: number | null;
-  readonly currency: string | null;
-  readonly plan: string | null;
-  readonly until: Date | null;
 }
 
 @Injectable()

@@ -10,3 +10,12 @@ export function missingIdToken(): AppError {
 export function invalidIdToken(detail: string): AppError {
   return new AppError('invalid_id_token', detail, { headers: { 'www-authenticate': 'Bearer error="invalid_token"' } });
 }
+
+/** What every endpoint for a signed-in person may answer, whoever asks and for what. */
+export const signInProblems = [
+  'missing_id_token',
+  'invalid_id_token',
+  'rate_limited',
+  'identity_provider_unavailable',
+  'unavailable',
+] as const;

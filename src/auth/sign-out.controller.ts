@@ -2,6 +2,7 @@ import { Controller, HttpCode, Post, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Problems } from '../http/index.js';
 import { GatekeeperAddressLimit } from '../redis/index.js';
+import { signInProblems } from './id-token-problems.js';
 import { CurrentPerson, type Person } from './person.js';
 import { PersonGuard } from './person.guard.js';
 import { SignOut } from './sign-out.service.js';
@@ -20,7 +21,7 @@ export class SignOutController {
     description: 'Refresh tokens are revoked at Firebase, and ID tokens made before are refused here at once.',
   })
   @ApiNoContentResponse({ description: 'Nobody is signed in to the account any more.' })
-  @Problems('missing_id_token', 'invalid_id_token', 'rate_limited', 'identity_provider_unavailable', 'unavailable')
+  @Problems(...signInProblems)
   async everywhere(@CurrentPerson() person: Person): Promise<void> {
     await this.signOut.everywhere(person);
   }

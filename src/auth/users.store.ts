@@ -57,15 +57,18 @@ export class UsersStore {
   }
 }
 
+/** No finer: a cause is kept for months. */
+const second = (now: Date) => Prisma.sql`extract(epoch FROM date_trunc('second', ${now}::timestamptz))::bigint`;
+
 /** Empty ways to sign in are of a row that is older than their column: then none of them is new. */
 const whatIsNew = (now: Date) => Prisma.sql`
   SELECT id AS user_id, 'welcome' AS kind, 'welcome:' || id AS cause, '{}'::jsonb AS facts, ${now}::timestamptz AS at
   FROM row WHERE is_new AND email_verified
   UNION ALL
-  SELECT id, 'email_verified', 'email_verified:' || id || ':' || extract(epoch FROM ${now}::timestamptz), '{}', ${now}
+  SELECT id, 'email_verified', 'email_verified:' || id || ':' || ${second(now)}, '{}', ${now}
   FROM row WHERE email_verified AND NOT was_verified
   UNION ALL
-  SELECT id, 'sign_in_provider_added', 'sign_in_provider_added:' || id || ':' || provider || ':' || extract(epoch FROM ${now}::timestamptz),
+  SELECT id, 'sign_in_provider_added', 'sign_in_provider_added:' || id || ':' || provider || ':' || ${second(now)},
     jsonb_build_object('signIn', provider), ${now}
   FROM row, unnest(sign_in_providers) provider WHERE had <> '{}' AND NOT provider = ANY (had)`;
 

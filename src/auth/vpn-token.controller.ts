@@ -3,6 +3,7 @@ import { RouteConstraints } from '@nestjs/platform-fastify';
 import { ApiBearerAuth, ApiExcludeEndpoint, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Problems, Returns } from '../http/index.js';
 import { GatekeeperAddressLimit } from '../redis/index.js';
+import { signInProblems } from './id-token-problems.js';
 import { CurrentPerson, type Person } from './person.js';
 import { PersonGuard } from './person.guard.js';
 import { privateTokenRequest } from './private-token-request.js';
@@ -29,15 +30,11 @@ export class VpnTokenController {
   @Returns(200, vpnTokenResponse, 'The blind signatures; nothing in them or beside them depends on the person.')
   @Problems(
     'invalid_request',
-    'missing_id_token',
-    'invalid_id_token',
     'subscription_inactive',
     'key_retired',
     'invalid_token_request',
     'token_quota_exceeded',
-    'rate_limited',
-    'identity_provider_unavailable',
-    'unavailable',
+    ...signInProblems,
   )
   async issue(@CurrentPerson() person: Person, @Body({ schema: vpnTokenRequest }) body: VpnTokenRequest) {
     return this.tokens.issue(person, body);

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Header, Post, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { CurrentPerson, type Person, PersonGuard } from '../auth/index.js';
+import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../auth/index.js';
 import { Problems, Returns } from '../http/index.js';
 import { GatekeeperAddressLimit } from '../redis/index.js';
 import { subscriptionReport } from '../subscription/index.js';
@@ -18,14 +18,7 @@ export class AppleController {
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'What ties a purchase in the App Store to this account' })
   @Returns(200, appleAccount)
-  @Problems(
-    'payment_provider_not_offered',
-    'missing_id_token',
-    'invalid_id_token',
-    'rate_limited',
-    'identity_provider_unavailable',
-    'unavailable',
-  )
+  @Problems('payment_provider_not_offered', ...signInProblems)
   async account(@CurrentPerson() person: Person) {
     return { appAccountToken: await this.claims.accountToken(person) };
   }
@@ -47,11 +40,7 @@ export class AppleController {
     'payment_provider_not_offered',
     'payment_provider_unavailable',
     'payment_refused',
-    'missing_id_token',
-    'invalid_id_token',
-    'rate_limited',
-    'identity_provider_unavailable',
-    'unavailable',
+    ...signInProblems,
   )
   async claim(@CurrentPerson() person: Person, @Body({ schema: applePurchase }) { signedTransaction }: ApplePurchase) {
     return this.claims.claim(person, signedTransaction);

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Header, Param, Post, Put, Query, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { CurrentPerson, type Person, PersonGuard } from '../auth/index.js';
+import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../auth/index.js';
 import { Problems, Returns } from '../http/index.js';
 import { GatekeeperAddressLimit } from '../redis/index.js';
 import { subscriptionReport } from '../subscription/index.js';
@@ -25,13 +25,6 @@ import {
   type SubscriptionName,
 } from './payment.schema.js';
 
-const signIn = [
-  'missing_id_token',
-  'invalid_id_token',
-  'rate_limited',
-  'identity_provider_unavailable',
-  'unavailable',
-] as const;
 const provider = ['payment_provider_not_offered', 'payment_provider_unavailable', 'payment_refused'] as const;
 const change = ['subscription_not_found', 'subscription_ended', 'managed_elsewhere', 'payment_declined'] as const;
 
@@ -63,7 +56,7 @@ export class PaymentController {
     'already_subscribed',
     'checkout_in_progress',
     ...provider,
-    ...signIn,
+    ...signInProblems,
   )
   async checkout(@CurrentPerson() person: Person, @Body({ schema: checkoutRequest }) body: CheckoutRequest) {
     return this.checkouts.begin(person, body);
@@ -73,7 +66,7 @@ export class PaymentController {
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'Manage cards and invoices, on a page of Stripe' })
   @Returns(201, link)
-  @Problems('invalid_request', 'return_url_not_allowed', 'nothing_paid_yet', ...provider, ...signIn)
+  @Problems('invalid_request', 'return_url_not_allowed', 'nothing_paid_yet', ...provider, ...signInProblems)
   async portal(@CurrentPerson() person: Person, @Body({ schema: portalRequest }) body: PortalRequest) {
     return this.checkouts.portal(person, body.returnUrl);
   }
@@ -82,7 +75,7 @@ export class PaymentController {
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'What was paid and given back, newest first' })
   @Returns(200, paymentHistory)
-  @Problems('invalid_request', ...signIn)
+  @Problems('invalid_request', ...signInProblems)
   async history(@CurrentPerson() person: Person, @Query({ schema: historyQuery }) query: HistoryQuery) {
     return this.payments.page(person, query);
   }
@@ -91,7 +84,7 @@ export class PaymentController {
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'A link to the receipt of a payment' })
   @Returns(200, link)
-  @Problems('invalid_request', 'payment_not_found', 'receipt_not_available', ...provider, ...signIn)
+  @Problems('invalid_request', 'payment_not_found', 'receipt_not_available', ...provider, ...signInProblems)
   async receipt(@CurrentPerson() person: Person, @Param({ schema: paymentName }) { id }: PaymentName) {
     return this.payments.receipt(person, id);
   }
@@ -100,7 +93,7 @@ export class PaymentController {
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'Cancel: access lasts to the end of what is paid' })
   @Returns(200, subscriptionReport)
-  @Problems('invalid_request', ...change, ...provider, ...signIn)
+  @Problems('invalid_request', ...change, ...provider, ...signInProblems)
   async cancel(@CurrentPerson() person: Person, @Param({ schema: subscriptionName }) { id }: SubscriptionName) {
     return this.changes.cancel(person, id);
   }
@@ -109,7 +102,7 @@ export class PaymentController {
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'Take a cancellation back, before it takes effect' })
   @Returns(200, subscriptionReport)
-  @Problems('invalid_request', 'access_blocked', ...change, ...provider, ...signIn)
+  @Problems('invalid_request', 'access_blocked', ...change, ...provider, ...signInProblems)
   async resume(@CurrentPerson() person: Person, @Param({ schema: subscriptionName }) { id }: SubscriptionName) {
     return this.changes.resume(person, id);
   }
@@ -129,7 +122,7 @@ export class PaymentController {
     'payment_overdue',
     ...change,
     ...provider,
-    ...signIn,
+    ...signInProblems,
   )
   async changePlan(
     @CurrentPerson() person: Person,

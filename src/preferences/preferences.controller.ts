@@ -1,20 +1,13 @@
 import { Body, Controller, Get, Header, Headers, Patch, Put, Res, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
-import { CurrentPerson, type Person, PersonGuard } from '../auth/index.js';
+import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../auth/index.js';
 import { Problems, readIfMatch, Returns, versionTag } from '../http/index.js';
 import { GatekeeperAddressLimit } from '../redis/index.js';
 import { preferences, type Preferences, preferencesPatch, type PreferencesPatch } from './preferences.schema.js';
 import { PreferencesService } from './preferences.service.js';
 import { type VersionedPreferences } from './preferences.store.js';
 
-const signIn = [
-  'missing_id_token',
-  'invalid_id_token',
-  'rate_limited',
-  'identity_provider_unavailable',
-  'unavailable',
-] as const;
 const change = ['invalid_request', 'precondition_required', 'precondition_failed'] as const;
 const ifMatch = { name: 'if-match', required: true, description: 'The ETag of what you have read, or `*`.' };
 
@@ -34,7 +27,7 @@ export class PreferencesController {
       'bypass the tunnel, names of networks, rules of when to connect.',
   })
   @Returns(200, preferences)
-  @Problems(...signIn)
+  @Problems(...signInProblems)
   async read(@CurrentPerson() person: Person, @Res({ passthrough: true }) reply: FastifyReply) {
     return tagged(reply, await this.service.read(person.userId));
   }
@@ -44,7 +37,7 @@ export class PreferencesController {
   @ApiHeader(ifMatch)
   @ApiOperation({ summary: 'Choose everything anew' })
   @Returns(200, preferences)
-  @Problems(...change, ...signIn)
+  @Problems(...change, ...signInProblems)
   async replace(
     @CurrentPerson() person: Person,
     @Headers('if-match') match: string | undefined,
@@ -62,7 +55,7 @@ export class PreferencesController {
     description: 'Names what is to change; all else stays.',
   })
   @Returns(200, preferences)
-  @Problems(...change, ...signIn)
+  @Problems(...change, ...signInProblems)
   async patch(
     @CurrentPerson() person: Person,
     @Headers('if-match') match: string | undefined,

@@ -1,6 +1,6 @@
 import { Controller, Get, Header, Post, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { CurrentPerson, type Person, PersonGuard } from '../auth/index.js';
+import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../auth/index.js';
 import { Problems, Returns } from '../http/index.js';
 import { GatekeeperAddressLimit } from '../redis/index.js';
 import { subscriptionReport } from './subscription.schema.js';
@@ -17,7 +17,7 @@ export class SubscriptionController {
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'Whether there is access, until when and why' })
   @Returns(200, subscriptionReport)
-  @Problems('missing_id_token', 'invalid_id_token', 'rate_limited', 'identity_provider_unavailable', 'unavailable')
+  @Problems(...signInProblems)
   async report(@CurrentPerson() person: Person) {
     return this.subscriptions.report(person);
   }
@@ -31,16 +31,7 @@ export class SubscriptionController {
       'A repeat of a request whose answer was lost is told `trial_already_used`; `GET /subscription` then shows the trial.',
   })
   @Returns(201, subscriptionReport, 'The subscription, with its trial')
-  @Problems(
-    'missing_id_token',
-    'invalid_id_token',
-    'email_not_verified',
-    'trial_not_offered',
-    'trial_already_used',
-    'rate_limited',
-    'identity_provider_unavailable',
-    'unavailable',
-  )
+  @Problems('email_not_verified', 'trial_not_offered', 'trial_already_used', ...signInProblems)
   async startTrial(@CurrentPerson() person: Person) {
     return this.subscriptions.startTrial(person);
   }

@@ -1,0 +1,16 @@
+import { vi } from 'vitest';
+import { explain, operatorProgram } from '../../admin/program.js';
+
+/** What `npm run admin` prints; an error as an operator reads it. */
+export async function operate(...args: string[]): Promise<string> {
+  const lines: string[] = [];
+  const log = vi.spyOn(console, 'log').mockImplementation((line: string) => void lines.push(line));
+  try {
+    await operatorProgram().parseAsync(args, { from: 'user' });
+    return lines.join('\n');
+  } catch (error) {
+    return explain(error);
+  } finally {
+    log.mockRestore();
+  }
+}
