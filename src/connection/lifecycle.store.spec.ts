@@ -53,6 +53,14 @@ describe('a connection', () => {
     expect(await statusOf(placed)).toBe('ended');
   });
 
+  it('goes on when its node, found lost, has pulsed since', async () => {
+    const [pending, active] = [await place(), await place('active')];
+    expect(await store.endOnNodes([node], now())).toBe(0);
+    expect([await statusOf(pending), await statusOf(active)]).toEqual(['pending', 'active']);
+    expect(await store.endOnNodes([node], hoursLater(now(), 1))).toBe(1);
+    expect([await statusOf(pending), await statusOf(active)]).toEqual([undefined, 'ending']);
+  });
+
   it('leaves a bare tombstone: nothing but the spend and its key', async () => {
     const [acknowledged, expired] = [await place('ending'), await place('ending', 0)];
     await outbox.acknowledgeRemoved(node, [acknowledged]);

@@ -50,6 +50,13 @@ describe('metrics of payments', () => {
     const counted = await growth(
       'payment_lookups_parked_total{provider="stripe",reason="unknown_status"}',
       async () => {
+        // Together with a dearer plan, which nobody here knows to be paid.
+        stand.disturbDeliveries({ drop: 1 });
+        const { subscriptions } = payments.stripe.stripe;
+        const [item] = (await subscriptions.retrieve(person.subscription)).items.data;
+        const items = [{ id: item?.id ?? '', price: payments.stripe.prices.plus }];
+        await subscriptions.update(person.subscription, { items, proration_behavior: 'none' });
+        stand.disturbDeliveries({});
         stand.setStatus(person.subscription, 'dormant');
         await payments.settled();
       },
@@ -60,7 +67,12 @@ describe('metrics of payments', () => {
         person.customer,
       ]);
     expect(await parked()).toEqual([{ reason: 'unknown_status' }]);
-    expect(await payments.report(person)).toMatchObject({ active: true, state: 'ACTIVE', until });
+    expect(await payments.report(person)).toMatchObject({
+      active: true,
+      state: 'ACTIVE',
+      until,
+      plan: { id: 'basic' },
+    });
     // Looked at every quarter of a minute.
     await expect.poll(() => figure('payment_events{state="parked"}'), { timeout: 60_000 }).toBeGreaterThan(0);
     payments.clock.advance(32 * dayMs);

@@ -47,6 +47,20 @@ describe('the nightly comparison with Stripe', () => {
   });
 });
 
+describe('the nightly comparison while the App Store is away', () => {
+  it('repairs what is Stripe’s all the same, and says that it is not done', async () => {
+    const person = await payments.subscribe();
+    const { id: charge } = await payments.lastCharge(person.customer);
+    payments.stripe.stand.disturbDeliveries({ drop: 1 });
+    await payments.stripe.stripe.refunds.create({ charge });
+    payments.stripe.stand.disturbDeliveries({});
+    payments.apple.inject({ kind: 'status', status: 503 });
+    await expect(reconcile()).rejects.toThrow();
+    payments.apple.clearFaults();
+    await expect.poll(async () => (await payments.report(person)).state).toBe('REVOKED');
+  });
+});
+
 describe('the nightly comparison with the App Store', () => {
   it('repairs what was missed when every notification was lost', async () => {
     const person = await payments.signIn();

@@ -127,6 +127,17 @@ describe('a subscription through Stripe', () => {
     expect(await report(person)).toMatchObject({ active: true, plan: { id: 'basic' } });
   });
 
+  it('does not move to another interval, cheaper or not, when the card is declined', async () => {
+    const person = await payments.subscribe({ plan: 'plus' });
+    payments.stripe.stand.declineCharges(person.customer);
+    await later(dayMs);
+    expect(await change(person, 'plan', 'PUT', { planId: 'basic', interval: 'year' })).toMatchObject({
+      status: 402,
+      code: 'payment_declined',
+    });
+    expect(await report(person)).toMatchObject({ active: true, state: 'ACTIVE', plan: { id: 'plus' } });
+  });
+
   it('begins again after it has ended', async () => {
     const person = await payments.subscribe();
     await change(person, 'cancel');
