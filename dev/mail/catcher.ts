@@ -58,8 +58,9 @@ export async function startMailCatcher({ onMail }: MailCatcherOptions = {}): Pro
           for (const connection of server.connections) if (connection.session.id === session.id) connection.close();
           return;
         }
-        void readAll(stream).then((raw) => {
-          if (fault?.at === 'message') return done(refusal(fault.code));
+        const receive = async () => {
+          const raw = await readAll(stream);
+          if (fault?.at === 'message') throw refusal(fault.code);
           const { mailFrom, rcptTo } = session.envelope;
           const from = mailFrom === false ? '' : mailFrom.address;
           const mail = readMail(
@@ -69,8 +70,9 @@ export async function startMailCatcher({ onMail }: MailCatcherOptions = {}): Pro
           );
           mails.push(mail);
           onMail?.(mail);
-          done();
-        });
+        };
+        // Reading fails where a sender is killed in the midst of a mail, and then nobody hears the answer.
+        void receive().then(() => done(), done);
       },
     });
     server.on('error', () => {});
