@@ -182,7 +182,9 @@ describe('payments', () => {
     expect(await json('payments', 'retry')).toEqual({ retried: 1 });
     expect(await run('payments', 'inbox')).toBe('No event is parked.');
     expect(await json('payments', 'inbox', '--state', 'pending')).toMatchObject([{ lookup: 'cus_1', reason: null }]);
-    expect(await query(stack.ownerUrl, 'SELECT key FROM identity_jobs.jobs')).toEqual([{ key: 'stripe:cus_1' }]);
+    expect(await query(stack.ownerUrl, `SELECT key FROM identity_jobs.jobs WHERE key LIKE 'stripe:%'`)).toEqual([
+      { key: 'stripe:cus_1' },
+    ]);
   });
 
   it('are compared with the providers that there are', async () => {

@@ -4,6 +4,7 @@ import { type Person } from '../auth/index.js';
 import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
 import { AppError } from '../http/index.js';
 import { SubscriptionService, Trials } from '../subscription/index.js';
+import { AppleStanding } from './apple-standing.service.js';
 import { CheckoutStore } from './checkout.store.js';
 import { CustomersStore } from './customers.store.js';
 import { Inbox } from './inbox.service.js';
@@ -14,15 +15,15 @@ import { paymentProblem } from './provider-errors.js';
 import { isAllowedReturn } from './return-url.js';
 import { type StripeClient } from './stripe.client.js';
 
-/** Longer than everything that an attempt asks of Stripe may take. */
+/** Renewed between the questions of an attempt; longer than Stripe may take to open what was asked for. */
 const leaseMs = 60_000;
 /** Stripe's shortest; a checkout that lies about longer than this is begun again. */
 const openMs = 31 * 60_000;
 
 /**
  * Begins checkouts, so that nobody pays twice. One attempt of a person at a time; it first ends the checkouts that they left
- * open, then asks Stripe what they have already, and only then opens another. So at most one is open, and none of somebody
- * who has paid.
+ * open, then asks the providers what they have already, and only then opens another. So at most one is open, and none of
+ * somebody who has paid. What gives access from elsewhere while one is open closes it: see `OpenCheckouts`.
  */
 @Injectable()
 export class Checkouts {
@@ -32,6 +33,7 @@ export class Checkouts {
     private readonly customers: CustomersStore,
     private readonly prices: PlanPricesStore,
     private readonly subscriptions: SubscriptionService,
+    private readonly apple: AppleStanding,
     private readonly trials: Trials,
     private readonly inbox: Inbox,
     private readonly clock: Clock,
@@ -48,17 +50,23 @@ export class Checkouts {
     const price = await this.prices.offered(request.planId, 'stripe', request.interval);
     if (price === undefined) throw new AppError('price_not_offered', 'This plan is not sold so. See GET /plans.');
     await this.subscriptions.refuseSecondPayment(person.userId);
-    return this.alone(person.userId, async (attempt) => {
+    return this.alone(person.userId, async (attempt, stillAlone) => {
       const customer = await this.customerOf(stripe, person, attempt);
+      await stillAlone();
       await stripe.expireCheckouts(customer);
+      await stillAlone();
       const { parkedFor } = await this.inbox.lookUp({ provider: 'stripe', lookup: customer });
-      if (parkedFor !== undefined) throw notUnderstood();
+      if (parkedFor !== undefined) throw notUnderstood('Stripe');
+      await stillAlone();
+      if (!(await this.apple.isUnderstood(person.userId))) throw notUnderstood('Apple');
       await this.subscriptions.refuseSecondPayment(person.userId);
       const trialDays = await this.trials.daysDue(person);
       const expiresAt = new Date(this.clock.now().getTime() + openMs);
       const { successUrl, cancelUrl } = request;
       const given = { customer, price: price.priceRef, trialDays, successUrl, cancelUrl, expiresAt };
+      await stillAlone();
       const url = await stripe.createCheckout({ ...given, idempotencyKey: `checkout:${attempt}` });
+      await this.refuseWhoGotAccess(stripe, person.userId, customer);
       return { url, expiresAt: expiresAt.toISOString(), trialDays };
     });
   }
@@ -87,16 +95,32 @@ export class Checkouts {
     throw new AppError('return_url_not_allowed', 'Expected an address that the operator allows (PAYMENT_RETURN_URLS).');
   }
 
-  private async alone<T>(userId: string, begin: (attempt: string) => Promise<T>): Promise<T> {
+  /**
+   * What gave access while the checkout was being opened may have found none to close yet. What comes after this question
+   * finds it.
+   */
+  private async refuseWhoGotAccess(stripe: StripeClient, userId: string, customer: string): Promise<void> {
+    try {
+      await this.subscriptions.refuseSecondPayment(userId);
+    } catch (error) {
+      await stripe.expireCheckouts(customer);
+      throw error;
+    }
+  }
+
+  /** @param begin is told its attempt, and how to make sure that it is still the only one: if not, it must go no further */
+  private async alone<T>(
+    userId: string,
+    begin: (attempt: string, stillAlone: () => Promise<void>) => Promise<T>,
+  ): Promise<T> {
     const attempt = randomUUID();
     const now = this.clock.now();
-    if (!(await this.store.lease(userId, attempt, now, new Date(now.getTime() + leaseMs)))) {
-      throw new AppError('checkout_in_progress', 'Another checkout of yours is just being opened.', {
-        headers: { 'retry-after': '5' },
-      });
-    }
+    const until = () => new Date(this.clock.now().getTime() + leaseMs);
+    if (!(await this.store.lease(userId, attempt, now, until()))) throw inProgress();
     try {
-      return await begin(attempt);
+      return await begin(attempt, async () => {
+        if (!(await this.store.renew(userId, attempt, until()))) throw inProgress();
+      });
     } catch (error) {
       throw paymentProblem(error);
     } finally {
@@ -116,5 +140,10 @@ export class Checkouts {
 }
 
 /** A price that no plan has, say: what cannot be read may well be a subscription that is paid. */
-const notUnderstood = () =>
-  new AppError('payment_refused', 'You have something at Stripe that is not understood here yet. Contact support.');
+const notUnderstood = (where: string) =>
+  new AppError('payment_refused', `You have something at ${where} that is not understood here yet. Contact support.`);
+
+const inProgress = () =>
+  new AppError('checkout_in_progress', 'Another checkout of yours is just being opened.', {
+    headers: { 'retry-after': '5' },
+  });

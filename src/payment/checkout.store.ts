@@ -13,6 +13,13 @@ export class CheckoutStore {
     return rows > 0;
   }
 
+  /** Makes an attempt's lease last longer. @returns false when another attempt has taken it: this one must open nothing */
+  async renew(userId: string, attempt: string, until: Date): Promise<boolean> {
+    const rows = await this.prisma.$executeRaw`
+      UPDATE "CheckoutLease" SET until = ${until} WHERE user_id = ${userId}::uuid AND attempt = ${attempt}::uuid`;
+    return rows > 0;
+  }
+
   async release(userId: string, attempt: string): Promise<void> {
     await this.prisma.$executeRaw`
       DELETE FROM "CheckoutLease" WHERE user_id = ${userId}::uuid AND attempt = ${attempt}::uuid`;

@@ -5,6 +5,7 @@ import { SubscriptionModule } from '../subscription/index.js';
 import { AppleClient } from './apple.client.js';
 import { AppleController } from './apple.controller.js';
 import { AppleClaims } from './apple-claims.service.js';
+import { AppleStanding } from './apple-standing.service.js';
 import { AppleSync } from './apple-sync.service.js';
 import { SubscriptionChanges } from './changes.service.js';
 import { Checkouts } from './checkout.service.js';
@@ -14,6 +15,7 @@ import { CustomersStore } from './customers.store.js';
 import { History } from './history.service.js';
 import { Inbox } from './inbox.service.js';
 import { InboxStore } from './inbox.store.js';
+import { OpenCheckouts } from './open-checkouts.service.js';
 import { OptionalApple, OptionalStripe } from './optional-providers.js';
 import { PaymentController } from './payment.controller.js';
 import { PaymentHistoryStore } from './payment-history.store.js';
@@ -50,10 +52,12 @@ const stores = [CheckoutStore, CustomersStore, InboxStore, PaymentHistoryStore, 
     ...providers,
     ...stores,
     AppleClaims,
+    AppleStanding,
     AppleSync,
     Checkouts,
     History,
     Inbox,
+    OpenCheckouts,
     PaymentClosing,
     PlanPrices,
     Reconciliation,

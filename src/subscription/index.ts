@@ -1,4 +1,5 @@
 export { AccessBlocks } from './access-blocks.service.js';
+export { closingTask } from './closing-checkouts.js';
 export { OperatorAccess } from './operator-access.service.js';
 export { Plans } from './plans.service.js';
 export { ProviderSubscriptions } from './provider-subscriptions.service.js';

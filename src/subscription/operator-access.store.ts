@@ -7,6 +7,7 @@ import {
   Prisma,
   type SubscriptionEventKind,
 } from '../prisma/identity/index.js';
+import { closingCheckouts } from './closing-checkouts.js';
 
 /** What an operator does, to whom and why: written in the statement that does it. */
 export interface OperatorAct {
@@ -39,11 +40,13 @@ export class OperatorAccessStore {
   }
 
   async grant(act: OperatorAct, planId: string, until: Date): Promise<void> {
-    await this.prisma.$executeRaw`
+    await this.prisma.$queryRaw`
       WITH granted AS (
         INSERT INTO "Subscription" (user_id, provider, provider_ref, plan_id, status, paid_through)
         VALUES (${act.userId}::uuid, 'operator', ${`operator:${randomUUID()}`}, ${planId}, 'ACTIVE', ${until}) RETURNING *
-      ), written AS (${written(act, 'started')} FROM granted) ${audit(act, 'subscription.grant')} FROM granted`;
+      ), written AS (${written(act, 'started')} FROM granted), noted AS (${audit(act, 'subscription.grant')} FROM granted),
+      closed AS (${closingCheckouts(Prisma.sql`SELECT user_id FROM granted`)})
+      SELECT jobs FROM closed`;
   }
 
   /** Ends what operators have granted. @returns how many grants that were */

@@ -36,6 +36,11 @@ export class ProviderSubscriptions {
     return (await this.store.endOthers(userId, provider, refs, ticket, this.clock.now())) || changed;
   }
 
+  /** Our names for all that a person has, or had, at a provider. */
+  async refsOf(userId: string, provider: PaymentProvider): Promise<string[]> {
+    return this.store.refsOf(userId, provider);
+  }
+
   /** Whose subscription it is, if it is anybody's. */
   async ownerOf(providerRef: string): Promise<string | undefined> {
     return this.store.ownerOf(providerRef);

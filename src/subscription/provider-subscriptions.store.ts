@@ -54,6 +54,14 @@ export class ProviderSubscriptionsStore {
     return row?.userId;
   }
 
+  async refsOf(userId: string, provider: PaymentProvider): Promise<string[]> {
+    const rows = await this.prisma.subscription.findMany({
+      where: { userId, provider },
+      select: { providerRef: true },
+    });
+    return rows.map(({ providerRef }) => providerRef);
+  }
+
   /** @returns how many rows are now other than they were */
   private async move(moving: Prisma.Sql, at: Date): Promise<number> {
     const [row] = await this.prisma.$queryRaw<[{ changed: number }]>`

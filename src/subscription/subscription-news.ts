@@ -1,4 +1,5 @@
 import { areWoken, Prisma, telling } from '../prisma/identity/index.js';
+import { closingCheckouts } from './closing-checkouts.js';
 
 /**
  * What a statement did to subscriptions, in the words of their owners: each row as it was under the statement's own lock
@@ -46,7 +47,10 @@ export const whatHappened = (at: Date): Prisma.Sql => Prisma.sql`
           CASE WHEN n.status = 'GRACE' THEN ${iso('n.grace_until')} END)
         ELSE jsonb_build_object('plan', p.name, 'until', ${iso('n.paid_through')}) END AS facts, ${at}::timestamptz AS at
     FROM news n JOIN "Plan" p ON p.id = n.plan_id
-    WHERE n.kind IN ('renewed', 'cancelled', 'payment_failed', 'plan_changed', 'expired')`)}
-  SELECT ${areWoken}, (SELECT count(*) FROM moved
+    WHERE n.kind IN ('renewed', 'cancelled', 'payment_failed', 'plan_changed', 'expired')`)},
+  closed AS (${closingCheckouts(Prisma.sql`
+    SELECT user_id FROM moved WHERE provider = 'apple' AND status NOT IN ('EXPIRED', 'REVOKED')
+      AND (status, paid_through) IS DISTINCT FROM (old_status, old_paid_through)`)})
+  SELECT ${areWoken}, (SELECT jobs FROM closed) AS closed, (SELECT count(*) FROM moved
     WHERE (plan_id, status, paid_through, grace_until, cancel_at_period_end)
       IS DISTINCT FROM (old_plan_id, old_status, old_paid_through, old_grace_until, old_cancel))::int AS changed`;

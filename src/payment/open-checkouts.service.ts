@@ -1,0 +1,34 @@
+import { Injectable } from '@nestjs/common';
+import { z } from 'zod';
+import { IdentityJobs } from '../prisma/identity/index.js';
+import { closingTask } from '../subscription/index.js';
+import { CustomersStore } from './customers.store.js';
+import { OptionalStripe } from './optional-providers.js';
+import { ProviderRefusal } from './provider-errors.js';
+
+const jobPayload = z.object({ userId: z.uuid() });
+
+/**
+ * Closes the checkout that a person left open when they get access from elsewhere: they would pay twice. The job is
+ * committed with what gives the access, so it looks for open checkouts afterwards; and whoever opens one asks for access
+ * after opening it. One of the two sees the other.
+ */
+@Injectable()
+export class OpenCheckouts {
+  constructor(
+    private readonly customers: CustomersStore,
+    private readonly stripe: OptionalStripe,
+    jobs: IdentityJobs,
+  ) {
+    jobs.handle(closingTask, (payload) => this.close(jobPayload.parse(payload).userId));
+  }
+
+  private async close(userId: string): Promise<void> {
+    const customer = (await this.customers.byId(userId))?.stripeCustomerId ?? null;
+    if (customer === null || this.stripe.client === undefined) return;
+    await this.stripe.client.expireCheckouts(customer).catch((error: unknown) => {
+      // A customer who is gone at Stripe has no checkout.
+      if (!(error instanceof ProviderRefusal)) throw error;
+    });
+  }
+}
