@@ -22,6 +22,7 @@ const node = (id: string, more: Partial<NodeEndpoint> = {}): NodeEndpoint => ({
   capacity: 10,
   currentLoad: 0,
   status: 'healthy',
+  credentialHints: '',
   ...more,
 });
 

@@ -25,6 +25,8 @@ export interface NodeEndpoint {
   readonly capacity: number;
   readonly currentLoad: number;
   readonly status: NodeStatus;
+  /** How its credential's hash begins, and that of a rotated one: 8 hex digits each. It lets nobody in. */
+  readonly credentialHints: string;
 }
 
 type KnownNode = NodeEndpoint & Loadable;

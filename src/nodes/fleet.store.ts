@@ -12,6 +12,7 @@ type NodeTuple = [
   capacity: number,
   currentLoad: number,
   status: NodeStatus,
+  credentialHints: string,
 ];
 
 /** One node as the operator sees it. */
@@ -42,7 +43,10 @@ export class FleetStore {
       SELECT
         (SELECT json_agg(l ORDER BY l.id)::text FROM "Location" l) AS locations,
         (SELECT json_agg(json_build_array(n.id, n.location_id, encode(n.public_key, 'base64'), host(n.ip), host(n.ip_v6),
-                                          n.port, n.capacity, n.current_load, n.status))::text FROM "Node" n) AS nodes`;
+                                          n.port, n.capacity, n.current_load, n.status,
+                                          left(encode(n.credential_hash, 'hex'), 8)
+                                            || coalesce(left(encode(n.next_credential_hash, 'hex'), 8), '')))::text
+         FROM "Node" n) AS nodes`;
     return {
       locations: JSON.parse(row?.locations ?? '[]') as LocationRecord[],
       nodes: (JSON.parse(row?.nodes ?? '[]') as NodeTuple[]).map(toEndpoint),
@@ -83,6 +87,17 @@ export class FleetStore {
 }
 
 function toEndpoint(tuple: NodeTuple): NodeEndpoint {
-  const [id, locationId, publicKey, ip, ipV6, port, capacity, currentLoad, status] = tuple;
-  return { id, locationId, publicKey, ip, ipV6: ipV6 ?? undefined, port, capacity, currentLoad, status };
+  const [id, locationId, publicKey, ip, ipV6, port, capacity, currentLoad, status, credentialHints] = tuple;
+  return {
+    id,
+    locationId,
+    publicKey,
+    ip,
+    ipV6: ipV6 ?? undefined,
+    port,
+    capacity,
+    currentLoad,
+    status,
+    credentialHints,
+  };
 }

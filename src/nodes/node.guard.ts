@@ -8,7 +8,10 @@ import { invalidNodeCredential } from './node-problems.js';
 
 /**
  * Lets a node through to its own `/node/:id/…`: `Authorization: Bearer <credential>`. Retired nodes too, so that they can
- * acknowledge what they remove. A wrong guess counts against the address it came from, never against the node.
+ * acknowledge what they remove.
+ *
+ * A credential that the fleet's snapshot does not know counts against the address it comes from, before the database is
+ * asked: a flood of guesses reads nothing there. A known one does not, for a node shares its address with all whom it carries.
  */
 @Injectable()
 export class NodeGuard implements CanActivate {
@@ -20,12 +23,11 @@ export class NodeGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<FastifyRequest<{ Params: { id: string } }>>();
     const credential = bearerToken(request.headers.authorization);
-    const node =
-      credential === undefined ? undefined : await this.authenticator.authenticate(request.params.id, credential);
-    if (node === undefined) {
-      await this.limiter.consume('address', request.ip);
-      throw invalidNodeCredential();
-    }
+    const { id } = request.params;
+    const isFamiliar = credential !== undefined && this.authenticator.isFamiliar(id, credential);
+    if (!isFamiliar) await this.limiter.consume('address', request.ip);
+    const node = credential === undefined ? undefined : await this.authenticator.authenticate(id, credential);
+    if (node === undefined) throw invalidNodeCredential();
     await this.limiter.consume('node', node.id);
     rememberNode(request, node);
     return true;
