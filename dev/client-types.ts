@@ -7,7 +7,7 @@ const source = 'openapi.json';
 const file = 'packages/client/src/api.gen.ts';
 
 /** What the SDK speaks to. */
-const tags = ['keys', 'auth', 'subscription', 'vpn'];
+const tags = ['keys', 'auth', 'subscription', 'account', 'preferences', 'vpn'];
 
 /** The client's types of the API, as `openapi.json` has it. */
 export async function renderClientTypes(): Promise<string> {

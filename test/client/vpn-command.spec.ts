@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseWireguardConf } from '@vpn-backend/client';
-import { type Io } from '../../packages/client/src/cli/io.js';
-import { runVpn } from '../../packages/client/src/cli/program.js';
 import { type ClientWorld, idTokenOf, signUp, startClientWorld } from '../support/client-world.js';
+import { type Ran, runVpnCommand } from '../support/vpn-command.js';
 
 let world: ClientWorld;
 let home: string;
@@ -20,10 +19,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(home, { recursive: true }));
 
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly told: string;
+interface RanPrograms extends Ran {
   /** Programs that were run, wg-quick above all. */
   readonly programs: string[];
 }
@@ -39,43 +35,32 @@ interface Given {
 /** Of this machine, as wg-quick brings them up and takes them down. */
 const interfaces = new Set<string>();
 
-async function vpn(
-  args: readonly string[],
-  { answers = [], env = {}, wgQuick, fetch = globalThis.fetch }: Given = {},
-): Promise<Ran> {
-  const out: string[] = [];
-  const told: string[] = [];
+async function vpn(args: readonly string[], { answers = [], env, wgQuick, fetch }: Given = {}): Promise<RanPrograms> {
   const programs: string[] = [];
-  const typed = [...answers];
-  const io: Io = {
-    env: {
-      VPN_HOME: home,
-      VPN_GATEKEEPER_URL: world.gatekeeper.service.url,
-      VPN_ANONYMIZER_URL: world.anonymizer.url,
-      VPN_FIREBASE_API_KEY: 'any',
-      VPN_FIREBASE_URL: world.gatekeeper.firebase.url,
-      ...env,
+  const ran = await runVpnCommand(args, {
+    home,
+    gatekeeperUrl: world.gatekeeper.service.url,
+    anonymizerUrl: world.anonymizer.url,
+    firebaseUrl: world.gatekeeper.firebase.url,
+    answers,
+    env,
+    machine: {
+      run: async (program, programArgs) => {
+        programs.push([program, ...programArgs].join(' ').replaceAll(home, '~'));
+        if (wgQuick === 'is missing') return 127;
+        if (wgQuick === 'fails') return 1;
+        const [verb, conf = ''] = programArgs.slice(-2);
+        const name = basename(conf, '.conf');
+        if (verb === 'up') interfaces.add(name);
+        else interfaces.delete(name);
+        if (wgQuick === 'kills') throw new Error('killed');
+        return 0;
+      },
+      hasInterface: (name) => interfaces.has(name),
     },
-    print: (line) => void out.push(line),
-    tell: (line) => void told.push(line),
-    progress: () => () => {},
-    ask: async () => typed.shift() ?? '',
-    run: async (program, programArgs) => {
-      programs.push([program, ...programArgs].join(' ').replaceAll(home, '~'));
-      if (wgQuick === 'is missing') return 127;
-      if (wgQuick === 'fails') return 1;
-      const [verb, conf = ''] = programArgs.slice(-2);
-      const name = basename(conf, '.conf');
-      if (verb === 'up') interfaces.add(name);
-      else interfaces.delete(name);
-      if (wgQuick === 'kills') throw new Error('killed');
-      return 0;
-    },
-    hasInterface: (name) => interfaces.has(name),
     fetch,
-  };
-  const code = await runVpn(args, io);
-  return { code, out: out.join('\n'), told: told.join('\n'), programs };
+  });
+  return { ...ran, programs };
 }
 
 const json = async <T>(...args: string[]): Promise<T> => JSON.parse((await vpn([...args, '--json'])).out) as T;

@@ -97,6 +97,494 @@ export type DirectoryDirectoryResponses = {
 
 export type DirectoryDirectoryResponse = DirectoryDirectoryResponses[keyof DirectoryDirectoryResponses];
 
+export type AccountDeleteData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/account';
+};
+
+export type AccountDeleteErrors = {
+    /**
+     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     */
+    401: Problem;
+    /**
+     * `recent_sign_in_required` A recent sign-in is needed
+     */
+    403: Problem;
+    /**
+     * `rate_limited` Too many requests
+     */
+    429: Problem;
+    /**
+     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     */
+    503: Problem;
+    /**
+     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     */
+    default: Problem;
+};
+
+export type AccountDeleteError = AccountDeleteErrors[keyof AccountDeleteErrors];
+
+export type AccountDeleteResponses = {
+    /**
+     * Success
+     */
+    202: {
+        /**
+         * Who goes on charging, since only you can cancel there: for Apple, in the settings of your Apple account.
+         */
+        stillBilledBy: Array<'apple'>;
+    };
+};
+
+export type AccountDeleteResponse = AccountDeleteResponses[keyof AccountDeleteResponses];
+
+export type AccountShowData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/account';
+};
+
+export type AccountShowErrors = {
+    /**
+     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     */
+    401: Problem;
+    /**
+     * `rate_limited` Too many requests
+     */
+    429: Problem;
+    /**
+     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     */
+    503: Problem;
+    /**
+     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     */
+    default: Problem;
+};
+
+export type AccountShowError = AccountShowErrors[keyof AccountShowErrors];
+
+export type AccountShowResponses = {
+    /**
+     * Success
+     */
+    200: {
+        email: string | null;
+        emailVerified: boolean;
+        /**
+         * The day this account was first seen here.
+         */
+        createdOn: string;
+        /**
+         * Ways to sign in, as Firebase names them: `password`, `google.com`.
+         */
+        signInProviders: Array<string>;
+        /**
+         * Devices that get pushes.
+         */
+        devices: Array<{
+            id: string;
+            platform: 'android' | 'ios' | 'desktop';
+            registeredOn: string;
+        }>;
+        /**
+         * Of the key that signs today. Which tokens they were, nobody knows.
+         */
+        tokens: {
+            /**
+             * 0 without access.
+             */
+            dailyTokens: number;
+            used: number;
+            left: number;
+            resetsAt: string;
+        };
+    };
+};
+
+export type AccountShowResponse = AccountShowResponses[keyof AccountShowResponses];
+
+export type AccountChangeData = {
+    body: {
+        /**
+         * A new address, which must then be verified at Firebase.
+         */
+        email: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/account';
+};
+
+export type AccountChangeErrors = {
+    /**
+     * `invalid_request` The request is not valid
+     */
+    400: Problem;
+    /**
+     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     */
+    401: Problem;
+    /**
+     * `recent_sign_in_required` A recent sign-in is needed
+     */
+    403: Problem;
+    /**
+     * `email_in_use` The e-mail address belongs to another account
+     */
+    409: Problem;
+    /**
+     * `rate_limited` Too many requests
+     */
+    429: Problem;
+    /**
+     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     */
+    503: Problem;
+    /**
+     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     */
+    default: Problem;
+};
+
+export type AccountChangeError = AccountChangeErrors[keyof AccountChangeErrors];
+
+export type AccountChangeResponses = {
+    /**
+     * Success
+     */
+    200: {
+        email: string | null;
+        emailVerified: boolean;
+        /**
+         * The day this account was first seen here.
+         */
+        createdOn: string;
+        /**
+         * Ways to sign in, as Firebase names them: `password`, `google.com`.
+         */
+        signInProviders: Array<string>;
+        /**
+         * Devices that get pushes.
+         */
+        devices: Array<{
+            id: string;
+            platform: 'android' | 'ios' | 'desktop';
+            registeredOn: string;
+        }>;
+        /**
+         * Of the key that signs today. Which tokens they were, nobody knows.
+         */
+        tokens: {
+            /**
+             * 0 without access.
+             */
+            dailyTokens: number;
+            used: number;
+            left: number;
+            resetsAt: string;
+        };
+    };
+};
+
+export type AccountChangeResponse = AccountChangeResponses[keyof AccountChangeResponses];
+
+export type AccountAuditData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * `next` of the page before.
+         */
+        cursor?: string;
+        /**
+         * How many at most.
+         */
+        limit?: string;
+    };
+    url: '/account/audit';
+};
+
+export type AccountAuditErrors = {
+    /**
+     * `invalid_request` The request is not valid
+     */
+    400: Problem;
+    /**
+     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     */
+    401: Problem;
+    /**
+     * `rate_limited` Too many requests
+     */
+    429: Problem;
+    /**
+     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     */
+    503: Problem;
+    /**
+     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     */
+    default: Problem;
+};
+
+export type AccountAuditError = AccountAuditErrors[keyof AccountAuditErrors];
+
+export type AccountAuditResponses = {
+    /**
+     * Success
+     */
+    200: {
+        acts: Array<{
+            at: string;
+            by: 'you' | 'operator';
+            /**
+             * Such as `account.sign_out_everywhere`.
+             */
+            action: string;
+            /**
+             * An operator's words; null for what you did yourself.
+             */
+            reason: string | null;
+        }>;
+        /**
+         * Cursor of the next page; null on the last.
+         */
+        next: string | null;
+    };
+};
+
+export type AccountAuditResponse = AccountAuditResponses[keyof AccountAuditResponses];
+
+export type AccountAddDeviceData = {
+    body: {
+        platform: 'android' | 'ios' | 'desktop';
+        /**
+         * The registration token of Firebase Cloud Messaging.
+         */
+        token: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/account/devices';
+};
+
+export type AccountAddDeviceErrors = {
+    /**
+     * `invalid_request` The request is not valid
+     */
+    400: Problem;
+    /**
+     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     */
+    401: Problem;
+    /**
+     * `rate_limited` Too many requests
+     */
+    429: Problem;
+    /**
+     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     */
+    503: Problem;
+    /**
+     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     */
+    default: Problem;
+};
+
+export type AccountAddDeviceError = AccountAddDeviceErrors[keyof AccountAddDeviceErrors];
+
+export type AccountAddDeviceResponses = {
+    /**
+     * Success
+     */
+    201: {
+        id: string;
+    };
+};
+
+export type AccountAddDeviceResponse = AccountAddDeviceResponses[keyof AccountAddDeviceResponses];
+
+export type AccountRemoveDeviceData = {
+    body?: never;
+    path: {
+        id: string;
+    };
+    query?: never;
+    url: '/account/devices/{id}';
+};
+
+export type AccountRemoveDeviceErrors = {
+    /**
+     * `invalid_request` The request is not valid
+     */
+    400: Problem;
+    /**
+     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     */
+    401: Problem;
+    /**
+     * `device_not_found` No such device
+     */
+    404: Problem;
+    /**
+     * `rate_limited` Too many requests
+     */
+    429: Problem;
+    /**
+     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     */
+    503: Problem;
+    /**
+     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     */
+    default: Problem;
+};
+
+export type AccountRemoveDeviceError = AccountRemoveDeviceErrors[keyof AccountRemoveDeviceErrors];
+
+export type AccountRemoveDeviceResponses = {
+    /**
+     * It is forgotten.
+     */
+    204: void;
+};
+
+export type AccountRemoveDeviceResponse = AccountRemoveDeviceResponses[keyof AccountRemoveDeviceResponses];
+
+export type AccountExportData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/account/export';
+};
+
+export type AccountExportErrors = {
+    /**
+     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     */
+    401: Problem;
+    /**
+     * `rate_limited` Too many requests
+     */
+    429: Problem;
+    /**
+     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     */
+    503: Problem;
+    /**
+     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     */
+    default: Problem;
+};
+
+export type AccountExportError = AccountExportErrors[keyof AccountExportErrors];
+
+export type AccountExportResponses = {
+    /**
+     * Success
+     */
+    200: {
+        exportedAt: string;
+        /**
+         * Of the account at Firebase, what is read from there.
+         */
+        identityProvider: {
+            uid: string;
+            email: string | null;
+            emailVerified: boolean;
+            disabled: boolean;
+            signInProviders: Array<string>;
+            tokensValidAfter: string;
+        };
+        /**
+         * Every row that is kept of you, with every column. Bytes are hexadecimal, after `\x`.
+         */
+        tables: {
+            [key: string]: Array<{
+                [key: string]: unknown;
+            }>;
+        };
+    };
+};
+
+export type AccountExportResponse = AccountExportResponses[keyof AccountExportResponses];
+
+export type AccountHistoryData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * `next` of the page before.
+         */
+        cursor?: string;
+        /**
+         * How many at most.
+         */
+        limit?: string;
+    };
+    url: '/account/history';
+};
+
+export type AccountHistoryErrors = {
+    /**
+     * `invalid_request` The request is not valid
+     */
+    400: Problem;
+    /**
+     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     */
+    401: Problem;
+    /**
+     * `rate_limited` Too many requests
+     */
+    429: Problem;
+    /**
+     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     */
+    503: Problem;
+    /**
+     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     */
+    default: Problem;
+};
+
+export type AccountHistoryError = AccountHistoryErrors[keyof AccountHistoryErrors];
+
+export type AccountHistoryResponses = {
+    /**
+     * Success
+     */
+    200: {
+        events: Array<{
+            at: string;
+            kind: 'charge' | 'refund' | 'dispute' | 'reversal' | 'started' | 'renewed' | 'cancelled' | 'resumed' | 'payment_failed' | 'plan_changed' | 'expired' | 'revoked';
+            /**
+             * What happened, in plain words.
+             */
+            text: string;
+            /**
+             * In minor units of the currency, where money moved.
+             */
+            amount: number | null;
+            currency: string | null;
+        }>;
+        /**
+         * Cursor of the next page; null on the last.
+         */
+        next: string | null;
+    };
+};
+
+export type AccountHistoryResponse = AccountHistoryResponses[keyof AccountHistoryResponses];
+
 export type CrowdReportData = {
     body?: never;
     path?: never;
@@ -279,6 +767,278 @@ export type VpnTokenIssueResponses = {
 };
 
 export type VpnTokenIssueResponse = VpnTokenIssueResponses[keyof VpnTokenIssueResponses];
+
+export type PreferencesReadData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/preferences';
+};
+
+export type PreferencesReadErrors = {
+    /**
+     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     */
+    401: Problem;
+    /**
+     * `rate_limited` Too many requests
+     */
+    429: Problem;
+    /**
+     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     */
+    503: Problem;
+    /**
+     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     */
+    default: Problem;
+};
+
+export type PreferencesReadError = PreferencesReadErrors[keyof PreferencesReadErrors];
+
+export type PreferencesReadResponses = {
+    /**
+     * Success
+     */
+    200: {
+        /**
+         * Where devices connect to first; one of `GET /vpn/locations`, or null.
+         */
+        defaultLocation: string | null;
+        /**
+         * What devices ask for as `dns_blocking` in `POST /vpn/config`.
+         */
+        dnsBlocking: 'none' | 'ads' | 'ads_trackers_malware';
+        /**
+         * UDP port that devices try first; null leaves it to them.
+         */
+        endpointPort: number | null;
+        /**
+         * Language of mails and pushes.
+         */
+        locale: 'en';
+        /**
+         * Kinds of notification that are not mailed. Mails about the account and its money cannot be turned off.
+         */
+        notMailed: Array<'welcome' | 'trial_ending' | 'renewed' | 'maintenance'>;
+        /**
+         * Kinds that are not pushed to devices.
+         */
+        notPushed: Array<'welcome' | 'email_verified' | 'trial_ending' | 'payment_failed' | 'grace_ending' | 'renewed' | 'cancelled' | 'expired' | 'refunded' | 'plan_changed' | 'sign_in_provider_added' | 'signed_out_everywhere' | 'maintenance'>;
+    };
+};
+
+export type PreferencesReadResponse = PreferencesReadResponses[keyof PreferencesReadResponses];
+
+export type PreferencesPatchData = {
+    body: {
+        /**
+         * Where devices connect to first; one of `GET /vpn/locations`, or null.
+         */
+        defaultLocation?: string | null;
+        /**
+         * What devices ask for as `dns_blocking` in `POST /vpn/config`.
+         */
+        dnsBlocking?: 'none' | 'ads' | 'ads_trackers_malware';
+        /**
+         * UDP port that devices try first; null leaves it to them.
+         */
+        endpointPort?: number | null;
+        /**
+         * Language of mails and pushes.
+         */
+        locale?: 'en';
+        /**
+         * Kinds of notification that are not mailed. Mails about the account and its money cannot be turned off.
+         */
+        notMailed?: Array<'welcome' | 'trial_ending' | 'renewed' | 'maintenance'>;
+        /**
+         * Kinds that are not pushed to devices.
+         */
+        notPushed?: Array<'welcome' | 'email_verified' | 'trial_ending' | 'payment_failed' | 'grace_ending' | 'renewed' | 'cancelled' | 'expired' | 'refunded' | 'plan_changed' | 'sign_in_provider_added' | 'signed_out_everywhere' | 'maintenance'>;
+    };
+    headers: {
+        /**
+         * The ETag of what you have read, or `*`.
+         */
+        'if-match': string;
+    };
+    path?: never;
+    query?: never;
+    url: '/preferences';
+};
+
+export type PreferencesPatchErrors = {
+    /**
+     * `invalid_request` The request is not valid
+     */
+    400: Problem;
+    /**
+     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     */
+    401: Problem;
+    /**
+     * `precondition_failed` It was changed in the meantime
+     */
+    412: Problem;
+    /**
+     * `precondition_required` If-Match is needed
+     */
+    428: Problem;
+    /**
+     * `rate_limited` Too many requests
+     */
+    429: Problem;
+    /**
+     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     */
+    503: Problem;
+    /**
+     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     */
+    default: Problem;
+};
+
+export type PreferencesPatchError = PreferencesPatchErrors[keyof PreferencesPatchErrors];
+
+export type PreferencesPatchResponses = {
+    /**
+     * Success
+     */
+    200: {
+        /**
+         * Where devices connect to first; one of `GET /vpn/locations`, or null.
+         */
+        defaultLocation: string | null;
+        /**
+         * What devices ask for as `dns_blocking` in `POST /vpn/config`.
+         */
+        dnsBlocking: 'none' | 'ads' | 'ads_trackers_malware';
+        /**
+         * UDP port that devices try first; null leaves it to them.
+         */
+        endpointPort: number | null;
+        /**
+         * Language of mails and pushes.
+         */
+        locale: 'en';
+        /**
+         * Kinds of notification that are not mailed. Mails about the account and its money cannot be turned off.
+         */
+        notMailed: Array<'welcome' | 'trial_ending' | 'renewed' | 'maintenance'>;
+        /**
+         * Kinds that are not pushed to devices.
+         */
+        notPushed: Array<'welcome' | 'email_verified' | 'trial_ending' | 'payment_failed' | 'grace_ending' | 'renewed' | 'cancelled' | 'expired' | 'refunded' | 'plan_changed' | 'sign_in_provider_added' | 'signed_out_everywhere' | 'maintenance'>;
+    };
+};
+
+export type PreferencesPatchResponse = PreferencesPatchResponses[keyof PreferencesPatchResponses];
+
+export type PreferencesReplaceData = {
+    body: {
+        /**
+         * Where devices connect to first; one of `GET /vpn/locations`, or null.
+         */
+        defaultLocation: string | null;
+        /**
+         * What devices ask for as `dns_blocking` in `POST /vpn/config`.
+         */
+        dnsBlocking: 'none' | 'ads' | 'ads_trackers_malware';
+        /**
+         * UDP port that devices try first; null leaves it to them.
+         */
+        endpointPort: number | null;
+        /**
+         * Language of mails and pushes.
+         */
+        locale: 'en';
+        /**
+         * Kinds of notification that are not mailed. Mails about the account and its money cannot be turned off.
+         */
+        notMailed: Array<'welcome' | 'trial_ending' | 'renewed' | 'maintenance'>;
+        /**
+         * Kinds that are not pushed to devices.
+         */
+        notPushed: Array<'welcome' | 'email_verified' | 'trial_ending' | 'payment_failed' | 'grace_ending' | 'renewed' | 'cancelled' | 'expired' | 'refunded' | 'plan_changed' | 'sign_in_provider_added' | 'signed_out_everywhere' | 'maintenance'>;
+    };
+    headers: {
+        /**
+         * The ETag of what you have read, or `*`.
+         */
+        'if-match': string;
+    };
+    path?: never;
+    query?: never;
+    url: '/preferences';
+};
+
+export type PreferencesReplaceErrors = {
+    /**
+     * `invalid_request` The request is not valid
+     */
+    400: Problem;
+    /**
+     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     */
+    401: Problem;
+    /**
+     * `precondition_failed` It was changed in the meantime
+     */
+    412: Problem;
+    /**
+     * `precondition_required` If-Match is needed
+     */
+    428: Problem;
+    /**
+     * `rate_limited` Too many requests
+     */
+    429: Problem;
+    /**
+     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     */
+    503: Problem;
+    /**
+     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     */
+    default: Problem;
+};
+
+export type PreferencesReplaceError = PreferencesReplaceErrors[keyof PreferencesReplaceErrors];
+
+export type PreferencesReplaceResponses = {
+    /**
+     * Success
+     */
+    200: {
+        /**
+         * Where devices connect to first; one of `GET /vpn/locations`, or null.
+         */
+        defaultLocation: string | null;
+        /**
+         * What devices ask for as `dns_blocking` in `POST /vpn/config`.
+         */
+        dnsBlocking: 'none' | 'ads' | 'ads_trackers_malware';
+        /**
+         * UDP port that devices try first; null leaves it to them.
+         */
+        endpointPort: number | null;
+        /**
+         * Language of mails and pushes.
+         */
+        locale: 'en';
+        /**
+         * Kinds of notification that are not mailed. Mails about the account and its money cannot be turned off.
+         */
+        notMailed: Array<'welcome' | 'trial_ending' | 'renewed' | 'maintenance'>;
+        /**
+         * Kinds that are not pushed to devices.
+         */
+        notPushed: Array<'welcome' | 'email_verified' | 'trial_ending' | 'payment_failed' | 'grace_ending' | 'renewed' | 'cancelled' | 'expired' | 'refunded' | 'plan_changed' | 'sign_in_provider_added' | 'signed_out_everywhere' | 'maintenance'>;
+    };
+};
+
+export type PreferencesReplaceResponse = PreferencesReplaceResponses[keyof PreferencesReplaceResponses];
 
 export type SubscriptionReportData = {
     body?: never;

@@ -1,3 +1,4 @@
+import { VpnAccount } from './account.js';
 import { Anonymizer } from './anonymizer.js';
 import { toBase64url } from './bytes.js';
 import { Connecting, type ConnectOptions } from './connecting.js';
@@ -53,6 +54,8 @@ const standardTokensPerDay = 6;
 export class VpnClient {
   /** The tokens of this device. */
   readonly wallet: VpnWallet;
+  /** What the service knows of the person, and what they may change of it. */
+  readonly account: VpnAccount;
   readonly #gatekeeper: Gatekeeper;
   readonly #anonymizer: Anonymizer;
   readonly #store: Wallet;
@@ -70,6 +73,7 @@ export class VpnClient {
     const wallet = new Wallet(options.wallet ?? memoryStorage(), now);
     const drawing = new Drawing({ gatekeeper, anonymizer, wallet, tokensPerDay, now, random, onEvent });
     this.wallet = new VpnWallet({ wallet, drawing, now, onEvent });
+    this.account = new VpnAccount(gatekeeper);
     this.#connecting = new Connecting({ anonymizer, wallet, drawing, now, random, onEvent });
     this.#drawing = drawing;
     this.#gatekeeper = gatekeeper;

@@ -9,7 +9,7 @@ import { fromBase64url, toBase64url } from './bytes.js';
 import { directoryPath, type IssuerDirectory, parseDirectory } from './directory.js';
 import { retrying } from './retrying.js';
 import { type BlindedToken } from './token.js';
-import { type ApiRequest, type Call, type Transport, unexpectedAnswer } from './transport.js';
+import { type Answer, type ApiRequest, type Call, type Transport, unexpectedAnswer } from './transport.js';
 import { isRecord, isSubscription, type Subscription } from './wire.js';
 
 /** Most blinded tokens in one request. */
@@ -60,10 +60,15 @@ export class Gatekeeper {
     });
   }
 
+  /** Asks as the person. @returns the answer and its ETag, before anything of it is believed */
+  async asked<Request extends ApiRequest>(call: Call<Request>): Promise<Answer> {
+    return this.transport.exchange<Request>({ ...call, bearer: await this.getIdToken() });
+  }
+
   private async identified<Request extends ApiRequest>(call: Call<Request>): Promise<Record<string, unknown>> {
-    const answer = await this.transport.call<Request>({ ...call, bearer: await this.getIdToken() });
-    if (!isRecord(answer)) throw unexpectedAnswer(200);
-    return answer;
+    const { body } = await this.asked<Request>(call);
+    if (!isRecord(body)) throw unexpectedAnswer(200);
+    return body;
   }
 }
 

@@ -1,3 +1,16 @@
+export {
+  type Account,
+  type AccountExport,
+  type AccountHistory,
+  type AuditTrail,
+  type DeletionBegun,
+  type NewDevice,
+  type Page,
+  type Preferences,
+  type PreferencesPatch,
+  type TaggedPreferences,
+  type VpnAccount,
+} from './account.js';
 export { type Action, type Advice, adviceFor } from './advice.js';
 export { createClient, type VpnClient, type VpnClientOptions } from './client.js';
 export { type ConnectOptions } from './connecting.js';

@@ -9,15 +9,28 @@ const timeoutMs = 15_000;
 export interface ApiRequest {
   readonly url: string;
   readonly body?: unknown;
+  readonly path?: Readonly<Record<string, string>> | undefined;
+  readonly query?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
 export interface Call<Request extends ApiRequest> {
   readonly path: Request['url'];
-  readonly method?: 'GET' | 'POST' | 'DELETE';
+  /** What stands in the path's braces. */
+  readonly params?: Request['path'];
+  readonly query?: Request['query'];
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Sent as JSON. */
   readonly body?: Request['body'];
   readonly bearer?: string;
+  /** The ETag of what is to be changed. */
+  readonly ifMatch?: string;
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface Answer {
+  /** JSON; undefined for 204. */
+  readonly body: unknown;
+  readonly etag: string | undefined;
 }
 
 /**
@@ -40,15 +53,25 @@ export class Transport {
    * @returns the answer's JSON; undefined for 204
    * @throws {VpnApiError}; what the signal was aborted with
    */
-  async call<Request extends ApiRequest>({ path, method = 'GET', ...call }: Call<Request>): Promise<unknown> {
-    const { body, bearer, signal } = call;
+  async call<Request extends ApiRequest>(call: Call<Request>): Promise<unknown> {
+    return (await this.exchange(call)).body;
+  }
+
+  /**
+   * The same, with the answer's ETag.
+   *
+   * @throws as `call`
+   */
+  async exchange<Request extends ApiRequest>(call: Call<Request>): Promise<Answer> {
+    const { method = 'GET', body, bearer, ifMatch, signal } = call;
     const headers: Record<string, string> = { accept: 'application/json' };
     if (body !== undefined) headers['content-type'] = 'application/json';
     if (bearer !== undefined) headers['authorization'] = `Bearer ${bearer}`;
+    if (ifMatch !== undefined) headers['if-match'] = ifMatch;
     let answer: Response;
     let text: string;
     try {
-      answer = await this.fetch.call(globalThis, new URL(path.slice(1), this.base).href, {
+      answer = await this.fetch.call(globalThis, new URL(addressOf(call), this.base).href, {
         method,
         headers,
         credentials: 'omit',
@@ -66,10 +89,15 @@ export class Transport {
     }
     const document = parseJson(text);
     if (!answer.ok) throw new VpnApiError(problemOf(answer, document));
-    if (answer.status === 204) return undefined;
-    if (document === undefined) throw unexpectedAnswer(answer.status);
-    return document;
+    if (document === undefined && answer.status !== 204) throw unexpectedAnswer(answer.status);
+    return { body: document, etag: answer.headers.get('etag') ?? undefined };
   }
+}
+
+function addressOf({ path, params = {}, query = {} }: Pick<Call<ApiRequest>, 'path' | 'params' | 'query'>): string {
+  const filled = path.slice(1).replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
+  const given = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));
+  return given.length === 0 ? filled : `${filled}?${new URLSearchParams(given).toString()}`;
 }
 
 export function unexpectedAnswer(status: number): VpnApiError {

@@ -67,7 +67,9 @@ type IsChecked<T> = [undefined] extends [T]
       : true;
 
 /** The members that every answer must have, each with its kind: those that are neither optional, nullable nor nested. */
-type Fields<T> = { readonly [Name in keyof T as IsChecked<T[Name]> extends true ? Name : never]: KindOf<T[Name]> };
+export type Fields<T> = {
+  readonly [Name in keyof T as IsChecked<T[Name]> extends true ? Name : never]: KindOf<T[Name]>;
+};
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -127,7 +129,8 @@ export function isLocations(value: unknown): value is { locations: Location[] } 
   );
 }
 
-function has(value: unknown, fields: Readonly<Record<string, Kind>>): boolean {
+/** Whether it is an object with these members, each of its kind. */
+export function has(value: unknown, fields: Readonly<Record<string, Kind>>): boolean {
   return isRecord(value) && Object.entries(fields).every(([name, kind]) => isOfKind(value[name], kind));
 }
 

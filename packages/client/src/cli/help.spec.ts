@@ -9,14 +9,29 @@ async function vpn(args: readonly string[]): Promise<{ code: number; out: string
 }
 
 describe('vpn --help', () => {
-  it.each([[['--help']], [['connect', '--help']], [['login', '--help']], [['wallet', 'draw', '--help']]])(
-    'shows how %j is used, by example',
-    async (args) => {
-      const { code, out } = await vpn(args);
-      expect(code).toBe(0);
-      expect(out).toMatch(/Examples:|For example/);
-    },
-  );
+  it.each([
+    [['--help']],
+    [['connect', '--help']],
+    [['login', '--help']],
+    [['wallet', 'draw', '--help']],
+    [['account', '--help']],
+    [['account', 'email', '--help']],
+    [['account', 'devices', '--help']],
+    [['account', 'devices', 'remove', '--help']],
+    [['account', 'history', '--help']],
+    [['account', 'audit', '--help']],
+    [['account', 'preferences', '--help']],
+    [['account', 'preferences', 'set', '--help']],
+    [['account', 'notifications', '--help']],
+    [['account', 'notifications', 'set', '--help']],
+    [['account', 'export', '--help']],
+    [['account', 'signout-everywhere', '--help']],
+    [['account', 'delete', '--help']],
+  ])('shows how %j is used, by example', async (args) => {
+    const { code, out } = await vpn(args);
+    expect(code).toBe(0);
+    expect(out).toMatch(/Examples:|For example/);
+  });
 
   it('lists the exit codes', async () => {
     expect((await vpn(['--help'])).out).toMatch(/Exit codes:\n {2}0 done/);

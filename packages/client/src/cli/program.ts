@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { addAccountCommands } from './commands/account.js';
 import { addConnectionCommands } from './commands/connections.js';
+import { addSignInCommands } from './commands/sign-in.js';
 import { addWalletCommands } from './commands/wallet.js';
 import { contextOf } from './context.js';
 import { exitCodes, explain } from './failures.js';
@@ -40,6 +41,7 @@ Examples:
   vpn connect Frankfurt --up
   vpn status
   vpn disconnect
+  vpn account
 
 Exit codes:
   0 done             3 sign in first        6 no such location, or no room there
@@ -48,8 +50,9 @@ Exit codes:
 
 Its files are in ~/.config/vpn, or where VPN_HOME says, and readable by you alone.`,
     );
-  addAccountCommands(program, context);
+  addSignInCommands(program, context);
   addConnectionCommands(program, context);
   addWalletCommands(program, context);
+  addAccountCommands(program, context);
   return program;
 }

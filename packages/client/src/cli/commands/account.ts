@@ -1,130 +1,179 @@
 import { type Command } from 'commander';
-import { adviceFor } from '../../advice.js';
+import { type Account } from '../../account.js';
 import { type Context } from '../context.js';
 import { CommandError, exitCodes } from '../failures.js';
-import { during, moment, type Output, printResult } from '../output.js';
-import { removeSession, type SignedIn, type StoredSession, writeSession } from '../session.js';
-import { rememberAccount, type Settings, writeSettings } from '../settings.js';
+import { writePrivately } from '../files.js';
+import { during, moment, type Output, printResult, table } from '../output.js';
+import { removeSession } from '../session.js';
+import { asEntered } from '../user-input.js';
+import { addHistoryCommands } from './account-history.js';
+import { addNotificationCommands } from './account-notifications.js';
+import { addPreferencesCommands } from './account-preferences.js';
 
-interface LoginOptions extends Output {
-  readonly email?: string;
-  readonly idToken: boolean;
-  readonly gatekeeper?: string;
-  readonly anonymizer?: string;
-  readonly apiKey?: string;
-  readonly firebaseUrl?: string;
+interface ExportOptions extends Output {
+  readonly out?: string;
+}
+
+interface DeleteOptions extends Output {
+  readonly yes: boolean;
 }
 
 export function addAccountCommands(program: Command, context: Context): void {
-  program
-    .command('login')
-    .description('sign in; the sign-in is kept in a file that only you can read')
-    .option('--email <address>', 'asked for when absent; the password always is, or comes by standard input')
-    .option('--id-token', 'paste a Firebase ID token instead, good for an hour', false)
-    .option('--gatekeeper <url>', 'where accounts are; remembered (VPN_GATEKEEPER_URL)')
-    .option('--anonymizer <url>', 'where tokens are spent; remembered (VPN_ANONYMIZER_URL)')
-    .option('--api-key <key>', "the Firebase project's web API key; remembered (VPN_FIREBASE_API_KEY)")
-    .option('--firebase-url <url>', "Firebase's emulator; remembered (VPN_FIREBASE_URL)")
+  const account = program
+    .command('account')
+    .description('what the service knows of you, and what you may change of it')
     .option('--json', 'print JSON', false)
     .addHelpText(
       'after',
       `
 Examples:
-  vpn login --email ada@example.com
-  vpn login --gatekeeper https://id.example.com --anonymizer https://vpn.example.com --api-key AIza…
-  pass show vpn | vpn login --email ada@example.com`,
+  vpn account
+  vpn account history --all
+  vpn account preferences set defaultLocation=de-frankfurt dnsBlocking=ads
+  vpn account notifications set renewed.mail=off
+  vpn account export --out account.json
+
+Nothing of it speaks of connections: those are made as nobody, so they are not known here.`,
     )
-    .action((options: LoginOptions) => login(context, options));
-  program
-    .command('logout')
-    .description('forget the sign-in; its tokens and connections stay, until somebody else signs in')
+    .action((output: Output) => show(context, output));
+  // Below, --json is the parent's as well, which takes it first: hence optsWithGlobals.
+  account
+    .command('email')
+    .description('take another e-mail address, which must then be verified; needs a sign-in within five minutes')
+    .argument('<address>')
     .option('--json', 'print JSON', false)
-    .action(async (output: Output) => {
-      await removeSession(context.home);
-      printResult(context.io, output, { signedIn: false }, ['Signed out.']);
-    });
-  program
-    .command('trial')
-    .description('start the trial: once for each person')
+    .addHelpText('after', '\nExamples:\n  vpn account email ada@example.com')
+    .action(async (address: string, _: unknown, command: Command) =>
+      changeEmail(context, address, command.optsWithGlobals()),
+    );
+  addDeviceCommands(account, context);
+  addHistoryCommands(account, context);
+  addPreferencesCommands(account, context);
+  addNotificationCommands(account, context);
+  account
+    .command('export')
+    .description('everything that is kept of you, as JSON')
+    .option('--out <file>', 'into a file that only you can read')
     .option('--json', 'print JSON', false)
-    .action((output: Output) => trial(context, output));
+    .addHelpText(
+      'after',
+      '\nExamples:\n  vpn account export --out account.json\n  vpn account export | jq .tables.User',
+    )
+    .action(async (_: unknown, command: Command) => exportAll(context, command.optsWithGlobals()));
+  account
+    .command('signout-everywhere')
+    .description('end every sign-in on every device, this one too')
+    .option('--json', 'print JSON', false)
+    .addHelpText('after', '\nExamples:\n  vpn account signout-everywhere')
+    .action(async (_: unknown, command: Command) => signOutEverywhere(context, command.optsWithGlobals()));
+  account
+    .command('delete')
+    .description('delete the account for good; needs a sign-in within five minutes')
+    .option('--yes', 'do not ask', false)
+    .option('--json', 'print JSON', false)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  vpn login && vpn account delete
+
+Subscriptions through Stripe end at once, without money back. One through Apple only you can cancel, in the settings of
+your Apple account. Payments stay for the books without your name. Tokens and connections of this device stay until
+they expire: the service does not know that they are yours.`,
+    )
+    .action(async (_: unknown, command: Command) => deleteAccount(context, command.optsWithGlobals()));
 }
 
-async function login(context: Context, options: LoginOptions): Promise<void> {
+function addDeviceCommands(account: Command, context: Context): void {
+  account
+    .command('devices')
+    .description('devices that get pushes')
+    .option('--json', 'print JSON', false)
+    .addHelpText('after', '\nExamples:\n  vpn account devices\n  vpn account devices remove 3f1c')
+    .action(async (_: unknown, command: Command) => listDevices(context, command.optsWithGlobals()))
+    .command('remove')
+    .description('send no more pushes to a device')
+    .argument('<device>', 'its id, or the beginning of it')
+    .option('--json', 'print JSON', false)
+    .addHelpText('after', '\nExamples:\n  vpn account devices remove 3f1c')
+    .action(async (id: string, _: unknown, command: Command) => removeDevice(context, id, command.optsWithGlobals()));
+}
+
+async function show(context: Context, output: Output): Promise<void> {
+  const { account } = await context.client();
+  printAccount(context, output, await during(context.io, output, 'Asking for the account', account.show()));
+}
+
+async function changeEmail(context: Context, address: string, output: Output): Promise<void> {
+  const { account } = await context.client();
+  const changing = asEntered(account.changeEmail(address));
+  printAccount(context, output, await during(context.io, output, 'Changing the address', changing));
+}
+
+function printAccount({ io }: Context, output: Output, account: Account): void {
+  const { email, emailVerified, createdOn, signInProviders, devices, tokens } = account;
+  const { dailyTokens, used, left, resetsAt } = tokens;
+  printResult(io, output, account, [
+    `Address     ${email ?? 'none'}${emailVerified ? '' : ', not verified'}`,
+    `Sign-in by  ${signInProviders.join(', ') || 'nothing'}`,
+    `Since       ${createdOn}`,
+    dailyTokens === 0 && used === 0
+      ? 'Tokens      none without a trial or subscription'
+      : `Tokens      ${used} of ${dailyTokens} used, ${left} left until ${moment(resetsAt)}`,
+    `Devices     ${devices.length} that get pushes${devices.length === 0 ? '' : ': vpn account devices'}`,
+  ]);
+}
+
+async function listDevices(context: Context, output: Output): Promise<void> {
+  const { account } = await context.client();
+  const { devices } = await during(context.io, output, 'Asking for the devices', account.show());
+  const rows = devices.map(({ id, platform, registeredOn }) => [id.slice(0, 8), platform, registeredOn]);
+  const lines = rows.length > 0 ? table(['device', 'platform', 'registered'], rows) : ['No device gets pushes.'];
+  printResult(context.io, output, devices, lines);
+}
+
+async function removeDevice(context: Context, id: string, output: Output): Promise<void> {
+  const { account } = await context.client();
+  const { devices } = await during(context.io, output, 'Asking for the devices', account.show());
+  const [device, ...others] = devices.filter((each) => each.id.startsWith(id));
+  if (device === undefined || others.length > 0) {
+    const what = device === undefined ? 'No device is called' : 'Several devices begin with';
+    throw new CommandError(`${what} ${id}.`, 'no_such_device', exitCodes.usage, 'See: vpn account devices');
+  }
+  await during(context.io, output, 'Removing the device', account.removeDevice(device.id));
+  printResult(context.io, output, { id: device.id }, ['It gets no more pushes.']);
+}
+
+async function exportAll(context: Context, options: ExportOptions): Promise<void> {
+  const { io } = context;
+  const { account } = await context.client();
+  const exported = await during(io, options, 'Gathering everything', account.export());
+  const text = JSON.stringify(exported, null, 2);
+  if (options.out === undefined) return io.print(text);
+  await writePrivately(options.out, `${text}\n`);
+  printResult(io, options, { out: options.out }, [`Written to ${options.out}, which only you can read.`]);
+}
+
+async function signOutEverywhere(context: Context, output: Output): Promise<void> {
+  const { account } = await context.client();
+  await during(context.io, output, 'Ending every sign-in', account.signOutEverywhere());
+  await removeSession(context.home);
+  printResult(context.io, output, { signedIn: false }, ['Signed out on every device. To sign in: vpn login']);
+}
+
+async function deleteAccount(context: Context, options: DeleteOptions): Promise<void> {
   const { io, home } = context;
-  const { gatekeeper, anonymizer, apiKey, firebaseUrl } = options;
-  const given = { gatekeeperUrl: gatekeeper, anonymizerUrl: anonymizer, apiKey, firebaseUrl };
-  const settings = await context.settings(given);
-  const session = await (options.idToken ? pasted(context) : byPassword(context, settings, options));
-  await writeSettings(home, settings);
-  await writeSession(home, session);
-  await rememberAccount(home, session.uid);
-  const tokens = await firstTokens(context, options);
-  printResult(io, options, { email: session.email, tokens }, [
-    `Signed in as ${session.email}.`,
-    tokens > 0 ? `The wallet got ${tokens} tokens. Next: vpn connect` : 'Next: vpn trial, or vpn connect',
-  ]);
-}
-
-async function byPassword(context: Context, settings: Settings, options: LoginOptions): Promise<StoredSession> {
-  const email = options.email ?? (await context.io.ask('E-mail address'));
-  const password = await context.io.ask('Password', { secret: true });
-  if (email === '' || password === '') {
-    throw new CommandError('An e-mail address and a password are needed.', 'nothing_given');
+  const { account } = await context.client();
+  if (!options.yes) {
+    const { email } = await during(io, options, 'Asking for the account', account.show());
+    const answer = await io.ask(`Delete the account of ${email ?? 'no address'} for good? Type "delete"`);
+    if (answer.trim() !== 'delete') {
+      throw new CommandError('Nothing was deleted.', 'not_confirmed', exitCodes.usage, 'Type "delete", or give --yes.');
+    }
   }
-  return during(context.io, options, 'Signing in', context.firebase(settings).signIn(email, password));
-}
-
-async function pasted({ io }: Context): Promise<StoredSession> {
-  const idToken = (await io.ask('ID token', { secret: true })).trim();
-  const whose = whoseIs(idToken);
-  if (whose === undefined) {
-    throw new CommandError('This is not a Firebase ID token.', 'not_an_id_token', exitCodes.usage);
-  }
-  return { ...whose, idToken };
-}
-
-/** Whose a token says it is. The gatekeeper judges whether that is true. */
-function whoseIs(idToken: string): SignedIn | undefined {
-  try {
-    const [, payload = ''] = idToken.split('.');
-    const { email, sub } = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Record<string, unknown>;
-    return typeof sub === 'string' ? { uid: sub, email: typeof email === 'string' ? email : sub } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-async function trial(context: Context, output: Output): Promise<void> {
-  const client = await context.client();
-  const starting = client.startTrial().catch((error: unknown) => proveAddress(context, error));
-  const subscription = await during(context.io, output, 'Starting the trial', starting);
-  const tokens = await firstTokens(context, output);
-  printResult(context.io, output, { subscription, tokens }, [
-    `The trial runs${subscription.until === null ? '' : ` until ${moment(subscription.until)}`}.`,
-    `The wallet got ${tokens} tokens. Next: vpn connect`,
-  ]);
-}
-
-/** A trial is for addresses that are proven: when that is what is missing, the mail is sent. */
-async function proveAddress(context: Context, error: unknown): Promise<never> {
-  if (adviceFor(error).action !== 'verify_email') throw error;
-  await context.sendVerification();
-  throw new CommandError(
-    'The e-mail address is not proven yet: a mail with a link has been sent to it.',
-    'email_not_verified',
-    exitCodes.subscription,
-    'Open the link, then: vpn trial',
-  );
-}
-
-/** Long before they are spent, so that fetching them says nothing. Without a subscription there are none yet. */
-async function firstTokens(context: Context, output: Output): Promise<number> {
-  const client = await context.client();
-  try {
-    return await during(context.io, output, 'Fetching tokens', client.wallet.drawIfDue());
-  } catch (error) {
-    if (['subscribe', 'verify_email'].includes(adviceFor(error).action)) return 0;
-    throw error;
-  }
+  const begun = await during(io, options, 'Deleting the account', account.delete());
+  await removeSession(home);
+  const apple = 'Apple goes on charging until you cancel there, in the settings of your Apple account.';
+  const said = 'The account is being deleted, and you are signed out.';
+  printResult(io, options, begun, begun.stillBilledBy.includes('apple') ? [said, apple] : [said]);
 }
