@@ -34,14 +34,15 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 /** What a daemon makes at its start; another one is what the next run makes. */
-async function hostOf(onLost = () => undefined): Promise<Host> {
+async function hostOf(lost: { link?: () => void; firewall?: () => void } = {}): Promise<Host> {
+  const { link: onLinkLost = () => {}, firewall: onFirewallLost = () => {} } = lost;
   const privateKeyFile = join(folder, 'private.key');
   const publicKey = await ensurePrivateKey(privateKeyFile);
   const link = { name: device, addresses, mtu: 1420, listenPort: 51_820, privateKeyFile, publicKey };
   const firewall = { interfaceName: device, uplink, addresses, resolvers, blockedNetworks: ['203.0.113.0/24'] };
   const parts = {
-    link: new TunnelInterface(run, link, onLost),
-    firewall: new Firewall(run, firewall),
+    link: new TunnelInterface(run, link, onLinkLost),
+    firewall: new Firewall(run, firewall, onFirewallLost),
     forwarding: new Forwarding(uplink, join(folder, 'forwarding.json')),
   };
   return new Host(run, parts, addresses);
@@ -99,7 +100,7 @@ describe('a host', () => {
 
   it('is mended when rules were flushed, forwarding was switched off, or wireguard-go was killed', async () => {
     const { promise: isLost, resolve: lost } = Promise.withResolvers<undefined>();
-    const host = await hostOf(() => void lost(undefined));
+    const host = await hostOf({ link: () => lost(undefined) });
     await host.ensure();
     const up = await state();
     await run('nft', ['flush', 'ruleset']);
@@ -109,6 +110,27 @@ describe('a host', () => {
     process.kill(await pidOf('wireguard-go'), 'SIGKILL');
     await isLost;
     await host.ensure();
+    expect(await state()).toBe(up);
+    await host.remove();
+  });
+
+  it('hears at once that somebody has flushed its rules, and takes its own replacing of them for no loss', async () => {
+    let losses = 0;
+    let flushed = false;
+    const { promise: isMended, resolve: mended } = Promise.withResolvers<undefined>();
+    const host = await hostOf({
+      firewall: () => {
+        losses++;
+        if (flushed) void host.ensure().then(() => mended(undefined));
+      },
+    });
+    await host.ensure();
+    const up = await state();
+    for (let times = 0; times < 5; times++) await host.ensure();
+    expect(losses).toBe(0);
+    flushed = true;
+    await run('nft', ['flush', 'ruleset']);
+    await isMended;
     expect(await state()).toBe(up);
     await host.remove();
   });

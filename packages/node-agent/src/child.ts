@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { commandEnvironment } from './command.js';
 
 /**
- * A program that runs as long as this process wants it to. What it prints is dropped: it may speak of peers and of names that
- * were asked for.
+ * A program that runs as long as this process wants it to. What it prints is dropped, where nobody reads its lines: it may
+ * speak of peers and of names that were asked for.
  */
 export class Child {
   readonly #process: ChildProcess;
@@ -11,8 +12,10 @@ export class Child {
   readonly ended: Promise<void>;
   #running = true;
 
-  constructor(program: string, args: readonly string[]) {
-    this.#process = spawn(program, args, { env: commandEnvironment, stdio: 'ignore' });
+  constructor(program: string, args: readonly string[], onLine?: (line: string) => void) {
+    const output = onLine === undefined ? 'ignore' : 'pipe';
+    this.#process = spawn(program, args, { env: commandEnvironment, stdio: ['ignore', output, 'ignore'] });
+    if (onLine && this.#process.stdout) createInterface(this.#process.stdout).on('line', onLine);
     this.ended = new Promise((resolve) => {
       const end = () => {
         this.#running = false;

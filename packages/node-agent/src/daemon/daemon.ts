@@ -177,13 +177,14 @@ export class Daemon {
       { name: INTERFACE, addresses: carried, mtu, listenPort: PORT, privateKeyFile, publicKey },
       () => void this.#mend().then(() => this.#agent?.reconcile()),
     );
-    const firewall = new Firewall(this.#run, {
+    const rules = {
       interfaceName: INTERFACE,
       uplink: UPLINK,
       addresses,
       resolvers: asked,
       blockedNetworks: BLOCKED_NETWORKS,
-    });
+    };
+    const firewall = new Firewall(this.#run, rules, () => void this.#mend());
     const forwarding = new Forwarding(UPLINK, join(STATE_DIR, 'forwarding.json'));
     return new Host(this.#run, { link, firewall, forwarding }, addresses);
   }

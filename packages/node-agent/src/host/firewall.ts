@@ -1,3 +1,4 @@
+import { Child } from '../child.js';
 import { type Run } from '../command.js';
 import { isV6, privateNetworks } from './networks.js';
 
@@ -23,18 +24,38 @@ export interface FirewallSettings {
  * transaction: there is no moment without it.
  */
 export class Firewall {
+  readonly #table: string;
+  #watch: Child | undefined;
+
   constructor(
     private readonly run: Run,
     private readonly settings: FirewallSettings,
-  ) {}
+    /** Somebody else has deleted the table, as every `flush ruleset` does. */
+    private readonly onLost: () => void,
+  ) {
+    this.#table = `inet ${tableOf(settings.interfaceName)}`;
+  }
 
   async ensure(): Promise<void> {
+    if (!this.#watch?.running) {
+      this.#watch = new Child('nft', ['monitor', 'destroy', 'tables'], (line) => void this.#onDeleted(line));
+    }
     await this.run('nft', ['-f', '/dev/stdin'], { input: firewallRules(this.settings) });
   }
 
   async remove(): Promise<void> {
-    const table = tableOf(this.settings.interfaceName);
-    await this.run('nft', ['-f', '/dev/stdin'], { input: `table inet ${table}\ndelete table inet ${table}\n` });
+    const watch = this.#watch;
+    this.#watch = undefined;
+    await watch?.stop();
+    await this.run('nft', ['-f', '/dev/stdin'], { input: `table ${this.#table}\ndelete table ${this.#table}\n` });
+  }
+
+  /** Replacing the table deletes it too, but leaves none the less one there. */
+  async #onDeleted(line: string): Promise<void> {
+    if (line !== `delete table ${this.#table}`) return;
+    await this.run('nft', ['list', 'table', ...this.#table.split(' ')]).catch(() => {
+      if (this.#watch !== undefined) this.onLost();
+    });
   }
 }
 
