@@ -1,13 +1,20 @@
 import { Body, Controller, Header, HttpCode, Post, UseGuards } from '@nestjs/common';
 import { RouteConstraints } from '@nestjs/platform-fastify';
 import { ApiBearerAuth, ApiExcludeEndpoint, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { Problems, Returns } from '../http/index.js';
+import { AlsoBinary, Problems, Returns } from '../http/index.js';
 import { GatekeeperAddressLimit } from '../redis/index.js';
 import { signInProblems } from './id-token-problems.js';
 import { CurrentPerson, type Person } from './person.js';
 import { PersonGuard } from './person.guard.js';
 import { privateTokenRequest } from './private-token-request.js';
-import { tokenResponseType, vpnTokenRequest, type VpnTokenRequest, vpnTokenResponse } from './vpn-token.schema.js';
+import {
+  binaryTokenRequest,
+  binaryTokenResponse,
+  tokenResponseType,
+  vpnTokenRequest,
+  type VpnTokenRequest,
+  vpnTokenResponse,
+} from './vpn-token.schema.js';
 import { VpnTokenService } from './vpn-token.service.js';
 
 @ApiTags('auth')
@@ -28,6 +35,7 @@ export class VpnTokenController {
       '`application/private-token-response` (256 bytes).',
   })
   @Returns(200, vpnTokenResponse, 'The blind signatures; nothing in them or beside them depends on the person.')
+  @AlsoBinary(binaryTokenRequest, binaryTokenResponse)
   @Problems(
     'invalid_request',
     'subscription_inactive',

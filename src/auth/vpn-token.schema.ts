@@ -54,5 +54,17 @@ export const vpnTokenResponse = z.union([
     .meta({ examples: [{ signatures: [exampleElement], ...exampleCommon }] }),
 ]);
 
+export const binaryTokenRequest = {
+  mediaType: tokenRequestType,
+  bytes: 3 + signatureBytes,
+  description: 'A TokenRequest: type 0x0002, the last byte of the key id, the blinded message (RFC 9578 §6.1).',
+};
+
+export const binaryTokenResponse = {
+  mediaType: tokenResponseType,
+  bytes: signatureBytes,
+  description: 'A TokenResponse: the blind signature (RFC 9578 §6.2).',
+};
+
 export type VpnTokenRequest = z.output<typeof vpnTokenRequest>;
 export type VpnTokenResponse = z.input<typeof vpnTokenResponse>;

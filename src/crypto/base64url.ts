@@ -10,7 +10,6 @@ import { z } from 'zod';
 export function decodeBase64url(text: string, bytes?: number): Buffer | undefined {
   const unpadded = text.replace(/=+$/, '');
   const padding = text.length - unpadded.length;
-  if (!/^[A-Za-z0-9_-]*$/.test(unpadded)) return undefined;
   if (padding !== 0 && padding !== (4 - (unpadded.length % 4)) % 4) return undefined;
   const decoded = Buffer.from(unpadded, 'base64url');
   if (decoded.toString('base64url') !== unpadded) return undefined;

@@ -4,6 +4,7 @@ export { type IfMatch, matchesEntityTag, readIfMatch, versionTag } from './entit
 export { fastifyAdapter, prepareFastify, type RouteSettings } from './fastify.js';
 export { type FetchBounds, fetchJson, UnreadableAnswer } from './fetch-bounded.js';
 export { HttpModule } from './http.module.js';
+export { AlsoBinary } from './other-form.js';
 export { type ProblemCode, problems } from './problems.js';
 export { type PublicLocation, PublicLocations } from './public-locations.js';
 export { describeApi, serveReference } from './reference.js';

@@ -1,6 +1,7 @@
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { problemMediaType } from './app-error.js';
+import { placeBinaryForms } from './other-form.js';
 import { problems } from './problems.js';
 
 const description = `
@@ -13,13 +14,16 @@ token and a VPN token over one connection.
 Errors are \`application/problem+json\` (RFC 9457). Programs read \`code\`, which keeps its meaning; \`detail\` is for people.
 Unknown fields are refused. Times are RFC 3339 in UTC unless a field says otherwise.`;
 
-/** How callers prove what they may do; the names that `@ApiBearerAuth` takes. */
-const securitySchemes = {
+/** How callers prove what they may do; the names that `@ApiBearerAuth` and `@ApiSecurity` take. */
+const bearerSchemes = {
   idToken: 'A Firebase ID token of the person.',
   connectionSecret: 'The `connection_secret` of the answer to `POST /vpn/config`.',
   nodeCredential: 'The `credential` that a node got when it registered.',
   enrolmentToken: 'An enrolment token, made by the operator for one location.',
 };
+
+const privateToken =
+  'RFC 9577 §2.2: `Authorization: PrivateToken token="…"`, the Token (token ‖ signature, 354 bytes) in base64url.';
 
 const tags = {
   auth: 'Gatekeeper: tokens, signed blind.',
@@ -57,12 +61,14 @@ export function describeApi(app: NestFastifyApplication): OpenAPIObject {
     content: { [problemMediaType]: { schema: { $ref: '#/components/schemas/Problem' } } },
   });
   for (const [name, about] of Object.entries(tags)) builder.addTag(name, about);
-  for (const [name, about] of Object.entries(securitySchemes)) {
+  for (const [name, about] of Object.entries(bearerSchemes)) {
     builder.addSecurity(name, { type: 'http', scheme: 'bearer', description: about });
   }
+  builder.addSecurity('privateToken', { type: 'http', scheme: 'PrivateToken', description: privateToken });
   const document = SwaggerModule.createDocument(app, builder.build(), {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}.${method}`,
   });
+  placeBinaryForms(document);
   document.components ??= {};
   document.components.schemas = sorted({ ...document.components.schemas, Problem: problemSchema });
   document.paths = sorted(document.paths);

@@ -228,6 +228,14 @@ describe('a repeat with the same token', () => {
     expect(await usesLeft(token)).toBeUndefined();
   });
 
+  it('is all that the purge waits for; a token that still admits somebody stays', async () => {
+    const [unused, half] = [await enrolmentToken(service), await enrolmentToken(service, 2)];
+    await register(half);
+    clock.advance(11 * minute);
+    await service.app.get(NetworkUpkeep).runOnce('enrolment-token-purge');
+    expect([await usesLeft(unused), await usesLeft(half)]).toEqual([1, 1]);
+  });
+
   it('after 10 minutes is refused', async () => {
     const token = await enrolmentToken(service, 2);
     const public_key = wireguardKey();
@@ -256,6 +264,9 @@ describe('a repeat with the same token', () => {
     const { id = '' } = await register(token, { public_key });
     await operator().fleet.retire(id);
     expect(await register(token, { public_key })).toMatchObject({ status: 403, code: 'node_retired' });
+    // Nor is anybody told of it who has another token and the key, which everybody may know.
+    const stranger = await enrolmentToken(service);
+    expect(await register(stranger, { public_key })).toMatchObject({ status: 409, code: 'node_exists' });
   });
 });
 

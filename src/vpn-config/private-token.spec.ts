@@ -41,6 +41,8 @@ describe('Authorization: PrivateToken', () => {
     ],
     ['padding that does not belong', `PrivateToken token="${text}="`],
     ['another token type', `PrivateToken token="${Buffer.alloc(354, 1).toString('base64url')}"`],
+    ['a quotation mark before it alone', `PrivateToken token="${text}`],
+    ['a quotation mark after it alone', `PrivateToken token=${text}"`],
     ['two texts', `PrivateToken token="${text}" "${text}"`],
   ])('is malformed: %s', (_what, header) => {
     expect(tokenOfAuthorization(header)).toBe('malformed');

@@ -9,7 +9,7 @@ export function tokenOfAuthorization(
 ): { token: Buffer; signature: Buffer } | 'malformed' | undefined {
   const parameters = /^privatetoken(?: (.*))?$/is.exec(header?.trim() ?? '');
   if (parameters === null) return undefined;
-  const text = /(?:^|[ ,])token *= *"?([A-Za-z0-9_-]+=*)"?(?= *(?:,|$))/i.exec(parameters[1] ?? '')?.[1];
+  const [, , text] = /(?:^|[ ,])token *= *("?)([A-Za-z0-9_-]+=*)\1(?= *(?:,|$))/i.exec(parameters[1] ?? '') ?? [];
   const bytes = text === undefined ? undefined : decodeBase64url(text);
   return (bytes && splitToken(bytes)) ?? 'malformed';
 }

@@ -1,7 +1,8 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type RedemptionRequest, startAnonymizer, type TestAnonymizer } from '../../test/support/anonymizer.js';
 import { pulse, type TestNode, wireguardKey } from '../../test/support/fleet.js';
 import { query } from '../../test/support/stack.js';
+import { Placements } from '../connection/index.js';
 import { Locations, NodeDirectory } from '../nodes/index.js';
 
 let anonymizer: TestAnonymizer;
@@ -89,9 +90,13 @@ describe('a full node', () => {
     expect((await anonymizer.connect(request)).server_public_key).toBe(full.publicKey);
     const other = await anonymizer.addNode();
     await makeBusy(other);
+    const place = vi.spyOn(anonymizer.service.app.get(Placements, { strict: false }), 'place');
+    const next = await anonymizer.request();
     directory.reportLive(new Map());
-    const next = await anonymizer.connect(await anonymizer.request());
-    expect(next).toMatchObject({ status: 200, server_public_key: other.publicKey });
+    await anonymizer.redeem(next);
+    expect(place.mock.calls.map(([, node]) => node.id)).toEqual([full.id, other.id]);
+    place.mockRestore();
+    expect(await anonymizer.connect(next)).toMatchObject({ status: 200, server_public_key: other.publicKey });
   });
 
   it('still answers whom it serves', async () => {

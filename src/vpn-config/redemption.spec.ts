@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   type AgentNode,
   type Answer,
+  redeemAt,
   type RedemptionRequest,
   startAnonymizer,
   type TestAnonymizer,
@@ -120,6 +121,20 @@ describe('the same client again', () => {
     const first = await anonymizer.connect(request);
     const elsewhere = await anonymizer.connect({ ...request, location: 'se-stockholm' });
     expect(elsewhere).toMatchObject({ status: 409, code: 'location_changed' });
+    expect(members(await anonymizer.connect(request))).toEqual(members(first));
+  });
+
+  it('at a location that is not there: 404, and its connection stays', async () => {
+    const first = await anonymizer.connect(request);
+    const nowhere = await anonymizer.redeem({ ...request, location: 'atlantis' });
+    expect(nowhere).toMatchObject({ status: 404, code: 'unknown_location' });
+    expect(members(await anonymizer.connect(request))).toEqual(members(first));
+  });
+
+  it('where the key of its secrets is not configured: 503, and its connection stays', async () => {
+    const first = await anonymizer.connect(request);
+    const rekeyed = await anonymizer.addReplica({ NETWORK_SECRET_KEY: Buffer.alloc(32, 9).toString('base64') });
+    expect(await redeemAt(rekeyed.url, request)).toMatchObject({ status: 503, code: 'unavailable' });
     expect(members(await anonymizer.connect(request))).toEqual(members(first));
   });
 

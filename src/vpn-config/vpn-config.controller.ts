@@ -1,5 +1,5 @@
 import { Body, Controller, Header, Headers, Post, UseGuards } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import { Problems, Returns } from '../http/index.js';
 import { AnonymizerAddressLimit } from '../redis/index.js';
 import { redeemed, type Redeemed, redemptionBody, type RedemptionBody } from './vpn-config.schema.js';
@@ -13,6 +13,9 @@ export class VpnConfigController {
 
   @Post()
   @Header('cache-control', 'no-store')
+  // Or none: then the token is in the body.
+  @ApiSecurity('privateToken')
+  @ApiSecurity({})
   @ApiOperation({
     summary: 'Spend a token, get a WireGuard configuration',
     description:

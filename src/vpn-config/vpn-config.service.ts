@@ -29,10 +29,13 @@ export class VpnConfigService {
     const inHeader = tokenOfAuthorization(authorization);
     const { token, signature } = body;
     if (inHeader !== undefined && (token ?? signature) !== undefined) {
-      throw new AppError('invalid_request', 'Send the token in the body or in Authorization, not in both.');
+      throw new AppError('invalid_request', 'token: expected in the body or in Authorization, not in both.');
     }
     if (inHeader === 'malformed') {
-      throw new AppError('invalid_request', 'Authorization: PrivateToken takes token= with 354 bytes as base64url.');
+      throw new AppError(
+        'invalid_request',
+        'Authorization: PrivateToken: expected token= with 354 bytes as base64url.',
+      );
     }
     if (inHeader !== undefined) return { ...inHeader, ...rest };
     if (token === undefined && signature === undefined) throw tokenMissing(this.challenge.headers());

@@ -5,8 +5,8 @@ import {
   type Operation,
   operationsOf,
 } from '../support/bad-input/api-document.js';
-import { asSent, type BadRequest, badRequests } from '../support/bad-input/bad-requests.js';
-import { credentialOf, goodRequest } from '../support/bad-input/good-requests.js';
+import { asBinary, asCredited, asSent, type BadRequest, badRequests } from '../support/bad-input/bad-requests.js';
+import { credentialOf, type GoodRequest, goodRequest } from '../support/bad-input/good-requests.js';
 import { send, sendGood } from '../support/bad-input/http.js';
 import { faultsOf } from '../support/bad-input/judge.js';
 import { StoreReader } from '../support/bad-input/what-is-stored.js';
@@ -81,9 +81,13 @@ describe.each(operations.filter(({ body }) => body !== undefined))('$name', (ope
   it('takes every form of its good body', async () => {
     const [home = ''] = homesOf(operation);
     const { bodies } = await goodRequest(operation, sides);
-    for (const index of bodies.keys()) {
-      const good = await goodRequest(operation, sides);
-      const answer = await sendGood(home, asSent(operation, good, good.bodies[index]));
+    const forms = [
+      ...bodies.map((_, index) => (good: GoodRequest) => asSent(operation, good, good.bodies[index])),
+      ...operation.binaryBodies.map((type) => (good: GoodRequest) => asBinary(operation, good, type)),
+      ...operation.optionalCredentials.map((scheme) => (good: GoodRequest) => asCredited(operation, good, scheme)),
+    ];
+    for (const form of forms) {
+      const answer = await sendGood(home, form(await goodRequest(operation, sides)));
       expect([answer.status, answer.text]).toEqual([expect.toBeOneOf([200, 201, 202, 204]), answer.text]);
     }
   });

@@ -1,6 +1,8 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { anonymizerEnv, type Env, gatekeeperEnv, startTestApp, type TestApp } from '../support/app.js';
+import { committedDocument, operationsOf } from '../support/bad-input/api-document.js';
+import { send } from '../support/bad-input/http.js';
 import { createTestStack, type TestStack } from '../support/stack.js';
 
 let stack: TestStack;
@@ -68,6 +70,28 @@ describe('requests from one address', () => {
     ]);
     // The same address has another name on the other side: the two cannot be matched.
     expect(new Set(names.map((name) => name.slice(-22))).size).toBe(3);
+  });
+
+  it('are limited at every endpoint, but for keys, health and the webhooks, whose senders sign', async () => {
+    const one = { RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE: '1', RATE_LIMIT_IDENTITY_ADDRESS_PER_MINUTE: '1' };
+    const { url } = await start({ ...one, TRUST_PROXY: '127.0.0.1/32' });
+    const unlimited: string[] = [];
+    for (const [index, { name, method, path, body }] of operationsOf(committedDocument()).entries()) {
+      const from = { 'x-forwarded-for': `198.51.100.${index + 1}` };
+      const json = { headers: { ...from, 'content-type': 'application/json' }, body: '{}' };
+      const request = { method, path, ...(body === undefined ? { headers: from } : json) };
+      const statuses: number[] = [];
+      // More often than once, should Redis have been slow.
+      while (statuses.length < 5 && statuses.at(-1) !== 429) statuses.push((await send(url, request)).status);
+      if (statuses.at(-1) !== 429) unlimited.push(name);
+    }
+    expect(unlimited).toEqual([
+      'GET /.well-known/private-token-issuer-directory',
+      'GET /health/live',
+      'GET /health/ready',
+      'POST /payment/webhooks/apple',
+      'POST /payment/webhooks/stripe',
+    ]);
   });
 
   it('for keys and health are never limited: who cannot compare keys cannot find out that theirs differ', async () => {

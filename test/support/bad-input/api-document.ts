@@ -43,8 +43,12 @@ export interface Operation {
   readonly parameters: readonly Parameter[];
   /** Credentials of which one is needed; empty when none is. */
   readonly credentials: readonly string[];
+  /** Credentials that it takes, and goes without. */
+  readonly optionalCredentials: readonly string[];
   /** Of its JSON body; absent when it takes none. */
   readonly body?: Schema;
+  /** The media types of its binary bodies. */
+  readonly binaryBodies: readonly string[];
 }
 
 interface DocumentedOperation {
@@ -63,14 +67,20 @@ export const committedDocument = (): ApiDocument => JSON.parse(readFileSync('ope
 export function operationsOf({ paths, components }: ApiDocument): Operation[] {
   const resolve = <T>(value: T): T => resolved(value, components.schemas ?? {}) as T;
   return Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, { parameters = [], security = [], requestBody }]) => ({
-      name: `${method.toUpperCase()} ${path}`,
-      method: method.toUpperCase(),
-      path,
-      parameters: resolve(parameters),
-      credentials: security.flatMap((alternative) => Object.keys(alternative)),
-      body: resolve(requestBody?.content['application/json']?.schema),
-    })),
+    Object.entries(methods).map(([method, { parameters = [], security = [], requestBody }]) => {
+      const schemes = security.flatMap((alternative) => Object.keys(alternative));
+      const isOptional = security.some((alternative) => Object.keys(alternative).length === 0);
+      return {
+        name: `${method.toUpperCase()} ${path}`,
+        method: method.toUpperCase(),
+        path,
+        parameters: resolve(parameters),
+        credentials: isOptional ? [] : schemes,
+        optionalCredentials: isOptional ? schemes : [],
+        body: resolve(requestBody?.content['application/json']?.schema),
+        binaryBodies: Object.keys(requestBody?.content ?? {}).filter((type) => type !== 'application/json'),
+      };
+    }),
   );
 }
 

@@ -24,6 +24,8 @@ export function badRequests(operation: Operation, good: GoodRequest): BadRequest
     ...(operation.body === undefined ? [] : mediaTypes(operation, good)),
     ...sizes(operation, good),
     ...(operation.credentials.length === 0 ? [] : authorizations(operation, good)),
+    ...operation.optionalCredentials.flatMap((scheme) => optionalCredentials(operation, good, scheme)),
+    ...operation.binaryBodies.flatMap((type) => binaryBodies(operation, good, type)),
     ...pathParameters(operation, good),
     ...queries(operation, good),
   ];
@@ -36,6 +38,110 @@ export function asSent({ method, path }: Operation, good: GoodRequest, body = go
   const filled = path.replace(/\{([^}]+)\}/g, (_, name: string) => encodeURIComponent(good.path[name] ?? name));
   const request = { method, path: filled, headers: good.headers };
   return body === undefined ? request : { ...request, headers: { ...good.headers, ...json }, body: toJson(body) };
+}
+
+/** The good request with its binary body. */
+export function asBinary(operation: Operation, good: GoodRequest, type: string): RawRequest {
+  const body = good.binary[type];
+  if (body === undefined) throw new Error(`test/support/bad-input/good-requests.ts needs a good ${type}`);
+  return { ...asSent(operation, good), headers: { ...good.headers, 'content-type': type }, body };
+}
+
+/** The good request with a credential that it could go without. */
+export function asCredited(operation: Operation, good: GoodRequest, scheme: string): RawRequest {
+  const credited = good.optional[scheme];
+  if (credited === undefined) throw new Error(`test/support/bad-input/good-requests.ts needs a good ${scheme}`);
+  return asSent(operation, { ...good, headers: credited.headers }, credited.body);
+}
+
+function binaryBodies(operation: Operation, good: GoodRequest, type: string): BadRequest[] {
+  const sent = asBinary(operation, good, type);
+  const body = Buffer.from(sent.body ?? '');
+  const bad: Record<string, Buffer | string> = {
+    nothing: '',
+    'a byte': body.subarray(0, 1),
+    'a byte short': body.subarray(1),
+    'a byte short at its end': body.subarray(0, -1),
+    'a byte long': Buffer.concat([body, Buffer.of(0)]),
+    'it twice': Buffer.concat([body, body]),
+    'zeros alone': Buffer.alloc(body.length),
+    'ones alone': Buffer.alloc(body.length, 0xff),
+    'another type': Buffer.concat([Buffer.of(0, 1), body.subarray(2)]),
+    'bytes the other way round': Buffer.from(body).reverse(),
+    'it in base64url': body.toString('base64url'),
+    'the JSON form': sentAsJson(operation, good),
+    'a path': '../../etc/passwd',
+  };
+  const large = { ...sent, body: Buffer.alloc(2 * 1024 * 1024) };
+  return [
+    ...Object.entries(bad).map(([flaw, other]) => ({
+      flaw: `${type}: ${flaw}`,
+      request: { ...sent, body: other },
+      codes: ['invalid_token_request', 'malformed_body'],
+      statuses: [400, 422],
+    })),
+    { flaw: `${type}: 2 MB`, request: large, codes: ['body_too_large'], statuses: [413] },
+    {
+      flaw: `${type}: compressed`,
+      request: { ...sent, headers: { ...sent.headers, 'content-encoding': 'gzip' }, body: gzipSync(body) },
+      codes: ['invalid_token_request', 'malformed_body', 'unsupported_media_type'],
+      statuses: [400, 415, 422],
+    },
+    {
+      flaw: `${type}: its body as JSON`,
+      request: { ...sent, headers: { ...good.headers, ...json } },
+      codes: ['malformed_body'],
+      statuses: [400],
+    },
+  ];
+}
+
+const sentAsJson = (operation: Operation, good: GoodRequest) => asSent(operation, good).body ?? '';
+
+/** `Authorization: PrivateToken` and its like: what is sent with the scheme must be good, and is no ground to look past it. */
+function optionalCredentials(operation: Operation, good: GoodRequest, scheme: string): BadRequest[] {
+  const sent = asCredited(operation, good, scheme);
+  const { authorization = '' } = { ...(sent.headers as Record<string, string>) };
+  const [, before = '', text = '', after = ''] = /^(.*?)([A-Za-z0-9_-]{40,}=*)(.*)$/.exec(authorization) ?? [];
+  const bytes = Buffer.from(text, 'base64url');
+  const name = before.split(' ', 1)[0] ?? '';
+  const holding = (other: string) => `${before}${other}${after}`;
+  const bad: Record<string, string> = {
+    'the scheme alone': name,
+    'the scheme and a space': `${name} `,
+    'no parameter': `${name} ${text}`,
+    'another parameter': authorization.replace('token=', 'ticket='),
+    nothing: holding(''),
+    'a byte short': holding(bytes.subarray(1).toString('base64url')),
+    'a byte long': holding(Buffer.concat([bytes, Buffer.of(0)]).toString('base64url')),
+    'another type': holding(Buffer.concat([Buffer.of(0, 1), bytes.subarray(2)]).toString('base64url')),
+    'the other alphabet': holding(`${text.slice(0, -4)}+/+/`),
+    'too much padding': holding(`${text}===`),
+    'padding inside': holding(`${text.slice(0, 4)}=${text.slice(5)}`),
+    'a space inside': holding(`${text.slice(0, 4)} ${text.slice(4)}`),
+    'one quotation mark': authorization.replace(/"$/, ''),
+    hexadecimal: holding(bytes.toString('hex')),
+    '9,000 characters': holding('A'.repeat(9_000)),
+    'a piece of SQL': holding("' OR 1=1 --"),
+  };
+  const cheated = Buffer.concat([bytes.subarray(0, -1), Buffer.of(bytes.readUInt8(bytes.length - 1) ^ 1)]);
+  const at = (value: string) => ({ ...sent, headers: { ...sent.headers, authorization: value } });
+  return [
+    ...Object.entries(bad).map(([flaw, value]) => ({
+      flaw: `${scheme}: ${flaw}`,
+      request: at(value),
+      codes: ['invalid_request'],
+      statuses: [400],
+    })),
+    {
+      flaw: `${scheme}: beside the same in the body`,
+      request: asSent(operation, { ...good, headers: sent.headers as Record<string, string> }),
+      codes: ['invalid_request'],
+      statuses: [400],
+    },
+    { flaw: `${scheme}: altered`, request: at(holding(cheated.toString('base64url'))), statuses: [401] },
+    { flaw: `${scheme}: none at all, nor in the body`, request: { ...sent, headers: json }, statuses: [401] },
+  ];
 }
 
 function bodies(operation: Operation, good: GoodRequest): BadRequest[] {

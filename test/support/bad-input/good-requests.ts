@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import Stripe from 'stripe';
 import { appleProducts } from '../apple.js';
 import { type GatekeeperConfig } from '../../../src/config/index.js';
+import { IssuerKeysService } from '../../../src/crypto/issuer/index.js';
 import { NoticeKeys } from '../../../src/notifications/notice-keys.js';
 import { enrolmentToken, wireguardKey } from '../fleet.js';
 import { type SignedIn } from '../gatekeeper.js';
@@ -17,6 +18,12 @@ export interface GoodRequest {
   readonly path: Readonly<Record<string, string>>;
   /** Good bodies that together have every field; empty when the endpoint takes none. */
   readonly bodies: readonly object[];
+  /** A good body of each binary media type. */
+  readonly binary: Readonly<Record<string, Buffer>>;
+  /** What makes it good with a credential that it may go without: its JSON body then. */
+  readonly optional: Readonly<
+    Record<string, { readonly headers: Readonly<Record<string, string>>; readonly body: object }>
+  >;
 }
 
 type Part = Partial<GoodRequest>;
@@ -39,9 +46,12 @@ const credentials: Readonly<Record<string, ((sides: EveryEndpoint) => Promise<Pa
 
 /** Endpoints whose good request is more than a credential and the examples of the schema. */
 const exceptions: Readonly<Record<string, ((sides: EveryEndpoint, examples: object) => Promise<Part>) | undefined>> = {
-  'POST /auth/vpn-token': async (_, examples) => {
+  'POST /auth/vpn-token': async ({ gatekeeper }, examples) => {
     const { blindedToken, blindedTokens, keyId: _ofNoKey, ...rest } = examples as Record<string, unknown>;
+    const { keyId } = gatekeeper.service.app.get(IssuerKeysService, { strict: false }).signingKey();
+    const binary = Buffer.concat([Buffer.of(0, 2), keyId.subarray(-1), Buffer.alloc(256, 0x5a)]);
     return {
+      binary: { 'application/private-token-request': binary },
       bodies: [
         { ...rest, blindedToken },
         { ...rest, blindedTokens },
@@ -96,9 +106,14 @@ const exceptions: Readonly<Record<string, ((sides: EveryEndpoint, examples: obje
   'POST /notifications/unsubscribe/{token}': async (sides) => ({ path: { token: await unsubscribeToken(sides) } }),
   'POST /auth/signout-everywhere': async ({ gatekeeper }) => ({ headers: (await newPerson(gatekeeper)).headers }),
   'POST /subscription/trial': async ({ gatekeeper }) => ({ headers: (await gatekeeper.signIn()).headers }),
-  'POST /vpn/config': async (sides, examples) => ({
-    bodies: [{ ...examples, ...(await token(sides)), location: sides.location, public_key: wireguardKey() }],
-  }),
+  'POST /vpn/config': async (sides, examples) => {
+    const { token: _inHeader, signature: _too, ...rest } = examples as Record<string, unknown>;
+    const body = { ...rest, location: sides.location, public_key: wireguardKey() };
+    const spent = await token(sides);
+    const whole = Buffer.concat([Buffer.from(spent.token, 'base64url'), Buffer.from(spent.signature, 'base64url')]);
+    const headers = { authorization: `PrivateToken token="${whole.toString('base64url')}"` };
+    return { bodies: [{ ...body, ...spent }], optional: { privateToken: { headers, body } } };
+  },
 };
 
 const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` });
@@ -147,5 +162,13 @@ export async function goodRequest(operation: Operation, sides: EveryEndpoint): P
   const exception = await exceptions[name]?.(sides, examples ?? {});
   const credential =
     exception?.headers === undefined && schemes[0] !== undefined ? await credentialOf(schemes[0], sides) : {};
-  return { headers: {}, path: {}, bodies: examples === undefined ? [] : [examples], ...credential, ...exception };
+  return {
+    headers: {},
+    path: {},
+    binary: {},
+    optional: {},
+    bodies: examples === undefined ? [] : [examples],
+    ...credential,
+    ...exception,
+  };
 }
