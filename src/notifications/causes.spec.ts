@@ -141,14 +141,42 @@ describe('the clock', () => {
     expect(events.map(({ kind }) => kind)).toEqual(['started', 'expired']);
   });
 
-  it('tells nobody of a trial’s end who has what comes after it', async () => {
+  const operators = () => sides.service.app.get(OperatorAccess, { strict: false });
+  const grant = (person: SignedIn, days: number) =>
+    operators().grant(person.uid, { planId: 'standard', days }, { actor: 'hopper', reason: 'thanks' });
+  const later = async (days: number) => {
+    sides.clock.advance(days * 86_400_000);
+    await sides.tick();
+    await sides.tick();
+  };
+  const becameOf = async (person: SignedIn) =>
+    (
+      await sides.sql(
+        `SELECT provider::text || ' ' || kind AS what FROM identity."SubscriptionEvent"
+        WHERE user_id = $1 ORDER BY at, id`,
+        [await sides.idOf(person)],
+      )
+    ).map(({ what }) => what);
+
+  it('tells nobody of a trial’s end, before it or then, who has what comes after it', async () => {
     const person = await newcomer();
     await call(person, 'POST', '/subscription/trial');
-    const operators = sides.service.app.get(OperatorAccess, { strict: false });
-    await operators.grant(person.uid, { planId: 'standard', days: 30 }, { actor: 'hopper', reason: 'thanks' });
-    sides.clock.advance(5 * 86_400_000);
-    await sides.tick();
+    await grant(person, 30);
+    for (const days of [5, 1.5, 1]) await later(days);
     expect(await kindsOf(person)).toEqual(['welcome']);
+    expect(await becameOf(person)).toEqual(['trial started', 'operator started', 'trial expired']);
+  });
+
+  it('tells of the end of the grant that lasts longest, not of those before it', async () => {
+    const person = await newcomer();
+    await grant(person, 3);
+    await grant(person, 1);
+    await grant(person, 3);
+    await later(1.5);
+    expect(await kindsOf(person)).toEqual(['welcome']);
+    await later(2);
+    expect(await kindsOf(person)).toEqual(['welcome', 'expired']);
+    expect((await becameOf(person)).filter((what) => what === 'operator expired')).toHaveLength(3);
   });
 });
 

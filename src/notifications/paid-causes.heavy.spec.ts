@@ -4,6 +4,7 @@ import { appleProducts } from '../../test/support/apple.js';
 import { type Notices, startPaidNotices } from '../../test/support/notices.js';
 import { dayMs, type Subscriber, type TestPayments } from '../../test/support/payments.js';
 import { Inbox } from '../payment/index.js';
+import { OperatorAccess } from '../subscription/index.js';
 
 let payments: TestPayments & Notices;
 
@@ -81,6 +82,16 @@ describe('somebody who pays is told', () => {
     // Where money moved in the same second is no matter.
     const events = (await history(person)).map(({ kind }) => kind).filter((kind) => kind !== 'charge');
     expect(events).toEqual(['expired', 'cancelled', 'resumed', 'cancelled', 'started']);
+  });
+
+  it('of no end while access goes on by other means', async () => {
+    const person = await payments.subscribe();
+    await change(person, 'cancel');
+    const operators = payments.service.app.get(OperatorAccess, { strict: false });
+    await operators.grant(person.uid, { planId: 'plus', days: 365 }, { actor: 'hopper', reason: 'thanks' });
+    await later(month);
+    expect(await told(person)).toEqual(['cancelled']);
+    expect((await history(person))[0]).toMatchObject({ kind: 'expired' });
   });
 
   it('of another plan, and of money that comes back', async () => {

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { areWoken, IdentityPrisma, telling } from '../prisma/identity/index.js';
-import { Prisma } from '../prisma/identity/index.js';
+import { areWoken, IdentityPrisma, iso, Prisma, telling } from '../prisma/identity/index.js';
+import { hasLonger } from '../subscription/index.js';
 
 /** What falls due further back than this was told, or is no news any more. */
 const noNews = Prisma.sql`interval '3 days'`;
-const iso = (column: string) => Prisma.raw(`to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`);
+const end = Prisma.raw('s.paid_through');
 
 @Injectable()
 export class TimedNoticesStore {
@@ -22,8 +22,7 @@ export class TimedNoticesStore {
           AS facts, ${now}::timestamptz AS at
       FROM "Subscription" s
       WHERE s.status = 'TRIAL' AND s.paid_through > ${now} AND s.paid_through <= ${now}::timestamptz + interval '3 days'
-        AND NOT EXISTS (SELECT FROM "Subscription" other WHERE other.user_id = s.user_id AND other.id <> s.id
-          AND other.status IN ('ACTIVE', 'GRACE', 'TRIAL') AND other.paid_through > s.paid_through)`);
+        AND NOT ${hasLonger('s', end)}`);
   }
 
   /** Tells whose grace ends within a day. */
@@ -36,20 +35,28 @@ export class TimedNoticesStore {
       WHERE s.status = 'GRACE' AND s.grace_until > ${now} AND s.grace_until <= ${now}::timestamptz + interval '1 day'`);
   }
 
-  /** Tells whose trial or granted access has run out: of these no provider ever sends an event. And writes it down. */
+  /**
+   * Writes down whose trial or granted access has run out, for of these no provider ever sends an event; and tells them, unless
+   * they have bought, or been given, what lasts longer. One replica at a time may look: no row says that a line is written but
+   * the line itself.
+   */
   async tellExpired(now: Date): Promise<void> {
     await this.prisma.$queryRaw`
-      WITH ${telling(Prisma.sql`
-        SELECT s.user_id, 'expired' AS kind, 'expired:' || s.id || ':' || ${iso('s.paid_through')} AS cause,
-          jsonb_build_object('plan', p.name, 'trial', s.status = 'TRIAL') AS facts, s.paid_through AS at
-        FROM "Subscription" s JOIN "Plan" p ON p.id = s.plan_id
+      WITH ended AS (
+        SELECT s.* FROM "Subscription" s
         WHERE s.provider IN ('trial', 'operator') AND s.status IN ('TRIAL', 'ACTIVE')
-          AND s.paid_through <= ${now} AND s.paid_through > ${now}::timestamptz - ${noNews}`)},
+          AND s.paid_through <= ${now} AND s.paid_through > ${now}::timestamptz - ${noNews}
+      ),
       written AS (
         INSERT INTO "SubscriptionEvent" (user_id, provider, kind, plan_id, until, at)
-        SELECT s.user_id, s.provider, 'expired', s.plan_id, s.paid_through, s.paid_through
-        FROM told JOIN "Subscription" s ON told.cause = 'expired:' || s.id || ':' || ${iso('s.paid_through')}
-      )
+        SELECT s.user_id, s.provider, 'expired', s.plan_id, s.paid_through, s.paid_through FROM ended s
+        WHERE NOT EXISTS (SELECT FROM "SubscriptionEvent" e WHERE e.user_id = s.user_id AND e.provider = s.provider
+          AND e.kind = 'expired' AND e.plan_id = s.plan_id AND e.at = s.paid_through)
+      ),
+      ${telling(Prisma.sql`
+        SELECT s.user_id, 'expired' AS kind, 'expired:' || s.id || ':' || ${iso('s.paid_through')} AS cause,
+          jsonb_build_object('plan', p.name, 'trial', s.status = 'TRIAL') AS facts, s.paid_through AS at
+        FROM ended s JOIN "Plan" p ON p.id = s.plan_id WHERE NOT ${hasLonger('s', end)}`)}
       SELECT ${areWoken}`;
   }
 

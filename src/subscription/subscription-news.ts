@@ -1,4 +1,4 @@
-import { areWoken, Prisma, telling } from '../prisma/identity/index.js';
+import { areWoken, iso, Prisma, telling } from '../prisma/identity/index.js';
 import { closingCheckouts } from './closing-checkouts.js';
 
 /**
@@ -14,7 +14,20 @@ export const movedRow = Prisma.raw(`
   new.fetch_ticket, old.plan_id AS old_plan_id, old.status AS old_status, old.paid_through AS old_paid_through,
   old.cancel_at_period_end AS old_cancel, old.grace_until AS old_grace_until`);
 
-const iso = (column: string) => Prisma.raw(`to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`);
+/**
+ * Whether the person has access by another subscription beyond the end of this one: then nothing is over for them. Of two
+ * that end together, one is the last.
+ *
+ * @param row the subscription's row, with `user_id` and `id`
+ * @param end when it ends
+ */
+export const hasLonger = (row: string, end: Prisma.Sql): Prisma.Sql => {
+  const [userId, id] = [Prisma.raw(`${row}.user_id`), Prisma.raw(`${row}.id`)];
+  return Prisma.sql`EXISTS (
+    SELECT FROM "Subscription" other WHERE other.user_id = ${userId} AND other.id <> ${id}
+      AND (other.status IN ('TRIAL', 'ACTIVE') AND (other.paid_through, other.id) > (${end}, ${id})
+        OR other.status = 'GRACE' AND (coalesce(other.grace_until, other.paid_through), other.id) > (${end}, ${id})))`;
+};
 
 /** The rest of a `WITH` whose `moved` returns `movedRow`: answers `changed`, how many rows are now other than they were. */
 export const whatHappened = (at: Date): Prisma.Sql => Prisma.sql`
@@ -47,7 +60,8 @@ export const whatHappened = (at: Date): Prisma.Sql => Prisma.sql`
           CASE WHEN n.status = 'GRACE' THEN ${iso('n.grace_until')} END)
         ELSE jsonb_build_object('plan', p.name, 'until', ${iso('n.paid_through')}) END AS facts, ${at}::timestamptz AS at
     FROM news n JOIN "Plan" p ON p.id = n.plan_id
-    WHERE n.kind IN ('renewed', 'cancelled', 'payment_failed', 'plan_changed', 'expired')`)},
+    WHERE n.kind IN ('renewed', 'cancelled', 'payment_failed', 'plan_changed')
+      OR (n.kind = 'expired' AND NOT ${hasLonger('n', Prisma.sql`${at}::timestamptz`)})`)},
   closed AS (${closingCheckouts(Prisma.sql`
     SELECT user_id FROM moved WHERE provider = 'apple' AND status NOT IN ('EXPIRED', 'REVOKED')
       AND (status, paid_through) IS DISTINCT FROM (old_status, old_paid_through)`)})

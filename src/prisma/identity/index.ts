@@ -33,4 +33,4 @@ export { type Act, recordAct, self } from './audit.js';
 export { addJob, IdentityJobs, jobs } from './identity-jobs.js';
 export { IdentityPrisma, IdentityUpkeep } from './identity-prisma.js';
 export { IdentityPrismaModule } from './identity-prisma.module.js';
-export { areWoken, type Channel, deliveryJob, deliveryTasks, telling, wakingUp } from './telling.js';
+export { areWoken, type Channel, deliveryJob, deliveryTasks, iso, telling, wakingUp } from './telling.js';

@@ -57,5 +57,9 @@ export function wakingUp(channels: Prisma.Sql): Prisma.Sql {
     FROM (SELECT channel FROM (${channels}) c ORDER BY channel) ordered`;
 }
 
+/** A moment of a column, as facts have it. */
+export const iso = (column: string) =>
+  Prisma.raw(`to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`);
+
 /** For the `SELECT` that ends the statement. */
 export const areWoken = Prisma.sql`(SELECT jobs FROM woken) AS jobs`;
