@@ -6,6 +6,7 @@ import { placeAt, placementOf, serviceOf, startFirstReplica, startReplica } from
 import { createTestStack, type TestStack } from '../../test/support/stack.js';
 import { TestClock } from '../../test/support/test-clock.js';
 import { AckWaiter } from './ack-waiter.js';
+import { PeerFeed } from './peer-feed.js';
 import { PeerSignals } from './peer-signals.js';
 
 const clock = new TestClock();
@@ -104,6 +105,13 @@ describe('with PostgreSQL down', () => {
 });
 
 describe('a process that leaves', () => {
+  it('follows no node that comes in the midst of it', async () => {
+    const leaving = await startReplica(stack, clock);
+    serviceOf(leaving, PeerFeed)['closeAll']();
+    await expect(followEvents(leaving.url, node)).rejects.toThrow();
+    await leaving.stop();
+  });
+
   it('ends its streams in order, at once, and takes no new ones', async () => {
     const leaving = await startReplica(stack, clock);
     const stream = await follow(leaving);

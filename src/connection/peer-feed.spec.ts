@@ -71,6 +71,13 @@ describe('a stream', () => {
     });
   });
 
+  it('breaks off when its snapshot cannot be read, which is no empty one', async () => {
+    await placeAt(service, node.id);
+    vi.spyOn(serviceOf(service, OutboxStore), 'peersOf').mockRejectedValueOnce(new Error('away'));
+    const stream = await follow();
+    expect([await stream.ended, stream.waiting()]).toEqual([false, []]);
+  });
+
   it('says it again after a second without acknowledgement, and not after the acknowledgement', async () => {
     const stream = await followOn();
     const [first, second] = [await placeAt(service, node.id), await placeAt(service, node.id)];

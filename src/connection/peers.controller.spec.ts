@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type TestApp } from '../../test/support/app.js';
 import { type PeerListDocument } from '../../test/support/event-stream.js';
 import { enrolNode, postJson, type TestNode } from '../../test/support/fleet.js';
@@ -91,6 +91,24 @@ describe('GET /node/{id}/peers', () => {
       true,
     ]);
     expect(peers.at(-1)?.allowed_ips).toEqual(slotAddresses(2400));
+  });
+
+  it('is an error when the store is away, from the first row or in the midst, and never a shorter list', async () => {
+    const peersOf = vi.spyOn(serviceOf(service, OutboxStore), 'peersOf');
+    const away = Object.assign(new Error('away'), { code: 'ECONNREFUSED' });
+    const page = await Promise.all(Array.from({ length: 3 }, async () => placeAt(service, node.id)));
+    try {
+      peersOf.mockRejectedValueOnce(away);
+      expect(await problem(await get('peers'))).toMatchObject({ status: 503, code: 'unavailable' });
+      const { 0: row } = await serviceOf(service, OutboxStore).peersOf(node.id, clock.now(), 0, 1);
+      if (row === undefined) throw new Error(`none of ${page.length} peers`);
+      // A page that is full asks for the next.
+      peersOf.mockResolvedValueOnce(Array.from({ length: 500 }, () => row)).mockRejectedValueOnce(away);
+      await expect(list()).rejects.toThrow();
+    } finally {
+      peersOf.mockRestore();
+    }
+    expect((await list()).peers).toHaveLength(page.length);
   });
 
   it('does not call a list complete that lacks peers whose server key is not configured', async () => {
