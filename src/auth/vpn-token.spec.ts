@@ -168,6 +168,26 @@ describe('keys', () => {
   });
 });
 
+describe('a number that no blinding makes', () => {
+  it('is refused in every form, with the good ones beside it, and costs nothing', async () => {
+    const person = await issuing.signInWithTrial();
+    const { keyId, modulus } = await issuing.currentKey();
+    const n = BigInt(`0x${modulus.toString('hex')}`);
+    for (const number of [0n, 1n, n - 1n, n, 2n ** 2048n - 1n]) {
+      const message = Buffer.from(number.toString(16).padStart(512, '0'), 'hex');
+      const answers = [
+        await issuing.issue(person.headers, { blindedToken: text(message) }),
+        await issuing.issue(person.headers, { blindedTokens: [...blindedTexts(1), text(message)] }),
+        await issuing.issueBinary(person.headers, tokenRequest({ keyId }, message)),
+      ];
+      for (const answer of answers) {
+        expect(await replyOf(answer)).toMatchObject({ status: 422, code: 'invalid_token_request' });
+      }
+    }
+    expect(await issuing.countedFor(person)).toBe(0);
+  });
+});
+
 describe('without access nothing is signed and nothing written:', () => {
   const refused = async (person: SignedIn, headers = person.headers as Record<string, string>) => {
     for (const body of [{ blindedToken: blindedTexts(1)[0] }, { blindedTokens: blindedTexts(2) }]) {

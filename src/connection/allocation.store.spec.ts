@@ -165,6 +165,20 @@ describe('moving', () => {
     expect(await connections.row(placed.id)).toMatchObject({ status, node_id: node, revision: placed.revision });
   });
 
+  it('and giving up are of one placement: not of one at another node, nor of another revision', async () => {
+    const [node, other] = [await connections.addNode(), await connections.addNode()];
+    const placed = await connections.place(node);
+    const before = await connections.row(placed.id);
+    for (const strange of [
+      { ...placed, nodeId: other },
+      { ...placed, revision: placed.revision + 1 },
+    ]) {
+      expect(await store.move(strange, other, 100, fresh())).toBeUndefined();
+      expect(await store.release(strange)).toBe(false);
+    }
+    expect(await connections.row(placed.id)).toEqual(before);
+  });
+
   it('races with acknowledgement and release: exactly one wins, 100 times', async () => {
     const [node, other] = [
       await connections.addNode({ capacity: 1_000 }),
