@@ -225,6 +225,15 @@ describe('deleting an account', () => {
     expect(await sql(audit)).toHaveLength(1);
   });
 
+  it('asks the provider at that moment: a sign-in that was just revoked deletes nothing', async () => {
+    expect((await ask('GET', '/account')).status).toBe(200);
+    gatekeeper.firebase.revoke(person.uid);
+    // Within the minute in which a read is still answered.
+    expect((await ask('GET', '/account')).status).toBe(200);
+    expect(await ask('DELETE', '/account')).toMatchObject({ status: 401, body: { code: 'invalid_id_token' } });
+    expect(await sql('SELECT 1 FROM identity."AccountDeletion" WHERE firebase_uid = $1', [person.uid])).toEqual([]);
+  });
+
   it('is for whoever has just signed in', async () => {
     const { headers } = await longSignedIn();
     const refused = await ask('DELETE', '/account', undefined, headers);
@@ -333,6 +342,18 @@ describe('the export', () => {
       await sql('DROP TABLE identity."Later", identity."Unrelated"');
       await sql('ALTER TABLE identity."Subscription" DROP COLUMN surprise');
     }
+  });
+
+  it('does not say whether an address had a trial to whoever has not proven that it is theirs', async () => {
+    const [mailbox, host] = person.email.split('@');
+    // One mailbox for whoever remembers trials, another account for Firebase.
+    const variant = { email: `${mailbox}+x@${host}`, emailVerified: false };
+    const stranger = await gatekeeper.signIn(variant);
+    const grants = async () =>
+      (await ask<AccountExport>('GET', '/account/export', undefined, stranger.headers)).body.tables.TrialGrant;
+    expect(await grants()).toBeUndefined();
+    gatekeeper.firebase.setEmail(stranger.uid, variant.email, true);
+    expect(await grants()).toHaveLength(1);
   });
 
   it('has nothing of anybody else', async () => {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
-import { FirebaseClient, Forgetting, type Person, requireRecentSignIn } from '../auth/index.js';
+import { FirebaseClient, Forgetting, People, type Person, requireRecentSignIn } from '../auth/index.js';
 import { Clock } from '../config/index.js';
 import { PaymentClosing } from '../payment/index.js';
 import { IdentityJobs, IdentityUpkeep, self } from '../prisma/identity/index.js';
@@ -34,6 +34,7 @@ export class AccountDeletions {
     private readonly subscriptions: SubscriptionService,
     private readonly firebase: FirebaseClient,
     private readonly forgetting: Forgetting,
+    private readonly people: People,
     private readonly clock: Clock,
     jobs: IdentityJobs,
     upkeep: IdentityUpkeep,
@@ -45,9 +46,14 @@ export class AccountDeletions {
     upkeep.every('account-deletions-purge', 3_600, () => store.purge(new Date(clock.now().getTime() - dayMs)));
   }
 
-  /** @throws {AppError} `recent_sign_in_required` */
+  /**
+   * Asks the provider at that moment whether it still stands by the sign-in: whoever was signed out has no minute left for this.
+   *
+   * @throws {AppError} `recent_sign_in_required`, `invalid_id_token`, `identity_provider_unavailable`
+   */
   async askedFor(person: Person): Promise<DeletionBegun> {
     requireRecentSignIn(person, this.clock.now());
+    await this.people.confirm(person);
     return this.begin(person, { actor: self, reason: 'asked' });
   }
 

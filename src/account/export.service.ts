@@ -24,7 +24,7 @@ export class AccountExports {
     });
     if (account === undefined) throw new AppError('invalid_id_token', 'The account no longer exists.');
     const { email, tokensValidAfter, signInProviders, emailVerified, disabled } = account;
-    const trialHashes = this.trials.hashesOf({ firebaseUid, email });
+    const trialHashes = this.trials.hashesOf({ firebaseUid, email, emailVerified });
     const rows = await this.store.rowsOf(userId, { trialHashes });
     return {
       exportedAt: this.clock.now().toISOString(),

@@ -25,9 +25,13 @@ export class Trials {
     this.grants = new TrialGrants(config.secretKey);
   }
 
-  /** What a trial of theirs is remembered by, for the export of what is held on them. A card's hash only the card tells. */
-  hashesOf({ firebaseUid, email }: { readonly firebaseUid: string; readonly email?: string }): Buffer[] {
-    return email === undefined ? [this.grants.hashOfAccount(firebaseUid)] : this.grants.hashesOf(firebaseUid, email);
+  /**
+   * What a trial of theirs is remembered by, for the export of what is held on them. An address counts only once it is proven:
+   * whether somebody else's had a trial is nobody's business.
+   */
+  hashesOf({ firebaseUid, email, emailVerified }: Pick<Person, 'firebaseUid' | 'email' | 'emailVerified'>): Buffer[] {
+    const isTheirs = email !== undefined && emailVerified;
+    return isTheirs ? this.grants.hashesOf(firebaseUid, email) : [this.grants.hashOfAccount(firebaseUid)];
   }
 
   /** How long a trial a person may still have; 0 for none, as for everyone without a verified address. */
