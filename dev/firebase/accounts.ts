@@ -25,11 +25,15 @@ export interface SignIn {
   readonly authTime: number;
 }
 
+/** What a link that was mailed, or made for a backend to mail, allows once. */
 export interface OobCode {
   readonly oobCode: string;
   readonly uid: string;
+  /** Of the account when the code was made. */
   readonly email: string;
-  readonly requestType: 'VERIFY_EMAIL';
+  /** The address that the account gets, for a change of it. */
+  readonly newEmail?: string;
+  readonly requestType: 'VERIFY_EMAIL' | 'VERIFY_AND_CHANGE_EMAIL';
 }
 
 export interface AccountsSnapshot {
@@ -138,26 +142,36 @@ export class Accounts {
     return account;
   }
 
-  /** A code that proves the address; a later change of address makes it void. */
-  createOobCode(account: Account): OobCode {
+  /**
+   * A code that proves the address, or another one that the account then gets; a later change of address makes it void.
+   *
+   * @throws {GoogleError} EMAIL_EXISTS
+   */
+  createOobCode(account: Account, newEmail?: string): OobCode {
+    if (newEmail !== undefined && this.findByEmail(newEmail)) throw new GoogleError('EMAIL_EXISTS');
     const code: OobCode = {
       oobCode: randomBytes(40).toString('base64url'),
       uid: account.uid,
       email: account.email,
-      requestType: 'VERIFY_EMAIL',
+      ...(newEmail === undefined
+        ? { requestType: 'VERIFY_EMAIL' }
+        : { requestType: 'VERIFY_AND_CHANGE_EMAIL', newEmail: newEmail.toLowerCase() }),
     };
     this.oobCodes.set(code.oobCode, code);
     this.changed();
     return code;
   }
 
-  /** Good for one use. @throws {GoogleError} INVALID_OOB_CODE */
+  /** Good for one use. A change of address ends every sign-in. @throws {GoogleError} INVALID_OOB_CODE, EMAIL_EXISTS */
   useOobCode(oobCode: string): Account {
     const code = this.oobCodes.get(oobCode);
     const account = code && this.accounts.get(code.uid);
     if (!account || account.email !== code.email) throw new GoogleError('INVALID_OOB_CODE');
+    const { newEmail } = code;
+    if (newEmail !== undefined && this.findByEmail(newEmail)) throw new GoogleError('EMAIL_EXISTS');
     this.oobCodes.delete(oobCode);
-    return this.update(account.uid, { emailVerified: true });
+    const changed = newEmail !== undefined && { email: newEmail, validSince: this.afterNow() };
+    return this.update(account.uid, { emailVerified: true, ...changed });
   }
 
   listOobCodes(): OobCode[] {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Account, type Accounts } from './accounts.js';
+import { type Account, type Accounts, type OobCode } from './accounts.js';
 import { read, userInfo } from './client-api.js';
 import { GoogleError } from './google-error.js';
 
@@ -11,13 +11,24 @@ const update = z.object({
   emailVerified: z.boolean().optional(),
   email: z.email({ error: 'INVALID_EMAIL' }).optional(),
 });
+/** Links are made for a backend to mail; Google mails none of them itself. */
+const makeLink = z.object({
+  requestType: z.literal('VERIFY_AND_CHANGE_EMAIL', { error: 'INVALID_REQ_TYPE' }),
+  email: z.email({ error: 'INVALID_EMAIL' }),
+  newEmail: z.email({ error: 'INVALID_NEW_EMAIL' }),
+  returnOobLink: z.literal(true),
+});
 const byId = z.object({ localId: z.string() });
 
 /** What a backend calls with its service account: `projects/{p}/accounts:*`. */
 export class AdminApi {
   private readonly lookups: string[] = [];
 
-  constructor(private readonly accounts: Accounts) {}
+  /** @param linkOf the link that uses a code when it is opened */
+  constructor(
+    private readonly accounts: Accounts,
+    private readonly linkOf: (code: OobCode) => string,
+  ) {}
 
   /** How often accounts were looked up: one's, or anybody's. */
   countLookups(uid?: string): number {
@@ -43,9 +54,18 @@ export class AdminApi {
       ...(validSince !== undefined && { validSince }),
       ...(disableUser !== undefined && { disabled: disableUser }),
       ...(emailVerified !== undefined && { emailVerified }),
-      ...(email !== undefined && { email: email.toLowerCase() }),
+      // Another address ends every sign-in, as another password does.
+      ...(email !== undefined && { email: email.toLowerCase(), validSince: this.accounts.afterNow() }),
     });
     return { localId, email: account.email };
+  }
+
+  sendOobCode(body: unknown): object {
+    const { email, newEmail } = read(makeLink, body);
+    const account = this.accounts.findByEmail(email);
+    if (!account) throw new GoogleError('EMAIL_NOT_FOUND');
+    const code = this.accounts.createOobCode(account, newEmail);
+    return { email: account.email, oobCode: code.oobCode, oobLink: this.linkOf(code) };
   }
 
   delete(body: unknown): object {

@@ -1,4 +1,4 @@
-import { type Accounts } from './accounts.js';
+import { type Accounts, type OobCode } from './accounts.js';
 import { type AdminApi } from './admin-api.js';
 import { type ClientApi } from './client-api.js';
 import { GoogleError } from './google-error.js';
@@ -40,6 +40,10 @@ export function routes({ projectId, client, admin, messaging, accounts, idTokens
       forAdmin((body) => admin.update(body)),
     ),
     post(
+      /^\/v1\/projects\/(?<project>[^/]+)\/accounts:sendOobCode$/,
+      forAdmin((body) => admin.sendOobCode(body)),
+    ),
+    post(
       /^\/v1\/projects\/(?<project>[^/]+)\/accounts:delete$/,
       forAdmin((body) => admin.delete(body)),
     ),
@@ -58,10 +62,10 @@ export function routes({ projectId, client, admin, messaging, accounts, idTokens
       method: 'GET',
       path: /^\/emulator\/v1\/projects\/(?<project>[^/]+)\/oobCodes$/,
       answer: ({ headers }) => ({
-        oobCodes: accounts.listOobCodes().map(({ email, requestType, oobCode }) => ({
-          ...{ email, requestType, oobCode },
-          oobLink: `http://${headers.host ?? ''}/emulator/action?mode=verifyEmail&oobCode=${oobCode}`,
-        })),
+        oobCodes: accounts.listOobCodes().map((code) => {
+          const { email, newEmail, requestType, oobCode } = code;
+          return { email, newEmail, requestType, oobCode, oobLink: actionLink(`http://${headers.host ?? ''}`, code) };
+        }),
       }),
     },
     {
@@ -74,4 +78,10 @@ export function routes({ projectId, client, admin, messaging, accounts, idTokens
       },
     },
   ];
+}
+
+/** @param base address of the stand-in's plain listener */
+export function actionLink(base: string, { requestType, oobCode }: OobCode): string {
+  const mode = requestType === 'VERIFY_EMAIL' ? 'verifyEmail' : 'verifyAndChangeEmail';
+  return `${base}/emulator/action?mode=${mode}&oobCode=${oobCode}`;
 }

@@ -67,6 +67,32 @@ describe('the stand-in', () => {
     await expect(admin.updateUser(uid, { disabled: true })).rejects.toMatchObject({ code: 'auth/user-not-found' });
   });
 
+  it('makes links for firebase-admin that change an address once, prove it and end every sign-in', async () => {
+    // As above.
+    const clock = new TestClock(new Date(Date.now() - 10_000));
+    const firebase = await start({ clock });
+    const client = verifier(firebase, clock);
+    const { localId } = (await signUp(firebase)).body;
+    await signUp(firebase, 'other@example.com');
+    const inUse = { reason: 'email_in_use' };
+    await expect(client.emailChangeLink('person@example.com', 'OTHER@example.com')).rejects.toMatchObject(inUse);
+    await expect(client.emailChangeLink('nobody@example.com', 'new@example.com')).rejects.toMatchObject({
+      reason: 'no_such_account',
+    });
+    const [link, second] = [
+      await client.emailChangeLink('person@example.com', 'New@example.com'),
+      await client.emailChangeLink('person@example.com', 'later@example.com'),
+    ];
+    const before = await client.lookUp(String(localId));
+    expect(before).toMatchObject({ email: 'person@example.com', emailVerified: false });
+    expect((await fetch(link)).status).toBe(200);
+    const after = await client.lookUp(String(localId));
+    expect(after).toMatchObject({ email: 'new@example.com', emailVerified: true });
+    expect(after?.tokensValidAfter.getTime()).toBeGreaterThan(before?.tokensValidAfter.getTime() ?? Infinity);
+    // Used; and made for an address that the account no longer has.
+    expect([(await fetch(link)).status, (await fetch(second)).status]).toEqual([400, 400]);
+  });
+
   it('refuses as Google does', async () => {
     const firebase = await start();
     await signUp(firebase);

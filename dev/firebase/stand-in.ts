@@ -9,7 +9,7 @@ import { ClientApi } from './client-api.js';
 import { type IdTokenOverrides, IdTokens } from './id-tokens.js';
 import { type CaughtPush, MessagingApi, type PushFault } from './messaging.js';
 import { type Outage, Router } from './router.js';
-import { routes } from './routes.js';
+import { actionLink, routes } from './routes.js';
 import { StoredState } from './stored-state.js';
 
 export interface FirebaseStandInOptions {
@@ -63,7 +63,8 @@ export async function startFirebaseStandIn(options: FirebaseStandInOptions): Pro
   stored.write({ ...accounts.snapshot(), signer });
   const idTokens = new IdTokens(projectId, signer, clock);
   const client = new ClientApi(accounts, idTokens, projectId);
-  const admin = new AdminApi(accounts);
+  let url = '';
+  const admin = new AdminApi(accounts, (code) => actionLink(url, code));
   const messaging = new MessagingApi();
   const router = new Router(routes({ projectId, client, admin, messaging, accounts, idTokens }));
 
@@ -76,8 +77,9 @@ export async function startFirebaseStandIn(options: FirebaseStandInOptions): Pro
   };
   try {
     const [plainPort, securePort] = [await listen(plain, port), await listen(secure, 0)];
+    url = `http://${host}:${plainPort}`;
     return {
-      url: `http://${host}:${plainPort}`,
+      url,
       tls: { host, port: securePort, caFile: stored.writeCa(ca) },
       createAccount: ({ email, emailVerified, createdAt }) =>
         accounts.create(email, undefined, emailVerified, createdAt),

@@ -47,9 +47,15 @@ export class AccountController {
 
   @Patch()
   @Header('cache-control', 'no-store')
-  @ApiOperation({ summary: 'Take another e-mail address', description: 'Within five minutes of a sign-in.' })
-  @Returns(200, account)
-  @Problems('invalid_request', 'recent_sign_in_required', 'email_in_use', ...signInProblems)
+  @ApiOperation({
+    summary: 'Ask for another e-mail address',
+    description:
+      'Within five minutes of a sign-in, five times a day. A link goes to the new address, and word of it to the present one. ' +
+      'Nothing changes before the link is opened; then the address is proven, every sign-in ends, and the person signs in ' +
+      'again. The answer says nothing of whether the address is another account’s: then no link is sent.',
+  })
+  @Returns(202, account, 'The account as it is until the link is opened.')
+  @Problems('invalid_request', 'recent_sign_in_required', ...signInProblems)
   async change(@CurrentPerson() person: Person, @Body({ schema: accountPatch }) body: AccountPatch) {
     return this.profiles.change(person, body);
   }

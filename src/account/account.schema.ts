@@ -32,7 +32,7 @@ export const account = z.strictObject({
 export type Account = z.input<typeof account>;
 
 export const accountPatch = z.strictObject({
-  email: emailAddress.describe('A new address, which must then be verified at Firebase.'),
+  email: emailAddress.describe('The address that the account is to have once it is proven.'),
 });
 export type AccountPatch = z.output<typeof accountPatch>;
 

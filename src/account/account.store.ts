@@ -1,15 +1,20 @@
 import { Injectable } from '@nestjs/common';
 import {
   type Act,
+  areWoken,
   type AuditEvent,
   IdentityPrisma,
+  Prisma,
   type PushDevice,
   recordAct,
   type User,
+  wakingUp,
 } from '../prisma/identity/index.js';
 
 /** More than anybody carries; who registers another loses the one not registered for longest. */
 const mostDevices = 20;
+/** A day. Each is a mail to an address that may be anybody's. */
+const mostEmailChanges = 5;
 
 @Injectable()
 export class AccountStore {
@@ -46,8 +51,39 @@ export class AccountStore {
     return (await this.prisma.pushDevice.deleteMany({ where: { id, userId } })).count > 0;
   }
 
-  async record(act: Act): Promise<void> {
-    await this.prisma.$executeRaw(recordAct(act));
+  /**
+   * Writes down that a person wants another address, and tells both: the new one gets the link that proves it, the old one (if
+   * it was proven) and the devices hear of it. The deliveries carry their addresses, since by then the person may have the new
+   * one. A day has so many slots: of requests that race for one, one gets it.
+   *
+   * @returns false when the slots of the day are used up, or the account is being deleted
+   */
+  async askEmailChange(act: Act, newEmail: string): Promise<boolean> {
+    const rows = await this.prisma.$queryRaw<unknown[]>`
+      WITH person AS (
+        SELECT id, CASE WHEN email_verified THEN email END AS old_address,
+          id || ':' || to_char(${act.at}::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS of_the_day,
+          (SELECT count(*) FROM "Notification" n WHERE n.user_id = u.id AND n.kind = 'email_change_link'
+            AND n.caused_at >= date_trunc('day', ${act.at}::timestamptz, 'UTC')) AS used
+        FROM "User" u WHERE id = ${act.userId}::uuid AND NOT EXISTS (SELECT FROM "AccountDeletion" WHERE user_id = u.id)
+      ), told AS (
+        INSERT INTO "Notification" (user_id, kind, cause, facts, caused_at)
+        SELECT id, kind::"NotificationKind", kind || ':' || of_the_day || ':' || used, '{}', date_trunc('second', ${act.at}::timestamptz)
+        FROM person, unnest(ARRAY['email_change_asked', 'email_change_link']) kind WHERE used < ${mostEmailChanges}
+        ORDER BY kind ON CONFLICT (cause) DO NOTHING RETURNING id, user_id, kind, caused_at
+      ), noted AS (${recordAct(act)} FROM told WHERE kind = 'email_change_link'
+      ), deliveries AS (
+        INSERT INTO "NotificationDelivery" (notification_id, user_id, channel, device_id, address, due_at)
+        SELECT told.id, user_id, 'email'::"DeliveryChannel", NULL::uuid, address, caused_at FROM told JOIN person ON person.id = user_id,
+          LATERAL (SELECT CASE kind WHEN 'email_change_link' THEN ${newEmail} ELSE old_address END AS address) which
+        WHERE address IS NOT NULL
+        UNION ALL
+        SELECT told.id, told.user_id, 'push', d.id, NULL, caused_at FROM told JOIN "PushDevice" d ON d.user_id = told.user_id
+        WHERE kind = 'email_change_asked'
+        RETURNING channel
+      ), woken AS (${wakingUp(Prisma.sql`SELECT DISTINCT channel FROM deliveries`)})
+      SELECT ${areWoken} FROM told`;
+    return rows.length > 0;
   }
 
   /** What was done to an account, newest first. @param before id of the last row of the page before */

@@ -1,14 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import {
-  FirebaseClient,
-  FirebaseRefusal,
-  Forgetting,
-  People,
-  type Person,
-  providerProblem,
-  requireRecentSignIn,
-  TokenQuota,
-} from '../auth/index.js';
+import { People, type Person, requireRecentSignIn, TokenQuota } from '../auth/index.js';
 import { Clock } from '../config/index.js';
 import { AppError } from '../http/index.js';
 import { self } from '../prisma/identity/index.js';
@@ -21,9 +12,7 @@ export class Profiles {
   constructor(
     private readonly store: AccountStore,
     private readonly quota: TokenQuota,
-    private readonly firebase: FirebaseClient,
     private readonly people: People,
-    private readonly forgetting: Forgetting,
     private readonly clock: Clock,
   ) {}
 
@@ -43,21 +32,29 @@ export class Profiles {
   }
 
   /**
-   * Gives the account another address at Firebase, and takes it from there.
+   * Lets the person prove another address: a link goes to it, and word of it to the address that they have. The account changes
+   * when the link is opened, at Firebase; here it follows at their next sign-in. The answer is the same whether the address is
+   * free or another account's: who else is here is nobody's business.
    *
-   * @throws {AppError} `recent_sign_in_required`, `email_in_use`, `invalid_request`, `identity_provider_unavailable`
+   * @returns the account as it is
+   * @throws {AppError} `recent_sign_in_required`, `invalid_id_token`, `invalid_request` for an account without an address,
+   * `rate_limited`, `identity_provider_unavailable`
    */
   async change(person: Person, { email }: AccountPatch): Promise<Account> {
     const at = this.clock.now();
     requireRecentSignIn(person, at);
-    const { firebaseUid, userId } = person;
-    await this.firebase.changeEmail(firebaseUid, email).catch((error: unknown) => {
-      throw error instanceof FirebaseRefusal ? refusals[error.reason]() : providerProblem(error);
-    });
-    await this.forgetting.forget(firebaseUid);
-    const changed = await this.people.confirm(person);
-    await this.store.record({ at, actor: self, action: 'account.change_email', userId, reason: 'asked' });
-    return this.show(changed);
+    const confirmed = await this.people.confirm(person);
+    if (confirmed.email === undefined) {
+      throw new AppError('invalid_request', 'email: the account has no address to change. Add one in the app.');
+    }
+    const { userId } = confirmed;
+    const act = { at, actor: self, action: 'account.ask_email_change', userId, reason: 'asked' };
+    if (!(await this.store.askEmailChange(act, email))) {
+      throw new AppError('rate_limited', 'So many changes of address were asked for today. Try again tomorrow.', {
+        headers: { 'retry-after': '86400' },
+      });
+    }
+    return this.show(confirmed);
   }
 
   async addDevice({ userId }: Person, device: NewDevice): Promise<{ id: string }> {
@@ -72,10 +69,3 @@ export class Profiles {
 }
 
 const dayOf = (date: Date) => date.toISOString().slice(0, 10);
-
-const refusals: Readonly<Record<FirebaseRefusal['reason'], () => AppError>> = {
-  email_in_use: () =>
-    new AppError('email_in_use', 'Another account has this address. Sign in to that, or name another.'),
-  invalid_email: () => new AppError('invalid_request', 'email: expected an address that Firebase takes.'),
-  no_such_account: () => new AppError('invalid_id_token', 'The account no longer exists.'),
-};

@@ -41,6 +41,8 @@ const refusals: Readonly<Record<string, FirebaseRefusal['reason'] | undefined>> 
   'auth/email-already-exists': 'email_in_use',
   'auth/invalid-email': 'invalid_email',
   'auth/user-not-found': 'no_such_account',
+  // What links are made for is named by its address.
+  'auth/email-not-found': 'no_such_account',
 };
 
 const faults = {
@@ -163,9 +165,15 @@ export class FirebaseClient implements OnApplicationShutdown {
     await this.change(this.auth.revokeRefreshTokens(uid));
   }
 
-  /** Gives the account another address, to be verified anew. @throws {FirebaseRefusal} and {FirebaseUnavailable} */
-  async changeEmail(uid: string, email: string): Promise<void> {
-    await this.change(this.auth.updateUser(uid, { email, emailVerified: false }));
+  /**
+   * Makes a link that gives an account another address once it is opened, which proves the address and ends every sign-in.
+   * Until then nothing changes. https://firebase.google.com/docs/auth/admin/email-action-links
+   *
+   * @param email the account's address now
+   * @throws {FirebaseRefusal} and {FirebaseUnavailable}
+   */
+  async emailChangeLink(email: string, newEmail: string): Promise<string> {
+    return this.change(this.auth.generateVerifyAndChangeEmailLink(email, newEmail));
   }
 
   /** Deletes the account; one that is gone is no error. @throws {FirebaseUnavailable} */
@@ -186,9 +194,9 @@ export class FirebaseClient implements OnApplicationShutdown {
     if (fromSeconds(Math.max(iat, auth_time)).getTime() > now + skewMs) throw new FirebaseTokenError('from_the_future');
   }
 
-  private async change(answer: Promise<unknown>): Promise<void> {
+  private async change<T>(answer: Promise<T>): Promise<T> {
     try {
-      await this.ask(answer);
+      return await this.ask(answer);
     } catch (error) {
       const reason = refusals[codeOf(error)];
       throw reason === undefined ? unavailable(error) : new FirebaseRefusal(reason);

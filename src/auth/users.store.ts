@@ -49,7 +49,8 @@ export class UsersStore {
         WHERE NOT EXISTS (SELECT FROM "AccountDeletion" WHERE firebase_uid = ${firebaseUid})
         ON CONFLICT (firebase_uid) DO UPDATE SET email = excluded.email, email_verified = excluded.email_verified,
           sign_in_providers = excluded.sign_in_providers
-        RETURNING new.id, old.id IS NULL AS is_new, new.email_verified, old.email_verified AS was_verified,
+        RETURNING new.id, old.id IS NULL AS is_new, new.email_verified,
+          old.email_verified AND old.email IS NOT DISTINCT FROM new.email AS was_verified,
           new.sign_in_providers, old.sign_in_providers AS had
       ), ${telling(whatIsNew(now))}
       SELECT id, ${areWoken} FROM row`;
@@ -66,7 +67,7 @@ const whatIsNew = (now: Date) => Prisma.sql`
   FROM row WHERE is_new AND email_verified
   UNION ALL
   SELECT id, 'email_verified', 'email_verified:' || id || ':' || ${second(now)}, '{}', ${now}
-  FROM row WHERE email_verified AND NOT was_verified
+  FROM row WHERE NOT is_new AND email_verified AND NOT was_verified
   UNION ALL
   SELECT id, 'sign_in_provider_added', 'sign_in_provider_added:' || id || ':' || provider || ':' || ${second(now)},
     jsonb_build_object('signIn', provider), ${now}

@@ -9,7 +9,6 @@ export const problems = {
   connection_not_found: [404, 'No such connection'],
   connection_secret_missing: [401, 'The connection secret is needed'],
   device_not_found: [404, 'No such device'],
-  email_in_use: [409, 'The e-mail address belongs to another account'],
   email_not_verified: [403, 'The e-mail address is not verified'],
   enrolment_token_invalid: [401, 'The enrolment token is not valid'],
   headers_too_large: [431, 'The headers are too large'],

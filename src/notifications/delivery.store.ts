@@ -12,7 +12,8 @@ export interface Parcel {
   readonly attempts: number;
   /** Null for whoever has deleted their account. */
   readonly userId: string | null;
-  /** Proven to be theirs; null without one. */
+  readonly firebaseUid: string | null;
+  /** Proven to be theirs, or what the delivery itself names; null without one. */
   readonly address: string | null;
   /** Null where nothing was chosen. */
   readonly locale: string | null;
@@ -53,6 +54,7 @@ export class DeliveryStore {
         ) RETURNING *
       )
       SELECT c.id, n.kind::text AS kind, n.facts, n.caused_at AS "causedAt", c.attempts, c.user_id AS "userId",
+        u.firebase_uid AS "firebaseUid",
         coalesce(c.address, CASE WHEN u.email_verified THEN u.email END) AS address, p.locale,
         coalesce(CASE c.channel WHEN 'email' THEN p.muted_email ELSE p.muted_push END, '{}')::text[] AS muted,
         d.id AS "deviceId", d.token AS "deviceToken"
@@ -65,7 +67,7 @@ export class DeliveryStore {
     });
   }
 
-  /** Done, or given up. The address of a deleted account is forgotten with it. */
+  /** Done, or given up. An address that it carried is forgotten with it. */
   async settle(id: bigint, refusedFor: string | null): Promise<void> {
     const state = refusedFor === null ? 'sent' : 'refused';
     await this.prisma.$executeRaw`

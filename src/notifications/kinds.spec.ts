@@ -16,6 +16,8 @@ describe('the kinds', () => {
     expect([...kinds].sort()).toEqual([
       'account_deleted',
       'cancelled',
+      'email_change_asked',
+      'email_change_link',
       'email_verified',
       'expired',
       'grace_ending',
@@ -38,6 +40,7 @@ describe('the kinds', () => {
       'byOperator',
       'currency',
       'from',
+      'link',
       'plan',
       'provider',
       'renews',
@@ -79,9 +82,16 @@ describe('every mail', () => {
     );
   });
 
-  it.each(everyMail)('$kind loads nothing, runs nothing, and leads nowhere', ({ html, text }) => {
-    expect(html).not.toMatch(/<(img|script|link|iframe|form|object)\b|url\(|@import|href=/i);
-    expect(text).not.toContain('http');
+  it.each(everyMail)('$kind loads nothing, runs nothing, and leads nowhere but to prove an address', (mail) => {
+    expect(mail.html).not.toMatch(/<(img|script|link|iframe|form|object)\b|url\(|@import/i);
+    const links = [...mail.html.matchAll(/href="([^"]*)"/g)].map(([, link = '']) => link.replaceAll('&amp;', '&'));
+    const texts = [...mail.text.matchAll(/http\S*/g)].map(([link]) => link);
+    const allowed = mail.kind === 'email_change_link' ? [sampleFacts.email_change_link.link] : [];
+    expect([links, texts]).toEqual([allowed, allowed]);
+  });
+
+  it.each(['javascript:alert(1)', 'data:text/html,x', 'ftp://vpn.example', 'x'])('links to no %s', (link) => {
+    expect(() => messageOf('email_change_link', { link }, 'en', service)).toThrow(z.ZodError);
   });
 
   it('shows what it is given as words, whatever it is', () => {

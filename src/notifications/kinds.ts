@@ -24,6 +24,9 @@ export const factsOf = {
   plan_changed: z.strictObject({ plan }),
   sign_in_provider_added: z.strictObject({ signIn: z.string().max(100) }),
   signed_out_everywhere: z.strictObject({ byOperator: z.boolean() }),
+  email_change_asked: z.strictObject({}),
+  /** The link is made when the mail is, and kept nowhere. */
+  email_change_link: z.strictObject({ link: z.url({ protocol: /^https?$/ }) }),
   account_deleted: z.strictObject({}),
   maintenance: z.strictObject({ from: moment, to: moment, text: z.string().max(500) }),
 } as const satisfies Record<NotificationKind, z.ZodObject>;
@@ -47,6 +50,8 @@ export const sampleFacts: { readonly [K in Kind]: Facts<K> } = {
   plan_changed: { plan: 'Family' },
   sign_in_provider_added: { signIn: 'google.com' },
   signed_out_everywhere: { byOperator: false },
+  email_change_asked: {},
+  email_change_link: { link: 'https://vpn.example/__/auth/action?mode=verifyAndChangeEmail&oobCode=preview' },
   account_deleted: {},
   maintenance: {
     from: '2030-03-01T02:00:00Z',

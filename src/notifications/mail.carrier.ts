@@ -4,6 +4,7 @@ import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index
 import { type Locale, locales, optionalKinds, type OptionalKind } from '../preferences/index.js';
 import { type Carrier, type Outcome, refused } from './carrier.js';
 import { type Parcel } from './delivery.store.js';
+import { EmailChangeLinks } from './email-change-links.js';
 import { renderMail } from './mail.js';
 import { MailClient } from './mail.client.js';
 import { NoticeKeys } from './notice-keys.js';
@@ -28,26 +29,30 @@ export class MailCarrier implements Carrier {
   constructor(
     @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
     private readonly client: MailClient,
+    private readonly links: EmailChangeLinks,
     private readonly clock: Clock,
   ) {
     this.keys = new NoticeKeys(config.secretKey);
     this.atOnce = config.mail?.connections ?? 1;
   }
 
-  async carry({ id, kind, facts, userId, address, locale, muted }: Parcel): Promise<Outcome> {
+  async carry(parcel: Parcel): Promise<Outcome> {
+    const { id, kind, facts, userId, address, locale, muted } = parcel;
     const { mail } = this.config;
     if (mail === undefined) return refused('not_configured');
     if (address === null) return refused('no_verified_address');
     if (!oneAddress.safeParse(address).success) return refused('bad_address');
     const isOptional = optional.has(kind);
     if (isOptional && muted.includes(kind)) return refused('not_wanted');
+    const made = kind === 'email_change_link' ? await this.links.make({ ...parcel, address }) : undefined;
+    if (made !== undefined && 'kind' in made) return made;
     const unsubscribeUrl =
       isOptional && userId !== null
         ? `${mail.unsubscribeUrl}/${this.keys.seal({ userId, kind: kind as OptionalKind })}`
         : undefined;
     const options = { locale: localeOf(locale), service: mail.from.name, unsubscribeUrl };
     return this.client.send({
-      ...renderMail(kind, facts, options),
+      ...renderMail(kind, made ?? facts, options),
       to: address,
       name: this.keys.messageName(id),
       date: this.clock.now(),

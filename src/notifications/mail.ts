@@ -17,8 +17,9 @@ export interface MailOptions {
 }
 
 /**
- * A notice as a mail: the same words twice, as text and as HTML. The HTML loads nothing and links to nothing but the way to
- * have no more of it: a picture would tell us who reads when, and a link to sign in is what forgers send.
+ * A notice as a mail: the same words twice, as text and as HTML. The HTML loads nothing, and links to nothing but the way to
+ * have no more of it and what proves an address: a picture would tell us who reads when, and a link to sign in is what
+ * forgers send.
  *
  * @throws {ZodError} for facts that are not those of the kind
  */
@@ -33,8 +34,9 @@ export function renderMail(kind: Kind, facts: unknown, { locale, service, unsubs
   };
 }
 
-function asText({ paragraphs }: Message, foot: readonly string[], last: string | undefined): string {
-  return `${[...paragraphs, '-- ', ...foot, ...(last === undefined ? [] : [last])].join('\n\n')}\n`;
+function asText({ paragraphs, link }: Message, foot: readonly string[], last: string | undefined): string {
+  const some = (text: string | undefined) => (text === undefined ? [] : [text]);
+  return `${[...paragraphs, ...some(link), '-- ', ...foot, ...some(last)].join('\n\n')}\n`;
 }
 
 interface Page {
@@ -50,11 +52,16 @@ interface Page {
 function asHtml({ message, words, foot, service, locale, unsubscribeUrl }: Page): string {
   const paragraph = (style: string) => (text: string) => `<p style="margin:0 0 16px;${style}">${escape(text)}</p>`;
   const small = 'font-size:13px;line-height:20px;color:#5b6470;';
-  const link =
+  const unsubscribe =
     unsubscribeUrl === undefined
       ? ''
       : `<p style="margin:0 0 16px;${small}">${escape(words.unsubscribe)} ` +
         `<a href="${escape(unsubscribeUrl)}" style="color:#1a56b0;">${escape(new URL(unsubscribeUrl).host)}</a></p>`;
+  // Its address is shown whole, so that whoever is to open it sees where it leads.
+  const open =
+    message.link === undefined
+      ? ''
+      : `\n<p style="margin:0 0 16px;"><a href="${escape(message.link)}" style="color:#1a56b0;">${escape(message.link)}</a></p>`;
   return `<!doctype html>
 <html lang="${locale}">
 <head>
@@ -70,10 +77,10 @@ function asHtml({ message, words, foot, service, locale, unsubscribeUrl }: Page)
 <tr><td style="padding:32px 24px 16px;font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:16px;line-height:24px;color:#1c2430;overflow-wrap:anywhere;">
 <p style="margin:0 0 16px;${small}">${escape(service)}</p>
 <h1 style="margin:0 0 16px;font-size:22px;line-height:28px;font-weight:600;">${escape(message.subject)}</h1>
-${message.paragraphs.map(paragraph('')).join('\n')}
+${message.paragraphs.map(paragraph('')).join('\n')}${open}
 <hr style="border:0;border-top:1px solid #e3e7ec;margin:24px 0 16px;">
 ${foot.map(paragraph(small)).join('\n')}
-${link}</td></tr>
+${unsubscribe}</td></tr>
 </table>
 </td></tr>
 </table>

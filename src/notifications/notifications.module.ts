@@ -5,6 +5,7 @@ import { Announcements } from './announcements.service.js';
 import { AnnouncementsStore } from './announcements.store.js';
 import { Deliveries } from './delivery.service.js';
 import { DeliveryStore } from './delivery.store.js';
+import { EmailChangeLinks } from './email-change-links.js';
 import { MailCarrier } from './mail.carrier.js';
 import { MailClient } from './mail.client.js';
 import { PushCarrier } from './push.carrier.js';
@@ -24,6 +25,7 @@ const stores = [AnnouncementsStore, DeliveryStore, TimedNoticesStore];
     ...stores,
     Announcements,
     Deliveries,
+    EmailChangeLinks,
     MailCarrier,
     MailClient,
     PushCarrier,

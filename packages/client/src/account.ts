@@ -61,9 +61,11 @@ export class VpnAccount {
   }
 
   /**
-   * Takes another address, which must then be verified at Firebase.
+   * Asks for another address. It is sent a link; once that is opened, the account has it, every sign-in ends, and the person
+   * signs in again. Nothing is said of an address that is another account's.
    *
-   * @throws {VpnApiError} `recent_sign_in_required`, `email_in_use`, `invalid_request`
+   * @returns the account as it is until then
+   * @throws {VpnApiError} `recent_sign_in_required`, `invalid_request`, `rate_limited` after five of a day
    */
   async changeEmail(email: string): Promise<Account> {
     const call = { path: '/account', method: 'PATCH', body: { email } } as const;

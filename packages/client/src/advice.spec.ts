@@ -9,7 +9,6 @@ describe('advice', () => {
   it.each<[Action, unknown]>([
     ['sign_in', api(401, 'invalid_id_token')],
     ['sign_in', api(403, 'recent_sign_in_required')],
-    ['correct_input', api(409, 'email_in_use')],
     ['read_again', api(412, 'precondition_failed')],
     ['verify_email', api(403, 'email_not_verified')],
     ['subscribe', api(403, 'subscription_inactive')],

@@ -14,8 +14,6 @@ export type Action =
   | 'subscribe'
   /** Today's tokens are used up: wait. */
   | 'wait'
-  /** What the person entered cannot be had: show the error's detail, and let them enter something else. */
-  | 'correct_input'
   /** It is not as it was read: read it again, show that, and let the person decide anew. */
   | 'read_again'
   /** The connection is over: connect anew. */
@@ -40,7 +38,6 @@ const actions: Readonly<Partial<Record<Problem['code'] | 'unreachable', Action>>
   invalid_id_token: 'sign_in',
   recent_sign_in_required: 'sign_in',
   email_not_verified: 'verify_email',
-  email_in_use: 'correct_input',
   precondition_failed: 'read_again',
   device_not_found: 'read_again',
   subscription_inactive: 'subscribe',

@@ -18,7 +18,7 @@ export type Problem = {
      * What was wrong and what was expected.
      */
     detail: string;
-    code: 'access_blocked' | 'already_subscribed' | 'body_too_large' | 'checkout_in_progress' | 'connection_not_found' | 'connection_secret_missing' | 'device_not_found' | 'email_in_use' | 'email_not_verified' | 'enrolment_token_invalid' | 'headers_too_large' | 'identity_provider_unavailable' | 'internal_error' | 'invalid_id_token' | 'invalid_node_credential' | 'invalid_request' | 'invalid_signature' | 'invalid_token_request' | 'key_retired' | 'location_changed' | 'location_exists' | 'location_mismatch' | 'malformed_body' | 'malformed_request' | 'managed_elsewhere' | 'method_not_allowed' | 'missing_id_token' | 'no_capacity' | 'node_exists' | 'node_not_draining' | 'node_not_found' | 'node_retired' | 'not_found' | 'nothing_paid_yet' | 'payment_declined' | 'payment_not_found' | 'payment_overdue' | 'payment_provider_not_offered' | 'payment_provider_unavailable' | 'payment_refused' | 'precondition_failed' | 'precondition_required' | 'price_not_offered' | 'public_key_in_use' | 'purchase_not_valid' | 'purchase_of_another_account' | 'rate_limited' | 'receipt_not_available' | 'recent_sign_in_required' | 'request_incomplete' | 'request_timeout' | 'return_url_not_allowed' | 'subscription_ended' | 'subscription_inactive' | 'subscription_not_found' | 'token_expired' | 'token_missing' | 'token_quota_exceeded' | 'token_reused' | 'trial_already_used' | 'trial_not_offered' | 'unavailable' | 'unknown_key' | 'unknown_location' | 'unknown_product' | 'unsupported_media_type' | 'webhook_signature_invalid' | 'webhook_wrong_environment';
+    code: 'access_blocked' | 'already_subscribed' | 'body_too_large' | 'checkout_in_progress' | 'connection_not_found' | 'connection_secret_missing' | 'device_not_found' | 'email_not_verified' | 'enrolment_token_invalid' | 'headers_too_large' | 'identity_provider_unavailable' | 'internal_error' | 'invalid_id_token' | 'invalid_node_credential' | 'invalid_request' | 'invalid_signature' | 'invalid_token_request' | 'key_retired' | 'location_changed' | 'location_exists' | 'location_mismatch' | 'malformed_body' | 'malformed_request' | 'managed_elsewhere' | 'method_not_allowed' | 'missing_id_token' | 'no_capacity' | 'node_exists' | 'node_not_draining' | 'node_not_found' | 'node_retired' | 'not_found' | 'nothing_paid_yet' | 'payment_declined' | 'payment_not_found' | 'payment_overdue' | 'payment_provider_not_offered' | 'payment_provider_unavailable' | 'payment_refused' | 'precondition_failed' | 'precondition_required' | 'price_not_offered' | 'public_key_in_use' | 'purchase_not_valid' | 'purchase_of_another_account' | 'rate_limited' | 'receipt_not_available' | 'recent_sign_in_required' | 'request_incomplete' | 'request_timeout' | 'return_url_not_allowed' | 'subscription_ended' | 'subscription_inactive' | 'subscription_not_found' | 'token_expired' | 'token_missing' | 'token_quota_exceeded' | 'token_reused' | 'trial_already_used' | 'trial_not_offered' | 'unavailable' | 'unknown_key' | 'unknown_location' | 'unknown_product' | 'unsupported_media_type' | 'webhook_signature_invalid' | 'webhook_wrong_environment';
 };
 
 export type DirectoryDirectoryData = {
@@ -214,7 +214,7 @@ export type AccountShowResponse = AccountShowResponses[keyof AccountShowResponse
 export type AccountChangeData = {
     body: {
         /**
-         * A new address, which must then be verified at Firebase.
+         * The address that the account is to have once it is proven.
          */
         email: string;
     };
@@ -237,10 +237,6 @@ export type AccountChangeErrors = {
      */
     403: Problem;
     /**
-     * `email_in_use` The e-mail address belongs to another account
-     */
-    409: Problem;
-    /**
      * `rate_limited` Too many requests
      */
     429: Problem;
@@ -258,9 +254,9 @@ export type AccountChangeError = AccountChangeErrors[keyof AccountChangeErrors];
 
 export type AccountChangeResponses = {
     /**
-     * Success
+     * The account as it is until the link is opened.
      */
-    200: {
+    202: {
         email: string | null;
         emailVerified: boolean;
         /**
@@ -824,7 +820,7 @@ export type PreferencesReadResponses = {
         /**
          * Kinds that are not pushed to devices.
          */
-        notPushed: Array<'welcome' | 'email_verified' | 'trial_ending' | 'payment_failed' | 'grace_ending' | 'renewed' | 'cancelled' | 'expired' | 'refunded' | 'plan_changed' | 'sign_in_provider_added' | 'signed_out_everywhere' | 'maintenance'>;
+        notPushed: Array<'welcome' | 'email_verified' | 'trial_ending' | 'payment_failed' | 'grace_ending' | 'renewed' | 'cancelled' | 'expired' | 'refunded' | 'plan_changed' | 'sign_in_provider_added' | 'signed_out_everywhere' | 'email_change_asked' | 'maintenance'>;
     };
 };
 
@@ -855,7 +851,7 @@ export type PreferencesPatchData = {
         /**
          * Kinds that are not pushed to devices.
          */
-        notPushed?: Array<'welcome' | 'email_verified' | 'trial_ending' | 'payment_failed' | 'grace_ending' | 'renewed' | 'cancelled' | 'expired' | 'refunded' | 'plan_changed' | 'sign_in_provider_added' | 'signed_out_everywhere' | 'maintenance'>;
+        notPushed?: Array<'welcome' | 'email_verified' | 'trial_ending' | 'payment_failed' | 'grace_ending' | 'renewed' | 'cancelled' | 'expired' | 'refunded' | 'plan_changed' | 'sign_in_provider_added' | 'signed_out_everywhere' | 'email_change_asked' | 'maintenance'>;
     };
     headers: {
         /**
@@ -929,7 +925,7 @@ export type PreferencesPatchResponses = {
         /**
          * Kinds that are not pushed to devices.
          */
-        notPushed: Array<'welcome' | 'email_verified' | 'trial_ending' | 'payment_failed' | 'grace_ending' | 'renewed' | 'cancelled' | 'expired' | 'refunded' | 'plan_changed' | 'sign_in_provider_added' | 'signed_out_everywhere' | 'maintenance'>;
+        notPushed: Array<'welcome' | 'email_verified' | 'trial_ending' | 'payment_failed' | 'grace_ending' | 'renewed' | 'cancelled' | 'expired' | 'refunded' | 'plan_changed' | 'sign_in_provider_added' | 'signed_out_everywhere' | 'email_change_asked' | 'maintenance'>;
     };
 };
 
@@ -960,7 +956,7 @@ export type PreferencesReplaceData = {
         /**
          * Kinds that are not pushed to devices.
          */
-        notPushed: Array<'welcome' | 'email_verified' | 'trial_ending' | 'payment_failed' | 'grace_ending' | 'renewed' | 'cancelled' | 'expired' | 'refunded' | 'plan_changed' | 'sign_in_provider_added' | 'signed_out_everywhere' | 'maintenance'>;
+        notPushed: Array<'welcome' | 'email_verified' | 'trial_ending' | 'payment_failed' | 'grace_ending' | 'renewed' | 'cancelled' | 'expired' | 'refunded' | 'plan_changed' | 'sign_in_provider_added' | 'signed_out_everywhere' | 'email_change_asked' | 'maintenance'>;
     };
     headers: {
         /**
@@ -1034,7 +1030,7 @@ export type PreferencesReplaceResponses = {
         /**
          * Kinds that are not pushed to devices.
          */
-        notPushed: Array<'welcome' | 'email_verified' | 'trial_ending' | 'payment_failed' | 'grace_ending' | 'renewed' | 'cancelled' | 'expired' | 'refunded' | 'plan_changed' | 'sign_in_provider_added' | 'signed_out_everywhere' | 'maintenance'>;
+        notPushed: Array<'welcome' | 'email_verified' | 'trial_ending' | 'payment_failed' | 'grace_ending' | 'renewed' | 'cancelled' | 'expired' | 'refunded' | 'plan_changed' | 'sign_in_provider_added' | 'signed_out_everywhere' | 'email_change_asked' | 'maintenance'>;
     };
 };
 

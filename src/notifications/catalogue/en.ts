@@ -109,6 +109,22 @@ export const en: Catalogue = {
         'If that was not you, change your password now.',
       ],
     }),
+    email_change_asked: () => ({
+      subject: 'Somebody asked for another e-mail address',
+      paragraphs: [
+        'Your account is to get another e-mail address. It changes once the link is opened that we sent to the new one.',
+        'If that was you, there is nothing to do here. If not, somebody is signed in to your account: sign out everywhere in the app and change your password.',
+      ],
+    }),
+    email_change_link: ({ link }, service) => ({
+      subject: 'Confirm your new e-mail address',
+      paragraphs: [
+        `Somebody, probably you, asked for this address to become the one of their ${service} account.`,
+        'If that was you, open this link. It then is your address, and you sign in again with it on every device.',
+        'If it was not you, do nothing: without the link nothing changes.',
+      ],
+      link,
+    }),
     account_deleted: (_, service) => ({
       subject: 'Your account is deleted',
       paragraphs: [

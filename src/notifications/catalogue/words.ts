@@ -6,6 +6,8 @@ export interface Message {
   readonly subject: string;
   /** The first one is also the text of the push. */
   readonly paragraphs: readonly [string, ...string[]];
+  /** To open, where a mail is for that. */
+  readonly link?: string;
 }
 
 /** What a language must have: a message for every kind, and the words around it. */

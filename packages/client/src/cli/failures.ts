@@ -44,7 +44,6 @@ const nextSteps: Readonly<Record<Action, readonly [exitCode: number, next: strin
   sign_in: [exitCodes.signIn, 'Sign in: vpn login'],
   verify_email: [exitCodes.subscription, 'Prove it by the mail that this sends: vpn trial'],
   subscribe: [exitCodes.subscription, 'Start the trial with: vpn trial. If you had it, a subscription is needed.'],
-  correct_input: [exitCodes.usage, undefined],
   read_again: [exitCodes.tryLater, 'It has changed meanwhile. Look at it again: vpn account'],
   check_clock: [exitCodes.fault, "Set this machine's clock, then try again."],
   do_not_trust: [

@@ -29,6 +29,7 @@ const kinds: Readonly<Record<Kind, string>> = {
   plan_changed: 'your plan was changed',
   sign_in_provider_added: 'your account has another way to sign in',
   signed_out_everywhere: 'every sign-in was ended',
+  email_change_asked: 'somebody asked for another e-mail address',
   maintenance: 'the service will be worked on',
 };
 const mailedByChoice: Readonly<Record<OptionalKind, true>> = {

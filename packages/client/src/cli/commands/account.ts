@@ -39,7 +39,7 @@ Nothing of it speaks of connections: those are made as nobody, so they are not k
   // Below, --json is the parent's as well, which takes it first: hence optsWithGlobals.
   account
     .command('email')
-    .description('take another e-mail address, which must then be verified; needs a sign-in within five minutes')
+    .description('ask for another e-mail address, which must prove itself; needs a sign-in within five minutes')
     .argument('<address>')
     .option('--json', 'print JSON', false)
     .addHelpText('after', '\nExamples:\n  vpn account email ada@example.com')
@@ -106,8 +106,12 @@ async function show(context: Context, output: Output): Promise<void> {
 
 async function changeEmail(context: Context, address: string, output: Output): Promise<void> {
   const { account } = await context.client();
-  const changing = asEntered(account.changeEmail(address));
-  printAccount(context, output, await during(context.io, output, 'Changing the address', changing));
+  const asking = asEntered(account.changeEmail(address));
+  const unchanged = await during(context.io, output, 'Asking for the change', asking);
+  printResult(context.io, output, unchanged, [
+    `A link is on its way to ${address}, unless another account has that address. Nothing changes before it is opened;`,
+    'then every sign-in ends: vpn login',
+  ]);
 }
 
 function printAccount({ io }: Context, output: Output, account: Account): void {
