@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { anonymizerEnv, gatekeeperEnv, startTestApp } from '../../test/support/app.js';
 import { addLocation } from '../../test/support/fleet.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from '../../test/support/gatekeeper.js';
+import { patiently } from '../../test/support/patiently.js';
 import { redemptionBody } from '../vpn-config/vpn-config.schema.js';
 import { KnownLocations } from './index.js';
 import { NotificationKind } from '../prisma/identity/index.js';
@@ -53,7 +54,7 @@ interface Answered {
 }
 
 async function ask(method: string, body?: unknown, ifMatch?: string): Promise<Answered> {
-  const response = await fetch(`${gatekeeper.service.url}/preferences`, {
+  const request = {
     method,
     headers: {
       ...person.headers,
@@ -61,7 +62,8 @@ async function ask(method: string, body?: unknown, ifMatch?: string): Promise<An
       ...(ifMatch !== undefined && { 'if-match': ifMatch }),
     },
     body: body === undefined ? undefined : JSON.stringify(body),
-  });
+  };
+  const response = await patiently(() => fetch(`${gatekeeper.service.url}/preferences`, request));
   return {
     status: response.status,
     etag: response.headers.get('etag'),

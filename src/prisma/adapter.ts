@@ -18,6 +18,7 @@ export function postgresAdapter(connectionString: string, schema: string): Prism
     {
       connectionString,
       max: 10,
+      // Of connecting, and of waiting for a connection while all are in use: then a request is told to come again.
       connectionTimeoutMillis: 2_000,
       idleTimeoutMillis: 60_000,
       query_timeout: silenceMs,

@@ -1,5 +1,7 @@
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGatekeeper, type TestGatekeeper } from '../../test/support/gatekeeper.js';
+import { patiently } from '../../test/support/patiently.js';
 import { query } from '../../test/support/stack.js';
 import { Plans } from './index.js';
 import { TrialGrants } from './trial-grant.js';
@@ -45,7 +47,7 @@ describe('POST /subscription/trial', () => {
   it('is once per person: of 50 requests at once, one is granted', async () => {
     const { headers } = await gatekeeper.signIn();
     const [grants, subscriptions] = [await countRows('TrialGrant'), await countRows('Subscription')];
-    const responses = await Promise.all(Array.from({ length: 50 }, () => startTrial(headers)));
+    const responses = await Promise.all(Array.from({ length: 50 }, () => patiently(() => startTrial(headers))));
     const statuses = responses.map(({ status }) => status).sort();
     expect(statuses).toEqual([201, ...Array.from({ length: 49 }, () => 409)]);
     expect([await countRows('TrialGrant'), await countRows('Subscription')]).toEqual([
@@ -54,12 +56,34 @@ describe('POST /subscription/trial', () => {
     ]);
   });
 
+  it('turns away, with nothing done, whoever would wait long for the database, and is answered when asked again', async () => {
+    const { headers } = await gatekeeper.signIn();
+    await report(headers);
+    const busy = new pg.Client(gatekeeper.stack.ownerUrl);
+    await busy.connect();
+    await busy.query('BEGIN; LOCK TABLE identity."TrialGrant"');
+    const responses: Response[] = [];
+    const asked = Array.from({ length: 20 }, async () => responses.push(await startTrial(headers)));
+    // Ten wait for the table, over all the connections there are.
+    await expect.poll(() => responses.length, { timeout: 15_000 }).toBeGreaterThanOrEqual(10);
+    const away = responses.splice(0);
+    for (const response of away) {
+      expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
+    }
+    await busy.query('COMMIT');
+    await busy.end();
+    await Promise.all(asked);
+    responses.push(...(await Promise.all(away.map(() => patiently(() => startTrial(headers))))));
+    const statuses = responses.map(({ status }) => status).sort();
+    expect(statuses).toEqual([201, ...Array.from({ length: 19 }, () => 409)]);
+  });
+
   it('is once per address: accounts racing with spellings of one mailbox get one, and a refusal writes nothing', async () => {
     const name = `race${Math.floor(Math.random() * 1e9)}`;
     const spellings = Array.from({ length: 20 }, (_, n) => `${name}+${n}@example.com`);
     const people = await Promise.all(spellings.map((email) => gatekeeper.signIn({ email })));
     const grants = await countRows('TrialGrant');
-    const responses = await Promise.all(people.map(({ headers }) => startTrial(headers)));
+    const responses = await Promise.all(people.map(({ headers }) => patiently(() => startTrial(headers))));
     expect(responses.filter(({ status }) => status === 201)).toHaveLength(1);
     expect(responses.filter(({ status }) => status === 409)).toHaveLength(19);
     expect(await countRows('TrialGrant')).toBe((grants ?? 0) + 2);

@@ -4,18 +4,15 @@ import { Background, Readiness } from '../../health/index.js';
 import { GatekeeperLogger } from '../../logger/index.js';
 import { postgresAdapter } from '../adapter.js';
 import { PrismaClient } from '../generated/identity/client.js';
+import { versionQuery, watchPostgres } from '../postgres-version.js';
 import { Upkeep } from '../upkeep.js';
 
 /** The identity database, as the role `vpn_identity`. */
 @Injectable()
 export class IdentityPrisma extends PrismaClient implements OnApplicationShutdown {
-  constructor(@Inject(GATEKEEPER_CONFIG) config: GatekeeperConfig, readiness: Readiness) {
+  constructor(@Inject(GATEKEEPER_CONFIG) config: GatekeeperConfig, readiness: Readiness, background: Background) {
     super({ adapter: postgresAdapter(config.databaseUrl, 'identity') });
-    readiness.add({
-      name: 'identity-database',
-      needed: true,
-      check: async () => void (await this.$queryRaw`SELECT 1`),
-    });
+    watchPostgres('identity', () => this.$queryRawUnsafe(versionQuery), { readiness, background });
   }
 
   async onApplicationShutdown(): Promise<void> {

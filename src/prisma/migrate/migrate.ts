@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { refuseOldPostgres, versionQuery } from '../postgres-version.js';
 import { grantJobRights, migrateJobs } from './migrate-jobs.js';
 import { migrationsFolder, readMigrations, readModel, type Side } from './migration-files.js';
 import {
@@ -28,6 +29,7 @@ const lockKey = 0x76706e;
  * and the next run goes on from there.
  *
  * @returns the names of the migrations just applied.
+ * @throws {PostgresTooOld} before anything is changed
  */
 export async function migrate({ side, ownerUrl, runtimeUrl }: MigrateOptions): Promise<readonly string[]> {
   const role = roleOf(runtimeUrl);
@@ -37,6 +39,7 @@ export async function migrate({ side, ownerUrl, runtimeUrl }: MigrateOptions): P
   try {
     const session = await pool.connect();
     try {
+      refuseOldPostgres(side, (await session.query<{ num: number }>(versionQuery)).rows);
       await session.query('SELECT pg_advisory_lock($1)', [lockKey]);
       await refuseSharedRole(session, role.name, side);
       await ensureRole(session, role);

@@ -4,14 +4,15 @@ import { Background, Readiness } from '../../health/index.js';
 import { AnonymizerLogger } from '../../logger/index.js';
 import { postgresAdapter } from '../adapter.js';
 import { PrismaClient } from '../generated/network/client.js';
+import { versionQuery, watchPostgres } from '../postgres-version.js';
 import { Upkeep } from '../upkeep.js';
 
 /** The network database, as the role `vpn_network`. */
 @Injectable()
 export class NetworkPrisma extends PrismaClient implements OnApplicationShutdown {
-  constructor(@Inject(ANONYMIZER_CONFIG) config: AnonymizerConfig, readiness: Readiness) {
+  constructor(@Inject(ANONYMIZER_CONFIG) config: AnonymizerConfig, readiness: Readiness, background: Background) {
     super({ adapter: postgresAdapter(config.databaseUrl, 'network') });
-    readiness.add({ name: 'network-database', needed: true, check: async () => void (await this.$queryRaw`SELECT 1`) });
+    watchPostgres('network', () => this.$queryRawUnsafe(versionQuery), { readiness, background });
   }
 
   async onApplicationShutdown(): Promise<void> {
