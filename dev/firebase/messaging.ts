@@ -10,16 +10,19 @@ export interface CaughtPush {
   readonly data: Readonly<Record<string, string>>;
 }
 
-/** What Google answers instead, by the name of its error. */
-export type PushFault = 'UNREGISTERED' | 'SENDER_ID_MISMATCH' | 'INVALID_ARGUMENT' | 'UNAVAILABLE' | 'QUOTA_EXCEEDED';
+/** What Messaging says of a message, and what Google says before Messaging is asked. */
+export type PushFault = keyof typeof ofMessaging | keyof typeof ofGoogle;
 
-const statuses: Readonly<Record<PushFault, readonly [code: number, status: string]>> = {
+/** A service account without the right to send; a project that is not there. */
+const ofGoogle = { PERMISSION_DENIED: 403, NOT_FOUND: 404 } as const;
+const ofMessaging = {
   UNREGISTERED: [404, 'NOT_FOUND'],
   SENDER_ID_MISMATCH: [403, 'PERMISSION_DENIED'],
   INVALID_ARGUMENT: [400, 'INVALID_ARGUMENT'],
   UNAVAILABLE: [503, 'UNAVAILABLE'],
   QUOTA_EXCEEDED: [429, 'RESOURCE_EXHAUSTED'],
-};
+  THIRD_PARTY_AUTH_ERROR: [401, 'UNAUTHENTICATED'],
+} as const satisfies Record<string, readonly [code: number, status: string]>;
 
 const request = z.object({
   message: z.object({
@@ -50,12 +53,21 @@ export class MessagingApi {
 
 class MessagingError extends GoogleError {
   constructor(private readonly fault: PushFault) {
-    super(fault, statuses[fault][0]);
+    super(fault, statusOf(fault)[0]);
   }
 
   override toJSON(): object {
-    const [code, status] = statuses[this.fault];
-    const details = [{ '@type': 'type.googleapis.com/google.firebase.fcm.v1.FcmError', errorCode: this.fault }];
-    return { error: { code, message: this.message, status, details } };
+    const [code, status] = statusOf(this.fault);
+    const detail =
+      this.fault in ofMessaging
+        ? { '@type': 'type.googleapis.com/google.firebase.fcm.v1.FcmError', errorCode: this.fault }
+        : { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: this.fault, domain: 'googleapis.com' };
+    return { error: { code, message: this.message, status, details: [detail] } };
   }
+}
+
+function statusOf(fault: PushFault): readonly [code: number, status: string] {
+  return fault in ofGoogle
+    ? [ofGoogle[fault as keyof typeof ofGoogle], fault]
+    : ofMessaging[fault as keyof typeof ofMessaging];
 }

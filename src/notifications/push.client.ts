@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { FirebaseError } from 'firebase-admin/app';
 import { getMessaging, type Messaging } from 'firebase-admin/messaging';
+import { z } from 'zod';
 import { FirebaseClient } from '../auth/index.js';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
 import { down, later, type Outcome, refused, sent } from './carrier.js';
@@ -13,18 +14,15 @@ export interface OutgoingPush {
   readonly body: string;
 }
 
-/** A push that reaches nobody: the app is gone from the device, or was never this project's. */
-const deadToken: ReadonlySet<string> = new Set([
-  'messaging/registration-token-not-registered',
-  'messaging/invalid-registration-token',
-  'messaging/mismatched-credential',
-]);
-/** Google asks to slow down, or has a fault: for everybody. */
+/** Google asks to slow down, has a fault, or does not let this service send at all: for everybody. */
 const notNow: ReadonlySet<string> = new Set([
   'messaging/message-rate-exceeded',
   'messaging/server-unavailable',
   'messaging/internal-error',
   'messaging/third-party-auth-error',
+  'messaging/authentication-error',
+  'messaging/mismatched-credential',
+  'messaging/registration-token-not-registered',
 ]);
 
 const patienceMs = 20_000;
@@ -54,15 +52,43 @@ export class PushClient {
       await inTime(this.messaging.send({ token, notification: { title, body }, data: { kind } }));
       return sent;
     } catch (error) {
-      const code = error instanceof FirebaseError ? error.code : 'unknown';
-      if (!code.startsWith('messaging/')) return 'broken';
-      const reason = code.replace(/^\w+\//, '');
-      if (deadToken.has(code)) return 'dead_token';
+      return error instanceof FirebaseError ? outcomeOf(error) : 'broken';
+    }
+  }
+}
+
+/** As much of Google's answer as matters here. */
+const refusal = z.object({
+  error: z.object({ details: z.array(z.object({ '@type': z.string(), errorCode: z.string().optional() })) }),
+});
+
+/**
+ * What Messaging itself says of a message; undefined where it was never asked. The library's codes do not tell: it calls a
+ * token dead when the project is not found, or the service account may not send.
+ * https://firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode
+ */
+function saidOfMessage({ httpResponse }: FirebaseError): string | undefined {
+  const details = refusal.safeParse(httpResponse?.data).data?.error.details ?? [];
+  return details.find((detail) => detail['@type'].endsWith('/google.firebase.fcm.v1.FcmError'))?.errorCode;
+}
+
+function outcomeOf(error: FirebaseError): Outcome | 'dead_token' | 'broken' {
+  const { code } = error;
+  if (!code.startsWith('messaging/')) return 'broken';
+  const reason = code.replace('messaging/', '');
+  switch (saidOfMessage(error)) {
+    case 'UNREGISTERED':
+      return 'dead_token';
+    // Of another project: this device's token, or everybody's where the operator has changed the account. It stays.
+    case 'SENDER_ID_MISMATCH':
+      return refused('sender_id_mismatch');
+    // Apple's or a browser's push service does not take our certificate; Android goes on.
+    case 'THIRD_PARTY_AUTH_ERROR':
+      return later(reason);
+    default:
       // What Google calls an invalid argument is about this message or its token.
       if (code === 'messaging/invalid-argument') return refused(reason);
-      if (code === 'messaging/device-message-rate-exceeded') return later(reason);
       return notNow.has(code) ? down(reason) : later(reason);
-    }
   }
 }
 
