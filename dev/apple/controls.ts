@@ -49,6 +49,8 @@ export interface AppleControls {
   consentToPrice(subscription: string): void;
   /** Of one transaction, the latest or an older one. */
   refund(transaction: string, reason?: RevocationReason): void;
+  /** Of what is left of its time. @param percentage of its price, such as 62.5 */
+  refundPart(transaction: string, percentage: number): void;
   reverseRefund(transaction: string): void;
   declineRefund(transaction: string): void;
   /** What a device would post now: the latest transaction, signed now. */
@@ -122,6 +124,7 @@ export function controls(parts: Parts): AppleControls {
     increasePrice: (id, price) => now(() => lifecycle.increasePrice(find(id), price)),
     consentToPrice: (id) => now(() => lifecycle.consent(find(id))),
     refund: (transaction, reason) => now(() => revocations.refund(transaction, reason)),
+    refundPart: (transaction, percentage) => now(() => revocations.refund(transaction, undefined, percentage)),
     reverseRefund: (transaction) => now(() => revocations.reverse(transaction)),
     declineRefund: (transaction) => now(() => revocations.decline(transaction)),
     signedTransaction: (id) => now(() => notifications.signTransaction(state.latest(find(id)))),

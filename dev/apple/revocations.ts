@@ -9,10 +9,15 @@ export class Revocations {
     private readonly notifications: Notifications,
   ) {}
 
-  /** Money back for one transaction; the subscription is revoked when that was the latest one. */
-  refund(transactionId: string, reason = RevocationReason.REFUNDED_FOR_OTHER_REASON): void {
+  /**
+   * Money back for one transaction; the subscription is revoked when that was the latest one. A part is "based on time
+   * remaining", and revokes too: https://developer.apple.com/documentation/storekit/transaction/revocationpercentage
+   */
+  refund(transactionId: string, reason = RevocationReason.REFUNDED_FOR_OTHER_REASON, percentage = 100): void {
     const { transaction, subscription } = this.find(transactionId);
-    this.revoke(transaction, RevocationType.REFUND_FULL, reason);
+    this.revoke(transaction, percentage < 100 ? RevocationType.REFUND_PRORATED : RevocationType.REFUND_FULL, reason);
+    // In milliunits: https://developer.apple.com/documentation/appstoreserverapi/revocationpercentage
+    transaction.revocationPercentage = Math.round(percentage * 1000);
     this.notifications.tell(Type.REFUND, undefined, subscription, transaction);
     // "Sent when … the purchaser receives a refund": whom it was shared with loses it too.
     const isLatest = this.state.latest(subscription) === transaction;
@@ -26,6 +31,7 @@ export class Revocations {
     delete transaction.revocationDate;
     delete transaction.revocationReason;
     delete transaction.revocationType;
+    delete transaction.revocationPercentage;
     const isOver = transaction.expiresDate <= this.state.now();
     if (isOver && this.state.latest(subscription) === transaction) subscription.expired = true;
     this.notifications.tell(Type.REFUND_REVERSED, undefined, subscription, transaction);

@@ -7,6 +7,7 @@ import { type Checkout, type CheckoutOutcome } from './checkout.js';
 import { type DisputeOptions, type Disputes } from './disputes.js';
 import { type DeclineCode } from './hidden.js';
 import { type Hosted } from './hosted.js';
+import { type Refunds } from './refunds.js';
 import { type BillingSettings } from './settings.js';
 import { type Attempt, type Webhooks } from './webhooks.js';
 
@@ -32,6 +33,9 @@ export interface StripeControls {
   /** The customer's bank declines, so many times or until `acceptCharges`. */
   declineCharges(customer: string, code?: DeclineCode, times?: number): void;
   acceptCharges(customer: string): void;
+
+  /** A refund that succeeded fails after all. */
+  failRefund(refund: string): void;
 
   openDispute(charge: string, options?: DisputeOptions): Stripe.Dispute;
   /** An inquiry becomes a chargeback. */
@@ -68,6 +72,7 @@ interface Parts {
   readonly checkout: Checkout;
   readonly disputes: Disputes;
   readonly hosted: Hosted;
+  readonly refunds: Refunds;
   readonly faults: Faults;
   readonly webhooks: Webhooks;
   readonly changed: () => void;
@@ -81,6 +86,7 @@ export function controls({
   checkout,
   disputes,
   hosted,
+  refunds,
   faults,
   webhooks,
   changed,
@@ -114,6 +120,8 @@ export function controls({
     declineCharges: (customer, code = 'generic_decline', times) =>
       now(() => bank.decline(customer, code, times ?? null)),
     acceptCharges: (customer) => now(() => bank.accept(customer)),
+
+    failRefund: (refund) => now(() => refunds.fail(refund)),
 
     openDispute: (charge, options) => now(() => disputes.open(charge, options)),
     escalateDispute: (dispute) => now(() => disputes.escalate(dispute)),

@@ -46,6 +46,17 @@ export class Refunds {
     return refund;
   }
 
+  /** The bank did not take it: https://docs.stripe.com/refunds#failed-refunds. The money comes back, and the charge is not refunded. */
+  fail(id: string): void {
+    const { account } = this;
+    const refund = account.objects.refunds.get(id, 'refund');
+    const charge = account.objects.charges.get(idOf(refund.charge ?? ''));
+    Object.assign(refund, { status: 'failed', failure_reason: 'lost_or_stolen_card' });
+    Object.assign(charge, { amount_refunded: charge.amount_refunded - refund.amount, refunded: false });
+    account.emit('refund.failed', refund);
+    account.emit('charge.refund.updated', refund);
+  }
+
   private find(charge: string | undefined, paymentIntent: string | undefined): Stripe.Charge {
     const { charges, paymentIntents } = this.account.objects;
     if (charge !== undefined) return charges.get(charge, 'charge');

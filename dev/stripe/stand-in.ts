@@ -89,6 +89,7 @@ export async function startStripeStandIn(options: StripeStandInOptions = {}): Pr
   const priceChanges = new PriceChanges(account, collection, renewals, bank);
   const subscriptions = new Subscriptions(account, collection, renewals, endings, priceChanges);
   const checkout = new Checkout(account, () => url + checkoutPath, bank, subscriptions, collection);
+  const refunds = new Refunds(account);
   const hosted = new Hosted(account, checkout, collection);
   const faults = new Faults();
   const apiKey = `sk_${livemode ? 'live' : 'test'}_standin${seed.replace(/\W/g, '')}`;
@@ -99,7 +100,7 @@ export async function startStripeStandIn(options: StripeStandInOptions = {}): Pr
     ...portalRoutes(account, () => url + portalPath),
     ...subscriptionRoutes(account, subscriptions),
     ...invoiceRoutes(account, collection),
-    ...paymentRoutes(account, new Refunds(account)),
+    ...paymentRoutes(account, refunds),
     ...eventRoutes(account, webhooks),
   ];
   const api: Api = new Api({ account, apiKey, routes, faults, changed });
@@ -128,6 +129,7 @@ export async function startStripeStandIn(options: StripeStandInOptions = {}): Pr
     checkout,
     disputes: new Disputes(account, endings),
     hosted,
+    refunds,
     faults,
     webhooks,
     changed,

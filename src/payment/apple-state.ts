@@ -1,6 +1,7 @@
 import { type JWSTransactionDecodedPayload } from '@apple/app-store-server-library';
 import { type SubscriptionState } from '../subscription/index.js';
 import { type AppleSubscription } from './apple.client.js';
+import { type RefundedNow } from './payment-history.store.js';
 import { type Movement, type SubscriptionFacts } from './subscription-facts.js';
 
 /** The table of billing for the App Store: what its signed data says, as plain values. */
@@ -42,6 +43,16 @@ export function appleMovements(transaction: JWSTransactionDecodedPayload): Movem
   return [charge, ...refundOf(transaction, providerRef, money)];
 }
 
+/** What Apple shows of a payment now. It shows one refund: one before it has been reversed, at some time in between. */
+export function refundedNow(transaction: JWSTransactionDecodedPayload, now: Date): RefundedNow {
+  const { transactionId = '', revocationDate } = transaction;
+  const charge = `apple:${transactionId}`;
+  if (revocationDate === undefined) return { charge, refund: null, reversedBy: now };
+  return { charge, refund: refundRef(charge, revocationDate), reversedBy: new Date(revocationDate) };
+}
+
+const refundRef = (charge: string, revocationDate: number) => `${charge}:refund:${revocationDate}`;
+
 function refundOf(
   { revocationDate, revocationType, revocationPercentage }: JWSTransactionDecodedPayload,
   charge: string,
@@ -51,7 +62,7 @@ function refundOf(
   // In thousandths of a percent: 50 % is 50000. Absent, all of it.
   const share = (revocationPercentage ?? 100_000) / 100_000;
   const amount = Math.round(money.amount * share);
-  const providerRef = `${charge}:refund:${revocationDate}`;
+  const providerRef = refundRef(charge, revocationDate);
   return [{ ...money, amount, providerRef, kind: 'refund', occurredAt: new Date(revocationDate) }];
 }
 

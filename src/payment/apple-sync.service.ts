@@ -3,7 +3,7 @@ import { type JWSTransactionDecodedPayload } from '@apple/app-store-server-libra
 import { Clock } from '../config/index.js';
 import { type FetchedSubscription, ProviderSubscriptions, Trials } from '../subscription/index.js';
 import { type AppleClient } from './apple.client.js';
-import { appleFacts, appleMovements } from './apple-state.js';
+import { appleFacts, appleMovements, refundedNow } from './apple-state.js';
 import { type Customer, CustomersStore } from './customers.store.js';
 import { Inbox, type SyncOutcome } from './inbox.service.js';
 import { OptionalApple } from './optional-providers.js';
@@ -68,9 +68,8 @@ export class AppleSync {
 
   private async addHistory(newest: LookedUp, transactions: readonly JWSTransactionDecodedPayload[]): Promise<boolean> {
     const added = await this.history.addOf(newest, 'apple', transactions.flatMap(appleMovements));
-    const kept = transactions.filter(({ revocationDate }) => revocationDate === undefined);
-    const charges = kept.map(({ transactionId = '' }) => `apple:${transactionId}`);
-    const reversed = await this.history.reverseRefunds(newest, charges, this.clock.now());
+    const refunded = transactions.map((transaction) => refundedNow(transaction, this.clock.now()));
+    const reversed = await this.history.reverseRefunds(newest, refunded);
     return added || reversed;
   }
 }

@@ -53,7 +53,7 @@ export class SubscriptionChanges {
 
   /**
    * @throws {AppError} `subscription_not_found`, `subscription_ended`, `managed_elsewhere`, `payment_declined`,
-   * `payment_provider_not_offered`, `payment_provider_unavailable`
+   * `payment_refused`, `payment_provider_not_offered`, `payment_provider_unavailable`
    */
   private async change(
     person: Person,
@@ -95,9 +95,14 @@ function managedElsewhere({ provider }: OwnSubscription): AppError {
   return new AppError('managed_elsewhere', detail, { extras: { provider } });
 }
 
-/** A declined card is the person's to mend; anything else that Stripe refuses means that what we have is out of date. */
-function refusal({ code }: ProviderRefusal): AppError {
-  if (code === 'resource_missing')
-    return new AppError('subscription_ended', 'Stripe has no such subscription any more.');
-  return new AppError('payment_declined', 'The payment was declined, and nothing has changed. Try another card.');
+/** A declined card is the person's to mend. Any other refusal is not: what we have is out of date, or is set up wrongly. */
+function refusal(error: ProviderRefusal): unknown {
+  switch (error.why) {
+    case 'declined':
+      return new AppError('payment_declined', 'The payment was declined, and nothing has changed. Try another card.');
+    case 'missing':
+      return new AppError('subscription_ended', 'Stripe has no such subscription any more.');
+    case 'invalid':
+      return paymentProblem(error);
+  }
 }

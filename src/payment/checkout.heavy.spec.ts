@@ -202,47 +202,6 @@ describe('a checkout', () => {
   });
 });
 
-describe('a trial', () => {
-  it('is given with the first checkout, once per person', async () => {
-    const person = await payments.signIn();
-    const begun = await begin(person);
-    expect(begun.trialDays).toBe(7);
-    payments.pay(begun.url, '5555555555554444');
-    await payments.settled();
-    expect(await payments.report(person)).toMatchObject({ active: true, state: 'TRIAL', next: null });
-    expect(await payments.history(person)).toEqual([]);
-    const ours = await payments.post('/subscription/trial', person.headers);
-    expect(((await ours.json()) as { code: string }).code).toBe('trial_already_used');
-    payments.advance(8 * dayMs);
-    await payments.settled();
-    expect(await payments.report(person)).toMatchObject({ active: true, state: 'ACTIVE' });
-  });
-
-  it('is not given to who had ours', async () => {
-    const person = await payments.signInWithTrial();
-    expect(await begin(person)).toMatchObject({ status: 201, trialDays: 0 });
-  });
-
-  it('is not given to who has no verified address', async () => {
-    const person = await payments.signIn({ emailVerified: false });
-    expect(await begin(person)).toMatchObject({ status: 201, trialDays: 0 });
-  });
-
-  it('ends at once, and costs nothing, by a card that had one', async () => {
-    const [first, second] = [await payments.signIn(), await payments.signIn()];
-    const card = '4242424242424242';
-    for (const person of [first, second]) {
-      payments.pay((await begin(person)).url, card);
-      await payments.settled();
-    }
-    expect(await payments.report(second)).toMatchObject({ active: false, state: 'EXPIRED' });
-    expect(await payments.history(second)).toEqual([]);
-    payments.pay((await begin(second)).url, card);
-    await payments.settled();
-    expect(await payments.report(second)).toMatchObject({ active: true, state: 'ACTIVE' });
-  });
-});
-
 describe('the portal and the history', () => {
   it('the portal opens for who has paid, and for nobody else', async () => {
     const [paying, other] = [await payments.subscribe({ person: await payer() }), await payments.signIn()];

@@ -6,6 +6,7 @@ export interface Customer {
   readonly userId: string;
   readonly firebaseUid: string;
   readonly email: string | null;
+  readonly emailVerified: boolean;
   readonly stripeCustomerId: string | null;
   readonly appleAccountToken: string;
 }
@@ -37,6 +38,6 @@ export class CustomersStore {
 
 function toCustomer(user: User | null): Customer | undefined {
   if (user === null) return undefined;
-  const { id: userId, firebaseUid, email, stripeCustomerId, appleAccountToken } = user;
-  return { userId, firebaseUid, email, stripeCustomerId, appleAccountToken };
+  const { id: userId, firebaseUid, email, emailVerified, stripeCustomerId, appleAccountToken } = user;
+  return { userId, firebaseUid, email, emailVerified, stripeCustomerId, appleAccountToken };
 }

@@ -32,9 +32,18 @@ const reviveAfterMs = 60_000;
 const patienceSeconds = 300;
 const measureMs = 15_000;
 
+/** A race with another statement is over by then, after a quarter of an hour: what still fails always will. */
+const triesOfStore = 8;
+
 /** Why events are put aside until an operator, or a later look-up, deals with them. */
 export type ParkedFor =
-  'unknown_customer' | 'unknown_account' | 'unknown_price' | 'unknown_status' | 'unreadable' | `refused_${string}`;
+  | 'unknown_customer'
+  | 'unknown_account'
+  | 'unknown_price'
+  | 'unknown_status'
+  | 'unreadable'
+  | 'unwritable'
+  | `refused_${string}`;
 
 export interface SyncOutcome {
   /** Without it, all is well. */
@@ -101,9 +110,9 @@ export class Inbox {
   /** Says how events of a provider are dealt with. */
   dealWith(provider: PaymentProvider, sync: Sync): void {
     this.syncs.set(provider, sync);
-    this.jobs.handle(`sync-${provider}`, async (payload) => {
+    this.jobs.handle(`sync-${provider}`, async (payload, attempt) => {
       const { lookup, repair } = jobPayload.parse(payload);
-      const { changed } = await this.lookUp({ provider, lookup });
+      const { changed } = await this.lookUp({ provider, lookup }, sync, attempt);
       if (repair && changed) repairs.inc({ provider });
     });
   }
@@ -132,12 +141,13 @@ export class Inbox {
    * Looks something up now, and settles the events that asked for it.
    *
    * @param sync how, if not as events of the provider are
+   * @param attempt which of a job, from 1: what the store refuses every time is put aside at last
    * @throws {ProviderUnavailable} and whatever means that a store is away: nothing is settled then
    */
-  async lookUp(what: Lookup, sync = this.syncs.get(what.provider)): Promise<SyncOutcome> {
+  async lookUp(what: Lookup, sync = this.syncs.get(what.provider), attempt = 1): Promise<SyncOutcome> {
     if (sync === undefined) throw new ProviderUnavailable(what.provider, 'not_configured');
     const ticket = await this.store.takeTicket();
-    const outcome = await sync(what.lookup, ticket).catch((error: unknown) => this.park(error));
+    const outcome = await sync(what.lookup, ticket).catch((error: unknown) => this.park(error, attempt));
     const { parkedFor } = outcome;
     if (parkedFor !== undefined) parked.inc({ provider: what.provider, reason: parkedFor });
     const now = this.clock.now().getTime();
@@ -147,13 +157,11 @@ export class Inbox {
     return outcome;
   }
 
-  private park(error: unknown): SyncOutcome {
-    if (error instanceof ProviderUnavailable || isStoreOutage(error) || isFromStore(error)) throw error;
+  private park(error: unknown, attempt: number): SyncOutcome {
+    if (error instanceof ProviderUnavailable || isStoreOutage(error)) throw error;
+    if (isFromStore(error) && attempt < triesOfStore) throw error;
     this.logger.error('payment_lookup_parked', error);
-    return {
-      changed: false,
-      parkedFor: error instanceof ProviderRefusal ? `refused_${error.code}` : 'unreadable',
-    };
+    return { changed: false, parkedFor: reasonToPark(error) };
   }
 
   private async revive(): Promise<void> {
@@ -178,7 +186,12 @@ export class Inbox {
   }
 }
 
-/** A statement that lost a race, such as with the deletion of an account: the next run sees who won. */
+function reasonToPark(error: unknown): ParkedFor {
+  if (error instanceof ProviderRefusal) return `refused_${error.code}`;
+  return isFromStore(error) ? 'unwritable' : 'unreadable';
+}
+
+/** Mostly a statement that lost a race, such as with the deletion of an account: the next run sees who won. */
 function isFromStore(error: unknown): boolean {
   return error instanceof Error && error.name.startsWith('Prisma');
 }

@@ -23,6 +23,16 @@ export interface LookedUp {
   readonly ticket: bigint;
 }
 
+/** A payment, and what of it its provider shows as refunded. */
+export interface RefundedNow {
+  /** Our name for the payment. */
+  readonly charge: string;
+  /** Our name for the refund; null when there is none. */
+  readonly refund: string | null;
+  /** When any other refund had been reversed, at the latest. */
+  readonly reversedBy: Date;
+}
+
 @Injectable()
 export class PaymentHistoryStore {
   constructor(
@@ -61,18 +71,21 @@ export class PaymentHistoryStore {
   }
 
   /**
-   * Reverses the refunds of payments that their provider shows as not refunded (any more), for the newest look-up alone.
+   * Reverses the refunds that their provider does not show (any more), for the newest look-up alone: of a payment that is
+   * not refunded now all of them, of one that is refunded again those before.
    *
-   * @param charges our names for the payments
    * @returns whether there was any
    */
-  async reverseRefunds(newest: LookedUp, charges: readonly string[], at: Date): Promise<boolean> {
+  async reverseRefunds(newest: LookedUp, payments: readonly RefundedNow[]): Promise<boolean> {
+    const column = <K extends keyof RefundedNow>(name: K) => payments.map((payment) => payment[name]);
     const added = await this.prisma.$executeRaw`
       WITH owner AS MATERIALIZED (${ownerOf(newest)} FOR SHARE)
       INSERT INTO "PaymentHistory" (user_id, provider, provider_ref, kind, amount, currency, occurred_at)
-      SELECT h.user_id, h.provider, h.provider_ref || ':reversal', 'reversal', h.amount, h.currency, ${at}
+      SELECT h.user_id, h.provider, h.provider_ref || ':reversal', 'reversal', h.amount, h.currency, p.at
       FROM owner JOIN "PaymentHistory" h ON h.user_id = owner.user_id AND h.kind = 'refund'
-        JOIN unnest(${charges}::text[]) charge ON starts_with(h.provider_ref, charge || ':refund:')
+        JOIN unnest(${column('charge')}::text[], ${column('refund')}::text[], ${column('reversedBy')}::timestamptz[])
+          p (charge, refund, at) ON starts_with(h.provider_ref, p.charge || ':refund:')
+      WHERE h.provider_ref IS DISTINCT FROM p.refund
       ON CONFLICT (provider_ref) DO NOTHING`;
     return added > 0;
   }

@@ -18,10 +18,14 @@ export class ProviderUnavailable extends Error {
 
 /** The provider understood and said no; asking again changes nothing. */
 export class ProviderRefusal extends Error {
-  /** @param code the provider's, such as `resource_missing` or `card_declined` */
+  /**
+   * @param code the provider's, such as `resource_missing` or `card_declined`
+   * @param why the card or its bank declined; what was asked of is gone; or the request is none that can be granted
+   */
   constructor(
     readonly provider: Provider,
     readonly code: string,
+    readonly why: 'declined' | 'missing' | 'invalid' = 'invalid',
   ) {
     super(`${providerNames[provider]} refuses.`);
     this.name = 'ProviderRefusal';

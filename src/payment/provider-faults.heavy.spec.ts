@@ -1,6 +1,7 @@
+import { register } from 'prom-client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { appleProducts } from '../../test/support/apple.js';
-import { startPayments, type TestPayments } from '../../test/support/payments.js';
+import { startPayments, type Subscriber, type TestPayments } from '../../test/support/payments.js';
 import { IdentityUpkeep } from '../prisma/identity/index.js';
 import { Inbox } from './inbox.service.js';
 
@@ -71,6 +72,44 @@ describe('poison', () => {
     expect(
       await payments.sql(`SELECT state::text, reason FROM identity."WebhookEvent" WHERE event_id = 'evt_poison'`),
     ).toEqual([{ state: 'parked', reason: 'refused_resource_missing' }]);
+  });
+
+  it('that the store refuses every time is parked too, holds nobody up, and is done when the store takes it', async () => {
+    const [poisoned, other] = [await payments.subscribe(), await payments.subscribe()];
+    const table = 'ALTER TABLE identity."PaymentHistory"';
+    await payments.sql(`${table} ADD CONSTRAINT poison CHECK (amount <> 77) NOT VALID`);
+    const refund = async ({ customer }: Subscriber, amount?: number) =>
+      payments.stripe.stripe.refunds.create({ charge: (await payments.lastCharge(customer)).id, amount });
+    await refund(poisoned, 77);
+    await payments.stripe.stand.deliveriesSettled();
+    const key = `stripe:${poisoned.customer}`;
+    const attempts = async () =>
+      (await payments.sql<{ n: number }>('SELECT attempts AS n FROM identity_jobs.jobs WHERE key = $1', [key]))[0]?.n;
+    await expect.poll(attempts).toBeGreaterThan(0);
+    await refund(other);
+    await expect.poll(async () => (await payments.report(other)).state).toBe('REVOKED');
+    const events = () =>
+      payments.sql(
+        `SELECT DISTINCT state::text, reason FROM identity."WebhookEvent" WHERE lookup = $1 AND state <> 'done'`,
+        [poisoned.customer],
+      );
+    expect(await events()).toEqual([{ state: 'pending', reason: null }]);
+    // As after the seventh try: the eighth is the last.
+    await payments.sql(
+      `UPDATE identity_jobs._private_jobs SET attempts = 7, run_at = now() WHERE key = $1 AND locked_at IS NULL`,
+      [key],
+    );
+    await expect.poll(events).toEqual([{ state: 'parked', reason: 'unwritable' }]);
+    expect(await register.getSingleMetricAsString('payment_lookups_parked_total')).toMatch(
+      /provider="stripe",reason="unwritable"\} 1$/m,
+    );
+    expect(await inbox().list('parked', 10)).toContainEqual(
+      expect.objectContaining({ lookup: poisoned.customer, reason: 'unwritable' }),
+    );
+    await payments.sql(`${table} DROP CONSTRAINT poison`);
+    await inbox().retry(poisoned.customer);
+    await payments.settled();
+    expect((await payments.history(poisoned)).map(({ amount }) => amount)).toContain(77);
   });
 
   it('of an unknown price is parked, and done when the price is mapped', async () => {

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { appleProducts } from '../../test/support/apple.js';
-import { dayMs, startPayments, type TestPayments } from '../../test/support/payments.js';
+import { dayMs, startPayments, type Subscriber, type TestPayments } from '../../test/support/payments.js';
 import { live, newLives, type Round, truthOf, writtenOf } from '../../test/support/stripe-lives.js';
+import { OperatorAccess } from '../subscription/index.js';
 import { Reconciliation } from './reconciliation.service.js';
 
 let payments: TestPayments;
@@ -43,6 +44,81 @@ describe('the nightly comparison with Stripe', () => {
     payments.stripe.stand.disturbDeliveries({});
     await reconcile();
     for (const person of people) expect(await writtenOf(payments, person)).toEqual(await truthOf(payments, person));
+    expect(await reconcile()).toMatchObject({ stripe: 0 });
+  });
+});
+
+describe('what only a comparison of the money shows', () => {
+  const movements = async (person: Subscriber) => (await payments.history(person)).map(({ kind }) => kind).sort();
+  /** Does something that no event tells of. */
+  const unheard = async (act: () => unknown) => {
+    payments.stripe.stand.disturbDeliveries({ drop: 1 });
+    await act();
+    await payments.stripe.stand.deliveriesSettled();
+    payments.stripe.stand.disturbDeliveries({});
+  };
+
+  it('a refund that failed after it was written: the money came back', async () => {
+    const person = await payments.subscribe();
+    const { id: charge } = await payments.lastCharge(person.customer);
+    const refund = await payments.stripe.stripe.refunds.create({ charge, amount: 100 });
+    await payments.settled();
+    await unheard(() => payments.stripe.stand.failRefund(refund.id));
+    expect(await reconcile()).toMatchObject({ stripe: 1 });
+    expect(await movements(person)).toEqual(['charge', 'refund', 'reversal']);
+    expect(await reconcile()).toMatchObject({ stripe: 0 });
+  });
+
+  it('a dispute that was opened and won: nobody is blocked, and both belong in the books', async () => {
+    const person = await payments.subscribe();
+    const { id: charge } = await payments.lastCharge(person.customer);
+    await unheard(() => {
+      const { id } = payments.stripe.stand.openDispute(charge);
+      payments.stripe.stand.closeDispute(id, 'won');
+    });
+    expect(await reconcile()).toMatchObject({ stripe: 1 });
+    expect(await movements(person)).toEqual(['charge', 'dispute', 'reversal']);
+    expect(await reconcile()).toMatchObject({ stripe: 0 });
+  });
+});
+
+describe('what is not ours, or is decided, is nothing to repair', () => {
+  const stripe = () => payments.stripe;
+  const chargeOf = async (customer: string) => (await payments.lastCharge(customer)).id;
+
+  it('another service’s customers on the same account at Stripe', async () => {
+    const [refunded, disputed] = [await stripe().customer(), await stripe().customer()];
+    for (const customer of [refunded, disputed]) await stripe().subscribe({ customer });
+    await stripe().stripe.refunds.create({ charge: await chargeOf(refunded), amount: 7 });
+    stripe().stand.openDispute(await chargeOf(disputed));
+    await payments.settled();
+    const parked = () => payments.sql(`SELECT count(*) AS n FROM identity."WebhookEvent" WHERE state = 'parked'`);
+    const before = await parked();
+    expect(await reconcile()).toMatchObject({ stripe: 0 });
+    expect(await parked()).toEqual(before);
+  });
+
+  it('a lost dispute whose block an operator has lifted', async () => {
+    const person = await payments.subscribe();
+    const { id } = stripe().stand.openDispute(await chargeOf(person.customer));
+    stripe().stand.closeDispute(id, 'lost');
+    await payments.settled();
+    const operators = payments.service.app.get(OperatorAccess, { strict: false });
+    expect(await operators.unblock(person.uid, { actor: 'ada', reason: 'a mistake of the bank' })).toBe(1);
+    expect(await reconcile()).toMatchObject({ stripe: 0 });
+  });
+
+  it('what was paid for something that no plan has, and has ended', async () => {
+    const person = await payments.subscribe();
+    const price = await stripe().stripe.prices.create({
+      currency: 'eur',
+      unit_amount: 1,
+      recurring: { interval: 'month' },
+      product_data: { name: 'Of another time' },
+    });
+    const { id } = await stripe().subscribe({ customer: person.customer, price: price.id });
+    await stripe().stripe.subscriptions.cancel(id);
+    await payments.settled();
     expect(await reconcile()).toMatchObject({ stripe: 0 });
   });
 });

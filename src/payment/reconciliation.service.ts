@@ -11,8 +11,8 @@ import { PaymentHistoryStore } from './payment-history.store.js';
 import { PlanPricesStore } from './plan-prices.store.js';
 import { ReconciliationStore, type WrittenSubscription } from './reconciliation.store.js';
 import { idOf, type StripeClient } from './stripe.client.js';
-import { disputeStanding, stripeFacts } from './stripe-state.js';
-import { type SubscriptionFacts } from './subscription-facts.js';
+import { disputeMovements, disputeStanding, refundMovements, stripeFacts, stripeMovements } from './stripe-state.js';
+import { type Movement, type SubscriptionFacts } from './subscription-facts.js';
 
 const dayMs = 86_400_000;
 /** Of Apple's notifications: longer than Apple itself goes on trying to deliver them. Apple shows less than 180. */
@@ -83,14 +83,22 @@ export class Reconciliation {
     const lookups = new Set<string>();
     await this.compareSubscriptions(client, since, lookups);
     for await (const charges of inBatches(client.chargesSince(since))) {
-      const refs = charges.filter(({ status, captured }) => status === 'succeeded' && captured).map(refOf);
-      await this.compareMoney(refs, charges, ({ customer }) => customer, lookups);
+      const moved = charges.map((charge) => movedFor(charge, stripeMovements({ charges: [charge], disputes: [] })));
+      await this.compareMoney(moved, lookups);
     }
     for await (const refunds of inBatches(client.refundsSince(since))) {
-      const refs = refunds.filter(({ status }) => status === 'succeeded').map(refOf);
-      await this.compareMoney(refs, refunds, ({ charge }) => charge, lookups);
+      await this.compareMoney(
+        refunds.map((refund) => movedFor(refund.charge, refundMovements(refund))),
+        lookups,
+      );
     }
-    for await (const disputes of inBatches(client.allDisputes())) await this.compareDisputes(disputes, lookups);
+    for await (const disputes of inBatches(client.allDisputes())) {
+      await this.compareMoney(
+        disputes.map((dispute) => movedFor(dispute.charge, disputeMovements(dispute))),
+        lookups,
+      );
+      await this.compareDisputes(disputes, lookups);
+    }
     return lookups;
   }
 
@@ -114,24 +122,24 @@ export class Reconciliation {
     }
   }
 
-  private async compareMoney<T extends { readonly id: string }>(
-    refs: readonly string[],
-    objects: readonly T[],
-    lookupOf: (object: T) => string | { readonly id: string } | null,
-    lookups: Set<string>,
-  ): Promise<void> {
-    const missing = await this.history.missing(refs);
-    for (const object of objects) {
-      const lookup = lookupOf(object);
-      if (lookup !== null && missing.has(refOf(object))) lookups.add(idOf(lookup));
+  /** Whose money moved without a row that says so. Another service's customers, on the same account at Stripe, are not ours. */
+  private async compareMoney(moved: readonly Moved[], lookups: Set<string>): Promise<void> {
+    const missing = await this.history.missing(moved.flatMap(({ refs }) => refs));
+    const known = await this.store.known(moved.flatMap(({ customer }) => customer ?? []));
+    for (const { customer, refs } of moved) {
+      if (customer !== null && known.has(customer) && refs.some((ref) => missing.has(ref))) lookups.add(customer);
     }
   }
 
   private async compareDisputes(disputes: readonly Stripe.Dispute[], lookups: Set<string>): Promise<void> {
-    const blocking = await this.store.blocking(disputes.map(refOf));
-    for (const dispute of disputes) {
-      const blocks = disputeStanding(dispute) === 'against';
-      if (blocking.has(refOf(dispute)) !== blocks) lookups.add(idOf(dispute.charge));
+    const customers = disputes.map(({ charge }) => customerOf(charge));
+    const known = await this.store.known(customers.flatMap((customer) => customer ?? []));
+    const written = await this.store.disputes(disputes.map(refOf));
+    for (const [index, dispute] of disputes.entries()) {
+      const customer = customers[index] ?? null;
+      const { blocks, isSealed } = written.get(refOf(dispute)) ?? { blocks: false, isSealed: false };
+      const differs = blocks !== (disputeStanding(dispute) === 'against');
+      if (customer !== null && known.has(customer) && differs && !isSealed) lookups.add(customer);
     }
   }
 
@@ -150,6 +158,22 @@ export class Reconciliation {
   }
 }
 
+/** What moved of a customer's money, by our names. */
+interface Moved {
+  readonly customer: string | null;
+  readonly refs: readonly string[];
+}
+
+function movedFor(charge: string | Stripe.Charge | null, movements: readonly Movement[]): Moved {
+  return { customer: customerOf(charge), refs: movements.map(({ providerRef }) => providerRef) };
+}
+
+/** Null when there is none, as for what was paid without an account. */
+function customerOf(charge: string | Stripe.Charge | null): string | null {
+  if (charge === null || typeof charge === 'string' || charge.customer === null) return null;
+  return idOf(charge.customer);
+}
+
 const refOf = ({ id }: { readonly id: string }) => `stripe:${id}`;
 
 /**
@@ -161,7 +185,8 @@ function isOtherThan(
   facts: SubscriptionFacts,
   planId: string | undefined,
 ): boolean {
-  if (written === undefined) return true;
+  // Of what has ended and is mapped to no plan, no row is made.
+  if (written === undefined) return planId !== undefined || facts.status !== 'EXPIRED';
   if (written.status !== facts.status) return written.status !== 'REVOKED';
   const isRunning = facts.status === 'ACTIVE' || facts.status === 'TRIAL';
   return (

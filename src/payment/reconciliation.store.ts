@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { IdentityPrisma, type PaymentProvider } from '../prisma/identity/index.js';
+import { sealedTicket } from '../subscription/index.js';
 
 /** A subscription as it is written here. */
 export interface WrittenSubscription {
@@ -8,6 +9,11 @@ export interface WrittenSubscription {
   readonly status: string;
   readonly paidThrough: Date;
   readonly cancelAtPeriodEnd: boolean;
+}
+
+export interface WrittenDispute {
+  readonly blocks: boolean;
+  readonly isSealed: boolean;
 }
 
 @Injectable()
@@ -37,12 +43,17 @@ export class ReconciliationStore {
     return rows.map(({ providerRef, user }) => ({ providerRef, customer: user.stripeCustomerId }));
   }
 
-  /** Which of these disputes block somebody here. */
-  async blocking(refs: readonly string[]): Promise<Set<string>> {
+  /** What is written of these disputes. What an operator has decided is sealed: no look-up changes it. */
+  async disputes(refs: readonly string[]): Promise<Map<string, WrittenDispute>> {
     const rows = await this.prisma.accessBlock.findMany({
-      where: { providerRef: { in: [...refs] }, liftedOn: null },
-      select: { providerRef: true },
+      where: { providerRef: { in: [...refs] } },
+      select: { providerRef: true, liftedOn: true, fetchTicket: true },
     });
-    return new Set(rows.map(({ providerRef }) => providerRef ?? ''));
+    return new Map(
+      rows.map(({ providerRef, liftedOn, fetchTicket }) => [
+        providerRef ?? '',
+        { blocks: liftedOn === null, isSealed: fetchTicket === sealedTicket },
+      ]),
+    );
   }
 }

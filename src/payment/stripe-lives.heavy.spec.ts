@@ -21,15 +21,19 @@ const later = async (milliseconds: number) => {
 };
 const own = async (person: Subscriber) =>
   (await report(person)).sources.find(({ provider }) => provider === 'stripe')?.id ?? '';
-const change = async (person: Subscriber, what: string, method = 'POST', body?: unknown) => {
+const answerTo = async (person: Subscriber, what: string, method = 'POST', body?: unknown) => {
   const response = await fetch(`${payments.service.url}/payment/subscriptions/${await own(person)}/${what}`, {
     method,
     headers: { ...person.headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   const answer = (await response.json()) as Record<string, unknown>;
+  return { status: response.status, retryAfter: response.headers.get('retry-after'), ...answer };
+};
+const change = async (...asked: Parameters<typeof answerTo>) => {
+  const answer = await answerTo(...asked);
   await payments.settled();
-  return { status: response.status, ...answer };
+  return answer;
 };
 
 describe('a subscription through Stripe', () => {
@@ -125,6 +129,34 @@ describe('a subscription through Stripe', () => {
       code: 'payment_declined',
     });
     expect(await report(person)).toMatchObject({ active: true, plan: { id: 'basic' } });
+  });
+
+  it('does not call it a declined card when Stripe refuses what we ask, or cannot be asked', async () => {
+    const person = await payments.subscribe();
+    const map = (ref: string) =>
+      payments.sql(
+        `UPDATE identity."PlanPrice" SET price_ref = $1 WHERE provider = 'stripe' AND plan_id = 'plus' AND offered`,
+        [ref],
+      );
+    const plus = { planId: 'plus', interval: 'month' };
+    await map('price_of_nowhere');
+    const refused = await change(person, 'plan', 'PUT', plus);
+    await map(payments.stripe.prices.plus);
+    expect(refused).toMatchObject({ status: 409, code: 'payment_refused' });
+    for (const status of [429, 500, 503] as const) {
+      payments.stripe.stand.inject({ kind: 'status', status }, { on: /^POST \/v1\/subscriptions/ });
+      const answer = await change(person, 'plan', 'PUT', plus);
+      payments.stripe.stand.clearFaults();
+      expect(answer).toMatchObject({ status: 503, code: 'payment_provider_unavailable', retryAfter: '5' });
+    }
+    // Ended at Stripe, and told to nobody yet.
+    payments.stripe.stand.holdDeliveries();
+    await payments.stripe.stripe.subscriptions.cancel(person.subscription);
+    const ended = await answerTo(person, 'cancel');
+    payments.stripe.stand.releaseDeliveries();
+    await payments.settled();
+    expect(ended).toMatchObject({ status: 409, code: 'payment_refused' });
+    expect(await report(person)).toMatchObject({ active: false, state: 'EXPIRED' });
   });
 
   it('does not move to another interval, cheaper or not, when the card is declined', async () => {

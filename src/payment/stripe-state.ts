@@ -99,7 +99,7 @@ function chargeMovements({ id, amount_captured, currency, created, refunds }: St
   return [{ ...charge, occurredAt: date(created) }, ...(refunds?.data ?? []).flatMap(refundMovements)];
 }
 
-function refundMovements({ id, amount, currency, created, status }: Stripe.Refund): Movement[] {
+export function refundMovements({ id, amount, currency, created, status }: Stripe.Refund): Movement[] {
   const common = { amount, currency, occurredAt: date(created) };
   const refund = { ...common, providerRef: `stripe:${id}`, kind: 'refund' } as const;
   if (status === 'succeeded') return [refund];
@@ -108,7 +108,7 @@ function refundMovements({ id, amount, currency, created, status }: Stripe.Refun
   return [];
 }
 
-function disputeMovements(dispute: Stripe.Dispute): Movement[] {
+export function disputeMovements(dispute: Stripe.Dispute): Movement[] {
   const standing = disputeStanding(dispute);
   const common = { amount: dispute.amount, currency: dispute.currency, occurredAt: date(dispute.created) };
   const providerRef = `stripe:${dispute.id}`;

@@ -69,12 +69,12 @@ export class StripeSync {
   /** A card that had a trial gets no other: the subscription ends before it costs anything, and may be begun without one. */
   private async admitTrial(
     client: StripeClient,
-    { firebaseUid, email }: Customer,
+    { firebaseUid, email, emailVerified }: Customer,
     subscription: Stripe.Subscription,
     { providerRef, status }: SubscriptionFacts,
   ): Promise<SubscriptionFacts['status']> {
     if (status !== 'TRIAL') return status;
-    const holder = { firebaseUid, email, paymentMethod: paymentMethodFingerprint(subscription) };
+    const holder = { firebaseUid, email, emailVerified, paymentMethod: paymentMethodFingerprint(subscription) };
     if (await this.trials.claim(providerRef, holder)) return status;
     await client.cancelNow(subscription.id);
     return 'EXPIRED';

@@ -27,8 +27,6 @@ export interface NewCheckout {
 }
 
 const timeoutMs = 8_000;
-/** Of each kind, per customer: beyond it something else is wrong. */
-const most = 10_000;
 const page = { limit: 100 };
 
 /**
@@ -184,12 +182,14 @@ export class StripeClient {
     yield* each(this.stripe.charges.list({ created: { gte: seconds(since) }, ...page }));
   }
 
+  /** With their charges. */
   async *refundsSince(since: Date): AsyncGenerator<Stripe.Refund> {
-    yield* each(this.stripe.refunds.list({ created: { gte: seconds(since) }, ...page }));
+    yield* each(this.stripe.refunds.list({ created: { gte: seconds(since) }, expand: ['data.charge'], ...page }));
   }
 
+  /** With their charges. */
   async *allDisputes(): AsyncGenerator<Stripe.Dispute> {
-    yield* each(this.stripe.disputes.list(page));
+    yield* each(this.stripe.disputes.list({ expand: ['data.charge'], ...page }));
   }
 }
 
@@ -198,8 +198,11 @@ export const idOf = (reference: string | { readonly id: string }): string =>
 
 const seconds = (date: Date) => Math.floor(date.getTime() / 1000);
 
-function whole<T extends { id: string }>(list: Stripe.ApiListPromise<T>): Promise<T[]> {
-  return list.autoPagingToArray({ limit: most });
+/** To the end: Stripe's own helper stops at a number without a word. */
+async function whole<T>(list: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const one of list) all.push(one);
+  return all;
 }
 
 async function* each<T>(list: AsyncIterable<T>): AsyncGenerator<T> {
@@ -227,8 +230,11 @@ async function asking<T>(question: () => Promise<T>): Promise<T> {
 /** https://docs.stripe.com/api/errors: what is not about this request says nothing of what was asked. */
 function toProviderError(error: unknown): unknown {
   if (!(error instanceof Stripe.errors.StripeError)) return error;
-  const { statusCode, code, type } = error;
+  const { statusCode, code, type, rawType } = error;
   const isAboutRequest = statusCode !== undefined && [400, 402, 404].includes(statusCode);
-  if (isAboutRequest && code !== 'lock_timeout') return new ProviderRefusal('stripe', code ?? type);
+  if (isAboutRequest && code !== 'lock_timeout') {
+    const why = rawType === 'card_error' ? 'declined' : statusCode === 404 ? 'missing' : 'invalid';
+    return new ProviderRefusal('stripe', code ?? type, why);
+  }
   return new ProviderUnavailable('stripe', statusCode === undefined ? 'connection' : `status_${statusCode}`);
 }

@@ -1,6 +1,7 @@
 export { AccessBlocks } from './access-blocks.service.js';
 export { closingTask } from './closing-checkouts.js';
 export { OperatorAccess } from './operator-access.service.js';
+export { sealedTicket } from './operator-access.store.js';
 export { Plans } from './plans.service.js';
 export { ProviderSubscriptions } from './provider-subscriptions.service.js';
 export { type FetchedSubscription } from './provider-subscriptions.store.js';

@@ -8,6 +8,7 @@ import { TrialsStore } from './trials.store.js';
 export interface TrialHolder {
   readonly firebaseUid: string;
   readonly email: string | null;
+  readonly emailVerified: boolean;
   /** Names the card or bank account, where the provider tells. */
   readonly paymentMethod?: string;
 }
@@ -27,7 +28,7 @@ export class Trials {
 
   /**
    * What a trial of theirs is remembered by, for the export of what is held on them. An address counts only once it is proven:
-   * whether somebody else's had a trial is nobody's business.
+   * whether somebody else's had a trial is nobody's business, and nobody may use it up for them.
    */
   hashesOf({ firebaseUid, email, emailVerified }: Pick<Person, 'firebaseUid' | 'email' | 'emailVerified'>): Buffer[] {
     const isTheirs = email !== undefined && emailVerified;
@@ -47,10 +48,9 @@ export class Trials {
    * @param providerRef which trial it is: asked again, it gets the same answer
    * @returns whether it may go on; not if the person, or the card, had another
    */
-  async claim(providerRef: string, { firebaseUid, email, paymentMethod }: TrialHolder): Promise<boolean> {
+  async claim(providerRef: string, { paymentMethod, ...person }: TrialHolder): Promise<boolean> {
     const hashes = [
-      this.grants.hashOfAccount(firebaseUid),
-      ...(email === null ? [] : [this.grants.hashOfAddress(email)]),
+      ...this.hashesOf({ ...person, email: person.email ?? undefined }),
       ...(paymentMethod === undefined ? [] : [this.grants.hashOfPaymentMethod(paymentMethod)]),
     ];
     return this.store.claim({ hashes, holder: this.grants.hashOfTrial(providerRef), grantedOn: this.clock.now() });

@@ -88,11 +88,15 @@ export class IdentityJobs {
     upkeep.every('given-up-jobs', 3_600, () => this.forgetGivenUp());
   }
 
-  /** What does the jobs of a task. Whatever it throws is tried again, later each time. */
-  handle(task: string, work: (payload: unknown) => Promise<void>): void {
+  /**
+   * What does the jobs of a task. Whatever it throws is tried again, later each time.
+   *
+   * @param work is told which attempt of the job it is, from 1; a job that is added again under its key begins anew
+   */
+  handle(task: string, work: (payload: unknown, attempt: number) => Promise<void>): void {
     if (this.tasks[task] !== undefined) throw new Error(`jobs of the task ${task} are handled twice`);
     this.tasks[task] = async (payload, { job }) => {
-      const failure = await work(payload).then(
+      const failure = await work(payload, job.attempts).then(
         () => undefined,
         (error: unknown) => ({ error }),
       );
