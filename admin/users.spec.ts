@@ -53,6 +53,8 @@ describe('a person', () => {
     await expect
       .poll(async () => (await gatekeeper.get('/account', person.headers)).status, { timeout: 15_000 })
       .toBe(401);
+    // The command goes by the machine's clock.
+    gatekeeper.clock.set(new Date(Date.now() + 2_000));
     const headers = await gatekeeper.signInAgain(person.uid);
     await expect(gatekeeper.get('/account/audit', headers).then((answer) => answer.json())).resolves.toMatchObject({
       acts: [{ by: 'operator', action: 'account.sign_out_everywhere', reason: 'asked by mail' }],

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { gatekeeperEnv, startTestApp } from '../../test/support/app.js';
 import { readColumns } from '../../test/support/catalogue.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from '../../test/support/gatekeeper.js';
 import { query } from '../../test/support/stack.js';
@@ -162,36 +161,6 @@ describe('the history', () => {
       status: 400,
       body: { code: 'invalid_request' },
     });
-  });
-});
-
-describe('signing out everywhere', () => {
-  it('ends every sign-in at once, on every replica, and is written down', async () => {
-    const replica = await startTestApp(
-      { SERVICE_ROLE: 'gatekeeper', ...gatekeeperEnv(gatekeeper.stack, gatekeeper.firebase) },
-      gatekeeper.clock,
-    );
-    const { uid, headers } = await longSignedIn();
-    const there = async () => (await fetch(`${replica.url}/subscription`, { headers })).status;
-    expect([await there(), (await ask('GET', '/subscription', undefined, headers)).status]).toEqual([200, 200]);
-    expect((await ask('POST', '/auth/signout-everywhere', undefined, headers)).status).toBe(204);
-    expect((await ask('GET', '/subscription', undefined, headers)).status).toBe(401);
-    await expect.poll(there).toBe(401);
-    await replica.stop();
-    const again = await gatekeeper.signInAgain(uid);
-    const { body } = await ask<AuditTrail>('GET', '/account/audit', undefined, again);
-    expect(body.acts).toEqual([
-      { at: expect.any(String) as string, by: 'you', action: 'account.sign_out_everywhere', reason: null },
-    ]);
-  });
-
-  it('changes nothing while the provider is down', async () => {
-    await ask('GET', '/subscription');
-    gatekeeper.firebase.goDown();
-    const { status, body } = await ask('POST', '/auth/signout-everywhere');
-    gatekeeper.firebase.comeBack();
-    expect([status, body.code]).toEqual([503, 'identity_provider_unavailable']);
-    expect((await ask<AuditTrail>('GET', '/account/audit')).body.acts).toEqual([]);
   });
 });
 

@@ -43,7 +43,9 @@ beforeEach(() => {
   clock = new TestClock();
   provider = new Provider();
   provisions = [];
-  const users: Pick<UsersStore, 'provision'> = { provision: async () => provisions.shift()?.() ?? 'user' };
+  const users: Pick<UsersStore, 'provision'> = {
+    provision: async () => ({ id: (await provisions.shift()?.()) ?? 'user', signedOutAt: null }),
+  };
   people = new People(provider as unknown as FirebaseClient, users as UsersStore, clock);
 });
 

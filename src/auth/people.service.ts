@@ -6,7 +6,7 @@ import { FirebaseClient, FirebaseUnavailable, type FirebaseAccount } from './fir
 import { invalidIdToken } from './id-token-problems.js';
 import { LeastRecentlyUsed } from './least-recently-used.js';
 import { type Person } from './person.js';
-import { UsersStore } from './users.store.js';
+import { type UserRow, UsersStore } from './users.store.js';
 
 /** A person's token may outlive its revocation by this long. */
 const askAgainMs = 60_000;
@@ -25,7 +25,7 @@ interface Known {
   readonly account: FirebaseAccount | undefined;
   readonly answeredAt: number;
   askedAt: number;
-  userId?: Promise<string>;
+  row?: Promise<UserRow>;
 }
 
 /** What a verified token says of its bearer. */
@@ -38,7 +38,7 @@ export interface Bearer {
  * Knows who stands behind a verified ID token, and whether the provider still stands by it.
  *
  * A token's signature is checked in this process, so it says nothing of what came after: revoked, disabled, deleted. That is
- * looked up at the provider, at most once a minute per person, and remembered here. A row is made for somebody new only
+ * looked up at the provider, at most once a minute per person, and remembered here with what our own row says of it. A row is made for somebody new only
  * after such a look-up, or the last token of a deleted account would bring it back.
  */
 @Injectable()
@@ -83,9 +83,11 @@ export class People {
     const { account } = known;
     if (account === undefined) throw invalidIdToken('The account no longer exists.');
     if (account.disabled) throw invalidIdToken('The account is disabled.');
-    if (authTime < account.tokensValidAfter) throw invalidIdToken('The ID token was revoked. Sign in again.');
+    if (authTime < account.tokensValidAfter) throw revoked();
     const { email, emailVerified, signInProviders } = account;
-    const userId = await this.userIdOf(uid, known);
+    const { id: userId, signedOutAt } = await this.rowOf(uid, known);
+    // Both are whole seconds: whoever signs in in the second of a sign-out is taken for whom it shuts out.
+    if (signedOutAt !== null && authTime <= signedOutAt) throw revoked();
     return { userId, firebaseUid: uid, email, emailVerified, signInProviders, authTime };
   }
 
@@ -123,21 +125,23 @@ export class People {
     return this.questions.get(uid) === question;
   }
 
-  private userIdOf(uid: string, known: Known): Promise<string> {
+  private rowOf(uid: string, known: Known): Promise<UserRow> {
     const { email, emailVerified = false, signInProviders = [] } = known.account ?? {};
-    known.userId ??= this.users
+    known.row ??= this.users
       .provision({ firebaseUid: uid, email, emailVerified, signInProviders }, this.clock.now())
-      .then((userId) => {
-        if (userId === undefined) throw invalidIdToken('The account is being deleted, or was.');
-        return userId;
+      .then((row) => {
+        if (row === undefined) throw invalidIdToken('The account is being deleted, or was.');
+        return row;
       })
       .catch((error: unknown) => {
-        known.userId = undefined;
+        known.row = undefined;
         throw error;
       });
-    return known.userId;
+    return known.row;
   }
 }
+
+const revoked = () => invalidIdToken('The ID token was revoked. Sign in again.');
 
 /** A provider that does not answer is a problem to tell; any other error stays what it is. */
 export function providerProblem(error: unknown): unknown {

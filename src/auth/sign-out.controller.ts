@@ -18,7 +18,9 @@ export class SignOutController {
   @HttpCode(204)
   @ApiOperation({
     summary: 'End every sign-in, this one too',
-    description: 'Refresh tokens are revoked at Firebase, and ID tokens made before are refused here at once.',
+    description:
+      'ID tokens of sign-ins until now are refused here at once, refresh tokens are revoked at Firebase, and devices get no ' +
+      'more pushes until they register again.',
   })
   @ApiNoContentResponse({ description: 'Nobody is signed in to the account any more.' })
   @Problems(...signInProblems)

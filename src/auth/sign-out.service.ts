@@ -1,14 +1,23 @@
 import { Injectable } from '@nestjs/common';
+import { z } from 'zod';
 import { Clock } from '../config/index.js';
-import { self } from '../prisma/identity/index.js';
+import { IdentityJobs, self } from '../prisma/identity/index.js';
 import { FirebaseClient, FirebaseRefusal } from './firebase.client.js';
 import { Forgetting } from './forgetting.service.js';
 import { invalidIdToken } from './id-token-problems.js';
-import { providerProblem } from './people.service.js';
 import { type Person } from './person.js';
-import { SignOutStore } from './sign-out.store.js';
+import { SignOutStore, signOutTask } from './sign-out.store.js';
 
-/** Ends every sign-in of a person, on every device: at the provider, and in what is remembered of it here. */
+const payload = z.object({ userId: z.uuid() });
+
+/**
+ * Ends every sign-in of a person, on every device, whatever is killed meanwhile:
+ *
+ *  1. One statement writes down when: sign-ins until then are let in nowhere here, from that moment. With it go the devices that
+ *     pushes went to, and with it come the audit, the notices and a job.
+ *  2. Whatever is remembered of the person is forgotten, on every replica.
+ *  3. Firebase revokes their refresh tokens. The request itself asks for that; if it is killed, or Firebase is down, the job does.
+ */
 @Injectable()
 export class SignOut {
   constructor(
@@ -16,21 +25,33 @@ export class SignOut {
     private readonly forgetting: Forgetting,
     private readonly store: SignOutStore,
     private readonly clock: Clock,
-  ) {}
+    jobs: IdentityJobs,
+  ) {
+    jobs.handle(signOutTask, (given) => this.finish(payload.parse(given).userId));
+  }
 
-  /**
-   * Safe to repeat: a kill after the provider has revoked leaves nobody signed in, and the repeat writes it down.
-   *
-   * @throws {AppError} `identity_provider_unavailable`: then nothing has changed
-   */
+  /** @throws {AppError} `invalid_id_token` for an account that is gone */
   async everywhere(
     { userId, firebaseUid }: Pick<Person, 'userId' | 'firebaseUid'>,
     by: { readonly actor: string; readonly reason: string } = { actor: self, reason: 'asked' },
   ): Promise<void> {
+    const act = { ...by, at: this.clock.now(), action: 'account.sign_out_everywhere', userId };
+    if (!(await this.store.begin(act))) throw invalidIdToken('The account no longer exists.');
+    await this.forgetting.forget(firebaseUid);
+    // What fails here, the job does over.
+    await this.finish(userId).catch(() => undefined);
+  }
+
+  /** Step 3. Not over again: it would end the sign-ins that came after. */
+  private async finish(userId: string): Promise<void> {
+    const signedOut = await this.store.find(userId);
+    if (signedOut === undefined) return;
+    const { firebaseUid, signedOutAt } = signedOut;
+    const account = await this.firebase.lookUp(firebaseUid);
+    if (account === undefined || account.tokensValidAfter >= signedOutAt) return;
     await this.firebase.revokeSignIns(firebaseUid).catch((error: unknown) => {
-      throw error instanceof FirebaseRefusal ? invalidIdToken('The account no longer exists.') : providerProblem(error);
+      if (!(error instanceof FirebaseRefusal && error.reason === 'no_such_account')) throw error;
     });
     await this.forgetting.forget(firebaseUid);
-    await this.store.record({ ...by, at: this.clock.now(), action: 'account.sign_out_everywhere', userId });
   }
 }

@@ -1,17 +1,54 @@
 import { Injectable } from '@nestjs/common';
-import { type Act, areWoken, IdentityPrisma, Prisma, recordAct, self, telling } from '../prisma/identity/index.js';
+import {
+  type Act,
+  addJob,
+  areWoken,
+  IdentityPrisma,
+  Prisma,
+  recordAct,
+  self,
+  telling,
+} from '../prisma/identity/index.js';
+import { type UserRow } from './users.store.js';
+
+export const signOutTask = 'sign-out';
+
+/** The request itself asks the provider first: this is for what a kill has left. */
+const job = (userId: string) => {
+  return { task: signOutTask, payload: { userId }, key: `${signOutTask}:${userId}`, delaySeconds: 15 };
+};
 
 @Injectable()
 export class SignOutStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
-  /** Writes it down and tells the person. */
-  async record(act: Act): Promise<void> {
-    await this.prisma.$queryRaw`
-      WITH noted AS (${recordAct(act)} RETURNING id, user_id), ${telling(Prisma.sql`
-        SELECT user_id, 'signed_out_everywhere' AS kind, 'signed_out_everywhere:' || id AS cause,
-          jsonb_build_object('byOperator', ${act.actor !== self}::boolean) AS facts, ${act.at}::timestamptz AS at
-        FROM noted`)}
-      SELECT ${areWoken}`;
+  /**
+   * Shuts out every sign-in so far, forgets the devices that pushes went to, writes it down, tells the person (each of those
+   * devices for the last time), and adds the job that tells the provider: all or nothing.
+   *
+   * @returns whether there is such a person
+   */
+  async begin(act: Act): Promise<boolean> {
+    const rows = await this.prisma.$queryRaw<unknown[]>`
+      WITH signed_out AS (
+        UPDATE "User" SET signed_out_at = date_trunc('second', ${act.at}::timestamptz) WHERE id = ${act.userId}::uuid RETURNING id
+      ), noted AS (${recordAct(act)} FROM signed_out RETURNING id, user_id
+      ), gone AS (
+        DELETE FROM "PushDevice" WHERE user_id IN (SELECT id FROM signed_out) RETURNING user_id, token
+      ), ${telling(
+        Prisma.sql`
+          SELECT user_id, 'signed_out_everywhere' AS kind, 'signed_out_everywhere:' || id AS cause,
+            jsonb_build_object('byOperator', ${act.actor !== self}::boolean) AS facts, ${act.at}::timestamptz AS at FROM noted`,
+        Prisma.sql`SELECT user_id, NULL::uuid AS id, token FROM gone`,
+      )}
+      SELECT ${addJob(job(act.userId))} AS job, ${areWoken} FROM signed_out`;
+    return rows.length > 0;
+  }
+
+  /** Undefined for whoever is gone, or never signed out everywhere. */
+  async find(userId: string): Promise<{ firebaseUid: string; signedOutAt: Date } | undefined> {
+    const row = await this.prisma.user.findUnique({ where: { id: userId } });
+    const signedOutAt: UserRow['signedOutAt'] = row?.signedOutAt ?? null;
+    return row === null || signedOutAt === null ? undefined : { firebaseUid: row.firebaseUid, signedOutAt };
   }
 }

@@ -11,8 +11,16 @@ export interface UserProfile {
   readonly signInProviders: readonly string[];
 }
 
+/** Somebody's row, as far as it decides whether they are let in. */
+export interface UserRow {
+  readonly id: string;
+  /** Sign-ins until then count no longer; null if they never signed out everywhere. */
+  readonly signedOutAt: Date | null;
+}
+
 interface KnownUser {
   readonly id: string | null;
+  readonly signedOutAt: Date | null;
   readonly email: string | null;
   readonly email_verified: boolean;
   readonly sign_in_providers: readonly string[];
@@ -24,16 +32,16 @@ export class UsersStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
   /**
-   * The id of the person's row, made on first sight and brought up to date when the provider's answer has changed: one read
+   * The person's row, made on first sight and brought up to date when the provider's answer has changed: one read
    * when there is nothing to write. However many first requests race, there is one row; and of what is new in it (the
    * account, a proven address, a way to sign in) the person is told once, by whichever request wrote it.
    *
    * @returns undefined when the account is being deleted, or was: a token may outlive it, and must not bring it back
    */
-  async provision(profile: NullableProfile, now: Date): Promise<string | undefined> {
+  async provision(profile: NullableProfile, now: Date): Promise<UserRow | undefined> {
     const { firebaseUid, email = null, emailVerified, signInProviders } = profile;
     const [known] = await this.prisma.$queryRaw<KnownUser[]>`
-      SELECT u.id, u.email, u.email_verified, u.sign_in_providers,
+      SELECT u.id, u.signed_out_at AS "signedOutAt", u.email, u.email_verified, u.sign_in_providers,
         EXISTS (SELECT FROM "AccountDeletion" WHERE firebase_uid = uid) AS leaving
       FROM (VALUES (${firebaseUid})) who (uid) LEFT JOIN "User" u ON u.firebase_uid = uid`;
     if (known === undefined || known.leaving) return undefined;
@@ -41,20 +49,20 @@ export class UsersStore {
       known.email === email &&
       known.email_verified === emailVerified &&
       isDeepStrictEqual(known.sign_in_providers, signInProviders);
-    if (known.id !== null && isAsKnown) return known.id;
-    const [row] = await this.prisma.$queryRaw<{ id: string }[]>`
+    if (known.id !== null && isAsKnown) return { id: known.id, signedOutAt: known.signedOutAt };
+    const [row] = await this.prisma.$queryRaw<(UserRow & { jobs: number })[]>`
       WITH row AS (
         INSERT INTO "User" (firebase_uid, email, email_verified, sign_in_providers, created_on)
         SELECT ${firebaseUid}, ${email}, ${emailVerified}, ${signInProviders}::text[], ${now}::timestamptz::date
         WHERE NOT EXISTS (SELECT FROM "AccountDeletion" WHERE firebase_uid = ${firebaseUid})
         ON CONFLICT (firebase_uid) DO UPDATE SET email = excluded.email, email_verified = excluded.email_verified,
           sign_in_providers = excluded.sign_in_providers
-        RETURNING new.id, old.id IS NULL AS is_new, new.email_verified,
+        RETURNING new.id, new.signed_out_at, old.id IS NULL AS is_new, new.email_verified,
           old.email_verified AND old.email IS NOT DISTINCT FROM new.email AS was_verified,
           new.sign_in_providers, old.sign_in_providers AS had
       ), ${telling(whatIsNew(now))}
-      SELECT id, ${areWoken} FROM row`;
-    return row?.id;
+      SELECT id, signed_out_at AS "signedOutAt", ${areWoken} FROM row`;
+    return row && { id: row.id, signedOutAt: row.signedOutAt };
   }
 }
 

@@ -208,22 +208,21 @@ describe('a device', () => {
     return { id, token };
   };
   const signOut = (person: SignedIn) => call(person, 'POST', '/auth/signout-everywhere');
+  /** Of what tells a device that stays. */
+  const addProvider = async (person: SignedIn) => {
+    sides.firebase.link(person.uid, 'google.com');
+    sides.clock.advance(61_000);
+    await sides.get('/subscription', person.headers);
+  };
   const pushesTo = ({ token }: { token: string }) => sides.firebase.pushes.filter((push) => push.token === token);
   const pushOf = async (person: SignedIn) => (await sides.deliveries(person)).find(({ channel }) => channel === 'push');
 
   it('gets the push, and each of two its own', async () => {
     const person = await newcomer();
     const [one, two] = [await register(person), await register(person)];
-    await signOut(person);
+    await addProvider(person);
     await eventually(() => [...pushesTo(one), ...pushesTo(two)].length).toBe(2);
-    expect(pushesTo(one)).toEqual([
-      {
-        token: one.token,
-        title: 'You were signed out everywhere',
-        body: 'Every sign-in of your account was ended, as you asked.',
-        data: { kind: 'signed_out_everywhere' },
-      },
-    ]);
+    expect(pushesTo(two)).toMatchObject([{ data: { kind: 'sign_in_provider_added' } }]);
   });
 
   const rowOf = ({ id }: { id: string }) => sides.sql('SELECT 1 FROM identity."PushDevice" WHERE id = $1', [id]);
@@ -232,7 +231,7 @@ describe('a device', () => {
     const person = await newcomer();
     const device = await register(person);
     sides.firebase.failPushesTo(device.token, 'UNREGISTERED');
-    await signOut(person);
+    await addProvider(person);
     await eventually(() => rowOf(device)).toEqual([]);
   });
 
@@ -243,7 +242,7 @@ describe('a device', () => {
     const person = await newcomer();
     const [strange, own] = [await register(person), await register(person)];
     sides.firebase.failPushesTo(strange.token, fault);
-    await signOut(person);
+    await addProvider(person);
     await eventually(() => pushesTo(own).length).toBe(1);
     await eventually(async () => (await sides.deliveries(person)).map((row) => row.reason)).toContain(reason);
     expect(await sides.sql('SELECT 1 FROM identity."DeliveryPause"')).toEqual([]);
@@ -257,11 +256,11 @@ describe('a device', () => {
       const person = await newcomer();
       const device = await register(person);
       sides.firebase.failPushesTo(device.token, fault);
-      await signOut(person);
+      await addProvider(person);
       await eventually(() => sides.sql('SELECT channel::text FROM identity."DeliveryPause"')).toEqual([
         { channel: 'push' },
       ]);
-      expect(pushesTo(device)).toEqual([]);
+      expect([pushesTo(device), (await rowOf(device)).length]).toEqual([[], 1]);
       sides.firebase.failPushesTo(device.token);
       sides.clock.advance(11_000);
       await sides.tick();

@@ -19,8 +19,8 @@ export interface Parcel {
   readonly locale: string | null;
   /** Kinds that the person does not want on this channel. */
   readonly muted: readonly NotificationKind[];
-  /** Null when the device has gone, or has become somebody else's. */
-  readonly device: { readonly id: string; readonly token: string } | null;
+  /** By what Firebase Cloud Messaging calls it; null when it has gone, or has become somebody else's. */
+  readonly device: { readonly token: string } | null;
 }
 
 export interface Waiting {
@@ -31,7 +31,6 @@ export interface Waiting {
 }
 
 interface ParcelRow extends Omit<Parcel, 'device'> {
-  readonly deviceId: string | null;
   readonly deviceToken: string | null;
 }
 
@@ -57,14 +56,12 @@ export class DeliveryStore {
         u.firebase_uid AS "firebaseUid",
         coalesce(c.address, CASE WHEN u.email_verified THEN u.email END) AS address, p.locale,
         coalesce(CASE c.channel WHEN 'email' THEN p.muted_email ELSE p.muted_push END, '{}')::text[] AS muted,
-        d.id AS "deviceId", d.token AS "deviceToken"
+        CASE c.channel WHEN 'push' THEN coalesce(c.address, d.token) END AS "deviceToken"
       FROM claimed c JOIN "Notification" n ON n.id = c.notification_id
       LEFT JOIN "User" u ON u.id = c.user_id LEFT JOIN "UserPreferences" p ON p.user_id = c.user_id
       LEFT JOIN "PushDevice" d ON d.id = c.device_id AND d.user_id = c.user_id
       ORDER BY c.id`;
-    return rows.map(({ deviceId: id, deviceToken: token, ...row }) => {
-      return { ...row, device: id === null || token === null ? null : { id, token } };
-    });
+    return rows.map(({ deviceToken: token, ...row }) => ({ ...row, device: token === null ? null : { token } }));
   }
 
   /** Done, or given up. An address that it carried is forgotten with it. */
@@ -112,9 +109,9 @@ export class DeliveryStore {
     await this.prisma.$queryRaw(wakingUp(Prisma.sql`${due('email')} UNION ALL ${due('push')}`));
   }
 
-  /** Forgets a device whose token reaches nobody any more, unless it has been registered anew. */
-  async forgetDevice({ id, token }: NonNullable<Parcel['device']>): Promise<void> {
-    await this.prisma.pushDevice.deleteMany({ where: { id, token } });
+  /** Forgets a device whose token reaches nobody any more; one that has got another since is known by that. */
+  async forgetDevice({ token }: NonNullable<Parcel['device']>): Promise<void> {
+    await this.prisma.pushDevice.deleteMany({ where: { token } });
   }
 
   async waiting(): Promise<Waiting[]> {

@@ -239,6 +239,7 @@ describe('vpn account notifications', () => {
       {},
       {},
       {},
+      {},
     ]);
     expect((await json<TaggedPreferences>('preferences')).preferences).toMatchObject({
       notMailed: ['renewed'],
@@ -294,6 +295,7 @@ describe('vpn account signout-everywhere', () => {
       told: expect.stringContaining('vpn login') as string,
     });
     rmSync(elsewhere, { recursive: true });
+    gatekeeper.clock.advance(1_000);
     await login();
     expect((await json<AuditTrail>('audit')).acts).toMatchObject([{ action: 'account.sign_out_everywhere' }]);
   });

@@ -48,15 +48,17 @@ export interface NewJob {
   readonly priority?: number;
   /** Of the jobs in one queue, one is done at a time. */
   readonly queue?: string;
+  /** Not before so many seconds have passed. */
+  readonly delaySeconds?: number;
 }
 
 /**
  * The SQL expression that adds a job, for the statement that makes the job necessary: both are committed, or neither is.
  * A job that is running already does not count as waiting: what it has read may be older than the reason for this one.
  */
-export function addJob({ task, payload, key, priority = 0, queue }: NewJob): Prisma.Sql {
+export function addJob({ task, payload, key, priority = 0, queue, delaySeconds = 0 }: NewJob): Prisma.Sql {
   return Prisma.sql`(${jobs}.add_job(${task}, ${JSON.stringify(payload)}::json, queue_name => ${queue ?? null}::text,
-    job_key => ${key}, priority => ${priority}::int)).id`;
+    job_key => ${key}, priority => ${priority}::int, run_at => now() + make_interval(secs => ${delaySeconds}))).id`;
 }
 
 /** Work that is left to the gatekeeper's workers, with graphile-worker. Every job may run more than once. */

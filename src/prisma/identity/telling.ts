@@ -28,8 +28,9 @@ export const deliveryJob = (channel: Channel) => {
  *
  * @param causes a query of `user_id` uuid, `kind` text, `cause` text (unique for what happened), `facts` jsonb and `at`
  * timestamptz; those without a person are left out, and those of an account that is being deleted
+ * @param devices a query of `user_id`, `id` and `token`: `id` of devices that stay, `token` of those that go with this statement
  */
-export function telling(causes: Prisma.Sql): Prisma.Sql {
+export function telling(causes: Prisma.Sql, devices = theirDevices): Prisma.Sql {
   return Prisma.sql`
     causes AS (${causes}),
     told AS (
@@ -39,15 +40,17 @@ export function telling(causes: Prisma.Sql): Prisma.Sql {
       ON CONFLICT (cause) DO NOTHING RETURNING id, user_id, cause, caused_at
     ),
     deliveries AS (
-      INSERT INTO "NotificationDelivery" (notification_id, user_id, channel, device_id, due_at)
-      SELECT id, user_id, 'email'::"DeliveryChannel", NULL::uuid, caused_at FROM told
+      INSERT INTO "NotificationDelivery" (notification_id, user_id, channel, device_id, address, due_at)
+      SELECT id, user_id, 'email'::"DeliveryChannel", NULL::uuid, NULL::text, caused_at FROM told
       UNION ALL
-      SELECT told.id, told.user_id, 'push'::"DeliveryChannel", d.id, told.caused_at
-      FROM told JOIN "PushDevice" d ON d.user_id = told.user_id
+      SELECT told.id, told.user_id, 'push'::"DeliveryChannel", d.id, d.token, told.caused_at
+      FROM told JOIN (${devices}) d ON d.user_id = told.user_id
       ORDER BY 1, 3 RETURNING channel
     ),
     woken AS (${wakingUp(Prisma.sql`SELECT DISTINCT channel FROM deliveries`)})`;
 }
+
+const theirDevices = Prisma.sql`SELECT user_id, id, NULL::text AS token FROM "PushDevice"`;
 
 /** How many jobs were added for these channels. Always in the same order, so that two never wait for each other in a circle. */
 export function wakingUp(channels: Prisma.Sql): Prisma.Sql {
