@@ -7,6 +7,7 @@ import { measureIssuing } from './issuing.js';
 import { describeMachine, loadAverage, opensslSpeed } from './machine.js';
 import { metersOf } from './meters.js';
 import { measurePayments, type PaymentsOptions } from './payments.js';
+import { measurePeople, type PeopleOptions } from './people.js';
 import { measureRedeeming } from './redeeming.js';
 import { render, writeInto } from './report.js';
 import { type Results } from './results.js';
@@ -18,13 +19,13 @@ import { idleMemory, medianStart, signInALoop } from './service-facts.js';
 const usage = `npm run bench -- [options]
 
   --quick              a smoke test of about a minute: its figures mean little
-  --only <part>        issuing, redeeming, growth or payments
+  --only <part>        issuing, redeeming, growth, payments or people
   --out <file>         writes everything measured as JSON
   --markdown <file>    puts the tables into this page, between its marks (docs/performance.md)
   --profile <folder>   keeps CPU profiles of the service there (read them with a browser's developer tools)
 `;
 
-const parts = ['issuing', 'redeeming', 'growth', 'payments'] as const;
+const parts = ['issuing', 'redeeming', 'growth', 'payments', 'people'] as const;
 
 const { values: options } = parseArgs({
   options: {
@@ -56,6 +57,7 @@ interface Scale {
   readonly seconds: number;
   readonly settleMs: number;
   readonly payments: Pick<PaymentsOptions, 'customers' | 'burst' | 'measureMs'>;
+  readonly people: Pick<PeopleOptions, 'people' | 'histories'>;
 }
 
 const full: Scale = {
@@ -70,6 +72,7 @@ const full: Scale = {
   seconds: 3,
   settleMs: 5_000,
   payments: { customers: 400, burst: 10_000, measureMs: 15_000 },
+  people: { people: 10_000, histories: 20 },
 };
 
 const quick: Scale = {
@@ -83,6 +86,7 @@ const quick: Scale = {
   seconds: 1,
   settleMs: 1_000,
   payments: { customers: 200, burst: 1_000, measureMs: 2_000 },
+  people: { people: 1_000, histories: 3 },
 };
 
 /** Requests under way at once: enough that a server always has one to work on. */
@@ -135,7 +139,8 @@ async function main(): Promise<void> {
     const payments =
       wanted('payments') &&
       (await measurePayments({ ...scale.payments, connections: payingConnections, env, dataDir, tell }));
-    return { ...compared, growth, payments };
+    const people = wanted('people') && (await measurePeople({ ...scale.people, env, dataDir, tell }));
+    return { ...compared, growth, payments, people };
   });
   publish({
     at: new Date().toISOString(),
@@ -149,6 +154,7 @@ async function main(): Promise<void> {
     redeeming: results.redeeming || undefined,
     growth: results.growth || undefined,
     payments: results.payments || undefined,
+    people: results.people || undefined,
   });
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { type GrowthPoint, type PaymentsMeasured, type Results } from './results.js';
+import { type GrowthPoint, type PaymentsMeasured, type PeopleMeasured, type Results } from './results.js';
 import { type Measured } from './rounds.js';
-import { ratioOf } from './statistics.js';
+import { median, ratioOf } from './statistics.js';
 
 const whole = (value: number) => Math.round(value).toLocaleString('en-US');
 const tenths = (value: number) => value.toFixed(1);
@@ -9,14 +9,17 @@ const hundredths = (value: number) => value.toFixed(2);
 
 /** The tables of a run, in Markdown. */
 export function render(results: Results): string {
-  const { issuing, redeeming, growth, payments } = results;
+  const { issuing, redeeming, growth, payments, people } = results;
   const parts = [
     heading(results),
     targets(results),
     ...(issuing ? ['### Issuing', comparison(issuing), signing(results), whoWorked(issuing)] : []),
     ...(redeeming ? ['### Redeeming', comparison(redeeming), whoWorked(redeeming)] : []),
     ...(growth ? ['### Growth', growthTable(growth)] : []),
-    ...(payments ? ['### Payments', paymentsTable(payments), paymentsWork(payments)] : []),
+    ...(payments
+      ? ['### Payments', paymentsTable(payments), workOf('an event in the long run', payments.sustained.cpuMs)]
+      : []),
+    ...(people ? ['### People', peopleTable(people), workOf('a notice', people.notices.cpuMs)] : []),
   ];
   return parts.join('\n\n');
 }
@@ -144,11 +147,27 @@ function paymentsTable({ customers, sustained, burst }: PaymentsMeasured): strin
   );
 }
 
-function paymentsWork({ sustained: { cpuMs } }: PaymentsMeasured): string {
+function peopleTable({ notices, histories }: PeopleMeasured): string {
+  const { people, connections, queuedMs, sentMs } = notices;
+  const { rows, bytes, exportMs, deletionMs } = histories;
+  const seconds = (milliseconds: number) => `${tenths(milliseconds / 1000)} s`;
+  const perSecond = (milliseconds: number) => `${whole((people * 1000) / milliseconds)} a second`;
+  const spread = (all: readonly number[]) =>
+    `${whole(median(all))} ms (${whole(Math.min(...all))}–${whole(Math.max(...all))})`;
   return table(
-    ['CPU ms an event, in the long run', ''],
-    Object.entries(cpuMs).map(([name, milliseconds]) => [name, hundredths(milliseconds)]),
+    [`People, of ${whole(histories.persons)} with ten years the median`, ''],
+    [
+      [`${whole(people)} notices queued, in one statement`, `${seconds(queuedMs)} (${perSecond(queuedMs)})`],
+      [`… and sent, over ${connections} connections to the mail server`, `${seconds(sentMs)} (${perSecond(sentMs)})`],
+      [`export of ${whole(rows)} rows, ${whole(bytes / 1000)} kB`, spread(exportMs)],
+      ['deletion of the same, until nothing is left', spread(deletionMs)],
+    ],
   );
+}
+
+function workOf(what: string, cpuMs: Readonly<Record<string, number>>): string {
+  const rows = Object.entries(cpuMs).map(([name, milliseconds]) => [name, hundredths(milliseconds)]);
+  return table([`CPU ms, ${what}`, ''], rows);
 }
 
 function rateOf({ rate, rates }: Measured): string {

@@ -19,6 +19,7 @@ export interface Results {
   /** From the smallest to the largest. */
   readonly growth?: readonly GrowthPoint[];
   readonly payments?: PaymentsMeasured;
+  readonly people?: PeopleMeasured;
 }
 
 export interface ServiceFacts {
@@ -59,5 +60,30 @@ export interface PaymentsMeasured {
     /** From the first one sent to none waiting. */
     readonly drainedMs: number;
     readonly lookups: number;
+  };
+}
+
+/** Notices to everybody, and what becomes of somebody's ten years. */
+export interface PeopleMeasured {
+  readonly notices: {
+    readonly people: number;
+    /** To the mail server, at once. */
+    readonly connections: number;
+    /** From the beginning of the statement that queues them all to its end. */
+    readonly queuedMs: number;
+    /** From the same beginning to none waiting. */
+    readonly sentMs: number;
+    /** CPU milliseconds a notice. */
+    readonly cpuMs: Readonly<Record<string, number>>;
+  };
+  readonly histories: {
+    readonly persons: number;
+    /** Of each one's export. */
+    readonly rows: number;
+    readonly bytes: number;
+    /** From the question to the whole answer. */
+    readonly exportMs: readonly number[];
+    /** From the question to nothing being left but the mark. */
+    readonly deletionMs: readonly number[];
   };
 }

@@ -1,0 +1,8 @@
+import { startMailCatcher } from '../dev/mail/index.js';
+import { serveProgram } from './server-process.js';
+
+/** A mail server that takes every mail, in a process of its own. */
+await serveProgram(async () => {
+  const catcher = await startMailCatcher();
+  return { port: Number(new URL(catcher.url).port), stop: () => catcher.close() };
+});
