@@ -15,6 +15,7 @@ afterAll(() => payments.stop());
 // Firebase dates sign-ins by the machine's clock.
 beforeEach(() => payments.clock.set(new Date()));
 
+const hour = 3_600_000;
 const month = 31 * dayMs + 3_600_000;
 const later = async (milliseconds: number) => {
   payments.advance(milliseconds);
@@ -40,12 +41,23 @@ const lastMail = async (person: Subscriber) => {
 };
 const history = async (person: Subscriber) =>
   ((await (await payments.get('/account/history', person.headers)).json()) as AccountHistory).events;
+/** Newest first. Where money moved in the same second is no matter. */
+const whatBecame = async (person: Subscriber) =>
+  (await history(person)).map(({ kind }) => kind).filter((kind) => kind !== 'charge');
+/** A minute into it: its invoice is a draft for an hour, and only then does Stripe ask for the money. */
+const toTheNextPeriod = async (person: Subscriber) => {
+  const { until } = await payments.report(person);
+  await later(Date.parse(until ?? '') - payments.clock.now().getTime() + 60_000);
+};
 
 describe('somebody who pays is told', () => {
   it('of a renewal, once, however often its events come', async () => {
     const person = await payments.subscribe();
-    expect(await told(person)).toEqual([]);
-    await later(month);
+    await toTheNextPeriod(person);
+    expect(await payments.report(person)).toMatchObject({ active: true, reason: 'paid' });
+    expect([await told(person), await whatBecame(person)]).toEqual([[], ['started']]);
+    await later(hour);
+    expect([await told(person), await whatBecame(person)]).toEqual([['renewed'], ['renewed', 'started']]);
     const inbox = payments.service.app.get(Inbox, { strict: false });
     await Promise.all(Array.from({ length: 10 }, () => inbox.lookUp({ provider: 'stripe', lookup: person.customer })));
     expect(await told(person)).toEqual(['renewed']);
@@ -55,7 +67,9 @@ describe('somebody who pays is told', () => {
   it('of a payment that failed and how to mend it, of the end of the grace, and of what came after', async () => {
     const person = await payments.subscribe();
     payments.stripe.stand.declineCharges(person.customer);
-    await later(month);
+    await toTheNextPeriod(person);
+    expect(await told(person)).toEqual([]);
+    await later(hour);
     expect(await told(person)).toEqual(['payment_failed']);
     await expect.poll(() => lastMail(person), { timeout: 20_000 }).toContain('choose “Manage payment”');
     const { until } = await payments.report(person);
@@ -68,7 +82,8 @@ describe('somebody who pays is told', () => {
     payments.stripe.stand.acceptCharges(person.customer);
     payments.stripe.stand.payOpenInvoice(person.subscription);
     await payments.settled();
-    expect((await told(person)).at(-1)).toBe('renewed');
+    expect(await told(person)).toEqual(['payment_failed', 'grace_ending', 'renewed']);
+    expect(await whatBecame(person)).toEqual(['renewed', 'payment_failed', 'started']);
   });
 
   it('of a cancellation, and of the end; not of taking it back', async () => {
@@ -79,9 +94,7 @@ describe('somebody who pays is told', () => {
     expect(await told(person)).toEqual(['cancelled', 'cancelled']);
     await later(month);
     expect(await told(person)).toEqual(['cancelled', 'cancelled', 'expired']);
-    // Where money moved in the same second is no matter.
-    const events = (await history(person)).map(({ kind }) => kind).filter((kind) => kind !== 'charge');
-    expect(events).toEqual(['expired', 'cancelled', 'resumed', 'cancelled', 'started']);
+    expect(await whatBecame(person)).toEqual(['expired', 'cancelled', 'resumed', 'cancelled', 'started']);
   });
 
   it('of no end while access goes on by other means', async () => {

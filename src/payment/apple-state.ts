@@ -27,6 +27,8 @@ export function appleFacts({ status, transaction, renewal }: AppleSubscription):
     status: state === 'ACTIVE' && offerDiscountType === 'FREE_TRIAL' ? 'TRIAL' : state,
     priceRef: productId,
     paidThrough: new Date(expiresDate),
+    // There is no transaction before its money.
+    settledThrough: new Date(expiresDate),
     graceUntil: state === 'GRACE' && graceUntil !== undefined ? new Date(graceUntil) : null,
     cancelAtPeriodEnd: renewal.autoRenewStatus === 0,
   };

@@ -73,6 +73,18 @@ describe('the state of a subscription', () => {
     });
   });
 
+  it('is settled to where money has come: not while the next period’s invoice is a draft, open or void', () => {
+    const before = start - 31 * 86_400;
+    const paidBefore = invoice({ id: 'in_0', lines: { data: [{ period: { start: before, end: start } }] } });
+    expect(factsOf({}, [paidBefore, invoice()]).settledThrough).toEqual(at('2030-02-01T00:00:00Z'));
+    for (const status of ['draft', 'open', 'void', 'uncollectible']) {
+      expect(factsOf({}, [paidBefore, invoice({ status })]).settledThrough).toEqual(at('2030-01-01T00:00:00Z'));
+    }
+    const wasForAYear = invoice({ id: 'in_0', lines: { data: [{ period: { start: before, end: end + 1 } }] } });
+    expect(factsOf({}, [wasForAYear, invoice({ status: 'draft' })]).settledThrough).toEqual(at('2030-01-01T00:00:00Z'));
+    expect(factsOf({}, []).settledThrough).toBeNull();
+  });
+
   it('knows a cancellation at the end of the period', () => {
     expect(factsOf({}).cancelAtPeriodEnd).toBe(false);
     expect(factsOf({ cancel_at_period_end: true })).toMatchObject({ cancelAtPeriodEnd: true, status: 'ACTIVE' });

@@ -27,6 +27,7 @@ export function stripeFacts(subscription: Stripe.Subscription, money: Money, gra
     status,
     priceRef: item.price.id,
     paidThrough: unpaidSince ?? endOf(subscription, item),
+    settledThrough: settledThrough(item, invoices),
     graceUntil: unpaidSince === undefined ? null : new Date(unpaidSince.getTime() + graceDays * dayMs),
     cancelAtPeriodEnd: subscription.cancel_at_period_end || subscription.cancel_at !== null,
   };
@@ -47,6 +48,19 @@ const states: Readonly<Partial<Record<string, SubscriptionState>>> = {
 /** Since version 2025-03-31.basil a period belongs to the item, not to the subscription. */
 function endOf({ ended_at, cancel_at }: Stripe.Subscription, item: Stripe.SubscriptionItem): Date {
   return date(Math.min(item.current_period_end, ended_at ?? Infinity, cancel_at ?? Infinity));
+}
+
+/**
+ * Until when Stripe has been paid: to the end of this period, or of one before. A period begins an hour before anybody is asked
+ * to pay for it, and its invoice may then stay open: the subscription alone does not tell. What is free counts as paid.
+ */
+function settledThrough(item: Stripe.SubscriptionItem, invoices: readonly Stripe.Invoice[]): Date | null {
+  const { current_period_start: start, current_period_end: end } = item;
+  const paid = invoices.filter(({ status }) => status === 'paid');
+  const periods = paid.flatMap(({ lines }) => lines.data.map(({ period }) => period));
+  if (periods.some((period) => period.start >= start)) return date(end);
+  // What another interval has cut short was paid for longer than it lasted.
+  return periods.length === 0 ? null : date(Math.min(start, Math.max(...periods.map((period) => period.end))));
 }
 
 /** Since when money is owed: the first of the unpaid invoices, or the beginning of the period if there is none to see. */

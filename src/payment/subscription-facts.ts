@@ -10,6 +10,8 @@ export interface SubscriptionFacts {
   /** The price or product, which says the plan. */
   readonly priceRef: string;
   readonly paidThrough: Date;
+  /** End of the last period whose money has come; null before the first. */
+  readonly settledThrough: Date | null;
   /** Deadline of a failed payment's grace. */
   readonly graceUntil: Date | null;
   readonly cancelAtPeriodEnd: boolean;

@@ -13,6 +13,8 @@ export interface FetchedSubscription {
   /** Undefined when what was bought is mapped to no plan: the row keeps its plan, and without a row none is made. */
   readonly planId: string | undefined;
   readonly paidThrough: Date;
+  /** End of the last period whose money has come; null before the first. */
+  readonly settledThrough: Date | null;
   readonly graceUntil: Date | null;
   readonly cancelAtPeriodEnd: boolean;
 }
@@ -71,12 +73,12 @@ export class ProviderSubscriptionsStore {
 }
 
 function upsert(userId: string, fetched: FetchedSubscription, ticket: bigint): Prisma.Sql {
-  const { provider, providerRef, status, planId, paidThrough, graceUntil, cancelAtPeriodEnd } = fetched;
+  const { provider, providerRef, status, planId, paidThrough, settledThrough, graceUntil, cancelAtPeriodEnd } = fetched;
   return Prisma.sql`
     INSERT INTO "Subscription" AS s
-      (user_id, provider, provider_ref, plan_id, status, paid_through, grace_until, cancel_at_period_end, fetch_ticket)
+      (user_id, provider, provider_ref, plan_id, status, paid_through, settled_through, grace_until, cancel_at_period_end, fetch_ticket)
     VALUES (${userId}::uuid, ${provider}::text::"SubscriptionProvider", ${providerRef}, ${planId},
-      ${status ?? 'PENDING'}::"SubscriptionStatus", ${paidThrough}, ${graceUntil}, ${cancelAtPeriodEnd}, ${ticket})
+      ${status ?? 'PENDING'}::"SubscriptionStatus", ${paidThrough}, ${settledThrough}, ${graceUntil}, ${cancelAtPeriodEnd}, ${ticket})
     ON CONFLICT (provider_ref) DO UPDATE SET ${assignments(fetched, ticket)}
     WHERE s.fetch_ticket < excluded.fetch_ticket
     RETURNING ${movedRow}`;
@@ -91,13 +93,14 @@ function update(fetched: FetchedSubscription, ticket: bigint): Prisma.Sql {
 
 /** An unknown status grants nothing new, a dearer plan neither, and takes nothing that is paid for. */
 function assignments(
-  { status, planId, paidThrough, graceUntil, cancelAtPeriodEnd }: FetchedSubscription,
+  { status, planId, paidThrough, settledThrough, graceUntil, cancelAtPeriodEnd }: FetchedSubscription,
   ticket: bigint,
 ): Prisma.Sql {
   const known =
     status === undefined
       ? Prisma.empty
-      : Prisma.sql`status = ${status}::"SubscriptionStatus", paid_through = ${paidThrough}, grace_until = ${graceUntil},`;
+      : Prisma.sql`status = ${status}::"SubscriptionStatus", paid_through = ${paidThrough},
+          settled_through = ${settledThrough}::timestamptz, grace_until = ${graceUntil},`;
   const plan = status === undefined || planId === undefined ? Prisma.empty : Prisma.sql`plan_id = ${planId},`;
   return Prisma.sql`${known} ${plan} cancel_at_period_end = ${cancelAtPeriodEnd}, fetch_ticket = ${ticket}`;
 }

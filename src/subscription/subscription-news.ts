@@ -5,14 +5,17 @@ import { closingCheckouts } from './closing-checkouts.js';
  * What a statement did to subscriptions, in the words of their owners: each row as it was under the statement's own lock
  * (`old`) beside what it is now, so that of two racing look-ups each tells its own part, and none tells the other's again.
  *
+ * Something is `renewed` when its money has come, not when its next period begins: a provider may begin it first, and ask
+ * for the money then.
+ *
  * `started` and `resumed` are for the history alone; whoever starts something knows it.
  */
 
 /** What a statement over `"Subscription"` must return (PostgreSQL 18: `old` and `new`). */
 export const movedRow = Prisma.raw(`
-  new.id, new.user_id, new.provider, new.plan_id, new.status, new.paid_through, new.grace_until, new.cancel_at_period_end,
+  new.id, new.user_id, new.provider, new.plan_id, new.status, new.paid_through, new.settled_through, new.grace_until, new.cancel_at_period_end,
   new.fetch_ticket, old.plan_id AS old_plan_id, old.status AS old_status, old.paid_through AS old_paid_through,
-  old.cancel_at_period_end AS old_cancel, old.grace_until AS old_grace_until`);
+  old.settled_through AS old_settled, old.cancel_at_period_end AS old_cancel, old.grace_until AS old_grace_until`);
 
 /**
  * Whether the person has access by another subscription beyond the end of this one: then nothing is over for them. Of two
@@ -35,7 +38,7 @@ export const whatHappened = (at: Date): Prisma.Sql => Prisma.sql`
     SELECT moved.*, what.kind FROM moved, LATERAL (VALUES
       ('started', (old_status IS NULL OR old_status IN ('PENDING', 'EXPIRED', 'REVOKED')) AND status IN ('TRIAL', 'ACTIVE')),
       ('renewed', old_status IN ('TRIAL', 'ACTIVE', 'GRACE', 'SUSPENDED') AND status = 'ACTIVE'
-        AND paid_through > old_paid_through AND plan_id = old_plan_id),
+        AND settled_through > coalesce(old_settled, old_paid_through) AND plan_id = old_plan_id),
       ('cancelled', cancel_at_period_end AND NOT old_cancel AND status IN ('TRIAL', 'ACTIVE', 'GRACE')),
       ('resumed', old_cancel AND NOT cancel_at_period_end AND status IN ('TRIAL', 'ACTIVE', 'GRACE')
         AND old_status IN ('TRIAL', 'ACTIVE', 'GRACE')),
@@ -58,6 +61,7 @@ export const whatHappened = (at: Date): Prisma.Sql => Prisma.sql`
         WHEN 'expired' THEN jsonb_build_object('plan', p.name, 'trial', n.old_status = 'TRIAL')
         WHEN 'payment_failed' THEN jsonb_build_object('plan', p.name, 'provider', n.provider, 'until',
           CASE WHEN n.status = 'GRACE' THEN ${iso('n.grace_until')} END)
+        WHEN 'renewed' THEN jsonb_build_object('plan', p.name, 'until', ${iso('least(n.paid_through, n.settled_through)')})
         ELSE jsonb_build_object('plan', p.name, 'until', ${iso('n.paid_through')}) END AS facts, ${at}::timestamptz AS at
     FROM news n JOIN "Plan" p ON p.id = n.plan_id
     WHERE n.kind IN ('renewed', 'cancelled', 'payment_failed', 'plan_changed')
@@ -66,5 +70,5 @@ export const whatHappened = (at: Date): Prisma.Sql => Prisma.sql`
     SELECT user_id FROM moved WHERE provider = 'apple' AND status NOT IN ('EXPIRED', 'REVOKED')
       AND (status, paid_through) IS DISTINCT FROM (old_status, old_paid_through)`)})
   SELECT ${areWoken}, (SELECT jobs FROM closed) AS closed, (SELECT count(*) FROM moved
-    WHERE (plan_id, status, paid_through, grace_until, cancel_at_period_end)
-      IS DISTINCT FROM (old_plan_id, old_status, old_paid_through, old_grace_until, old_cancel))::int AS changed`;
+    WHERE (plan_id, status, paid_through, settled_through, grace_until, cancel_at_period_end)
+      IS DISTINCT FROM (old_plan_id, old_status, old_paid_through, old_settled, old_grace_until, old_cancel))::int AS changed`;
