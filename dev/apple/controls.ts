@@ -1,5 +1,5 @@
 import { type RevocationReason } from '@apple/app-store-server-library';
-import { type Disturbance, type Fault, type Faults, type FaultScope } from '../stand-in/index.js';
+import { type Disturbance, type Fault, type Faults, type FaultScope, type Watch } from '../stand-in/index.js';
 import { type Lifecycle } from './lifecycle.js';
 import { type Notifications } from './notifications.js';
 import { type CertificateStatus } from './ocsp.js';
@@ -76,6 +76,8 @@ export interface AppleControls {
   clearFaults(): void;
   /** How many requests a fault holds up at this moment. */
   requestsHeld(): number;
+  /** Counts the requests where `METHOD /path` matches, from now on. */
+  watch(on: RegExp): Watch;
 }
 
 interface Parts {
@@ -146,5 +148,6 @@ export function controls(parts: Parts): AppleControls {
     inject: (fault, scope) => faults.inject(fault, scope),
     clearFaults: () => faults.clear(),
     requestsHeld: () => faults.held,
+    watch: (on) => faults.watch(on),
   };
 }

@@ -23,10 +23,16 @@ export interface FaultScope {
   readonly on?: RegExp;
 }
 
+/** How many requests of one kind have come. */
+export interface Watch {
+  readonly count: number;
+}
+
 /** The faults that were asked for; the latest one that fits a request strikes it. */
 export class Faults {
   private cleared = new AbortController();
   private readonly rules: { fault: Fault; on: RegExp; left: number }[] = [];
+  private readonly watches: (Watch & { readonly on: RegExp; count: number })[] = [];
   /** How many requests a fault holds up at this moment. */
   held = 0;
 
@@ -53,7 +59,15 @@ export class Faults {
     socket.once('close', () => (this.held -= 1));
   }
 
+  /** Counts the requests where `METHOD /path` matches, from now on. */
+  watch(on: RegExp): Watch {
+    const watch = { on, count: 0 };
+    this.watches.push(watch);
+    return watch;
+  }
+
   strike(request: string): Fault | undefined {
+    for (const watch of this.watches) if (watch.on.test(request)) watch.count += 1;
     const rule = this.rules.find(({ on, left }) => left > 0 && on.test(request));
     if (rule) rule.left -= 1;
     return rule?.fault;

@@ -1,5 +1,5 @@
 export { Deliveries, type Disturbance, type RetryPolicy } from './deliveries.js';
-export { type Fault, Faults, type FaultScope } from './faults.js';
+export { type Fault, Faults, type FaultScope, type Watch } from './faults.js';
 export { post } from './post.js';
 export { SeededRandom } from './random.js';
 export { StoredJson } from './stored-json.js';

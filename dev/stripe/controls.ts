@@ -1,5 +1,5 @@
 import type Stripe from 'stripe';
-import { type Disturbance, type Fault, type Faults, type FaultScope } from '../stand-in/index.js';
+import { type Disturbance, type Fault, type Faults, type FaultScope, type Watch } from '../stand-in/index.js';
 import { type Account } from './account.js';
 import { type Bank } from './billing/bank.js';
 import { type Outcome } from './billing/invoices.js';
@@ -64,6 +64,8 @@ export interface StripeControls {
   clearFaults(): void;
   /** How many requests a fault holds up at this moment. */
   requestsHeld(): number;
+  /** Counts the requests where `METHOD /path` matches, from now on. */
+  watch(on: RegExp): Watch;
 }
 
 interface Parts {
@@ -143,5 +145,6 @@ export function controls({
     inject: (fault, scope) => faults.inject(fault, scope),
     clearFaults: () => faults.clear(),
     requestsHeld: () => faults.held,
+    watch: (on) => faults.watch(on),
   };
 }

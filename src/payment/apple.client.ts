@@ -50,7 +50,8 @@ export class AppleDataError extends Error {
   }
 }
 
-const timeoutMs = 8_000;
+/** For one answer. */
+const patienceMs = 8_000;
 
 /**
  * The App Store, as far as this service asks it. The one file that knows Apple's library.
@@ -65,9 +66,12 @@ export class AppleClient {
   private readonly api: AppStoreServerAPIClient;
   private readonly verifier: SignedDataVerifier;
 
-  constructor({ bundleId, appId, environment, issuerId, keyId, privateKey, standIn }: AppleSettings) {
+  constructor(
+    { bundleId, appId, environment, issuerId, keyId, privateKey, standIn }: AppleSettings,
+    timeoutMs = patienceMs,
+  ) {
     const where = environment === 'Production' ? Environment.PRODUCTION : Environment.SANDBOX;
-    this.api = new ApiClient(privateKey, keyId, issuerId, bundleId, where, standIn?.url);
+    this.api = new ApiClient(privateKey, keyId, issuerId, bundleId, where, standIn?.url, timeoutMs);
     const root = new X509Certificate(standIn ? readFileSync(standIn.rootFile) : appleRootCertificate);
     this.verifier = new SignedDataVerifier([root.raw], true, where, bundleId, appId);
   }
@@ -158,6 +162,7 @@ class ApiClient extends AppStoreServerAPIClient {
     bundleId: string,
     private readonly environment: Environment,
     private readonly standIn: string | undefined,
+    private readonly timeoutMs: number,
   ) {
     super(privateKey, keyId, issuerId, bundleId, environment);
   }
@@ -171,7 +176,7 @@ class ApiClient extends AppStoreServerAPIClient {
       method,
       headers,
       body: typeof body === 'string' ? body : undefined,
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: AbortSignal.timeout(this.timeoutMs),
     });
     // The library declares node-fetch's Response, and uses of it what every Response has: `ok`, `status` and `json()`.
     return response;

@@ -1,7 +1,8 @@
+import Stripe from 'stripe';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { appleProducts } from '../../test/support/apple.js';
 import { type SignedIn } from '../../test/support/gatekeeper.js';
-import { startPayments, type Subscriber, type TestPayments } from '../../test/support/payments.js';
+import { startPayments, type Subscriber, type TestPayments, webhookSecret } from '../../test/support/payments.js';
 import { Inbox } from './inbox.service.js';
 
 /**
@@ -83,6 +84,56 @@ describe('an answer of Stripe from before', () => {
     const { customer } = person;
     await overtaken(customer, /GET \/v1\/subscriptions\?/, () => payments.stripe.subscribe({ customer }));
     expect(await payments.report(person)).toMatchObject({ active: true, state: 'ACTIVE' });
+  });
+});
+
+describe('fifty deliveries at once', () => {
+  it('of one event of Stripe are one look-up', async () => {
+    const { customer } = await payments.subscribe();
+    const { stand } = payments.stripe;
+    const asked = stand.watch(/^GET \/v1\/subscriptions\?/);
+    const created = Math.floor(payments.clock.now().getTime() / 1000);
+    const object = { id: 'sub_x', object: 'subscription', customer };
+    const event = {
+      id: 'evt_fifty',
+      object: 'event',
+      type: 'invoice.paid',
+      created,
+      livemode: false,
+      data: { object },
+    };
+    const payload = JSON.stringify(event);
+    const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret: webhookSecret, timestamp: created });
+    const deliver = async () => {
+      const headers = { 'stripe-signature': signature };
+      return (await payments.post('/payment/webhooks/stripe', headers, event)).status;
+    };
+    expect(new Set(await Promise.all(Array.from({ length: 50 }, deliver)))).toEqual(new Set([200]));
+    await payments.settled();
+    expect(asked.count).toBe(1);
+  });
+
+  it('of one notification of Apple are one look-up', async () => {
+    const person = await payments.signIn();
+    const response = await payments.get('/payment/apple/account', person.headers);
+    const account = (await response.json()) as { appAccountToken: string };
+    const { originalTransactionId } = payments.apple.buy({ product: appleProducts.plus.id, ...account });
+    await payments.settled();
+    const asked = payments.apple.watch(/^GET \/inApps\/v1\/subscriptions/);
+    const app = { bundleId: payments.apple.bundleId, environment: payments.apple.environment };
+    const signedDate = payments.clock.now().getTime();
+    const transaction = { ...app, originalTransactionId, transactionId: originalTransactionId, signedDate };
+    const signedPayload = payments.apple.sign({
+      notificationType: 'DID_RENEW',
+      notificationUUID: crypto.randomUUID(),
+      version: '2.0',
+      signedDate,
+      data: { ...app, status: 1, signedTransactionInfo: payments.apple.sign(transaction) },
+    });
+    const deliver = async () => (await payments.post('/payment/webhooks/apple', {}, { signedPayload })).status;
+    expect(new Set(await Promise.all(Array.from({ length: 50 }, deliver)))).toEqual(new Set([200]));
+    await payments.settled();
+    expect(asked.count).toBe(1);
   });
 });
 

@@ -185,13 +185,17 @@ describe('a pending event without a job', () => {
   });
 });
 
-describe('the App Store is down', () => {
+describe.each([
+  ['down', { kind: 'refuse' }],
+  ['answering 503', { kind: 'status', status: 503 }],
+  ['answering 429', { kind: 'status', status: 429 }],
+] as const)('the App Store is %s', (_what, fault) => {
   it('notifications are kept, and dealt with when it is back', async () => {
     const person = await payments.signIn();
     const token = (await (await payments.get('/payment/apple/account', person.headers)).json()) as {
       appAccountToken: string;
     };
-    payments.apple.inject({ kind: 'status', status: 503 });
+    payments.apple.inject(fault);
     payments.apple.buy({ product: appleProducts.plus.id, ...token });
     await payments.apple.deliveriesSettled();
     await expect.poll(failedJobs).not.toEqual([]);

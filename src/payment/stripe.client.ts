@@ -26,7 +26,8 @@ export interface NewCheckout {
   readonly idempotencyKey: string;
 }
 
-const timeoutMs = 8_000;
+/** For one answer. */
+const patienceMs = 8_000;
 const page = { limit: 100 };
 
 /**
@@ -37,7 +38,7 @@ const page = { limit: 100 };
 export class StripeClient {
   private readonly stripe: Stripe;
 
-  constructor({ secretKey, standIn }: StripeSettings) {
+  constructor({ secretKey, standIn }: StripeSettings, timeoutMs = patienceMs) {
     const host = standIn && { ...standIn, protocol: 'http' as const };
     this.stripe = new Stripe(secretKey, { timeout: timeoutMs, maxNetworkRetries: 0, telemetry: false, ...host });
   }

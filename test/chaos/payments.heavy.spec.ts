@@ -1,14 +1,21 @@
 import { spawn } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import pg from 'pg';
 import type Stripe from 'stripe';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type AppleStandIn, startAppleStandIn } from '../../dev/apple/index.js';
 import { freePort } from '../../dev/services/server-process.js';
 import { type ServiceProcess } from '../../dev/stack/service-process.js';
 import { SystemClock } from '../../src/config/index.js';
+import { appleProducts, appleSettings } from '../support/apple.js';
 import { query } from '../support/stack.js';
 import { startStripe, type StripeBench } from '../support/stripe.js';
+import { type Person, signIn } from './people.js';
 import { createWorld, type World } from './world.js';
 
 /**
@@ -21,6 +28,8 @@ const secret = 'whsec_ofTests';
 const returnUrl = 'https://app.example/account';
 
 let stripe: StripeBench;
+let apple: AppleStandIn;
+let folder: string;
 let world: World;
 let port: string;
 let service: ServiceProcess;
@@ -28,34 +37,44 @@ let customer: string;
 let charge: Stripe.Charge;
 
 beforeAll(async () => {
-  stripe = await startStripe({
-    clock: new SystemClock(),
-    concurrency: 4,
-    retry: { firstMs: 100, factor: 1.2, attempts: 60 },
-  });
+  const patient = { clock: new SystemClock(), concurrency: 4, retry: { firstMs: 100, factor: 1.2, attempts: 60 } };
+  const products = Object.values(appleProducts);
+  [stripe, apple] = await Promise.all([
+    startStripe(patient),
+    startAppleStandIn({ ...patient, bundleId: 'com.example.vpn', products }),
+  ]);
+  folder = mkdtempSync(join(tmpdir(), 'apple-root-'));
+  const rootFile = join(folder, 'root.pem');
+  writeFileSync(rootFile, new X509Certificate(apple.rootCertificate).toString());
   world = await createWorld({
     STRIPE_SECRET_KEY: stripe.stand.apiKey,
     STRIPE_WEBHOOK_SECRET: secret,
     STRIPE_STAND_IN: stripe.stand.url,
     PAYMENT_RETURN_URLS: returnUrl,
+    ...appleSettings(apple, rootFile),
     IDENTITY_WORKER: 'apart',
   });
   port = String(await freePort());
   service = await start();
   stripe.stand.deliverTo(`${service.url}/payment/webhooks/stripe`, { secret });
+  apple.notify(`${service.url}/payment/webhooks/apple`);
   await sql(`INSERT INTO identity."Plan" VALUES ('basic', 'Basic', 32)`);
   await sql(
     `INSERT INTO identity."PlanPrice" (provider, price_ref, plan_id, interval, amount, currency, offered)
-     VALUES ('stripe', $1, 'basic', 'month', 499, 'eur', true)`,
-    [stripe.prices.basic],
+     VALUES ('stripe', $1, 'basic', 'month', 499, 'eur', true), ('apple', $2, 'basic', 'month', NULL, NULL, true)`,
+    [stripe.prices.basic, appleProducts.plus.id],
   );
   ({ customer, charge } = await subscribe());
 }, 300_000);
 afterAll(async () => {
   await world.stop();
-  await stripe.stand.close();
+  await Promise.all([stripe.stand.close(), apple.close()]);
+  rmSync(folder, { recursive: true });
 });
-afterEach(() => stripe.stand.clearFaults());
+afterEach(() => {
+  stripe.stand.clearFaults();
+  apple.clearFaults();
+});
 
 /** `npm run worker`, as an operator runs it beside processes that serve the API alone. */
 async function startWorker() {
@@ -89,14 +108,18 @@ const start = () => world.replica({ PORT: port, IDENTITY_WORKER: 'inside' });
 const sql = <Row extends Record<string, unknown>>(text: string, values?: unknown[]) =>
   query<Row>(world.services.ownerUrl, text, values);
 
-async function subscribe() {
-  const { uid } = world.firebase.createAccount({ email: 'ada@example.com', emailVerified: false });
+async function checkout(headers: Person['headers']): Promise<{ url: string }> {
   const response = await fetch(`${service.url}/payment/checkout`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${await world.firebase.mintIdToken(uid)}`, 'content-type': 'application/json' },
+    headers: { ...headers, 'content-type': 'application/json' },
     body: JSON.stringify({ planId: 'basic', interval: 'month', successUrl: returnUrl, cancelUrl: returnUrl }),
   });
-  const { url } = (await response.json()) as { url: string };
+  return (await response.json()) as { url: string };
+}
+
+async function subscribe() {
+  const { uid } = world.firebase.createAccount({ email: 'ada@example.com', emailVerified: false });
+  const { url } = await checkout({ authorization: `Bearer ${await world.firebase.mintIdToken(uid)}` });
   stripe.stand.pay(/cs_\w+/.exec(url)?.[0] ?? '');
   await settled();
   const [row] = await sql<{ customer: string }>(`SELECT stripe_customer_id AS customer FROM identity."User"`);
@@ -109,7 +132,7 @@ const pending = () => sql(`SELECT lookup FROM identity."WebhookEvent" WHERE stat
 
 /** Resolves when all that Stripe told was dealt with: minutes after a crash, never the hours that a lock of jobs lasts. */
 async function settled(): Promise<void> {
-  await stripe.stand.deliveriesSettled();
+  await Promise.all([stripe.stand.deliveriesSettled(), apple.deliveriesSettled()]);
   await vi.waitFor(async () => expect(await pending()).toEqual([]), { timeout: 120_000, interval: 100 });
 }
 
@@ -129,14 +152,18 @@ async function expectTruth(): Promise<void> {
   expect(states).toEqual([{ status: 'ACTIVE' }]);
 }
 
-/** Holds what a step needs, so that the service stands still there until it is killed. */
-async function killedAt(lock: string, work: () => Promise<unknown>): Promise<void> {
+/** Holds what a step needs, so that the service stands still there until it is killed. @param step its statement, if others may wait too */
+async function killedAt(lock: string, work: () => unknown, step = '%'): Promise<void> {
   const client = new pg.Client(world.services.ownerUrl);
   await client.connect();
   await client.query(`BEGIN; ${lock}`);
   await work();
   const blocked = () =>
-    sql(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE 'identity%'`);
+    sql(
+      `SELECT 1 FROM pg_stat_activity
+       WHERE wait_event_type = 'Lock' AND application_name LIKE 'identity%' AND query LIKE $1`,
+      [step],
+    );
   await expect.poll(blocked, { timeout: 60_000, interval: 20 }).not.toEqual([]);
   await service.kill();
   await client.query('ROLLBACK');
@@ -165,6 +192,73 @@ describe('killed', { timeout: 300_000 }, () => {
     service = await start();
     await settled();
     await expectTruth();
+  });
+
+  it('between what it has written and the end of its events, the service loses nothing', async () => {
+    stripe.stand.inject({ kind: 'slow', milliseconds: 60_000 }, { on: /GET \/v1\/charges/ });
+    await refund();
+    await stripe.stand.deliveriesSettled();
+    await expect.poll(() => stripe.stand.requestsHeld(), { timeout: 60_000 }).toBeGreaterThan(0);
+    const lock = `LOCK TABLE identity."WebhookEvent" IN SHARE MODE`;
+    await killedAt(lock, () => stripe.stand.clearFaults(), '%UPDATE "WebhookEvent"%');
+    service = await start();
+    await settled();
+    await expectTruth();
+  });
+
+  it('before a dispute is written, the service blocks all the same', async () => {
+    let dispute = '';
+    await killedAt(`LOCK TABLE identity."AccessBlock" IN SHARE MODE`, () => {
+      dispute = stripe.stand.openDispute(charge.id).id;
+    });
+    service = await start();
+    await settled();
+    const blocks = () => sql(`SELECT provider_ref AS ref, lifted_on IS NULL AS blocks FROM identity."AccessBlock"`);
+    expect(await blocks()).toEqual([{ ref: `stripe:${dispute}`, blocks: true }]);
+    stripe.stand.closeDispute(dispute, 'won');
+    await settled();
+    expect(await blocks()).toEqual([{ ref: `stripe:${dispute}`, blocks: false }]);
+    await expectTruth();
+  });
+
+  it('while it asks Apple, the service loses nothing', async () => {
+    const { headers } = await signIn(world);
+    const account = await fetch(`${service.url}/payment/apple/account`, { headers });
+    const { appAccountToken } = (await account.json()) as { appAccountToken: string };
+    apple.inject({ kind: 'hang' }, { on: /GET \/inApps\/v1\/subscriptions/ });
+    const { originalTransactionId } = apple.buy({ product: appleProducts.plus.id, appAccountToken });
+    await expect.poll(() => apple.requestsHeld(), { timeout: 60_000 }).toBeGreaterThan(0);
+    await service.kill();
+    apple.clearFaults();
+    service = await start();
+    await settled();
+    const rows = await sql(`SELECT status::text FROM identity."Subscription" WHERE provider_ref = $1`, [
+      `apple:${originalTransactionId}`,
+    ]);
+    expect(rows).toEqual([{ status: 'ACTIVE' }]);
+    const paid = await sql(`SELECT kind::text FROM identity."PaymentHistory" WHERE provider = 'apple'`);
+    expect(paid).toEqual([{ kind: 'charge' }]);
+  });
+
+  it('while Stripe opens a checkout, the service leaves one that can be paid, and no other', async () => {
+    const { headers, uid } = await signIn(world);
+    const opening = /^POST \/v1\/checkout\/sessions$/;
+    stripe.stand.inject({ kind: 'late-answer', milliseconds: 60_000 }, { on: opening, times: 1 });
+    const begun = checkout(headers).catch(() => undefined);
+    await expect.poll(() => stripe.stand.requestsHeld(), { timeout: 60_000 }).toBeGreaterThan(0);
+    await service.kill();
+    stripe.stand.clearFaults();
+    expect(await begun).toBeUndefined();
+    service = await start();
+    // As a minute later, when the killed attempt's lease is over.
+    await sql(`UPDATE identity."CheckoutLease" SET until = now()`);
+    const { url } = await checkout(headers);
+    const [row] = await sql<{ customer: string }>(
+      `SELECT stripe_customer_id AS customer FROM identity."User" WHERE firebase_uid = $1`,
+      [uid],
+    );
+    const open = await stripe.stripe.checkout.sessions.list({ customer: row?.customer ?? '', status: 'open' });
+    expect(open.data.map((session) => session.url)).toEqual([url]);
   });
 
   it('six times at any moment, the service loses nothing and doubles nothing', { timeout: 900_000 }, async () => {

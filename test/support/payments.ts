@@ -8,7 +8,7 @@ import { expect, vi } from 'vitest';
 import { type AppleStandIn, startAppleStandIn } from '../../dev/apple/index.js';
 import { PlanPrices } from '../../src/payment/index.js';
 import { Plans } from '../../src/subscription/index.js';
-import { appleProducts } from './apple.js';
+import { appleProducts, appleSettings } from './apple.js';
 import { type Env } from './app.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
 import { startStripe, type StripeBench } from './stripe.js';
@@ -75,13 +75,7 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
       STRIPE_WEBHOOK_SECRET: webhookSecret,
       STRIPE_STAND_IN: stripe.stand.url,
       PAYMENT_RETURN_URLS: returnUrl,
-      APPLE_BUNDLE_ID: apple.bundleId,
-      APPLE_APP_ID: String(apple.appAppleId),
-      APPLE_ENVIRONMENT: apple.environment,
-      APPLE_ISSUER_ID: apple.apiKey.issuerId,
-      APPLE_KEY_ID: apple.apiKey.keyId,
-      APPLE_PRIVATE_KEY: apple.apiKey.privateKey,
-      APPLE_STAND_IN: `${apple.url},${rootFile}`,
+      ...appleSettings(apple, rootFile),
       TRIAL_DAYS: '0',
       ...env,
     },
