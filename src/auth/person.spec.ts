@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGatekeeper, type TestGatekeeper } from '../../test/support/gatekeeper.js';
 import { query } from '../../test/support/stack.js';
 import { People } from './index.js';
+import { IdentityPrisma } from '../prisma/identity/index.js';
 import { UsersStore } from './users.store.js';
 
 let gatekeeper: TestGatekeeper;
@@ -135,6 +136,23 @@ describe('a person', () => {
       { id: rows[0]?.id, email: profile.email, email_verified: false },
     ]);
     expect(new Set(rows.map((row) => row?.id)).size).toBe(1);
+  });
+
+  it('has no row when their deletion begins between the look for it and the writing', async () => {
+    const prisma = gatekeeper.service.app.get(IdentityPrisma, { strict: false });
+    const firebaseUid = crypto.randomUUID();
+    const begin = `INSERT INTO identity."AccountDeletion" (user_id, firebase_uid, begun_at) VALUES (gen_random_uuid(), $1, now())`;
+    let looks = 0;
+    const racing = {
+      $queryRaw: async (...asked: Parameters<IdentityPrisma['$queryRaw']>) => {
+        const seen: unknown = await prisma.$queryRaw(...asked);
+        if ((looks += 1) === 1) await query(gatekeeper.stack.ownerUrl, begin, [firebaseUid]);
+        return seen;
+      },
+    } as unknown as IdentityPrisma;
+    const profile = { firebaseUid, emailVerified: false, signInProviders: ['password'] };
+    expect(await new UsersStore(racing).provision(profile, gatekeeper.clock.now())).toBeUndefined();
+    expect([looks, await usersOf(firebaseUid)]).toEqual([2, []]);
   });
 
   it('keeps the row, and has a changed address in it within a minute', async () => {

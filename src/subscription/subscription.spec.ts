@@ -1,9 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGatekeeper, type TestGatekeeper } from '../../test/support/gatekeeper.js';
 import { patiently } from '../../test/support/patiently.js';
 import { query } from '../../test/support/stack.js';
 import { Plans } from './index.js';
+import { SubscriptionStore } from './subscription.store.js';
 import { TrialGrants } from './trial-grant.js';
 
 let gatekeeper: TestGatekeeper;
@@ -87,6 +89,37 @@ describe('POST /subscription/trial', () => {
     expect(responses.filter(({ status }) => status === 201)).toHaveLength(1);
     expect(responses.filter(({ status }) => status === 409)).toHaveLength(19);
     expect(await countRows('TrialGrant')).toBe((grants ?? 0) + 2);
+  });
+
+  it('is asked for by all of its names in one order, so that those who race wait in a line and not in a circle', async () => {
+    const { ownerUrl } = gatekeeper.stack;
+    const hashFrom = (first: number) => Buffer.concat([Buffer.of(first), randomBytes(31)]);
+    const [low, high] = [hashFrom(0), hashFrom(255)];
+    const { uid, headers } = await gatekeeper.signIn();
+    await report(headers);
+    const [user] = await query<{ id: string }>(ownerUrl, 'SELECT id FROM identity."User" WHERE firebase_uid = $1', [
+      uid,
+    ]);
+    const other = new pg.Client({ connectionString: ownerUrl });
+    await other.connect();
+    const remember = (hash: Buffer) =>
+      other.query('INSERT INTO identity."TrialGrant" (hash, granted_on) VALUES ($1, now())', [hash]);
+    try {
+      await other.query('BEGIN');
+      await remember(low);
+      const at = gatekeeper.clock.now();
+      const trial = { userId: user?.id ?? '', planId: 'standard', grantedOn: at, paidThrough: at };
+      const granted = gatekeeper.service.app
+        .get(SubscriptionStore, { strict: false })
+        .grantTrial({ ...trial, hashes: [high, low] });
+      const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`;
+      await expect.poll(() => query(ownerUrl, waiting)).not.toEqual([]);
+      await remember(high);
+      await other.query('COMMIT');
+      expect(await granted).toBe(false);
+    } finally {
+      await other.end();
+    }
   });
 
   it('is once per person, though the account was deleted and made again with the same address', async () => {

@@ -8,6 +8,7 @@ import {
 } from '../../test/support/anonymizer.js';
 import { buildTokenInput, challengeDigest, serviceChallenge } from '../crypto/index.js';
 import { VerifierKeysService } from '../crypto/verifier/index.js';
+import { TokenInspector } from './token-inspector.js';
 
 let anonymizer: TestAnonymizer;
 let verifier: VerifierKeysService;
@@ -90,6 +91,18 @@ describe('a signature', () => {
     expect(answer.headers.get('www-authenticate')).toMatch(/^PrivateToken challenge="/);
     expect(await anonymizer.redis.keys('spent:*')).toEqual([]);
     expect(await anonymizer.rows()).toEqual([]);
+  });
+});
+
+describe('a fingerprint', () => {
+  it('is the same again for the same token and public_key, and without one is nobody’s', async () => {
+    const inspector = anonymizer.service.app.get(TokenInspector, { strict: false });
+    const common = { token: bytesOf(good.token), signature: bytesOf(good.signature), location: good.location };
+    const of = async (publicKey?: Buffer<ArrayBuffer>) =>
+      (await inspector.inspect({ ...common, publicKey, dnsBlocking: 'none' })).fingerprint;
+    const [mine, theirs] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
+    expect(await of(mine)).toBe(await of(mine));
+    expect(new Set([await of(mine), await of(theirs), await of(), await of()]).size).toBe(4);
   });
 });
 
