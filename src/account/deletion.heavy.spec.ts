@@ -196,20 +196,65 @@ describe('a deletion that is stopped', () => {
   });
 });
 
-it('events that come late bring nobody back', async () => {
-  const person = await payments.subscribe();
-  const headers = await freshly(person);
-  payments.stripe.stand.inject({ kind: 'refuse' });
-  await remove(headers);
-  await failedOnce();
-  payments.stripe.stand.clearFaults();
-  await hurry();
-  await gone(person);
-  payments.advance(40 * 86_400_000);
-  await payments.settled();
-  expect(await rowsOf(person)).toEqual([]);
-  const parked = `SELECT type, reason FROM identity."WebhookEvent" WHERE lookup = $1 AND state <> 'done'`;
-  expect(await payments.sql(parked, [person.customer])).toEqual([]);
+describe('what comes late', () => {
+  const eventsOf = (what: string) =>
+    payments.sql<{ state: string }>('SELECT state::text FROM identity."WebhookEvent" WHERE lookup = $1', [what]);
+  const inBooks = (ref: string) =>
+    payments.sql('SELECT user_id, kind::text FROM identity."PaymentHistory" WHERE provider_ref = $1', [
+      `stripe:${ref}`,
+    ]);
+
+  it('brings nobody back, and what was paid is in the books before its event comes', async () => {
+    const person = await payments.subscribe();
+    payments.stripe.stand.holdDeliveries();
+    payments.advance(32 * 86_400_000);
+    const renewal = await payments.lastCharge(person.customer);
+    const before = await eventsOf(person.customer);
+    expect(await inBooks(renewal.id)).toEqual([]);
+    await removeByOperator(person);
+    await gone(person);
+    expect(await inBooks(renewal.id)).toEqual([{ user_id: null, kind: 'charge' }]);
+    payments.stripe.stand.releaseDeliveries();
+    await payments.settled();
+    const events = await eventsOf(person.customer);
+    expect(events.length).toBeGreaterThan(before.length);
+    expect(events.filter(({ state }) => state !== 'done')).toEqual([]);
+    expect(await rowsOf(person)).toEqual([]);
+  });
+
+  it('is booked without a person when a payment is given back', async () => {
+    const person = await payments.subscribe();
+    const { id: charge } = await payments.lastCharge(person.customer);
+    await remove(await freshly(person));
+    await gone(person);
+    const refund = await payments.stripe.stripe.refunds.create({ charge, amount: 100 });
+    await payments.settled();
+    expect(await inBooks(refund.id)).toEqual([{ user_id: null, kind: 'refund' }]);
+    expect(await rowsOf(person)).toEqual([]);
+  });
+
+  it('leaves no customer at Stripe behind when a checkout is overtaken', async () => {
+    const person = await payments.signIn();
+    await payments.get('/subscription', person.headers);
+    const id = await idOf(person);
+    const holder = new pg.Client(payments.stack.ownerUrl);
+    await holder.connect();
+    await holder.query('BEGIN');
+    await holder.query('SELECT FROM identity."User" WHERE id = $1 FOR KEY SHARE', [id]);
+    const answer = payments.checkout(person);
+    const waiting = () =>
+      payments.sql(
+        `SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%UPDATE "User" SET stripe_customer_id%' AND datname = current_database()`,
+      );
+    await expect.poll(waiting, { timeout: 15_000 }).toHaveLength(1);
+    const customers = async () => (await payments.stripe.stripe.customers.list({ email: person.email })).data;
+    expect(await customers()).toHaveLength(1);
+    await holder.query('DELETE FROM identity."User" WHERE id = $1', [id]);
+    await holder.query('COMMIT');
+    await holder.end();
+    expect((await answer).status).toBe(401);
+    expect(await customers()).toEqual([]);
+  });
 });
 
 it('the mark of a deletion goes after a day', async () => {

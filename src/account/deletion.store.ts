@@ -29,7 +29,7 @@ export class DeletionStore {
   /**
    * Erases the person and all that goes with them; what stays for the books and for operators names them no more. Not if
    * they have got another customer at Stripe since that one was closed. With the person goes their address, but for one
-   * last mail, beside which it stays until that is sent.
+   * last mail, beside which it stays until that is sent. It says who goes on charging: here is the last place that knows.
    *
    * @returns whether they are gone
    */
@@ -40,7 +40,10 @@ export class DeletionStore {
         RETURNING id, CASE WHEN email_verified THEN email END AS address
       ), told AS (
         INSERT INTO "Notification" (kind, cause, facts, caused_at)
-        SELECT 'account_deleted', 'account_deleted:' || id, '{}', date_trunc('second', ${at}::timestamptz)
+        SELECT 'account_deleted', 'account_deleted:' || id, jsonb_build_object('stillBilledBy', ARRAY(
+            SELECT DISTINCT provider::text FROM "Subscription" s WHERE s.user_id = erased.id AND provider = 'apple'
+              AND status NOT IN ('EXPIRED', 'REVOKED') AND NOT cancel_at_period_end)),
+          date_trunc('second', ${at}::timestamptz)
         FROM erased WHERE address IS NOT NULL RETURNING id, caused_at
       ), deliveries AS (
         INSERT INTO "NotificationDelivery" (notification_id, channel, address, due_at)

@@ -100,6 +100,7 @@ describe('an account', () => {
     const left = `SELECT 1 FROM identity."NotificationDelivery" WHERE address IS NOT NULL`;
     await eventually(() => sides.sql(left)).toEqual([]);
     expect(sides.mail.mails.at(-1)?.headers['list-unsubscribe']).toBeUndefined();
+    expect(sides.mail.mails.at(-1)?.text).not.toContain('Apple');
   });
 });
 

@@ -27,7 +27,7 @@ export const factsOf = {
   email_change_asked: z.strictObject({}),
   /** The link is made when the mail is, and kept nowhere. */
   email_change_link: z.strictObject({ link: z.url({ protocol: /^https?$/ }) }),
-  account_deleted: z.strictObject({}),
+  account_deleted: z.strictObject({ stillBilledBy: z.array(z.enum(['apple'])).default([]) }),
   maintenance: z.strictObject({ from: moment, to: moment, text: z.string().max(500) }),
 } as const satisfies Record<NotificationKind, z.ZodObject>;
 
@@ -52,7 +52,7 @@ export const sampleFacts: { readonly [K in Kind]: Facts<K> } = {
   signed_out_everywhere: { byOperator: false },
   email_change_asked: {},
   email_change_link: { link: 'https://vpn.example/__/auth/action?mode=verifyAndChangeEmail&oobCode=preview' },
-  account_deleted: {},
+  account_deleted: { stillBilledBy: ['apple'] },
   maintenance: {
     from: '2030-03-01T02:00:00Z',
     to: '2030-03-01T03:00:00Z',

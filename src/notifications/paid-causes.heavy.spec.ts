@@ -136,6 +136,8 @@ it('events of Apple that come after the deletion bring nobody back, and tell nob
   const answer = await fetch(`${payments.service.url}/account`, { method: 'DELETE', headers });
   expect([answer.status, await answer.json()]).toEqual([202, { stillBilledBy: ['apple'] }]);
   await expect.poll(() => payments.idOf(person), { timeout: 20_000 }).toBe('');
+  const mails = () => payments.mail.mails.filter(({ to }) => to[0] === person.email);
+  await expect.poll(() => mails().at(-1)?.text, { timeout: 20_000 }).toContain('Apple goes on charging');
   payments.advance(month);
   await payments.apple.deliveriesSettled();
   const pending = `SELECT 1 FROM identity."WebhookEvent" WHERE provider = 'apple' AND state = 'pending'`;

@@ -134,6 +134,8 @@ export class Checkouts {
     if (former !== null && !(await stripe.isDeletedCustomer(former))) return former;
     const created = await stripe.createCustomer(userId, email, `customer:${attempt}`);
     const customer = await this.customers.setStripe(userId, former, created);
+    // Nobody would ever delete it: the account was erased meanwhile, or has another.
+    if (customer !== created) await stripe.deleteCustomer(created);
     if (customer === null) throw new AppError('invalid_id_token', 'The account no longer exists.');
     return customer;
   }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { CustomersStore } from './customers.store.js';
+import { Inbox } from './inbox.service.js';
 import { OptionalStripe } from './optional-providers.js';
 import { ProviderUnavailable } from './provider-errors.js';
 
@@ -9,11 +10,13 @@ export class PaymentClosing {
   constructor(
     private readonly customers: CustomersStore,
     private readonly stripe: OptionalStripe,
+    private readonly inbox: Inbox,
   ) {}
 
   /**
    * Has Stripe end and forget all it holds of a person, at once and without money back. What was bought in the App Store only
-   * the person can end. Safe to repeat.
+   * the person can end. All that was paid is written into the books first, and once more when nothing more can be: the event of
+   * a payment may come when nobody has the customer any more. Safe to repeat.
    *
    * @returns the customer that was closed; the account may be erased while it has no other
    * @throws {ProviderUnavailable} when Stripe cannot be asked: the account must not be erased then
@@ -22,7 +25,10 @@ export class PaymentClosing {
     const customer = (await this.customers.byId(userId))?.stripeCustomerId ?? null;
     if (customer === null) return null;
     if (this.stripe.client === undefined) throw new ProviderUnavailable('stripe', 'not_configured');
+    const books = { provider: 'stripe', lookup: customer } as const;
+    await this.inbox.lookUp(books);
     await this.stripe.client.deleteCustomer(customer);
+    await this.inbox.lookUp(books);
     return customer;
   }
 }

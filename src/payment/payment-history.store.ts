@@ -56,6 +56,22 @@ export class PaymentHistoryStore {
   }
 
   /**
+   * As `add`, beside a payment that is there: to the one whose payment it is, or to nobody where that account is gone.
+   *
+   * @param charge our name for the payment
+   */
+  async addBeside(charge: string, provider: PaymentProvider, movements: readonly Movement[]): Promise<boolean> {
+    if (movements.length === 0) return false;
+    return this.added(Prisma.sql`
+      WITH added AS (
+        INSERT INTO "PaymentHistory" (user_id, provider, provider_ref, kind, amount, currency, occurred_at)
+        SELECT paid.user_id, ${provider}::"PaymentProvider", moved.* FROM "PaymentHistory" paid, ${moved(movements)}
+        WHERE paid.provider_ref = ${charge} ORDER BY ref
+        ON CONFLICT (provider_ref) DO NOTHING RETURNING *
+      )`);
+  }
+
+  /**
    * As `add`, to whoever has the subscription, and only for its newest look-up: what an older one saw may have been taken
    * back since. The lock on the subscription makes a newer look-up wait, and so find what this one wrote.
    */

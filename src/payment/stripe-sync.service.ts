@@ -7,7 +7,7 @@ import { Inbox, type ParkedFor, type SyncOutcome } from './inbox.service.js';
 import { PaymentHistoryStore } from './payment-history.store.js';
 import { PlanPricesStore } from './plan-prices.store.js';
 import { OptionalStripe } from './optional-providers.js';
-import { type StripeClient, type StripeCustomerMoney } from './stripe.client.js';
+import { idOf, type StripeClient, type StripeCustomerMoney } from './stripe.client.js';
 import { disputeStanding, paymentMethodFingerprint, stripeFacts, stripeMovements } from './stripe-state.js';
 import { type SubscriptionFacts } from './subscription-facts.js';
 
@@ -37,11 +37,26 @@ export class StripeSync {
     if (id === undefined) return nothing;
     const customer = await this.customers.byStripe(id);
     if (customer === undefined) {
-      // Deleted together with its account here: late events bring nothing back.
-      return (await client.isDeletedCustomer(id)) ? nothing : { changed: false, parkedFor: 'unknown_customer' };
+      // Deleted together with its account here: late events bring nothing back, but money that does belongs in the books.
+      return (await client.isDeletedCustomer(id))
+        ? { changed: await this.recordLate(await client.movedOf(id)) }
+        : { changed: false, parkedFor: 'unknown_customer' };
     }
     const money = await client.moneyOf(id);
     return this.write(client, customer, money, ticket);
+  }
+
+  /** What became of payments that are in the books; payments of others at the same Stripe account are not. */
+  private async recordLate({ charges, disputes }: Pick<StripeCustomerMoney, 'charges' | 'disputes'>): Promise<boolean> {
+    let changed = false;
+    for (const charge of charges) {
+      const movements = stripeMovements({
+        charges: [charge],
+        disputes: disputes.filter((dispute) => idOf(dispute.charge) === charge.id),
+      });
+      changed = (await this.history.addBeside(`stripe:${charge.id}`, 'stripe', movements)) || changed;
+    }
+    return changed;
   }
 
   private async write(

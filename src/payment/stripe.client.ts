@@ -44,13 +44,22 @@ export class StripeClient {
   }
 
   async moneyOf(customer: string): Promise<StripeCustomerMoney> {
-    const { subscriptions, invoices, charges, refunds, disputes } = this.stripe;
-    return asking(async () => {
-      const [allSubscriptions, allInvoices, someCharges] = await Promise.all([
+    const { subscriptions, invoices } = this.stripe;
+    const [allSubscriptions, allInvoices, moved] = await Promise.all([
+      asking(() =>
         whole(subscriptions.list({ customer, status: 'all', expand: ['data.default_payment_method'], ...page })),
-        whole(invoices.list({ customer, expand: ['data.payments'], ...page })),
-        whole(charges.list({ customer, expand: ['data.refunds'], ...page })),
-      ]);
+      ),
+      asking(() => whole(invoices.list({ customer, expand: ['data.payments'], ...page }))),
+      this.movedOf(customer),
+    ]);
+    return { subscriptions: allSubscriptions, invoices: allInvoices, ...moved };
+  }
+
+  /** What a customer has paid, and what came back. Also of one who was deleted. */
+  async movedOf(customer: string): Promise<Pick<StripeCustomerMoney, 'charges' | 'disputes'>> {
+    const { charges, refunds, disputes } = this.stripe;
+    return asking(async () => {
+      const someCharges = await whole(charges.list({ customer, expand: ['data.refunds'], ...page }));
       const allCharges = someCharges.map(async (charge) => {
         if (charge.refunds?.has_more !== true) return charge;
         return {
@@ -60,12 +69,7 @@ export class StripeClient {
       });
       const disputed = someCharges.filter((charge) => charge.disputed);
       const allDisputes = disputed.map((charge) => whole(disputes.list({ charge: charge.id, ...page })));
-      return {
-        subscriptions: allSubscriptions,
-        invoices: allInvoices,
-        charges: await Promise.all(allCharges),
-        disputes: (await Promise.all(allDisputes)).flat(),
-      };
+      return { charges: await Promise.all(allCharges), disputes: (await Promise.all(allDisputes)).flat() };
     });
   }
 

@@ -125,10 +125,15 @@ export const en: Catalogue = {
       ],
       link,
     }),
-    account_deleted: (_, service) => ({
+    account_deleted: ({ stillBilledBy }, service) => ({
       subject: 'Your account is deleted',
       paragraphs: [
         `Your ${service} account and what we kept of you are gone. Payments stay in our books, as the law asks, without your name.`,
+        ...(stillBilledBy.includes('apple')
+          ? [
+              'Apple goes on charging for your subscription, since only you can end it: open the settings of your iPhone, tap your name, then “Subscriptions”, and cancel it there.',
+            ]
+          : []),
         'This is the last mail that you get from us. This address is forgotten once it is sent.',
       ],
     }),
