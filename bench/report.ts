@@ -155,7 +155,7 @@ function peopleTable({ notices, histories }: PeopleMeasured): string {
   const spread = (all: readonly number[]) =>
     `${whole(median(all))} ms (${whole(Math.min(...all))}–${whole(Math.max(...all))})`;
   return table(
-    [`People, of ${whole(histories.persons)} with ten years the median`, ''],
+    [`People; exports and deletions: median of ${whole(histories.persons)}`, ''],
     [
       [`${whole(people)} notices queued, in one statement`, `${seconds(queuedMs)} (${perSecond(queuedMs)})`],
       [`… and sent, over ${connections} connections to the mail server`, `${seconds(sentMs)} (${perSecond(sentMs)})`],

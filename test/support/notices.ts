@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { type MailCatcher, startMailCatcher } from '../../dev/mail/index.js';
-import { IdentityUpkeep } from '../../src/prisma/identity/index.js';
+import { areWoken, IdentityUpkeep, Prisma, telling } from '../../src/prisma/identity/index.js';
 import { type Env } from './app.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
 import { startPayments, type TestPayments } from './payments.js';
@@ -32,6 +32,8 @@ export interface Notices {
   deliveries(person: SignedIn): Promise<Delivery[]>;
   /** Makes a cause by hand, as the statement of a module would. */
   cause(person: SignedIn, kind: string, cause?: string, facts?: object): Promise<void>;
+  /** The same by the statement that every module tells by. */
+  tell(person: SignedIn, kind: string, cause: string, facts: object): Promise<void>;
   /** Lets the clock's jobs look now: what falls due, and what waits to be tried again. */
   tick(): Promise<void>;
   /** Mails that came for an address, as subjects. */
@@ -68,6 +70,12 @@ function noticesOf(gatekeeper: TestGatekeeper, mail: MailCatcher): Notices {
          SELECT id, user_id, 'email', caused_at FROM told`,
         [await idOf(person), kind, cause, facts, clock.now()],
       );
+    },
+    tell: async (person, kind, cause, facts) => {
+      const { text, values } = Prisma.sql`WITH ${telling(Prisma.sql`
+        SELECT ${await idOf(person)}::uuid AS user_id, ${kind} AS kind, ${cause} AS cause,
+          ${JSON.stringify(facts)}::jsonb AS facts, ${clock.now()}::timestamptz AS at`)} SELECT ${areWoken}`;
+      await query(`${stack.identityUrl}?options=-c%20search_path%3Didentity`, text, values);
     },
     tick: async () => {
       await upkeep().runOnce('timed-notices');
