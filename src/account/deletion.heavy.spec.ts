@@ -46,6 +46,10 @@ const failedOnce = () =>
       },
     )
     .toHaveLength(1);
+const waitingToErase = () =>
+  payments.sql(
+    `SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%DELETE FROM "User"%' AND datname = current_database()`,
+  );
 const atStripe = async ({ customer }: Subscriber) =>
   (await payments.stripe.stripe.customers.retrieve(customer)).deleted === true;
 const exists = ({ uid }: SignedIn) => payments.firebase.exists(uid);
@@ -153,13 +157,9 @@ describe('a deletion that is stopped', () => {
     await holder.query('BEGIN');
     await holder.query('SELECT FROM identity."User" WHERE id = $1 FOR KEY SHARE', [id]);
     await remove(headers);
-    const waiting = () =>
-      payments.sql(
-        `SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%DELETE FROM "User"%' AND datname = current_database()`,
-      );
-    await expect.poll(waiting, { timeout: 15_000 }).toHaveLength(1);
+    await expect.poll(waitingToErase, { timeout: 15_000 }).toHaveLength(1);
     expect([await atStripe(person), exists(person)]).toEqual([true, false]);
-    await payments.sql(`SELECT pg_terminate_backend($1)`, [(await waiting())[0]?.pid]);
+    await payments.sql(`SELECT pg_terminate_backend($1)`, [(await waitingToErase())[0]?.pid]);
     await failedOnce();
     await holder.query('ROLLBACK');
     await holder.end();
@@ -179,6 +179,23 @@ describe('a deletion that is stopped', () => {
     payments.clock.advance(11 * 60_000);
     await payments.service.app.get(IdentityUpkeep, { strict: false }).runOnce('account-deletions-revive');
     await erasedWholly(person, id);
+  });
+
+  it('while the rows wait to be erased and the person gets another customer ends that one too', async () => {
+    const person = await payments.subscribe();
+    const id = await idOf(person);
+    const late = await payments.stripe.stripe.customers.create({ email: person.email });
+    const holder = new pg.Client(payments.stack.ownerUrl);
+    await holder.connect();
+    await holder.query('BEGIN');
+    await holder.query('SELECT FROM identity."User" WHERE id = $1 FOR KEY SHARE', [id]);
+    await remove(await freshly(person));
+    await expect.poll(waitingToErase, { timeout: 15_000 }).toHaveLength(1);
+    await holder.query('UPDATE identity."User" SET stripe_customer_id = $2 WHERE id = $1', [id, late.id]);
+    await holder.query('COMMIT');
+    await holder.end();
+    await erasedWholly(person, id);
+    expect((await payments.stripe.stripe.customers.retrieve(late.id)).deleted).toBe(true);
   });
 
   it('while the person got another customer ends that one too', async () => {
