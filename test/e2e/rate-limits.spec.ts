@@ -75,23 +75,23 @@ describe('requests from one address', () => {
   it('are limited at every endpoint, but for keys, health and the webhooks, whose senders sign', async () => {
     const one = { RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE: '1', RATE_LIMIT_IDENTITY_ADDRESS_PER_MINUTE: '1' };
     const { url } = await start({ ...one, TRUST_PROXY: '127.0.0.1/32' });
-    const unlimited: string[] = [];
-    for (const [index, { name, method, path, body }] of operationsOf(committedDocument()).entries()) {
-      const from = { 'x-forwarded-for': `198.51.100.${index + 1}` };
-      const json = { headers: { ...from, 'content-type': 'application/json' }, body: '{}' };
-      const request = { method, path, ...(body === undefined ? { headers: from } : json) };
-      const statuses: number[] = [];
-      // More often than once, should Redis have been slow.
-      while (statuses.length < 5 && statuses.at(-1) !== 429) statuses.push((await send(url, request)).status);
-      if (statuses.at(-1) !== 429) unlimited.push(name);
-    }
-    expect(unlimited).toEqual([
+    const unlimited = [
       'GET /.well-known/private-token-issuer-directory',
       'GET /health/live',
       'GET /health/ready',
       'POST /payment/webhooks/apple',
       'POST /payment/webhooks/stripe',
-    ]);
+    ];
+    for (const [index, { name, method, path, body }] of operationsOf(committedDocument()).entries()) {
+      const from = { 'x-forwarded-for': `198.51.100.${index + 1}` };
+      const json = { headers: { ...from, 'content-type': 'application/json' }, body: '{}' };
+      const request = { method, path, ...(body === undefined ? { headers: from } : json) };
+      const statusNow = async () => (await send(url, request)).status;
+      expect(await statusNow(), name).not.toBe(429);
+      if (unlimited.includes(name)) expect(await statusNow(), name).not.toBe(429);
+      // Polled for, since a Redis that is slow lets a request through.
+      else await expect.poll(statusNow, { message: name }).toBe(429);
+    }
   });
 
   it('for keys and health are never limited: who cannot compare keys cannot find out that theirs differ', async () => {
