@@ -1,5 +1,7 @@
 import { userInfo } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
+import { AppError } from '../src/http/index.js';
+import { self } from '../src/prisma/identity/index.js';
 
 export interface Output {
   readonly json: boolean;
@@ -28,6 +30,22 @@ export interface Audited extends Output {
 /** Every act is written down with who and why. */
 export function audited(command: Command): Command {
   return withJson(command)
-    .requiredOption('--reason <text>', 'why: kept in the audit')
-    .option('--by <name>', 'who: kept in the audit', userInfo().username);
+    .requiredOption('--reason <text>', 'why: kept in the audit', reason)
+    .option('--by <name>', 'who: kept in the audit', operator, userInfo().username);
 }
+
+/** As the audit can keep it: whatever it refuses must be refused before anything is done. */
+function reason(text: string): string {
+  const trimmed = text.trim();
+  if (trimmed === '' || trimmed.length > 500) throw wrong('--reason: expected 1 to 500 characters.');
+  return trimmed;
+}
+
+/** The audit knows the person by a word of their own: an operator of that name would be taken for them. */
+function operator(name: string): string {
+  const trimmed = name.trim();
+  if (trimmed === '' || trimmed === self) throw wrong(`--by: expected a name other than "${self}".`);
+  return trimmed;
+}
+
+const wrong = (detail: string) => new AppError('invalid_request', detail);

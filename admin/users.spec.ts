@@ -34,10 +34,30 @@ describe('a person', () => {
       email: person.email,
       access: 'TRIAL',
     });
-    const exported = JSON.parse(await run('users', 'export', person.email)) as { tables: Record<string, unknown[]> };
+    const exported = JSON.parse(await run('users', 'export', person.email, ...why)) as {
+      tables: Record<string, unknown[]>;
+    };
     expect(exported.tables.User).toMatchObject([{ firebase_uid: person.uid }]);
     expect(exported.tables.TrialGrant).toHaveLength(2);
+    expect(exported.tables.AuditEvent).toMatchObject([{ actor: 'operator', action: 'account.export' }]);
+    gatekeeper.firebase.delete(person.uid);
+    const left = JSON.parse(await run('users', 'export', person.uid, ...why)) as Record<string, unknown>;
+    expect(left).toMatchObject({ identityProvider: null, tables: { User: [{ firebase_uid: person.uid }] } });
     expect(await run('users', 'show', 'nobody@example.com')).toContain('nobody@example.com');
+  });
+
+  it.each([
+    ['an empty reason', ['--reason', ' ', '--by', 'hopper']],
+    ['a reason that the audit cannot hold', ['--reason', 'x'.repeat(501), '--by', 'hopper']],
+    ['the name that the person has there', ['--reason', 'asked', '--by', 'self']],
+  ])('is left alone by an operator who gives %s', async (_what, given) => {
+    const person = await gatekeeper.signInWithTrial();
+    for (const act of [['export'], ['signout'], ['delete', '--yes']] as const) {
+      expect(await run('users', act[0], person.email, ...act.slice(1), ...given)).toMatch(/^--(by|reason): expected /);
+    }
+    expect((await gatekeeper.get('/account', person.headers)).status).toBe(200);
+    const audit = (await (await gatekeeper.get('/account/audit', person.headers)).json()) as { acts: unknown[] };
+    expect(audit.acts).toEqual([]);
   });
 
   it('is signed out everywhere, and reads who did it and why', async () => {

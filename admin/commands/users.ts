@@ -9,13 +9,12 @@ import { printDone, printRows } from '../output.js';
 export function userCommands(): Command {
   const users = new Command('users').description('people: what is kept of them, and what they ask an operator to do');
   withJson(users.command('show <account>')).description(`who somebody is here, ${account}`).action(show);
-  users
-    .command('export <account>')
+  audited(users.command('export <account>'))
     .description('everything that is kept of somebody, as the person may have it: one JSON document')
-    .action(async (name: string) => {
+    .action(async (name: string, { by: actor, reason }: Audited) => {
       const document = await withSide('gatekeeper', async (app) => {
         const person = await app.get(OperatorAccess).show(name);
-        return app.get(AccountExports).export(person.account);
+        return app.get(AccountExports).export(person.account, { actor, reason });
       });
       console.log(JSON.stringify(document, null, 2));
     });

@@ -112,7 +112,8 @@ export const accountExport = z.strictObject({
       signInProviders: z.array(z.string()),
       tokensValidAfter: moment,
     })
-    .describe('Of the account at Firebase, what is read from there.'),
+    .nullable()
+    .describe('Of the account at Firebase, what is read from there; null when it is gone there.'),
   tables: z
     .record(z.string(), z.array(z.record(z.string(), z.unknown())))
     .describe('Every row that is kept of you, with every column. Bytes are hexadecimal, after `\\x`.'),

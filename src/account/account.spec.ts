@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readColumns } from '../../test/support/catalogue.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from '../../test/support/gatekeeper.js';
 import { query } from '../../test/support/stack.js';
-import { OperatorAccess } from '../subscription/index.js';
+import { OperatorAccess, Trials } from '../subscription/index.js';
 import { type Account, type AccountExport, type AccountHistory, type AuditTrail } from './account.schema.js';
 
 let gatekeeper: TestGatekeeper;
@@ -295,6 +295,42 @@ describe('the export', () => {
       await sql('DROP TABLE identity."Later", identity."Unrelated"');
       await sql('ALTER TABLE identity."Subscription" DROP COLUMN surprise');
     }
+  });
+
+  it('has what refunds and disputes said of a charge, and the card that a provider’s trial is remembered by', async () => {
+    const id = await userId(person);
+    const charge = `ch_${randomUUID()}`;
+    await sql(
+      `INSERT INTO identity."PaymentHistory" (user_id, provider, provider_ref, kind, amount, currency, occurred_at)
+       VALUES ($1, 'stripe', 'stripe:' || $2, 'charge', 499, 'eur', now())`,
+      [id, charge],
+    );
+    await sql(
+      `INSERT INTO identity."WebhookEvent" (provider, event_id, type, lookup, occurred_at, received_at)
+       VALUES ('stripe', $1 || 'mine', 'charge.dispute.created', $1, now(), now()),
+         ('stripe', $1 || 'other', 'charge.dispute.created', $1 || 'x', now(), now())`,
+      [charge],
+    );
+    const providerRef = `stripe:${charge}`;
+    await sql(
+      `INSERT INTO identity."Subscription" (user_id, provider, provider_ref, plan_id, status, paid_through, fetch_ticket)
+       VALUES ($1, 'stripe', $2, 'standard', 'TRIAL', now(), 1)`,
+      [id, providerRef],
+    );
+    const trials = gatekeeper.service.app.get(Trials, { strict: false });
+    // Of somebody else's account, as far as the hashes tell, with a card: only the trial's own name leads to them.
+    const email = `${randomUUID()}@example.com`;
+    const holder = { firebaseUid: randomUUID(), email, emailVerified: true, paymentMethod: randomUUID() };
+    await trials.claim(providerRef, holder);
+    const { tables } = await exported();
+    expect(tables.WebhookEvent?.map(({ event_id }) => event_id)).toEqual([`${charge}mine`]);
+    expect(tables.TrialGrant).toHaveLength(5);
+  });
+
+  it('is written down once an hour, however often it is asked for', async () => {
+    await exported();
+    const { tables } = await exported();
+    expect(tables.AuditEvent).toMatchObject([{ actor: 'self', action: 'account.export' }]);
   });
 
   it('does not say whether an address had a trial to whoever has not proven that it is theirs', async () => {

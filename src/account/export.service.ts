@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { FirebaseClient, type Person, providerProblem } from '../auth/index.js';
+import { type FirebaseAccount, FirebaseClient, type Person, providerProblem } from '../auth/index.js';
 import { Clock } from '../config/index.js';
 import { AppError } from '../http/index.js';
 import { self } from '../prisma/identity/index.js';
@@ -17,28 +17,38 @@ export class AccountExports {
     private readonly clock: Clock,
   ) {}
 
-  /** @throws {AppError} `invalid_id_token` for an account that is gone, `identity_provider_unavailable` */
-  async export({ userId, firebaseUid }: Pick<Person, 'userId' | 'firebaseUid'>): Promise<AccountExport> {
+  /**
+   * Writes down who takes it along, then reads it, that act included. An account that is gone at Firebase leaves what is here.
+   *
+   * @throws {AppError} `invalid_id_token` for an account that is gone here, `identity_provider_unavailable`
+   */
+  async export(
+    { userId, firebaseUid }: Pick<Person, 'userId' | 'firebaseUid'>,
+    by: { readonly actor: string; readonly reason: string } = { actor: self, reason: 'asked' },
+  ): Promise<AccountExport> {
     const account = await this.firebase.lookUp(firebaseUid).catch((error: unknown) => {
       throw providerProblem(error);
     });
-    if (account === undefined) throw new AppError('invalid_id_token', 'The account no longer exists.');
-    const { email, tokensValidAfter, signInProviders, emailVerified, disabled } = account;
+    const now = this.clock.now();
+    if (!(await this.store.record({ ...by, at: now, action: 'account.export', userId }))) {
+      throw new AppError('invalid_id_token', 'The account no longer exists.');
+    }
+    const { email, emailVerified = false } = account ?? {};
     const trialHashes = this.trials.hashesOf({ firebaseUid, email, emailVerified });
-    const rows = await this.store.rowsOf(userId, { trialHashes });
+    const trialHolders = this.trials.holdersOf(await this.store.providerRefs(userId));
+    const rows = await this.store.rowsOf(userId, { trialHashes, trialHolders });
     return {
-      exportedAt: this.clock.now().toISOString(),
-      identityProvider: {
-        uid: firebaseUid,
-        email: email ?? null,
-        emailVerified,
-        disabled,
-        signInProviders: [...signInProviders],
-        tokensValidAfter: tokensValidAfter.toISOString(),
-      },
+      exportedAt: now.toISOString(),
+      identityProvider: account === undefined ? null : atProvider(firebaseUid, account),
       tables: Object.fromEntries([...rows].map(([table, found]) => [table, found.map(withoutOperators)])),
     };
   }
+}
+
+function atProvider(uid: string, account: FirebaseAccount): AccountExport['identityProvider'] {
+  const { email = null, emailVerified, disabled, signInProviders, tokensValidAfter } = account;
+  const [ways, validAfter] = [[...signInProviders], tokensValidAfter.toISOString()];
+  return { uid, email, emailVerified, disabled, signInProviders: ways, tokensValidAfter: validAfter };
 }
 
 /** Which operator it was is about the operator; all else of the act is about the person. */

@@ -1,6 +1,6 @@
 export { AuthModule } from './auth.module.js';
 export { type Entitlement, EntitlementReader } from './entitlement-reader.js';
-export { FirebaseClient, FirebaseRefusal, FirebaseUnavailable } from './firebase.client.js';
+export { type FirebaseAccount, FirebaseClient, FirebaseRefusal, FirebaseUnavailable } from './firebase.client.js';
 export { Forgetting } from './forgetting.service.js';
 export { signInProblems } from './id-token-problems.js';
 export { IssuanceStatistics } from './issuance-statistics.service.js';

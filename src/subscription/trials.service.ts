@@ -35,6 +35,11 @@ export class Trials {
     return isTheirs ? this.grants.hashesOf(firebaseUid, email) : [this.grants.hashOfAccount(firebaseUid)];
   }
 
+  /** The names under which trials that providers gave remember what they were given for. */
+  holdersOf(providerRefs: readonly string[]): Buffer[] {
+    return providerRefs.map((providerRef) => this.grants.hashOfTrial(providerRef));
+  }
+
   /** How long a trial a person may still have; 0 for none, as for everyone without a verified address. */
   async daysDue({ firebaseUid, email, emailVerified }: Person): Promise<number> {
     const { trialDays } = this.config;

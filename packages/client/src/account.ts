@@ -177,7 +177,12 @@ function isAuditTrail(body: unknown): body is AuditTrail {
 }
 
 function isExport(body: unknown): body is AccountExport {
-  return isRecord(body) && has(body, exported) && isRecord(body['identityProvider']) && isRecord(body['tables']);
+  return (
+    isRecord(body) &&
+    has(body, exported) &&
+    (body['identityProvider'] === null || isRecord(body['identityProvider'])) &&
+    isRecord(body['tables'])
+  );
 }
 
 function isListOf(value: unknown, fields: Parameters<typeof has>[1]): boolean {

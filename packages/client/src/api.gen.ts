@@ -490,7 +490,7 @@ export type AccountExportResponses = {
     200: {
         exportedAt: string;
         /**
-         * Of the account at Firebase, what is read from there.
+         * Of the account at Firebase, what is read from there; null when it is gone there.
          */
         identityProvider: {
             uid: string;
@@ -499,7 +499,7 @@ export type AccountExportResponses = {
             disabled: boolean;
             signInProviders: Array<string>;
             tokensValidAfter: string;
-        };
+        } | null;
         /**
          * Every row that is kept of you, with every column. Bytes are hexadecimal, after `\x`.
          */
