@@ -198,6 +198,24 @@ describe('a person', () => {
     expect(await usersOf(uid)).toEqual([]);
   });
 
+  it('who was erased while they were remembered is refused what they write, and nothing fails', async () => {
+    const { uid, headers } = await gatekeeper.signIn();
+    expect((await ask(headers)).status).toBe(200);
+    await query(gatekeeper.stack.ownerUrl, 'DELETE FROM identity."User" WHERE firebase_uid = $1', [uid]);
+    const writes: [string, string, object][] = [
+      ['POST', '/account/devices', { platform: 'ios', token: 'token'.repeat(6) }],
+      ['PATCH', '/preferences', { dnsBlocking: 'ads' }],
+    ];
+    for (const [method, path, body] of writes) {
+      const response = await fetch(`${gatekeeper.service.url}${path}`, {
+        method,
+        headers: { ...headers, 'content-type': 'application/json', 'if-match': '*' },
+        body: JSON.stringify(body),
+      });
+      expect([path, response.status, await response.json()]).toMatchObject([path, 401, { code: 'invalid_id_token' }]);
+    }
+  });
+
   it('is let through for ten minutes while the provider is down; somebody new waits', async () => {
     const { uid, headers } = await gatekeeper.signIn();
     await ask(headers);

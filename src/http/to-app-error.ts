@@ -7,7 +7,13 @@ interface ForeignError {
   readonly message: string;
   readonly meta?: {
     readonly code?: unknown;
-    readonly driverAdapterError?: { readonly cause?: { readonly code?: unknown; readonly kind?: unknown } };
+    readonly driverAdapterError?: {
+      readonly cause?: {
+        readonly code?: unknown;
+        readonly kind?: unknown;
+        readonly constraint?: { readonly index?: unknown };
+      };
+    };
   };
   readonly getStatus?: () => number;
 }
@@ -18,6 +24,7 @@ export function toAppError(error: unknown): AppError | undefined {
   if (!(error instanceof Error)) return undefined;
   const foreign: ForeignError = error;
   if (isStoreOutage(foreign)) return storeOutage();
+  if (isOfNobody(foreign)) return new AppError('invalid_id_token', 'The account no longer exists.');
   return fromFramework(foreign);
 }
 
@@ -36,6 +43,12 @@ export function isStoreOutage(error: unknown): boolean {
   return codes.some((value) =>
     /^(P1\d{3}|P2024|P2028|08\w{3}|53\w{3}|57P\w{2}|40001|40P01|ECONN\w+|EPIPE|ETIMEDOUT)$/.test(value),
   );
+}
+
+/** Written for a person who was erased after their token was looked at: their row is what every such constraint refers to. */
+function isOfNobody({ meta }: ForeignError): boolean {
+  const { kind, constraint } = meta?.driverAdapterError?.cause ?? {};
+  return kind === 'ForeignKeyConstraintViolation' && String(constraint?.index).endsWith('_user_id_fkey');
 }
 
 /** What the driver (pg and pg-pool) says when a connection is not to be had, or is lost or silent: these have no code. */
