@@ -30,14 +30,19 @@ export interface Audited extends Output {
 /** Every act is written down with who and why. */
 export function audited(command: Command): Command {
   return withJson(command)
-    .requiredOption('--reason <text>', 'why: kept in the audit', reason)
+    .requiredOption(
+      '--reason <text>',
+      'why: kept in the audit, also when the account is gone; the person may read it',
+      reason,
+    )
     .option('--by <name>', 'who: kept in the audit', operator, userInfo().username);
 }
 
-/** As the audit can keep it: whatever it refuses must be refused before anything is done. */
+/** As the audit can keep it: whatever it refuses must be refused before anything is done. It outlives the account it speaks of. */
 function reason(text: string): string {
   const trimmed = text.trim();
   if (trimmed === '' || trimmed.length > 500) throw wrong('--reason: expected 1 to 500 characters.');
+  if (trimmed.includes('@')) throw wrong('--reason: expected no e-mail address, since it outlives the account.');
   return trimmed;
 }
 

@@ -49,6 +49,7 @@ describe('a person', () => {
   it.each([
     ['an empty reason', ['--reason', ' ', '--by', 'hopper']],
     ['a reason that the audit cannot hold', ['--reason', 'x'.repeat(501), '--by', 'hopper']],
+    ['a reason that names somebody', ['--reason', 'asked by ada@example.com', '--by', 'hopper']],
     ['the name that the person has there', ['--reason', 'asked', '--by', 'self']],
   ])('is left alone by an operator who gives %s', async (_what, given) => {
     const person = await gatekeeper.signInWithTrial();
@@ -95,7 +96,7 @@ describe('maintenance', () => {
   it('is announced to everybody once', async () => {
     await gatekeeper.signInWithTrial();
     const when = ['--from', '2035-01-01T02:00:00Z', '--to', '2035-01-01T05:00:00+02:00'];
-    expect(await announce(...when)).toMatch(/^[1-9]\d* are told\.$/);
+    expect(await announce(...when)).toMatch(/^Announced to [1-9]\d*\./);
     expect(await announce(...when)).toBe('Everybody was told already.');
   });
 

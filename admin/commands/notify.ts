@@ -19,7 +19,13 @@ export function notifyCommands(): Command {
     .requiredOption('--text <text>', 'what people should know, up to 500 characters')
     .action(async ({ from, to, text, json }: Maintenance) => {
       const told = await withSide('gatekeeper', (app) => app.get(Announcements).maintenance({ from, to, text }));
-      printDone(told === 0 ? 'Everybody was told already.' : `${told} are told.`, { told }, { json });
+      printDone(
+        told === 0
+          ? 'Everybody was told already.'
+          : `Announced to ${told}. Without a proven address or a device, nobody is reached.`,
+        { told },
+        { json },
+      );
     });
   return notify;
 }

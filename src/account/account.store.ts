@@ -11,7 +11,7 @@ import {
   wakingUp,
 } from '../prisma/identity/index.js';
 
-/** More than anybody carries; who registers another loses the one not registered for longest. */
+/** More than anybody carries; who registers another loses the one not registered for longest, by the day. */
 const mostDevices = 20;
 /** A day. Each is a mail to an address that may be anybody's. */
 const mostEmailChanges = 5;

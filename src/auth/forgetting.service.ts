@@ -7,7 +7,7 @@ const channel = 'gk:forget';
 
 /**
  * Lets every replica forget what the provider said of a person: their account has changed. Here at once; elsewhere as soon as
- * Redis has told them, and within a minute when it cannot.
+ * Redis has told them, and within a minute when it cannot; in ten when the provider cannot be asked either.
  */
 @Injectable()
 export class Forgetting {

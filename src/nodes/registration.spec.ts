@@ -115,6 +115,7 @@ describe('the first registration', () => {
         capacity: 5,
         currentLoad: 0,
         status: 'healthy',
+        credentialHints: expect.stringMatching(/^[0-9a-f]{8}$/) as string,
         live: 0,
       },
     ]);

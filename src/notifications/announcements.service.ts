@@ -22,7 +22,7 @@ export class Announcements {
   /**
    * Announces maintenance. Announced again, for the same time, it reaches only those who came since.
    *
-   * @returns how many people are told
+   * @returns to how many accounts; who has neither a proven address nor a device is not reached
    * @throws {AppError} `invalid_request` for a time that is past or runs backwards
    * @throws {ZodError} for a text that is too long
    */

@@ -5,6 +5,8 @@ export type Outcome =
   | { readonly kind: 'sent' }
   /** For good: trying again would be refused again. */
   | { readonly kind: 'refused'; readonly reason: string }
+  /** Not tried: there is no way to tell them this, or they do not want it. */
+  | { readonly kind: 'skipped'; readonly reason: string }
   /** Not now, and it is about this one alone. */
   | { readonly kind: 'later'; readonly reason: string }
   /** Nobody can be reached this way now. */
@@ -12,6 +14,7 @@ export type Outcome =
 
 export const sent: Outcome = { kind: 'sent' };
 export const refused = (reason: string): Outcome => ({ kind: 'refused', reason });
+export const skipped = (reason: string): Outcome => ({ kind: 'skipped', reason });
 export const later = (reason: string): Outcome => ({ kind: 'later', reason });
 export const down = (reason: string): Outcome => ({ kind: 'down', reason });
 

@@ -24,7 +24,7 @@ import { PushCarrier } from './push.carrier.js';
 
 const minute = 60_000;
 const day = 24 * 60 * minute;
-/** Longer than a batch may take. */
+/** Longer than a batch should take. One that takes longer all the same may send a notice twice, with the same Message-ID. */
 const claimMs = 5 * minute;
 /** A job that went on for hours would keep a leaving process. */
 const mostInARow = 500;
@@ -123,7 +123,7 @@ export class Deliveries {
 
   private async settle({ id, attempts: tried, causedAt }: Parcel, outcome: Outcome): Promise<void> {
     if (outcome.kind === 'sent') return this.store.settle(id, null);
-    if (outcome.kind === 'refused') return this.store.settle(id, outcome.reason);
+    if (outcome.kind === 'refused' || outcome.kind === 'skipped') return this.store.settle(id, outcome.reason);
     const isTooOld = this.clock.now().getTime() - causedAt.getTime() > patienceMs;
     if (isTooOld) return this.store.settle(id, 'gave_up');
     const wait = Math.min(longestWaitMs, firstWaitMs * 4 ** (tried - 1));

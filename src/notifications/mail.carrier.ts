@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { z } from 'zod';
 import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
 import { type Locale, locales, optionalKinds, type OptionalKind } from '../preferences/index.js';
-import { type Carrier, type Outcome, refused } from './carrier.js';
+import { type Carrier, type Outcome, refused, skipped } from './carrier.js';
 import { type Parcel } from './delivery.store.js';
 import { EmailChangeLinks } from './email-change-links.js';
 import { renderMail } from './mail.js';
@@ -39,11 +39,11 @@ export class MailCarrier implements Carrier {
   async carry(parcel: Parcel): Promise<Outcome> {
     const { id, kind, facts, userId, address, locale, muted } = parcel;
     const { mail } = this.config;
-    if (mail === undefined) return refused('not_configured');
-    if (address === null) return refused('no_verified_address');
+    if (mail === undefined) return skipped('not_configured');
+    if (address === null) return skipped('no_verified_address');
     if (!oneAddress.safeParse(address).success) return refused('bad_address');
     const isOptional = optional.has(kind);
-    if (isOptional && muted.includes(kind)) return refused('not_wanted');
+    if (isOptional && muted.includes(kind)) return skipped('not_wanted');
     const made = kind === 'email_change_link' ? await this.links.make({ ...parcel, address }) : undefined;
     if (made !== undefined && 'kind' in made) return made;
     const unsubscribeUrl =

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
-import { type Carrier, type Outcome, refused } from './carrier.js';
+import { type Carrier, type Outcome, skipped } from './carrier.js';
 import { messageOf } from './catalogue/index.js';
 import { DeliveryStore, type Parcel } from './delivery.store.js';
 import { localeOf } from './mail.carrier.js';
@@ -21,12 +21,12 @@ export class PushCarrier implements Carrier {
   ) {}
 
   async carry({ kind, facts, locale, muted, device }: Parcel): Promise<Outcome> {
-    if (device === null) return refused('device_gone');
-    if (muted.includes(kind)) return refused('not_wanted');
+    if (device === null) return skipped('device_gone');
+    if (muted.includes(kind)) return skipped('not_wanted');
     const { subject, paragraphs } = messageOf(kind, facts, localeOf(locale), this.config.mail?.from.name ?? anyService);
     const outcome = await this.client.send({ token: device.token, kind, title: subject, body: paragraphs[0] });
     if (outcome !== 'dead_token') return outcome;
     await this.store.forgetDevice(device);
-    return refused('device_gone');
+    return skipped('device_gone');
   }
 }

@@ -4,7 +4,7 @@ import { getMessaging, type Messaging } from 'firebase-admin/messaging';
 import { z } from 'zod';
 import { FirebaseClient } from '../auth/index.js';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
-import { down, later, type Outcome, refused, sent } from './carrier.js';
+import { down, later, type Outcome, refused, sent, skipped } from './carrier.js';
 
 export interface OutgoingPush {
   /** Registration token of the device. */
@@ -47,7 +47,7 @@ export class PushClient {
   }
 
   private async attempt({ token, kind, title, body }: OutgoingPush): Promise<Outcome | 'dead_token' | 'broken'> {
-    if (this.messaging === undefined) return refused('not_configured');
+    if (this.messaging === undefined) return skipped('not_configured');
     try {
       await inTime(this.messaging.send({ token, notification: { title, body }, data: { kind } }));
       return sent;

@@ -26,6 +26,8 @@ import { ProviderRefusal, ProviderUnavailable } from './provider-errors.js';
 
 const day = 86_400_000;
 const keptDays = 30;
+/** Somebody who deletes their account and goes on paying Apple makes another of these each month. */
+const unclaimedDays = 180;
 /** A pending event has a job; one that has none for so long lost it. */
 const reviveAfterMs = 60_000;
 /** The longest between two tries of a look-up: the hours of graphile-worker would outlast any provider's outage. */
@@ -103,7 +105,7 @@ export class Inbox {
     background: Background,
   ) {
     upkeep.every('payment-inbox-revive', 60, () => this.revive());
-    upkeep.every('payment-inbox-purge', 3_600, () => store.purge(this.daysAgo(keptDays)));
+    upkeep.every('payment-inbox-purge', 3_600, () => store.purge(this.daysAgo(keptDays), this.daysAgo(unclaimedDays)));
     background.add({ start: () => this.measure(), stop: () => clearInterval(this.timer) });
   }
 

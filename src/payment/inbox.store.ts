@@ -152,9 +152,13 @@ export class InboxStore {
     return row;
   }
 
-  /** Forgets what was dealt with. */
-  async purge(receivedBefore: Date): Promise<void> {
+  /**
+   * Forgets what was dealt with, and later what nobody will deal with: purchases that no account claims. An app that shows one
+   * after all has it looked up without its events.
+   */
+  async purge(doneBefore: Date, unclaimedBefore: Date): Promise<void> {
     await this.prisma.$executeRaw`
-      DELETE FROM "WebhookEvent" WHERE state = 'done' AND received_at < ${receivedBefore}`;
+      DELETE FROM "WebhookEvent" WHERE (state = 'done' AND received_at < ${doneBefore})
+        OR (state = 'parked' AND reason = 'unknown_account' AND received_at < ${unclaimedBefore})`;
   }
 }

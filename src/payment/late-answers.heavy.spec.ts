@@ -88,6 +88,13 @@ describe('an answer of Stripe from before', () => {
 });
 
 describe('fifty deliveries at once', () => {
+  /** A machine that is too busy answers some of them 503, for the provider to send again; what it kept, it kept once. */
+  const delivered = async (deliver: () => Promise<number>) => {
+    const statuses = await Promise.all(Array.from({ length: 50 }, deliver));
+    expect(statuses).toContain(200);
+    expect(statuses.filter((status) => status !== 200 && status !== 503)).toEqual([]);
+  };
+
   it('of one event of Stripe are one look-up', async () => {
     const { customer } = await payments.subscribe();
     const { stand } = payments.stripe;
@@ -108,7 +115,7 @@ describe('fifty deliveries at once', () => {
       const headers = { 'stripe-signature': signature };
       return (await payments.post('/payment/webhooks/stripe', headers, event)).status;
     };
-    expect(new Set(await Promise.all(Array.from({ length: 50 }, deliver)))).toEqual(new Set([200]));
+    await delivered(deliver);
     await payments.settled();
     expect(asked.count).toBe(1);
   });
@@ -131,7 +138,7 @@ describe('fifty deliveries at once', () => {
       data: { ...app, status: 1, signedTransactionInfo: payments.apple.sign(transaction) },
     });
     const deliver = async () => (await payments.post('/payment/webhooks/apple', {}, { signedPayload })).status;
-    expect(new Set(await Promise.all(Array.from({ length: 50 }, deliver)))).toEqual(new Set([200]));
+    await delivered(deliver);
     await payments.settled();
     expect(asked.count).toBe(1);
   });

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import Stripe from 'stripe';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startPayments, type Subscriber, type TestPayments } from '../../test/support/payments.js';
+import { IdentityUpkeep } from '../prisma/identity/index.js';
 
 let payments: TestPayments;
 let person: Subscriber;
@@ -222,4 +223,24 @@ describe('an event of a customer who', () => {
     );
     expect(orphans).toHaveLength(1);
   });
+});
+
+it('what was dealt with is forgotten after a month, what no account claims after half a year, and nothing else', async () => {
+  const add = (days: number, state: string, reason: string | null) =>
+    payments.sql(
+      `INSERT INTO identity."WebhookEvent" (provider, event_id, type, lookup, occurred_at, received_at, state, reason)
+       VALUES ('apple', $1, 'purge', 'purge', $2, $2, $3, $4)`,
+      [randomUUID(), new Date(payments.clock.now().getTime() - days * 86_400_000), state, reason],
+    );
+  for (const days of [29, 31, 179, 181]) {
+    await add(days, 'done', null);
+    await add(days, 'parked', 'unknown_account');
+    await add(days, 'parked', 'unknown_price');
+  }
+  await payments.service.app.get(IdentityUpkeep, { strict: false }).runOnce('payment-inbox-purge');
+  const left = await payments.sql<{ what: string }>(
+    `SELECT coalesce(reason, state::text) AS what FROM identity."WebhookEvent" WHERE type = 'purge' ORDER BY 1`,
+  );
+  const times = (what: string, count: number) => Array.from({ length: count }, () => what);
+  expect(left.map(({ what }) => what)).toEqual(['done', ...times('unknown_account', 3), ...times('unknown_price', 4)]);
 });

@@ -5,6 +5,7 @@ import {
   type BlockReason,
   IdentityPrisma,
   Prisma,
+  recordAct,
   type SubscriptionEventKind,
 } from '../prisma/identity/index.js';
 import { closingCheckouts } from './closing-checkouts.js';
@@ -44,7 +45,7 @@ export class OperatorAccessStore {
       WITH granted AS (
         INSERT INTO "Subscription" (user_id, provider, provider_ref, plan_id, status, paid_through)
         VALUES (${act.userId}::uuid, 'operator', ${`operator:${randomUUID()}`}, ${planId}, 'ACTIVE', ${until}) RETURNING *
-      ), written AS (${written(act, 'started')} FROM granted), noted AS (${audit(act, 'subscription.grant')} FROM granted),
+      ), written AS (${written(act, 'started')} FROM granted), noted AS (${recordAct({ ...act, action: 'subscription.grant' })} FROM granted),
       closed AS (${closingCheckouts(Prisma.sql`SELECT user_id FROM granted`)})
       SELECT jobs FROM closed`;
   }
@@ -56,7 +57,7 @@ export class OperatorAccessStore {
         UPDATE "Subscription" SET status = 'REVOKED'
         WHERE user_id = ${act.userId}::uuid AND provider = 'operator' AND status = 'ACTIVE' AND paid_through > ${act.at}
         RETURNING *
-      ), written AS (${written(act, 'revoked')} FROM revoked), noted AS (${audit(act, 'subscription.revoke')} FROM (SELECT FROM revoked LIMIT 1) any_at_all)
+      ), written AS (${written(act, 'revoked')} FROM revoked), noted AS (${recordAct({ ...act, action: 'subscription.revoke' })} FROM (SELECT FROM revoked LIMIT 1) any_at_all)
       SELECT count(*)::int AS n FROM revoked`;
     return rows[0].n;
   }
@@ -65,7 +66,7 @@ export class OperatorAccessStore {
     await this.prisma.$executeRaw`
       WITH blocked AS (
         INSERT INTO "AccessBlock" (user_id, reason) VALUES (${act.userId}::uuid, ${kind}::"BlockReason") RETURNING 1
-      ) ${audit(act, `access.block.${kind}`)} FROM blocked`;
+      ) ${recordAct({ ...act, action: `access.block.${kind}` })} FROM blocked`;
   }
 
   /** Lifts every block, those of disputes for good. @returns how many */
@@ -75,7 +76,7 @@ export class OperatorAccessStore {
         UPDATE "AccessBlock" SET lifted_on = ${act.at}::timestamptz::date,
           fetch_ticket = CASE WHEN provider_ref IS NULL THEN NULL ELSE ${sealedTicket}::bigint END
         WHERE user_id = ${act.userId}::uuid AND lifted_on IS NULL RETURNING 1
-      ), noted AS (${audit(act, 'access.unblock')} FROM (SELECT FROM lifted LIMIT 1) any_at_all)
+      ), noted AS (${recordAct({ ...act, action: 'access.unblock' })} FROM (SELECT FROM lifted LIMIT 1) any_at_all)
       SELECT count(*)::int AS n FROM lifted`;
     return rows[0].n;
   }
@@ -85,9 +86,6 @@ export class OperatorAccessStore {
     return this.prisma.auditEvent.findMany({ where: { userId }, orderBy: { id: 'desc' }, take: 50 });
   }
 }
-
-const audit = ({ at, actor, userId, reason }: OperatorAct, action: string) => Prisma.sql`
-  INSERT INTO "AuditEvent" (at, actor, action, user_id, reason) SELECT ${at}, ${actor}, ${action}, ${userId}::uuid, ${reason}`;
 
 const written = ({ at }: OperatorAct, kind: SubscriptionEventKind) => Prisma.sql`
   INSERT INTO "SubscriptionEvent" (user_id, provider, kind, plan_id, until, at)
