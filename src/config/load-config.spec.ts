@@ -135,6 +135,15 @@ describe('loadConfig', () => {
     expect(problemsOf({ ...env, NODE_ENV: 'production' })).toEqual([expect.stringMatching(`^${name} must be https`)]);
   });
 
+  it('production offers to unsubscribe over https alone', () => {
+    const name = 'MAIL_UNSUBSCRIBE_URL';
+    const mail = { SMTP_URL: 'smtps://mail.example', MAIL_FROM: 'VPN <a@b.example>', [name]: 'http://id.example/u' };
+    const account = JSON.stringify({ client_email: 'a@b.iam.gserviceaccount.com', private_key: 'key' });
+    const env = { ...common, ...gatekeeper, ...anonymizer, ...mail, FIREBASE_SERVICE_ACCOUNT: account };
+    expect(problemsOf({ ...env, NODE_ENV: 'development' })).toEqual([]);
+    expect(problemsOf({ ...env, NODE_ENV: 'production' })).toEqual([expect.stringMatching(`^${name} must be https`)]);
+  });
+
   it.each([
     ['FIREBASE_AUTH_EMULATOR_HOST', '127.0.0.1:9099'],
     ['FIREBASE_STAND_IN', '127.0.0.1:9443,/tmp/ca.pem'],

@@ -219,6 +219,11 @@ function unfitForProduction(env: Environment, role: Role): string[] {
   if (env.ISSUER_DIRECTORY_URL?.startsWith('http:')) {
     problems.push('ISSUER_DIRECTORY_URL must be https in production: whoever answers it decides which tokens are good');
   }
+  if (env.MAIL_UNSUBSCRIBE_URL?.startsWith('http:')) {
+    problems.push(
+      'MAIL_UNSUBSCRIBE_URL must be https in production: mail programs use no other (RFC 8058 section 3.1)',
+    );
+  }
   return problems;
 }
 
