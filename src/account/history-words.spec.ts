@@ -1,19 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PaymentKind, SubscriptionEventKind } from '../prisma/identity/index.js';
-import { happenedInWords, money } from './history-words.js';
+import { happenedInWords } from './history-words.js';
 import { readCursor, writeCursor } from './page-cursor.js';
-
-describe('a sum', () => {
-  it.each([
-    [499, 'eur', '€4.99'],
-    [500, 'jpy', '¥500'],
-    [12_345, 'usd', '$123.45'],
-    [1_500, 'kwd', 'KWD 1.500'],
-    [0, 'eur', '€0.00'],
-  ])('%d of %s is %s', (amount, currency, text) => {
-    expect(money(amount, currency).replaceAll('\u00a0', ' ')).toBe(text);
-  });
-});
 
 it('everything that happens is a sentence of its own', () => {
   const kinds = [...Object.values(PaymentKind), ...Object.values(SubscriptionEventKind)];

@@ -1,4 +1,5 @@
 import { type PaymentKind, type SubscriptionEventKind, type SubscriptionProvider } from '../prisma/identity/index.js';
+import { money } from '../subscription/index.js';
 
 /** What happened to a subscription, or to money. */
 export interface Happened {
@@ -52,10 +53,4 @@ export function happenedInWords(what: Happened): string {
     case 'revoked':
       return `Your access on the plan ${plan} was taken back.`;
   }
-}
-
-/** Such as "€4.99" or "¥500": how many digits the minor unit has is the currency's affair. */
-export function money(amount: number, currency: string): string {
-  const format = new Intl.NumberFormat('en', { style: 'currency', currency });
-  return format.format(amount / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
 }

@@ -76,6 +76,7 @@ describe('movements', () => {
     ['JPY', 600_000, 600],
     ['KWD', 1_500, 1_500],
     ['USD', 9_995, 1_000],
+    ['ISK', 999_000, 99_900],
   ])('in %s, %i thousandths are %i', (currency, price, amount) => {
     expect(movementsOf({ currency, price })).toMatchObject([{ amount, currency: currency.toLowerCase() }]);
   });

@@ -1,5 +1,5 @@
 import { type JWSTransactionDecodedPayload } from '@apple/app-store-server-library';
-import { type SubscriptionState } from '../subscription/index.js';
+import { minorDigits, type SubscriptionState } from '../subscription/index.js';
 import { type AppleSubscription } from './apple.client.js';
 import { type RefundedNow } from './payment-history.store.js';
 import { type Movement, type SubscriptionFacts } from './subscription-facts.js';
@@ -70,6 +70,5 @@ function refundOf(
 
 /** Apple counts in thousandths of the currency's unit, whatever its minor unit is. */
 function minorUnits(milliunits: number, currency: string): number {
-  const { maximumFractionDigits = 2 } = new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions();
-  return Math.round((milliunits * 10 ** maximumFractionDigits) / 1000);
+  return Math.round((milliunits * 10 ** minorDigits(currency)) / 1000);
 }

@@ -1,5 +1,6 @@
 export { AccessBlocks } from './access-blocks.service.js';
 export { closingTask } from './closing-checkouts.js';
+export { minorDigits, money } from './money.js';
 export { OperatorAccess } from './operator-access.service.js';
 export { sealedTicket } from './operator-access.store.js';
 export { Plans } from './plans.service.js';

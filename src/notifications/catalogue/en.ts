@@ -1,15 +1,10 @@
+import { money } from '../../subscription/index.js';
 import { type Catalogue } from './words.js';
 
 const day = (moment: string) =>
   new Intl.DateTimeFormat('en', { dateStyle: 'long', timeZone: 'UTC' }).format(new Date(moment));
 const time = (moment: string) =>
   `${new Intl.DateTimeFormat('en', { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' }).format(new Date(moment))} UTC`;
-
-/** Such as "€4.99" or "¥500": how many digits the minor unit has is the currency's affair. */
-function money(amount: number, currency: string): string {
-  const format = new Intl.NumberFormat('en', { style: 'currency', currency });
-  return format.format(amount / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
-}
 
 const stores = { stripe: 'Stripe', apple: 'the App Store', operator: 'us', trial: 'us' };
 const whereToPay = {
