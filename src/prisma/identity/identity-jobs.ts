@@ -144,6 +144,8 @@ export class IdentityJobs {
       session.release(true);
       throw error;
     }
+    // Whoever stopped this process meanwhile found no runner yet.
+    if (this.stopped) void this.runner.stop().catch(() => {});
     void this.runner.promise
       .catch(() => {})
       .then(() => session.release(true))
