@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { createServer } from 'node:net';
 import { expect, vi } from 'vitest';
 import { createClient, type VpnClient } from '@vpn-backend/client';
 import { MemoryDriver, NodeAgent } from 'vpn-node-agent';
+import { freePort } from '../../dev/services/server-process.js';
 import { KnownLocations } from '../../src/preferences/index.js';
 import { anonymizerEnv, type Env, startTestApp, type TestApp } from './app.js';
 import { addLocation, enrolmentToken, enrolNode, type TestNode } from './fleet.js';
@@ -28,15 +28,6 @@ const publicKey = () =>
 
 export const locationsAt = (port: number) => `http://127.0.0.1:${port}/vpn/locations`;
 
-/** Each side is told the other's address before that is up. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
 async function knows({ service }: TestGatekeeper, location: string): Promise<boolean> {
   const known = service.app.get(KnownLocations, { strict: false });
   await known.refresh();
@@ -53,6 +44,7 @@ async function knows({ service }: TestGatekeeper, location: string): Promise<boo
  */
 export async function startTwoSides(common: Env = {}, given?: TestGatekeeper): Promise<TwoSides> {
   const known = given?.service.config.gatekeeper?.locationsUrl;
+  // Each side is told the other's address before that is up.
   const port = known === undefined ? await freePort() : Number(new URL(known).port);
   const gatekeeper = given ?? (await startGatekeeper({ LOCATIONS_URL: locationsAt(port), ...common }));
   const { stack, clock, service } = gatekeeper;

@@ -1,6 +1,7 @@
+import { freePort } from '../../../dev/services/server-process.js';
 import { Plans } from '../../../src/subscription/index.js';
 import { startPayments, type Subscriber, type TestPayments } from '../payments.js';
-import { freePort, locationsAt, startTwoSides, type TwoSides } from '../two-sides.js';
+import { locationsAt, startTwoSides, type TwoSides } from '../two-sides.js';
 
 /** Both sides with all that any endpoint needs: providers of payments, and somebody who pays. */
 export interface EveryEndpoint extends TwoSides {
