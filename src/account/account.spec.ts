@@ -40,15 +40,6 @@ async function userId({ uid }: SignedIn): Promise<string> {
   return row?.id ?? '';
 }
 
-/** Somebody who signed in more than five minutes ago, with a token that is fresh. */
-async function longSignedIn() {
-  const { firebase } = gatekeeper;
-  const at = new Date(gatekeeper.clock.now().getTime() - 301_000);
-  const { uid } = firebase.createAccount({ email: `${randomUUID()}@example.com`, emailVerified: true, createdAt: at });
-  const claims = { auth_time: Math.floor(at.getTime() / 1000) };
-  return { uid, headers: { authorization: `Bearer ${await firebase.mintIdToken(uid, { claims })}` } };
-}
-
 describe('an account', () => {
   it('says who somebody is here, and how many tokens are left', async () => {
     gatekeeper.firebase.link(person.uid, 'google.com');
@@ -188,7 +179,7 @@ describe('deleting an account', () => {
   });
 
   it('is for whoever has just signed in', async () => {
-    const { headers } = await longSignedIn();
+    const { headers } = await gatekeeper.signInLongAgo();
     const refused = await ask('DELETE', '/account', undefined, headers);
     expect([refused.status, refused.body.code]).toEqual([403, 'recent_sign_in_required']);
   });

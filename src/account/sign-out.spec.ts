@@ -38,22 +38,13 @@ async function idOf(uid: string): Promise<string> {
   return row?.id ?? '';
 }
 
-/** Somebody who signed in more than five minutes ago, with a token that is fresh. */
-async function longSignedIn() {
-  const { firebase } = gatekeeper;
-  const at = new Date(gatekeeper.clock.now().getTime() - 301_000);
-  const { uid } = firebase.createAccount({ email: `${randomUUID()}@example.com`, emailVerified: true, createdAt: at });
-  const claims = { auth_time: Math.floor(at.getTime() / 1000) };
-  return { uid, headers: { authorization: `Bearer ${await firebase.mintIdToken(uid, { claims })}` } };
-}
-
 describe('signing out everywhere', () => {
   it('ends every sign-in at once, on every replica, and is written down', async () => {
     const replica = await startTestApp(
       { SERVICE_ROLE: 'gatekeeper', ...gatekeeperEnv(gatekeeper.stack, gatekeeper.firebase) },
       gatekeeper.clock,
     );
-    const { uid, headers } = await longSignedIn();
+    const { uid, headers } = await gatekeeper.signInLongAgo();
     const there = async () => (await fetch(`${replica.url}/subscription`, { headers })).status;
     expect([await there(), (await ask('GET', '/subscription', undefined, headers)).status]).toEqual([200, 200]);
     expect((await ask('POST', '/auth/signout-everywhere', undefined, headers)).status).toBe(204);
@@ -79,7 +70,7 @@ describe('signing out everywhere', () => {
   };
 
   it('holds here while the provider is down, and there when it is back', async () => {
-    const { uid, headers } = await longSignedIn();
+    const { uid, headers } = await gatekeeper.signInLongAgo();
     expect((await ask('GET', '/subscription', undefined, headers)).status).toBe(200);
     const before = await validAfter(uid);
     gatekeeper.firebase.goDown();
@@ -124,7 +115,7 @@ describe('signing out everywhere', () => {
     ['an empty reason', ''],
     ['a reason that cannot be written down', 'x'.repeat(501)],
   ])('does nothing at all for %s', async (_what, reason) => {
-    const { uid, headers } = await longSignedIn();
+    const { uid, headers } = await gatekeeper.signInLongAgo();
     expect((await ask('GET', '/subscription', undefined, headers)).status).toBe(200);
     const before = await validAfter(uid);
     const of = { userId: await idOf(uid), firebaseUid: uid };

@@ -21,6 +21,8 @@ export interface TestGatekeeper {
   signIn(account?: { email?: string; emailVerified?: boolean }): Promise<SignedIn>;
   /** A sign-in of this moment of an account that is there already. */
   signInAgain(uid: string): Promise<SignedIn['headers']>;
+  /** Somebody who signed in more than five minutes ago, with a token that is fresh. */
+  signInLongAgo(): Promise<SignedIn>;
   /** Somebody whose trial has just begun. */
   signInWithTrial(): Promise<SignedIn>;
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
@@ -64,6 +66,13 @@ export async function startGatekeeper(env: Env = {}, clock = new TestClock(new D
     service,
     signIn,
     signInAgain: bearer,
+    signInLongAgo: async () => {
+      const email = `${randomUUID()}@example.com`;
+      const at = new Date(clock.now().getTime() - 301_000);
+      const { uid } = firebase.createAccount({ email, emailVerified: true, createdAt: at });
+      const claims = { auth_time: Math.floor(at.getTime() / 1000) };
+      return { uid, email, headers: { authorization: `Bearer ${await firebase.mintIdToken(uid, { claims })}` } };
+    },
     signInWithTrial: async () => {
       const person = await signIn();
       const response = await post('/subscription/trial', person.headers);
