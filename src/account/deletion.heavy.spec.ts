@@ -72,6 +72,24 @@ async function erasedWholly(person: Subscriber, id: string): Promise<void> {
 }
 
 describe('deleting an account', () => {
+  it('is held up for a while, not for ever, by a payment that the books refuse', async () => {
+    const person = await payments.subscribe();
+    const table = 'ALTER TABLE identity."PaymentHistory"';
+    await payments.sql(`${table} ADD CONSTRAINT poison CHECK (amount <> 77) NOT VALID`);
+    const { id: charge } = await payments.lastCharge(person.customer);
+    await payments.stripe.stripe.refunds.create({ charge, amount: 77 });
+    await remove(await freshly(person));
+    await failedOnce();
+    expect([await atStripe(person), exists(person)]).toEqual([false, true]);
+    // As after the seventh try: the eighth is the last.
+    await payments.sql(
+      `UPDATE identity_jobs._private_jobs SET attempts = 7, run_at = now() WHERE key LIKE 'delete-account:%'`,
+    );
+    await gone(person);
+    expect([await atStripe(person), exists(person)]).toEqual([true, false]);
+    await payments.sql(`${table} DROP CONSTRAINT poison`);
+  });
+
   it('ends the subscription, deletes at Firebase, erases every row, and keeps payments without a person', async () => {
     const person = await payments.subscribe();
     const id = await idOf(person);

@@ -39,7 +39,7 @@ export class AccountDeletions {
     jobs: IdentityJobs,
     upkeep: IdentityUpkeep,
   ) {
-    jobs.handle(deletionTask, (given) => this.finish(payload.parse(given).userId));
+    jobs.handle(deletionTask, (given, attempt) => this.finish(payload.parse(given).userId, attempt));
     upkeep.every('account-deletions-revive', 600, async () => {
       await store.revive(new Date(clock.now().getTime() - reviveAfterMs));
     });
@@ -72,11 +72,11 @@ export class AccountDeletions {
   }
 
   /** From step 2. */
-  private async finish(userId: string): Promise<void> {
+  private async finish(userId: string, attempt: number): Promise<void> {
     for (;;) {
       const leaving = await this.store.leaving(userId);
       if (leaving === undefined) return;
-      const closed = await this.payments.close(userId);
+      const closed = await this.payments.close(userId, attempt);
       await this.firebase.deleteAccount(leaving.firebaseUid);
       await this.forgetting.forget(leaving.firebaseUid);
       if (await this.store.erase(userId, closed, this.clock.now())) return;

@@ -18,17 +18,18 @@ export class PaymentClosing {
    * the person can end. All that was paid is written into the books first, and once more when nothing more can be: the event of
    * a payment may come when nobody has the customer any more. Safe to repeat.
    *
+   * @param attempt of the job that closes, from 1: what the books refuse every time holds up nobody's deletion for ever
    * @returns the customer that was closed; the account may be erased while it has no other
    * @throws {ProviderUnavailable} when Stripe cannot be asked: the account must not be erased then
    */
-  async close(userId: string): Promise<string | null> {
+  async close(userId: string, attempt: number): Promise<string | null> {
     const customer = (await this.customers.byId(userId))?.stripeCustomerId ?? null;
     if (customer === null) return null;
     if (this.stripe.client === undefined) throw new ProviderUnavailable('stripe', 'not_configured');
     const books = { provider: 'stripe', lookup: customer } as const;
-    await this.inbox.lookUp(books);
+    await this.inbox.lookUp(books, undefined, attempt);
     await this.stripe.client.deleteCustomer(customer);
-    await this.inbox.lookUp(books);
+    await this.inbox.lookUp(books, undefined, attempt);
     return customer;
   }
 }
