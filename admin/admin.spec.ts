@@ -20,7 +20,11 @@ function configure(env: Readonly<Record<string, string | undefined>>): void {
   for (const [key, value] of Object.entries({ ...publicSettings, ...env })) vi.stubEnv(key, value);
 }
 
-const json = async <T>(...args: string[]): Promise<T> => JSON.parse(await run(...args, '--json')) as T;
+async function json<T>(...args: string[]): Promise<T> {
+  const printed = await run(...args, '--json');
+  expect(printed, 'JSON, not what went wrong').toMatch(/^[[{]/);
+  return JSON.parse(printed) as T;
+}
 
 const frankfurt = ['--country', 'DE', '--city', 'Frankfurt', '--latitude', '50.11', '--longitude', '8.68'];
 
@@ -93,6 +97,8 @@ describe('keys', () => {
   it('refuse what is no key id, and one that is unknown', async () => {
     expect(await run('keys', 'retire', 'abc')).toContain('32 bytes');
     expect(await run('keys', 'retire', 'A'.repeat(43))).toContain('No live key');
+    expect(await run('keys', 'retire', `-h${'A'.repeat(41)}`, '--json')).toContain('No live key');
+    expect(await run('keys', 'retire', `--${'A'.repeat(41)}`)).toContain('No live key');
   });
 });
 

@@ -27,6 +27,8 @@ export function keyCommands(): Command {
     });
   withJson(keys.command('retire <keyId>'))
     .description('emergency: end a key at once on every side that this machine holds; its tokens are lost')
+    // One key id in 64 begins with a dash.
+    .allowUnknownOption()
     .action(retire);
   return keys;
 }
