@@ -19,6 +19,11 @@ export function number(text: string): number {
   return value;
 }
 
+/** An argument that may begin with a dash, as one key id in 64 does: what is none of the command's options is taken for it. */
+export function withName(command: Command): Command {
+  return command.allowUnknownOption();
+}
+
 /** How an operator names somebody. */
 export const account = 'by its id, Firebase UID or e-mail address';
 

@@ -5,7 +5,7 @@ import { decodeBase64url, encodeBase64url } from '../../src/crypto/index.js';
 import { IssuerKeysService } from '../../src/crypto/issuer/index.js';
 import { VerifierKeysService } from '../../src/crypto/verifier/index.js';
 import { holdsSide, OperatorError, withSide } from '../context.js';
-import { type Output, withJson } from '../options.js';
+import { type Output, withJson, withName } from '../options.js';
 import { printDone, printRows } from '../output.js';
 
 export function keyCommands(): Command {
@@ -25,10 +25,8 @@ export function keyCommands(): Command {
       });
       printRows(rows, output, 'No issuer key yet.');
     });
-  withJson(keys.command('retire <keyId>'))
+  withJson(withName(keys.command('retire <keyId>')))
     .description('emergency: end a key at once on every side that this machine holds; its tokens are lost')
-    // One key id in 64 begins with a dash.
-    .allowUnknownOption()
     .action(retire);
   return keys;
 }

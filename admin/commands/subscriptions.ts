@@ -1,17 +1,17 @@
 import { Command, Option } from 'commander';
 import { OperatorAccess } from '../../src/subscription/index.js';
 import { withSide } from '../context.js';
-import { account, type Audited, audited, number, type Output, withJson } from '../options.js';
+import { account, type Audited, audited, number, type Output, withJson, withName } from '../options.js';
 import { printDone, printRows } from '../output.js';
 
 export function subscriptionCommands(): Command {
   const subscriptions = new Command('subscriptions').description(
     "people's access: what gives it, and what operators do to it",
   );
-  withJson(subscriptions.command('show <account>'))
+  withJson(withName(subscriptions.command('show <account>')))
     .description(`everything that gives an account access or takes it, ${account}`)
     .action(show);
-  audited(subscriptions.command('grant <account>'))
+  audited(withName(subscriptions.command('grant <account>')))
     .description('give access, beside whatever else there is')
     .requiredOption('--plan <id>', 'on which plan')
     .requiredOption('--days <count>', 'for how many days', number)
@@ -26,20 +26,20 @@ export function subscriptionCommands(): Command {
         { json },
       );
     });
-  audited(subscriptions.command('revoke <account>'))
+  audited(withName(subscriptions.command('revoke <account>')))
     .description('end what operators have granted; what is paid goes on')
     .action(async (name: string, { by: actor, reason, json }: Audited) => {
       const revoked = await withSide('gatekeeper', (app) => app.get(OperatorAccess).revoke(name, { actor, reason }));
       printDone(revoked === 0 ? 'There was no grant to end.' : `${revoked} ended.`, { revoked }, { json });
     });
-  audited(subscriptions.command('block <account>'))
+  audited(withName(subscriptions.command('block <account>')))
     .description('take access away, whatever is paid')
     .addOption(new Option('--kind <kind>', 'what people are told').choices(['abuse', 'dispute']).default('abuse'))
     .action(async (name: string, { kind, by: actor, reason, json }: Audited & { kind: 'abuse' | 'dispute' }) => {
       await withSide('gatekeeper', (app) => app.get(OperatorAccess).block(name, kind, { actor, reason }));
       printDone('Blocked.', { blocked: kind }, { json });
     });
-  audited(subscriptions.command('unblock <account>'))
+  audited(withName(subscriptions.command('unblock <account>')))
     .description('lift every block, also that of a lost dispute')
     .action(async (name: string, { by: actor, reason, json }: Audited) => {
       const lifted = await withSide('gatekeeper', (app) => app.get(OperatorAccess).unblock(name, { actor, reason }));

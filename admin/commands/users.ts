@@ -3,13 +3,15 @@ import { AccountDeletions, AccountExports } from '../../src/account/index.js';
 import { SignOut } from '../../src/auth/index.js';
 import { OperatorAccess } from '../../src/subscription/index.js';
 import { withSide } from '../context.js';
-import { account, type Audited, audited, type Output, withJson } from '../options.js';
+import { account, type Audited, audited, type Output, withJson, withName } from '../options.js';
 import { printDone, printRows } from '../output.js';
 
 export function userCommands(): Command {
   const users = new Command('users').description('people: what is kept of them, and what they ask an operator to do');
-  withJson(users.command('show <account>')).description(`who somebody is here, ${account}`).action(show);
-  audited(users.command('export <account>'))
+  withJson(withName(users.command('show <account>')))
+    .description(`who somebody is here, ${account}`)
+    .action(show);
+  audited(withName(users.command('export <account>')))
     .description('everything that is kept of somebody, as the person may have it: one JSON document')
     .action(async (name: string, { by: actor, reason }: Audited) => {
       const document = await withSide('gatekeeper', async (app) => {
@@ -18,7 +20,7 @@ export function userCommands(): Command {
       });
       console.log(JSON.stringify(document, null, 2));
     });
-  audited(users.command('delete <account>'))
+  audited(withName(users.command('delete <account>')))
     .description('end the subscriptions, delete the account at Firebase and erase the person; a worker does it')
     .requiredOption('--yes', 'it cannot be undone')
     .action(async (name: string, { by: actor, reason, json }: Audited) => {
@@ -29,7 +31,7 @@ export function userCommands(): Command {
       const apple = stillBilledBy.length > 0 ? ' Apple goes on charging until the person cancels there.' : '';
       printDone(`The account is being deleted.${apple}`, { stillBilledBy: stillBilledBy.join(' ') }, { json });
     });
-  audited(users.command('signout <account>'))
+  audited(withName(users.command('signout <account>')))
     .description('end every sign-in; the person is told')
     .action(async (name: string, { by: actor, reason, json }: Audited) => {
       await withSide('gatekeeper', async (app) => {

@@ -41,6 +41,8 @@ Nothing of it speaks of connections: those are made as nobody, so they are not k
     .command('email')
     .description('ask for another e-mail address, which must prove itself; needs a sign-in within five minutes')
     .argument('<address>')
+    // It may begin with a dash.
+    .allowUnknownOption()
     .option('--json', 'print JSON', false)
     .addHelpText('after', '\nExamples:\n  vpn account email ada@example.com')
     .action(async (address: string, _: unknown, command: Command) =>
