@@ -47,6 +47,22 @@ describe('a person', () => {
   });
 
   it.each([
+    ['users', 'show'],
+    ['users', 'export', ...why],
+    ['users', 'delete', '--yes', ...why],
+    ['users', 'signout', ...why],
+    ['subscriptions', 'show'],
+    ['subscriptions', 'grant', '--plan', 'standard', '--days', '1', ...why],
+    ['subscriptions', 'revoke', ...why],
+    ['subscriptions', 'block', ...why],
+    ['subscriptions', 'unblock', ...why],
+  ])('may have a name that begins with a dash: %s %s', async (group, command, ...options) => {
+    for (const name of ['-h-nobody', '--nobody']) {
+      expect(await run(group, command, name, ...options)).toContain(name);
+    }
+  });
+
+  it.each([
     ['an empty reason', ['--reason', ' ', '--by', 'hopper']],
     ['a reason that the audit cannot hold', ['--reason', 'x'.repeat(501), '--by', 'hopper']],
     ['a reason that names somebody', ['--reason', 'asked by ada@example.com', '--by', 'hopper']],
@@ -91,13 +107,18 @@ describe('a person', () => {
 });
 
 describe('maintenance', () => {
-  const announce = (...args: string[]) => run('notify', 'maintenance', '--text', 'We move.', ...args);
+  const announce = (...args: string[]) => run('notify', 'maintenance', '--text', 'We move.', ...why, ...args);
 
   it('is announced to everybody once', async () => {
     await gatekeeper.signInWithTrial();
     const when = ['--from', '2035-01-01T02:00:00Z', '--to', '2035-01-01T05:00:00+02:00'];
     expect(await announce(...when)).toMatch(/^Announced to [1-9]\d*\./);
     expect(await announce(...when)).toBe('Everybody was told already.');
+    const audit = `SELECT actor, user_id FROM identity."AuditEvent" WHERE action = 'notify.maintenance'`;
+    expect(await query(gatekeeper.stack.ownerUrl, audit)).toEqual([
+      { actor: 'hopper', user_id: null },
+      { actor: 'hopper', user_id: null },
+    ]);
   });
 
   it('says what was expected', async () => {

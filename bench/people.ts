@@ -98,7 +98,8 @@ async function announce(databaseUrl: string): Promise<number> {
     text: 'We replace a database. Connections that are open stay open; new ones may have to wait.',
   };
   const name = `${facts.from}/${facts.to}`;
-  const ask = (store: AnnouncementsStore) => store.tellEverybody(name, facts, new Date());
+  const act = { at: new Date(), actor: 'bench', action: 'notify.maintenance', userId: null, reason: 'to measure it' };
+  const ask = (store: AnnouncementsStore) => store.tellEverybody(name, facts, act);
   const { text, values } = await onlyStatementOf(AnnouncementsStore, ask);
   const service = new pg.Client({ connectionString: databaseUrl, options: '-c search_path=identity' });
   await service.connect();

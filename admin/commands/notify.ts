@@ -1,10 +1,10 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { Announcements } from '../../src/notifications/index.js';
 import { withSide } from '../context.js';
-import { type Output, withJson } from '../options.js';
+import { type Audited, audited } from '../options.js';
 import { printDone } from '../output.js';
 
-interface Maintenance extends Output {
+interface Maintenance extends Audited {
   readonly from: Date;
   readonly to: Date;
   readonly text: string;
@@ -12,13 +12,15 @@ interface Maintenance extends Output {
 
 export function notifyCommands(): Command {
   const notify = new Command('notify').description('tell everybody something, by mail and push');
-  withJson(notify.command('maintenance'))
+  audited(notify.command('maintenance'))
     .description('announce maintenance to whoever wants to know; repeated, only to those who came since')
     .requiredOption('--from <time>', 'when it begins, such as 2030-01-01T02:00:00Z', moment)
     .requiredOption('--to <time>', 'when it ends', moment)
     .requiredOption('--text <text>', 'what people should know, up to 500 characters')
-    .action(async ({ from, to, text, json }: Maintenance) => {
-      const told = await withSide('gatekeeper', (app) => app.get(Announcements).maintenance({ from, to, text }));
+    .action(async ({ from, to, text, by: actor, reason, json }: Maintenance) => {
+      const told = await withSide('gatekeeper', (app) =>
+        app.get(Announcements).maintenance({ from, to, text }, { actor, reason }),
+      );
       printDone(
         told === 0
           ? 'Everybody was told already.'

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../config/index.js';
 import { AppError } from '../http/index.js';
+import { type Act } from '../prisma/identity/index.js';
 import { AnnouncementsStore } from './announcements.store.js';
 import { factsOf } from './kinds.js';
 
@@ -22,15 +23,17 @@ export class Announcements {
   /**
    * Announces maintenance. Announced again, for the same time, it reaches only those who came since.
    *
+   * @param by who has it done and why, for the audit
    * @returns to how many accounts; who has neither a proven address nor a device is not reached
    * @throws {AppError} `invalid_request` for a time that is past or runs backwards
    * @throws {ZodError} for a text that is too long
    */
-  async maintenance({ from, to, text }: Maintenance): Promise<number> {
+  async maintenance({ from, to, text }: Maintenance, by: Pick<Act, 'actor' | 'reason'>): Promise<number> {
     const now = this.clock.now();
     if (!(from < to && to > now))
       throw new AppError('invalid_request', 'Expected --from before --to, and --to to come.');
     const facts = factsOf.maintenance.parse({ from: from.toISOString(), to: to.toISOString(), text });
-    return this.store.tellEverybody(`${facts.from}/${facts.to}`, facts, now);
+    const act = { ...by, at: now, action: 'notify.maintenance', userId: null };
+    return this.store.tellEverybody(`${facts.from}/${facts.to}`, facts, act);
   }
 }

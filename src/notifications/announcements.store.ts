@@ -1,16 +1,21 @@
 import { Injectable } from '@nestjs/common';
-import { areWoken, IdentityPrisma, Prisma, telling } from '../prisma/identity/index.js';
+import { type ActOnAll, areWoken, IdentityPrisma, Prisma, recordAct, telling } from '../prisma/identity/index.js';
 
 @Injectable()
 export class AnnouncementsStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
-  /** Tells everybody, in one statement. @param name of the announcement: whoever was told it is not told again @returns how many */
-  async tellEverybody(name: string, facts: object, at: Date): Promise<number> {
+  /**
+   * Tells everybody and writes down who had it done, in one statement.
+   *
+   * @param name of the announcement: whoever was told it is not told again
+   * @returns how many were told
+   */
+  async tellEverybody(name: string, facts: object, act: ActOnAll): Promise<number> {
     const [row] = await this.prisma.$queryRaw<[{ told: number }]>`
-      WITH ${telling(Prisma.sql`
+      WITH noted AS (${recordAct(act)}), ${telling(Prisma.sql`
         SELECT id AS user_id, 'maintenance' AS kind, 'maintenance:' || ${name} || ':' || id AS cause,
-          ${JSON.stringify(facts)}::jsonb AS facts, ${at}::timestamptz AS at FROM "User" ORDER BY id`)}
+          ${JSON.stringify(facts)}::jsonb AS facts, ${act.at}::timestamptz AS at FROM "User" ORDER BY id`)}
       SELECT (SELECT count(*) FROM told)::int AS told, ${areWoken}`;
     return row.told;
   }

@@ -20,6 +20,11 @@ const call = async (person: SignedIn, method: string, path: string, body?: objec
   return response;
 };
 
+const maintain = (maintenance: Parameters<Announcements['maintenance']>[0]) =>
+  sides.service.app
+    .get(Announcements, { strict: false })
+    .maintenance(maintenance, { actor: 'hopper', reason: 'a new database' });
+
 async function newcomer(account: { emailVerified?: boolean } = {}): Promise<SignedIn> {
   // Firebase dates sign-ins by the machine's clock.
   sides.clock.set(new Date());
@@ -45,7 +50,7 @@ describe('a cause', () => {
       await sides.idOf(person),
       person.uid,
     ]);
-    await sides.service.app.get(Announcements, { strict: false }).maintenance({
+    await maintain({
       from: new Date(sides.clock.now().getTime() + 3_600_000),
       to: new Date(sides.clock.now().getTime() + 7_200_000),
       text: 'for those who stay',
@@ -173,11 +178,7 @@ describe('the clock', () => {
 
 describe('maintenance', () => {
   const announce = (text: string) =>
-    sides.service.app.get(Announcements, { strict: false }).maintenance({
-      from: new Date('2035-01-01T02:00:00Z'),
-      to: new Date('2035-01-01T03:00:00Z'),
-      text,
-    });
+    maintain({ from: new Date('2035-01-01T02:00:00Z'), to: new Date('2035-01-01T03:00:00Z'), text });
 
   it('is told to everybody who wants to know, once', async () => {
     const [wants, does] = [await newcomer(), await newcomer()];
@@ -190,12 +191,9 @@ describe('maintenance', () => {
   });
 
   it('that is past, or ends before it begins, is refused', async () => {
-    const announcements = sides.service.app.get(Announcements, { strict: false });
     const [early, late] = [new Date('2020-01-01'), new Date('2035-01-02')];
-    await expect(announcements.maintenance({ from: early, to: early, text: 'x' })).rejects.toThrow(/--from/);
-    await expect(announcements.maintenance({ from: late, to: new Date('2035-01-01'), text: 'x' })).rejects.toThrow(
-      /--from/,
-    );
+    await expect(maintain({ from: early, to: early, text: 'x' })).rejects.toThrow(/--from/);
+    await expect(maintain({ from: late, to: new Date('2035-01-01'), text: 'x' })).rejects.toThrow(/--from/);
   });
 });
 

@@ -15,8 +15,11 @@ export interface Act {
   readonly reason: string;
 }
 
+/** What an operator does to everybody, and no account in particular. */
+export type ActOnAll = Omit<Act, 'userId'> & { readonly userId: null };
+
 /** The statement that writes an act down, for the `WITH` of the statement that does it; `FROM` may follow. */
-export function recordAct({ at, actor, action, userId, reason }: Act): Prisma.Sql {
+export function recordAct({ at, actor, action, userId, reason }: Act | ActOnAll): Prisma.Sql {
   return Prisma.sql`
     INSERT INTO "AuditEvent" (at, actor, action, user_id, reason)
     SELECT ${at}, ${actor}, ${action}, ${userId}::uuid, ${reason}`;
