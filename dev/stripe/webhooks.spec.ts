@@ -163,7 +163,7 @@ describe('the way to the backend', () => {
 
   it('delays each event by its own time', async () => {
     bench.stand.deliverTo(url);
-    bench.stand.disturbDeliveries({ delayMs: 30 });
+    bench.stand.disturbDeliveries({ delayMs: 1_000 });
     await customers(20);
     await settled();
     const { data } = await bench.stripe.events.list({ limit: 20 });

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
-import { areWoken, IdentityPrisma, Prisma, telling } from '../prisma/identity/index.js';
+import { areWoken, IdentityPrisma, jobForEach, Prisma, telling } from '../prisma/identity/index.js';
+import { addressTask } from './billed-address.js';
 
 /** What the provider says of a person. */
 export interface UserProfile {
@@ -34,7 +35,8 @@ export class UsersStore {
   /**
    * The person's row, made on first sight and brought up to date when the provider's answer has changed: one read
    * when there is nothing to write. However many first requests race, there is one row; and of what is new in it (the
-   * account, a proven address, a way to sign in) the person is told once, by whichever request wrote it.
+   * account, a proven address, a way to sign in) the person is told once, by whichever request wrote it. Stripe is told of a new
+   * address, if it bills them.
    *
    * @returns undefined when the account is being deleted, or was: a token may outlive it, and must not bring it back
    */
@@ -59,9 +61,11 @@ export class UsersStore {
           sign_in_providers = excluded.sign_in_providers
         RETURNING new.id, new.signed_out_at, old.id IS NULL AS is_new, new.email_verified,
           old.email_verified AND old.email IS NOT DISTINCT FROM new.email AS was_verified,
-          new.sign_in_providers, old.sign_in_providers AS had
-      ), ${telling(whatIsNew(now))}
-      SELECT id, signed_out_at AS "signedOutAt", ${areWoken} FROM row`;
+          new.sign_in_providers, old.sign_in_providers AS had,
+          new.stripe_customer_id IS NOT NULL AND old.email IS DISTINCT FROM new.email AS has_moved
+      ), moved AS (${jobForEach(addressTask, Prisma.sql`SELECT id AS user_id FROM row WHERE has_moved`)}),
+      ${telling(whatIsNew(now))}
+      SELECT id, signed_out_at AS "signedOutAt", ${areWoken}, (SELECT jobs FROM moved) AS moved FROM row`;
     return row && { id: row.id, signedOutAt: row.signedOutAt };
   }
 }

@@ -5,6 +5,7 @@ import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index
 import { AppError } from '../http/index.js';
 import { SubscriptionService, Trials } from '../subscription/index.js';
 import { AppleStanding } from './apple-standing.service.js';
+import { BilledAddresses } from './billed-addresses.service.js';
 import { CheckoutStore } from './checkout.store.js';
 import { CustomersStore } from './customers.store.js';
 import { Inbox } from './inbox.service.js';
@@ -31,6 +32,7 @@ export class Checkouts {
     private readonly stripe: OptionalStripe,
     private readonly store: CheckoutStore,
     private readonly customers: CustomersStore,
+    private readonly addresses: BilledAddresses,
     private readonly prices: PlanPricesStore,
     private readonly subscriptions: SubscriptionService,
     private readonly apple: AppleStanding,
@@ -137,6 +139,8 @@ export class Checkouts {
     // Nobody would ever delete it: the account was erased meanwhile, or has another.
     if (customer !== created) await stripe.deleteCustomer(created);
     if (customer === null) throw new AppError('invalid_id_token', 'The account no longer exists.');
+    // It may have changed while nobody at Stripe was theirs.
+    await this.addresses.bring(userId, email ?? null);
     return customer;
   }
 }

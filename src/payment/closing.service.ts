@@ -1,14 +1,17 @@
 import { Injectable } from '@nestjs/common';
+import { CheckoutStore } from './checkout.store.js';
 import { CustomersStore } from './customers.store.js';
 import { Inbox } from './inbox.service.js';
 import { OptionalStripe } from './optional-providers.js';
 import { ProviderUnavailable } from './provider-errors.js';
+import { type StripeClient } from './stripe.client.js';
 
 /** Ends what an account pays for, when the account is to end. */
 @Injectable()
 export class PaymentClosing {
   constructor(
     private readonly customers: CustomersStore,
+    private readonly checkouts: CheckoutStore,
     private readonly stripe: OptionalStripe,
     private readonly inbox: Inbox,
   ) {}
@@ -24,12 +27,19 @@ export class PaymentClosing {
    */
   async close(userId: string, attempt: number): Promise<string | null> {
     const customer = (await this.customers.byId(userId))?.stripeCustomerId ?? null;
-    if (customer === null) return null;
+    if (customer === null && !(await this.checkouts.isLeft(userId))) return null;
     if (this.stripe.client === undefined) throw new ProviderUnavailable('stripe', 'not_configured');
+    if (customer !== null) await this.settle(this.stripe.client, customer, attempt);
+    // A checkout that was killed may have made a customer whom nobody wrote down. No money was ever theirs.
+    for (const unknown of await this.stripe.client.customersOf(userId))
+      await this.stripe.client.deleteCustomer(unknown);
+    return customer;
+  }
+
+  private async settle(stripe: StripeClient, customer: string, attempt: number): Promise<void> {
     const books = { provider: 'stripe', lookup: customer } as const;
     await this.inbox.lookUp(books, undefined, attempt);
-    await this.stripe.client.deleteCustomer(customer);
+    await stripe.deleteCustomer(customer);
     await this.inbox.lookUp(books, undefined, attempt);
-    return customer;
   }
 }

@@ -7,6 +7,7 @@ import { AppleController } from './apple.controller.js';
 import { AppleClaims } from './apple-claims.service.js';
 import { AppleStanding } from './apple-standing.service.js';
 import { AppleSync } from './apple-sync.service.js';
+import { BilledAddresses } from './billed-addresses.service.js';
 import { SubscriptionChanges } from './changes.service.js';
 import { Checkouts } from './checkout.service.js';
 import { CheckoutStore } from './checkout.store.js';
@@ -54,6 +55,7 @@ const stores = [CheckoutStore, CustomersStore, InboxStore, PaymentHistoryStore, 
     AppleClaims,
     AppleStanding,
     AppleSync,
+    BilledAddresses,
     Checkouts,
     History,
     Inbox,

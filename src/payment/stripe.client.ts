@@ -69,7 +69,8 @@ export class StripeClient {
       });
       const disputed = someCharges.filter((charge) => charge.disputed);
       const allDisputes = disputed.map((charge) => whole(disputes.list({ charge: charge.id, ...page })));
-      return { charges: await Promise.all(allCharges), disputes: (await Promise.all(allDisputes)).flat() };
+      const moved = await Promise.all([Promise.all(allCharges), Promise.all(allDisputes)]);
+      return { charges: moved[0], disputes: moved[1].flat() };
     });
   }
 
@@ -86,6 +87,18 @@ export class StripeClient {
   async createCustomer(account: string, email: string | undefined, idempotencyKey: string): Promise<string> {
     const created = this.stripe.customers.create({ email, metadata: { account } }, { idempotencyKey });
     return (await asking(() => created)).id;
+  }
+
+  /** @param email none takes away the one that Stripe has */
+  async setEmail(customer: string, email: string | null): Promise<void> {
+    await asking(() => this.stripe.customers.update(customer, { email: email ?? '' }));
+  }
+
+  /** Customers who were made for an account (see `createCustomer`). One of the last minute may be missing: https://docs.stripe.com/search */
+  async customersOf(account: string): Promise<string[]> {
+    const { customers } = this.stripe;
+    const found = await asking(() => whole(customers.search({ query: `metadata["account"]:"${account}"`, ...page })));
+    return found.map(({ id }) => id);
   }
 
   /** Ends everything of a customer at once: open checkouts, subscriptions, cards. One that is gone is no error. */

@@ -11,6 +11,8 @@ export const boolean = z
   .transform((is) => is === 'true');
 export const text = z.string().min(1, 'You passed an empty string.').max(5000);
 /** Empty is how a field is unset. */
+export const unset = z.literal('').transform(() => null);
+/** Empty is how all of it is unset. */
 export const metadata = z
   .union([z.literal(''), z.record(z.string().max(40), z.string().max(500))])
   .transform((given) => (given === '' ? {} : given));

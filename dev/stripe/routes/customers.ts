@@ -2,13 +2,14 @@ import type Stripe from 'stripe';
 import { z } from 'zod';
 import { type Account, idOrNull } from '../account.js';
 import { type Subscriptions } from '../billing/subscriptions.js';
+import { invalid } from '../errors.js';
 import { page } from '../http/list.js';
-import { listing, metadata, text } from '../http/params.js';
+import { listing, metadata, text, unset } from '../http/params.js';
 import { type Route, route } from '../http/router.js';
 import { customer as newCustomer } from '../shapes/customer.js';
 
 const fields = {
-  email: text.max(512).optional(),
+  email: z.union([unset, text.max(512)]).optional(),
   name: text.max(256).optional(),
   description: text.optional(),
   metadata: metadata.optional(),
@@ -37,6 +38,14 @@ export function customerRoutes(account: Account, subscriptions: Subscriptions): 
         '/v1/customers',
         asked,
       );
+    }),
+    // Stripe's index lags behind by up to a minute; this one does not. https://docs.stripe.com/search
+    route('GET', '/v1/customers/search', { query: text, limit: listing.limit, page: text.optional() }, ({ query }) => {
+      const [, key = '', value] = /^metadata\["(\w+)"\]:"([^"]*)"$/.exec(query) ?? [];
+      if (value === undefined)
+        throw invalid('This stand-in understands metadata["key"]:"value" alone.', { param: 'query' });
+      const data = customers.all().filter((one) => isLive(one) && one.metadata[key] === value);
+      return { object: 'search_result', url: '/v1/customers/search', data, has_more: false, next_page: null };
     }),
     // A deleted customer is still there to be seen as deleted.
     route('GET', '/v1/customers/:id', {}, (_, id) => customers.get(id)),
