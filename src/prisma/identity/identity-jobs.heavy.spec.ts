@@ -1,14 +1,14 @@
 import { expect, it } from 'vitest';
-import { startGatekeeper } from '../../../test/support/gatekeeper.js';
+import { startGatekeeper, type TestGatekeeper } from '../../../test/support/gatekeeper.js';
 import { HoldingProxy } from '../../../test/support/holding-proxy.js';
 import { query } from '../../../test/support/stack.js';
 import { postgres } from '../../../test/support/wire-protocols.js';
 import { createWorker } from '../../app.js';
 import { Background } from '../../health/index.js';
 
-it('a process leaves, though its worker is just being started again after the database had gone', async () => {
-  const gatekeeper = await startGatekeeper({ IDENTITY_WORKER: 'apart' });
-  const { ownerUrl, identityUrl } = gatekeeper.stack;
+/** A worker of its own, on the gatekeeper's stores by way of a proxy. */
+async function startWorker(gatekeeper: TestGatekeeper) {
+  const { identityUrl } = gatekeeper.stack;
   const proxy = await HoldingProxy.start([Number(new URL(identityUrl).port)], postgres);
   const { common, gatekeeper: side } = gatekeeper.service.config;
   if (side === undefined) throw new Error('no gatekeeper');
@@ -16,21 +16,46 @@ it('a process leaves, though its worker is just being started again after the da
     common,
     gatekeeper: { ...side, worker: 'inside', databaseUrl: proxy.through(identityUrl) },
   });
+  return { worker, proxy };
+}
+
+const sessions = (gatekeeper: TestGatekeeper) =>
+  query(
+    gatekeeper.stack.ownerUrl,
+    `SELECT pid FROM pg_stat_activity WHERE application_name = 'identity-jobs' AND datname = current_database()`,
+  );
+
+it('a process leaves, though its worker is just being started again after the database had gone', async () => {
+  const gatekeeper = await startGatekeeper({ IDENTITY_WORKER: 'apart' });
+  const { worker, proxy } = await startWorker(gatekeeper);
   await worker.get(Background).start();
 
   const startedAgain = proxy.hold('before', /migrations order by id desc/);
-  await query(
-    ownerUrl,
-    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'identity-jobs' AND datname = current_database()`,
-  );
+  for (const { pid } of await sessions(gatekeeper)) {
+    await query(gatekeeper.stack.ownerUrl, 'SELECT pg_terminate_backend($1)', [pid]);
+  }
   const held = await startedAgain;
   const left = worker.get(Background).stop();
   held.release();
   await left;
   await worker.close();
 
-  const sessions = `SELECT 1 FROM pg_stat_activity WHERE application_name = 'identity-jobs' AND datname = current_database()`;
-  await expect.poll(() => query(ownerUrl, sessions)).toEqual([]);
+  await expect.poll(() => sessions(gatekeeper)).toEqual([]);
+  await proxy.stop();
+  await gatekeeper.stop();
+});
+
+it('a worker of whom nobody could be told that it lives does no jobs, and its process leaves', async () => {
+  const gatekeeper = await startGatekeeper({ IDENTITY_WORKER: 'apart' });
+  const { worker, proxy } = await startWorker(gatekeeper);
+  const telling = proxy.hold('before', /identity-worker/);
+  const started = worker.get(Background).start();
+  (await telling).cut();
+  await started;
+
+  await expect.poll(() => sessions(gatekeeper)).toEqual([]);
+  await worker.get(Background).stop();
+  await worker.close();
   await proxy.stop();
   await gatekeeper.stop();
 });

@@ -53,6 +53,16 @@ export interface NewJob {
 }
 
 /**
+ * A query that adds a job for each person whom `people` (a query of `user_id` uuid) selects; its payload is `{ userId }`.
+ * It is a part of the statement that makes the jobs necessary: both are committed, or neither is. The statement must go on to
+ * read its `jobs`, or PostgreSQL would leave them out.
+ */
+export const jobForEach = (task: string, people: Prisma.Sql): Prisma.Sql => Prisma.sql`
+  SELECT count(${jobs}.add_job(${task}::text, json_build_object('userId', user_id),
+    job_key => ${task}::text || ':' || user_id))::int AS jobs
+  FROM (${people}) people`;
+
+/**
  * The SQL expression that adds a job, for the statement that makes the job necessary: both are committed, or neither is.
  * A job that is running already does not count as waiting: what it has read may be older than the reason for this one.
  */
@@ -137,10 +147,14 @@ export class IdentityJobs {
         events,
         logger: new Logger(() => () => {}),
       });
+      // How it ends is asked for below, where nobody may come.
+      this.runner.promise.catch(() => {});
       session.once('error', () => void this.runner?.stop().catch(() => {}));
       await session.query(noticeSilence);
       await session.query(`SELECT pg_advisory_lock(hashtext('identity-worker'), hashtext($1))`, [await name]);
     } catch (error) {
+      // One of whom nobody knows that it lives must do no jobs.
+      await this.runner?.stop().catch(() => {});
       session.release(true);
       throw error;
     }

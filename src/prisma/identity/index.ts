@@ -29,8 +29,8 @@ export {
   SubscriptionStatus,
   WebhookState,
 } from '../generated/identity/client.js';
-export { type Act, recordAct, self } from './audit.js';
-export { addJob, IdentityJobs, jobs } from './identity-jobs.js';
+export { type Act, type ActOnAll, recordAct, self } from './audit.js';
+export { addJob, IdentityJobs, jobForEach, jobs } from './identity-jobs.js';
 export { IdentityPrisma, IdentityUpkeep } from './identity-prisma.js';
 export { IdentityPrismaModule } from './identity-prisma.module.js';
 export { areWoken, type Channel, deliveryJob, deliveryTasks, iso, telling, wakingUp } from './telling.js';
