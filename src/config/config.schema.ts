@@ -174,6 +174,7 @@ export const anonymizerShape = {
   NETWORK_SECRET_KEY_PREVIOUS: key32.optional(),
   NETWORK_LOG: z.string().default('stderr'),
   ISSUER_DIRECTORY_URL: httpUrl.optional(),
+  NODE_ACK_TIMEOUT_MS: z.coerce.number().int().min(100).max(4_000).default(1_000),
   RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE: allowance(120),
   RATE_LIMIT_NODE_PER_MINUTE: allowance(6000),
 };

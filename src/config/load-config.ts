@@ -84,6 +84,7 @@ const anonymizerConfig = z.object(anonymizerShape).transform((env) => ({
   secretKeyPrevious: env.NETWORK_SECRET_KEY_PREVIOUS,
   log: env.NETWORK_LOG,
   issuerDirectoryUrl: env.ISSUER_DIRECTORY_URL,
+  nodeAckTimeoutMs: env.NODE_ACK_TIMEOUT_MS,
   rateLimits: {
     address: env.RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE,
     node: env.RATE_LIMIT_NODE_PER_MINUTE,

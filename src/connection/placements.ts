@@ -1,15 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
+import { ANONYMIZER_CONFIG, type AnonymizerConfig } from '../config/index.js';
 import { NodeDirectory, type NodeEndpoint } from '../nodes/index.js';
 import { AckWaiter } from './ack-waiter.js';
 import { AllocationStore } from './allocation.store.js';
 import { type KnownConnection, type LiveConnection, type WantedConnection } from './connection.js';
 import { saltBytes } from './connection-secrets.js';
 import { PeerSignals } from './peer-signals.js';
-
-/** How long a node has to install a peer before another is tried. */
-const patienceMs = 1_000;
 
 const unacknowledged = new Counter({
   name: 'placements_unacknowledged_total',
@@ -33,6 +31,7 @@ export class Placements {
     private readonly directory: NodeDirectory,
     private readonly waiter: AckWaiter,
     private readonly signals: PeerSignals,
+    @Inject(ANONYMIZER_CONFIG) private readonly config: AnonymizerConfig,
   ) {}
 
   /** Takes a place on a node; undefined when it has none, or when `find` finds what is in the way. */
@@ -64,7 +63,7 @@ export class Placements {
     if (connection.status === 'active') return true;
     const status = this.directory.endpoint(connection.nodeId)?.status;
     if (status === 'unhealthy' || status === 'retired') return false;
-    const installed = this.waiter.isActiveWithin(patienceMs, connection);
+    const installed = this.waiter.isActiveWithin(this.config.nodeAckTimeoutMs, connection);
     this.signals.nodesChanged(connection.nodeId);
     return installed;
   }

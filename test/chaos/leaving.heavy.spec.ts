@@ -31,6 +31,7 @@ describe('a replica that is asked to leave', () => {
     const { services, env } = world;
     const toPostgres = await HoldingProxy.start([Number(new URL(services.ownerUrl).port)], postgres);
     const leaving = await world.replica({
+      NODE_ACK_TIMEOUT_MS: '4000',
       IDENTITY_DATABASE_URL: toPostgres.through(env['IDENTITY_DATABASE_URL'] ?? ''),
       NETWORK_DATABASE_URL: toPostgres.through(env['NETWORK_DATABASE_URL'] ?? ''),
     });
@@ -55,7 +56,7 @@ describe('a replica that is asked to leave', () => {
     expect((await redemption).status).toBe(200);
     expect((await issuing).status).toBe(200);
     expect(await ended).toBe(0);
-    expect(performance.now() - asked).toBeLessThan(10_000);
+    expect(performance.now() - asked).toBeLessThan(30_000);
     await toPostgres.stop();
   });
 });

@@ -18,7 +18,9 @@ export async function buildWorld() {
   const internet = await Internet.open();
   const own = await internet.join();
   // One device does here in a minute what a person does in a month.
-  const stack = await startStack({ env: { HOST: '0.0.0.0', RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE: '100000' } });
+  const stack = await startStack({
+    env: { HOST: '0.0.0.0', RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE: '100000', NODE_ACK_TIMEOUT_MS: '4000' },
+  });
   const { port } = new URL(stack.service.url);
   const backendUrl = `http://${own.v4}:${port}`;
   const operator = operatorOf(stack.env);
