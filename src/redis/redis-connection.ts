@@ -44,9 +44,12 @@ export abstract class RedisConnection {
     if (policy !== undefined) this.refuseToForget(policy);
   }
 
-  /** Rejects when Redis is away, and when it may evict keys: it would forget spent tokens and limits under pressure. */
+  /**
+   * Rejects when Redis is away, and when it may evict keys: it would forget spent tokens and limits under pressure. One that
+   * takes longer than a request would wait for it is asked again.
+   */
   async check(): Promise<void> {
-    this.refuseToForget(await evictionPolicyOf(this.client));
+    this.refuseToForget(await evictionPolicyOf(this.client).catch(() => evictionPolicyOf(this.client)));
   }
 
   /** A connection of its own for subscriptions, which restores them when Redis comes back. */
