@@ -1,5 +1,6 @@
 import { type Readable } from 'node:stream';
 import { SMTPServer } from 'smtp-server';
+import { freePort } from '../services/server-process.js';
 import { type CaughtMail, readMail } from './read-mail.js';
 
 /** How the server refuses: at the recipient or at the end of the message, with what; or it hangs up in the midst of one. */
@@ -91,7 +92,7 @@ export async function startMailCatcher({ onMail }: MailCatcherOptions = {}): Pro
     });
 
   let server = create();
-  const port = await listen(server, 0);
+  const port = await listen(server, await freePort());
   return {
     url: `smtp://${host}:${port}`,
     mails,

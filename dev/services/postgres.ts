@@ -45,7 +45,7 @@ export async function startPostgres(folder: DataFolder): Promise<Postgres> {
     stopSignal: folder.ephemeral ? 'SIGQUIT' : 'SIGINT',
     ping: () => ping(ownerUrl),
   });
-  await server.start();
+  await startPatiently(server);
   return {
     ownerUrl,
     stop: async () => {
@@ -53,7 +53,10 @@ export async function startPostgres(folder: DataFolder): Promise<Postgres> {
       if (folder.ephemeral) fs.rmSync(home, { recursive: true, force: true });
     },
     kill: () => server.kill(),
-    restart: () => restart(server),
+    restart: async () => {
+      await server.stop();
+      await startPatiently(server);
+    },
   };
 }
 
@@ -73,8 +76,7 @@ function flags(ephemeral: boolean): string[] {
 }
 
 /** After a crash the old server's sessions take a moment to notice, and the new one refuses to start until they have. */
-async function restart(server: ServerProcess): Promise<void> {
-  await server.stop();
+async function startPatiently(server: ServerProcess): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await server.start();

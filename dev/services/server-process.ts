@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type DataFolder } from './data-folder.js';
@@ -25,13 +26,26 @@ const startTimeoutMs = 30_000;
 const stopTimeoutMs = 10_000;
 
 /**
- * A port that was free a moment ago on 127.0.0.1. None of those that systems give to outgoing connections (on Linux from 32768,
- * elsewhere from 49152): one of them could take it before its server does.
+ * A free port of 127.0.0.1, which no other process that asks here is given while this one lives. None of those that systems
+ * give to outgoing connections (on Linux from 32768, elsewhere from 49152): one of them could take it before its server does.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(16_384, 32_768);
-    if (await isFree(port)) return port;
+    if ((await reserve(port)) && (await isFree(port))) return port;
+  }
+}
+
+/** By its UDP twin, which is in no TCP server's way. */
+async function reserve(port: number): Promise<boolean> {
+  const socket = createSocket('udp4').unref();
+  try {
+    socket.bind({ port, address: '127.0.0.1', exclusive: true });
+    await once(socket, 'listening');
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return false;
+    throw error;
   }
 }
 
