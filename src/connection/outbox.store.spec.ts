@@ -1,0 +1,57 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { hoursLater, startConnections, type TestConnections } from '../../test/support/connections.js';
+import { OutboxStore } from './outbox.store.js';
+
+let connections: TestConnections;
+let outbox: OutboxStore;
+let node: string;
+beforeAll(async () => {
+  connections = await startConnections();
+  outbox = connections.get(OutboxStore);
+});
+beforeEach(async () => {
+  await connections.clear();
+  node = await connections.addNode();
+});
+afterAll(() => connections.stop());
+
+const place = async (status: 'pending' | 'active' | 'ending', hours = 24) => {
+  const placed = await connections.place(node, { expiresAt: hoursLater(connections.clock.now(), hours) });
+  await connections.set(placed.id, status);
+  return placed.id;
+};
+const outstanding = async (most = 10) =>
+  (await outbox.outstanding([node], connections.clock.now(), most)).map(({ id }) => id);
+const peers = async () => (await outbox.peersOf(node, connections.clock.now(), -1, 10)).map(({ id }) => id);
+
+describe('what a node has still to apply', () => {
+  it('is what it shall add and remove, and not what it has', async () => {
+    const [pending, ending] = [await place('pending'), await place('ending')];
+    await place('active');
+    expect((await outstanding()).sort()).toEqual([pending, ending].sort());
+  });
+
+  it('begins with what somebody waits for, however much there is to remove', async () => {
+    await place('ending');
+    await place('ending');
+    const pending = await place('pending');
+    await place('ending');
+    expect(await outstanding(1)).toEqual([pending]);
+    expect((await outstanding(2))[0]).toBe(pending);
+  });
+
+  it('leaves out what has reached its hour, which the node ends by itself', async () => {
+    const later = await place('pending', 2);
+    for (const status of ['pending', 'ending', 'active'] as const) await place(status, 1);
+    connections.clock.advance(3_600_000);
+    expect([await outstanding(), await peers()]).toEqual([[later], [later]]);
+  });
+
+  it('is to remove alone, for a retired node', async () => {
+    await place('pending');
+    await place('active');
+    const ending = await place('ending');
+    await connections.setNode(node, 'retired');
+    expect([await outstanding(), await peers()]).toEqual([[ending], []]);
+  });
+});
