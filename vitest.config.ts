@@ -15,8 +15,8 @@ export default defineConfig(({ mode }) => ({
     exclude: ['**/node_modules/**', ...special.filter((kind) => kind !== mode).map((kind) => `**/*.${kind}.spec.ts`)],
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['test/support/reflect.ts', 'test/support/seed.ts'],
-    testTimeout: special.includes(mode) ? 120_000 : 20_000,
-    hookTimeout: 60_000,
+    testTimeout: special.includes(mode) ? 300_000 : 60_000,
+    hookTimeout: special.includes(mode) ? 300_000 : 120_000,
     // What is polled for comes when it comes; a busy machine must not make it a failure.
     expect: { poll: { timeout: 10_000 } },
     // Tunnels share one lab.

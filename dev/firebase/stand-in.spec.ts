@@ -185,7 +185,7 @@ describe('the stand-in', () => {
     const firebase = await start();
     firebase.goDown('hanging');
     const hung = signUp(firebase).catch((error: unknown) => error);
-    await vi.waitFor(() => expect(existsSync(firebase.tls.caFile)).toBe(true));
+    await expect.poll(() => existsSync(firebase.tls.caFile)).toBe(true);
     await firebase.close();
     expect(await hung).toBeInstanceOf(Error);
     expect(existsSync(firebase.tls.caFile)).toBe(false);

@@ -60,7 +60,9 @@ describe('an account', () => {
   });
 
   it('counts what was signed today', async () => {
-    const [key] = await sql<{ key_id: Buffer }>('SELECT key_id FROM identity."IssuerKey" ORDER BY sign_from LIMIT 1');
+    const [key] = await sql<{ key_id: Buffer }>(
+      'SELECT key_id FROM identity."IssuerKey" WHERE sign_from <= now() ORDER BY sign_from DESC LIMIT 1',
+    );
     await sql(
       `INSERT INTO identity."TokenIssuance" (user_id, key_id, plan_id, hashes) VALUES ($1, $2, 'standard', ARRAY['a'::bytea, 'b'])`,
       [await userId(person), key?.key_id],

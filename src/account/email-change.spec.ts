@@ -3,6 +3,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type SignedIn, type TestGatekeeper } from '../../test/support/gatekeeper.js';
 import { type Notices, startNotices } from '../../test/support/notices.js';
+import { patiently } from '../../test/support/patiently.js';
 import { type Account, type AuditTrail } from './account.schema.js';
 
 let sides: TestGatekeeper & Notices;
@@ -24,14 +25,17 @@ afterEach(async () => {
   await release();
 });
 
-const change = async (email: string, headers: Record<string, string> = person.headers) => {
-  const response = await fetch(`${sides.service.url}/account`, {
+const ask = (email: string, headers: Record<string, string> = person.headers) =>
+  fetch(`${sides.service.url}/account`, {
     method: 'PATCH',
     headers: { ...headers, 'content-type': 'application/json' },
     body: JSON.stringify({ email }),
   });
-  return { status: response.status, body: (await response.json()) as Account & { code?: string } };
-};
+const read = async (response: Response) => ({
+  status: response.status,
+  body: (await response.json()) as Account & { code?: string },
+});
+const change = async (...given: Parameters<typeof ask>) => read(await ask(...given));
 const account = async (headers = person.headers) =>
   (await (await sides.get('/account', headers)).json()) as Account & { code?: string };
 const newAddress = () => `${randomUUID()}@example.org`;
@@ -177,7 +181,8 @@ describe('asking for one', () => {
     await holder.connect();
     await holder.query('BEGIN');
     await holder.query('SELECT FROM identity."User" WHERE firebase_uid = $1 FOR UPDATE', [person.uid]);
-    const all = Promise.all(Array.from({ length: 12 }, () => change(newAddress())));
+    const patient = async (email: string) => read(await patiently(() => ask(email)));
+    const all = Promise.all(Array.from({ length: 12 }, () => patient(newAddress())));
     const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`;
     await expect.poll(async () => (await sides.sql(waiting)).length).toBeGreaterThan(5);
     await holder.query('ROLLBACK');

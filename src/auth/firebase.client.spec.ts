@@ -24,7 +24,7 @@ const clients: FirebaseClient[] = [];
 function newClient(options: Partial<FirebaseClientOptions> = {}): FirebaseClient {
   const standIn = firebase.tls;
   const created = new FirebaseClient(
-    { projectId, serviceAccount: undefined, emulatorHost: undefined, standIn, timeoutMs: 500, ...options },
+    { projectId, serviceAccount: undefined, emulatorHost: undefined, standIn, timeoutMs: 10_000, ...options },
     clock,
   );
   clients.push(created);
@@ -199,14 +199,13 @@ describe('a provider that is away', () => {
   it.each(['refusing', 'hanging', 'failing'] as const)('%s: says nothing about token or account', async (how) => {
     const { uid } = person();
     const token = await firebase.mintIdToken(uid);
+    const hurried = newClient({ timeoutMs: 500 });
     firebase.goDown(how);
-    const began = performance.now();
-    await expect(client.verifyIdToken(token)).rejects.toBeInstanceOf(FirebaseUnavailable);
-    await expect(client.lookUp(uid)).rejects.toBeInstanceOf(FirebaseUnavailable);
-    expect(performance.now() - began).toBeLessThan(5_000);
+    await expect(hurried.verifyIdToken(token)).rejects.toBeInstanceOf(FirebaseUnavailable);
+    await expect(hurried.lookUp(uid)).rejects.toBeInstanceOf(FirebaseUnavailable);
     firebase.comeBack();
-    await vi.waitFor(async () => expect(await client.lookUp(uid)).toBeDefined(), 5_000);
-    expect((await client.verifyIdToken(token)).uid).toBe(uid);
+    await expect.poll(() => hurried.lookUp(uid).catch(String)).toMatchObject({ disabled: false });
+    await expect.poll(() => hurried.verifyIdToken(token).catch(String)).toMatchObject({ uid });
   });
 
   it('stops nobody whose token the certificates at hand can verify', async () => {
@@ -236,8 +235,9 @@ describe('a provider that is away', () => {
     const silent = await listen();
     const waiting = newClient({ standIn: { ...firebase.tls, port: silent.port }, timeoutMs: 200 });
     const token = await firebase.mintIdToken('someone');
-    const asked = Array.from({ length: 20 }, () => waiting.verifyIdToken(token));
-    for (const answer of asked) await expect(answer).rejects.toMatchObject({ code: 'timeout' });
+    const asked = await Promise.allSettled(Array.from({ length: 20 }, () => waiting.verifyIdToken(token)));
+    const refused = { status: 'rejected', reason: expect.objectContaining({ code: 'timeout' }) as unknown };
+    expect(asked).toEqual(Array.from({ length: 20 }, () => refused));
     await silent.connected;
     await vi.waitFor(() => expect(silent.sockets.size).toBe(0), 10_000);
     await silent.close();

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { blindedTexts, replyOf, startIssuing, type TestIssuing } from '../../test/support/issuing.js';
+import { patiently } from '../../test/support/patiently.js';
 import { query } from '../../test/support/stack.js';
 import { IssuerKeysService } from '../crypto/issuer/index.js';
 import { IssuanceStore } from './issuance.store.js';
@@ -22,7 +23,7 @@ describe('the quota', () => {
   it('of 10 holds against 100 requests at once', async () => {
     const person = await issuing.signInWithQuota(10);
     const responses = await Promise.all(
-      blindedTexts(100).map((blindedToken) => issuing.issue(person.headers, { blindedToken })),
+      blindedTexts(100).map((blindedToken) => patiently(() => issuing.issue(person.headers, { blindedToken }))),
     );
     expect(responses.filter(({ status }) => status === 200)).toHaveLength(10);
     expect(responses.filter(({ status }) => status === 429)).toHaveLength(90);
@@ -32,7 +33,9 @@ describe('the quota', () => {
   it('signs racing batches whole or not at all, and never beyond', async () => {
     const person = await issuing.signInWithQuota(10);
     const responses = await Promise.all(
-      Array.from({ length: 30 }, (_, n) => issuing.issue(person.headers, { blindedTokens: blindedTexts(1 + (n % 4)) })),
+      Array.from({ length: 30 }, (_, n) => blindedTexts(1 + (n % 4))).map((blindedTokens) =>
+        patiently(() => issuing.issue(person.headers, { blindedTokens })),
+      ),
     );
     const replies = await Promise.all(responses.map(replyOf));
     const sizes = replies.map(({ signatures = [] }) => signatures.length);
@@ -47,7 +50,7 @@ describe('the quota', () => {
     const person = await issuing.signInWithQuota(2);
     const blindedTokens = blindedTexts(2);
     const responses = await Promise.all(
-      Array.from({ length: 40 }, () => issuing.issue(person.headers, { blindedTokens })),
+      Array.from({ length: 40 }, () => patiently(() => issuing.issue(person.headers, { blindedTokens }))),
     );
     const replies = await Promise.all(responses.map(replyOf));
     expect(new Set(replies.map(({ signatures }) => signatures.join()))).toHaveProperty('size', 1);
@@ -97,7 +100,7 @@ describe('the quota', () => {
     expect((await issuing.issue(other.headers, { blindedTokens: blindedTexts(1) })).status).toBe(200);
   });
 
-  it("holds at the store against 100 at once, each with the other's messages among its own", async () => {
+  it("holds at the store against 100, 20 at once, each with the other's messages among its own", async () => {
     const person = await issuing.signInWithQuota(10);
     const store = issuing.service.app.get(IssuanceStore, { strict: false });
     const [user] = await query<{ id: string }>(
@@ -107,9 +110,13 @@ describe('the quota', () => {
     );
     const shared = randomBytes(32);
     const issuance = { userId: user?.id ?? '', keyId: (await issuing.currentKey()).keyId, planId: 'quota-10' };
-    const fits = await Promise.all(
-      Array.from({ length: 100 }, () => store.count({ ...issuance, hashes: [shared, randomBytes(32)] }, 10)),
-    );
+    const fits = [];
+    while (fits.length < 100) {
+      const some = Array.from({ length: 20 }, () =>
+        store.count({ ...issuance, hashes: [shared, randomBytes(32)] }, 10),
+      );
+      fits.push(...(await Promise.all(some)));
+    }
     expect(fits.filter(Boolean)).toHaveLength(9);
     expect(await issuing.countedFor(person)).toBe(10);
   });

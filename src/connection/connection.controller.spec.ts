@@ -5,6 +5,7 @@ import { enrolNode, postJson, type TestNode } from '../../test/support/fleet.js'
 import { placeAt, placementOf, startFirstReplica } from '../../test/support/peers.js';
 import { createTestStack, query, type TestStack } from '../../test/support/stack.js';
 import { TestClock } from '../../test/support/test-clock.js';
+import { holdUpkeep } from '../../test/support/upkeep.js';
 import { type LiveConnection } from './connection.js';
 import { secretHashOf } from './connection-secrets.js';
 
@@ -60,6 +61,7 @@ describe('a connection, to whoever holds its secret', () => {
 
   it('is over at its hour, swept up or not', async () => {
     const { secret, id } = await connect();
+    const sweep = await holdUpkeep(stack.ownerUrl, 'network', 'connection-expiry');
     clock.set('2030-01-02T12:00:00Z');
     expect([(await get(secret)).status, (await end(secret)).status]).toEqual([404, 404]);
     const [row] = await query<{ status: string }>(
@@ -69,6 +71,7 @@ describe('a connection, to whoever holds its secret', () => {
     );
     expect(row?.status).toBe('pending');
     clock.set('2030-01-01T12:00:00Z');
+    await sweep.release();
   });
 
   it('shows the place of a node that this process has not heard of yet', async () => {

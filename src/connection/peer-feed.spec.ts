@@ -5,6 +5,7 @@ import { enrolNode, postJson, pulse, type TestNode } from '../../test/support/fl
 import { placeAt, placementOf, serviceOf, startFirstReplica, startReplica } from '../../test/support/peers.js';
 import { createTestStack, type TestStack } from '../../test/support/stack.js';
 import { TestClock } from '../../test/support/test-clock.js';
+import { holdUpkeep } from '../../test/support/upkeep.js';
 import { encodeWireguardKey, Fleet, NodeDirectory } from '../nodes/index.js';
 import { ConnectionUpkeep } from './connection-upkeep.js';
 import { LifecycleStore } from './lifecycle.store.js';
@@ -198,6 +199,7 @@ describe('an operator', () => {
   });
 
   it('who retires a node ends its stream; coming back, it hears of nothing but what it has to remove', async () => {
+    const cleaner = await holdUpkeep(stack.ownerUrl, 'network', 'connection-clean-up');
     await placeAt(service, node.id);
     const active = await placeAt(service, node.id);
     await serviceOf(service, OutboxStore).acknowledgeAdded(node.id, [active]);
@@ -213,6 +215,7 @@ describe('an operator', () => {
     await serviceOf(service, PeerFeed).beat();
     await back.next('heartbeat');
     expect(back.waiting()).toEqual([]);
+    await cleaner.release();
   });
 });
 

@@ -9,8 +9,10 @@ import {
   type TestNode,
   wireguardKey,
 } from '../../test/support/fleet.js';
+import { patiently } from '../../test/support/patiently.js';
 import { createTestStack, query, type TestStack } from '../../test/support/stack.js';
 import { TestClock } from '../../test/support/test-clock.js';
+import { runUpkeep } from '../../test/support/upkeep.js';
 import { NetworkUpkeep } from '../prisma/network/index.js';
 import { EnrolmentTokens, Fleet, NodeDirectory } from './index.js';
 
@@ -49,7 +51,7 @@ const operator = () => ({
 
 async function register(bearer: string | undefined, overrides: Record<string, unknown> = {}): Promise<Answer> {
   const body = { public_key: wireguardKey(), ip: '127.0.0.1', location_id: 'de-frankfurt', ...overrides };
-  const response = await postJson(`${service.url}/node/register`, body, bearer);
+  const response = await patiently(() => postJson(`${service.url}/node/register`, body, bearer));
   return { ...((await response.json()) as object), status: response.status };
 }
 
@@ -71,7 +73,8 @@ const usesLeft = async (token: string) =>
     )
   )[0]?.uses_left;
 
-const inPulse = async (node: TestNode, credential: string) => (await pulse(service, { ...node, credential })).status;
+const inPulse = async (node: TestNode, credential: string) =>
+  (await patiently(() => pulse(service, { ...node, credential }))).status;
 
 describe('the first registration', () => {
   it('takes the specification’s literal request and answers with what the node needs', async () => {
@@ -222,10 +225,10 @@ describe('a repeat with the same token', () => {
     const public_key = wireguardKey();
     await register(token, { public_key });
     clock.advance(9 * minute);
-    await service.app.get(NetworkUpkeep).runOnce('enrolment-token-purge');
+    await runUpkeep(service.app.get(NetworkUpkeep), 'enrolment-token-purge');
     expect((await register(token, { public_key })).status).toBe(201);
     clock.advance(2 * minute);
-    await service.app.get(NetworkUpkeep).runOnce('enrolment-token-purge');
+    await runUpkeep(service.app.get(NetworkUpkeep), 'enrolment-token-purge');
     expect(await usesLeft(token)).toBeUndefined();
   });
 
@@ -233,7 +236,7 @@ describe('a repeat with the same token', () => {
     const [unused, half] = [await enrolmentToken(service), await enrolmentToken(service, 2)];
     await register(half);
     clock.advance(11 * minute);
-    await service.app.get(NetworkUpkeep).runOnce('enrolment-token-purge');
+    await runUpkeep(service.app.get(NetworkUpkeep), 'enrolment-token-purge');
     expect([await usesLeft(unused), await usesLeft(half)]).toEqual([1, 1]);
   });
 

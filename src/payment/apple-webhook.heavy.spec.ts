@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { appleProducts } from '../../test/support/apple.js';
+import { patiently } from '../../test/support/patiently.js';
 import { startPayments, type TestPayments } from '../../test/support/payments.js';
 
 let payments: TestPayments;
@@ -40,7 +41,7 @@ const payload = (changes: object = {}, data: object = {}) => ({
 });
 
 async function deliver(signedPayload: string): Promise<[number, string | undefined]> {
-  const response = await payments.post('/payment/webhooks/apple', {}, { signedPayload });
+  const response = await patiently(() => payments.post('/payment/webhooks/apple', {}, { signedPayload }));
   const { code } = (await response.json()) as { code?: string };
   return [response.status, code];
 }

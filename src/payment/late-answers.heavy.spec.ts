@@ -15,11 +15,12 @@ beforeAll(async () => {
   payments = await startPayments();
 });
 afterAll(() => payments.stop());
-afterEach(() => {
+afterEach(async () => {
   payments.stripe.stand.clearFaults();
   payments.stripe.stand.releaseDeliveries();
   payments.apple.clearFaults();
   payments.apple.releaseDeliveries();
+  await payments.settled();
 });
 
 const late = { kind: 'late-answer', milliseconds: 60_000 } as const;
@@ -95,9 +96,14 @@ describe('fifty deliveries at once', () => {
     expect(statuses.filter((status) => status !== 200 && status !== 503)).toEqual([]);
   };
 
+  /** Resolves when no look-up is left that an event from before has asked for. */
+  const quiet = (key: string) =>
+    expect.poll(() => payments.sql('SELECT 1 FROM identity_jobs.jobs WHERE key = $1', [key])).toEqual([]);
+
   it('of one event of Stripe are one look-up', async () => {
     const { customer } = await payments.subscribe();
     const { stand } = payments.stripe;
+    await quiet(`stripe:${customer}`);
     const asked = stand.watch(/^GET \/v1\/subscriptions\?/);
     const created = Math.floor(payments.clock.now().getTime() / 1000);
     const object = { id: 'sub_x', object: 'subscription', customer };
@@ -126,6 +132,7 @@ describe('fifty deliveries at once', () => {
     const account = (await response.json()) as { appAccountToken: string };
     const { originalTransactionId } = payments.apple.buy({ product: appleProducts.plus.id, ...account });
     await payments.settled();
+    await quiet(`apple:${originalTransactionId}`);
     const asked = payments.apple.watch(/^GET \/inApps\/v1\/subscriptions/);
     const app = { bundleId: payments.apple.bundleId, environment: payments.apple.environment };
     const signedDate = payments.clock.now().getTime();

@@ -107,6 +107,9 @@ describe('an open checkout is closed', () => {
     await grant(person);
     const failed = () => payments.sql(`SELECT 1 FROM identity_jobs.jobs WHERE attempts > 0 AND last_error IS NOT NULL`);
     await expect.poll(failed).not.toEqual([]);
+    const later = `UPDATE identity_jobs._private_jobs SET run_at = now() + interval '1 hour'
+       WHERE locked_at IS NULL AND attempts > 0 RETURNING 1`;
+    await expect.poll(() => payments.sql(later)).not.toEqual([]);
     payments.stripe.stand.clearFaults();
     expect(await openSessions(person)).toHaveLength(1);
     await payments.sql(`UPDATE identity_jobs._private_jobs SET run_at = now()`);

@@ -2,6 +2,7 @@ import { register } from 'prom-client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { appleProducts } from '../../test/support/apple.js';
 import { startPayments, type Subscriber, type TestPayments } from '../../test/support/payments.js';
+import { runUpkeep } from '../../test/support/upkeep.js';
 import { IdentityUpkeep } from '../prisma/identity/index.js';
 import { Inbox } from './inbox.service.js';
 
@@ -95,10 +96,9 @@ describe('poison', () => {
       );
     expect(await events()).toEqual([{ state: 'pending', reason: null }]);
     // As after the seventh try: the eighth is the last.
-    await payments.sql(
-      `UPDATE identity_jobs._private_jobs SET attempts = 7, run_at = now() WHERE key = $1 AND locked_at IS NULL`,
-      [key],
-    );
+    const lastTry = `UPDATE identity_jobs._private_jobs SET attempts = 7, run_at = now()
+       WHERE key = $1 AND locked_at IS NULL RETURNING 1`;
+    await expect.poll(() => payments.sql(lastTry, [key])).toHaveLength(1);
     await expect.poll(events).toEqual([{ state: 'parked', reason: 'unwritable' }]);
     expect(await register.getSingleMetricAsString('payment_lookups_parked_total')).toMatch(
       /provider="stripe",reason="unwritable"\} 1$/m,
@@ -160,7 +160,7 @@ describe('a look-up that failed often', () => {
     await payments.sql(`UPDATE identity_jobs._private_jobs SET run_at = now() + interval '6 hours' WHERE key = $1`, [
       key,
     ]);
-    await payments.service.app.get(IdentityUpkeep, { strict: false }).runOnce('payment-inbox-revive');
+    await runUpkeep(payments.service.app.get(IdentityUpkeep, { strict: false }), 'payment-inbox-revive');
     const [wait] = await waits();
     expect(wait?.seconds).toBeLessThanOrEqual(300);
     payments.stripe.stand.clearFaults();
@@ -177,7 +177,7 @@ describe('a pending event without a job', () => {
        VALUES ('stripe', 'evt_lost', 'invoice.paid', $1, now(), $2)`,
       [person.customer, new Date(payments.clock.now().getTime() - 120_000)],
     );
-    await payments.service.app.get(IdentityUpkeep, { strict: false }).runOnce('payment-inbox-revive');
+    await runUpkeep(payments.service.app.get(IdentityUpkeep, { strict: false }), 'payment-inbox-revive');
     await payments.settled();
     expect(await payments.sql(`SELECT state::text FROM identity."WebhookEvent" WHERE event_id = 'evt_lost'`)).toEqual([
       { state: 'done' },

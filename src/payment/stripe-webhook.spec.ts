@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import Stripe from 'stripe';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { patiently } from '../../test/support/patiently.js';
 import { startPayments, type Subscriber, type TestPayments } from '../../test/support/payments.js';
+import { runUpkeep } from '../../test/support/upkeep.js';
 import { IdentityUpkeep } from '../prisma/identity/index.js';
 
 let payments: TestPayments;
@@ -45,14 +47,15 @@ async function deliver(body: object | string, { secret = 'whsec_ofTests', at = 0
   const timestamp = Math.floor(payments.clock.now().getTime() / 1000) + at;
   const header =
     signature === undefined ? Stripe.webhooks.generateTestHeaderString({ payload, secret, timestamp }) : signature;
-  const response = await fetch(`${payments.service.url}/payment/webhooks/stripe`, {
+  const request = {
     method: 'POST',
     headers: {
       'content-type': 'application/json; charset=utf-8',
       ...(header === null ? {} : { 'stripe-signature': header }),
     },
     body: sent ?? payload,
-  });
+  };
+  const response = await patiently(() => fetch(`${payments.service.url}/payment/webhooks/stripe`, request));
   const answer = (await response.json()) as { code?: string };
   return [response.status, answer.code];
 }
@@ -237,7 +240,7 @@ it('what was dealt with is forgotten after a month, what no account claims after
     await add(days, 'parked', 'unknown_account');
     await add(days, 'parked', 'unknown_price');
   }
-  await payments.service.app.get(IdentityUpkeep, { strict: false }).runOnce('payment-inbox-purge');
+  await runUpkeep(payments.service.app.get(IdentityUpkeep, { strict: false }), 'payment-inbox-purge');
   const left = await payments.sql<{ what: string }>(
     `SELECT coalesce(reason, state::text) AS what FROM identity."WebhookEvent" WHERE type = 'purge' ORDER BY 1`,
   );

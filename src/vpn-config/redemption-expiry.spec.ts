@@ -1,4 +1,3 @@
-import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   type AgentNode,
@@ -7,21 +6,20 @@ import {
   type TestAnonymizer,
 } from '../../test/support/anonymizer.js';
 import { wireguardKey } from '../../test/support/fleet.js';
+import { holdUpkeep } from '../../test/support/upkeep.js';
 
 let anonymizer: TestAnonymizer;
 let node: AgentNode;
 let start: Date;
 let request: RedemptionRequest;
 /** Holds the lock of the sweep that ends what has expired, so that it does so when a test lets it. */
-let sweepHeld: pg.Client;
+let sweepHeld: Awaited<ReturnType<typeof holdUpkeep>>;
 
 beforeAll(async () => {
   anonymizer = await startAnonymizer();
   node = await anonymizer.addNode();
   start = anonymizer.clock.now();
-  sweepHeld = new pg.Client(anonymizer.stack.ownerUrl);
-  await sweepHeld.connect();
-  await sweepHeld.query(`SELECT pg_advisory_lock(hashtext('network-upkeep'), hashtext('connection-expiry'))`);
+  sweepHeld = await holdUpkeep(anonymizer.stack.ownerUrl, 'network', 'connection-expiry');
 });
 
 beforeEach(async () => {
@@ -30,7 +28,7 @@ beforeEach(async () => {
 });
 
 afterAll(async () => {
-  await sweepHeld.end();
+  await sweepHeld.release();
   await anonymizer.stop();
 });
 

@@ -121,11 +121,17 @@ describe('while PostgreSQL is down', () => {
   it('while its node was waited for, the row that was made is still the same client’s', async () => {
     await anonymizer.setStatus(silent, 'healthy');
     await anonymizer.setStatus(node, 'draining');
-    const answer = anonymizer.redeem(request);
-    await silent.told();
-    await anonymizer.stack.killPostgres();
-    expect(await answer).toMatchObject(outage);
-    await restarted();
+    for (;;) {
+      const answer = anonymizer.redeem(request);
+      await silent.told();
+      await anonymizer.stack.killPostgres();
+      const { status, code } = await answer;
+      await restarted();
+      expect(status).toBe(503);
+      if (code === 'unavailable') break;
+      // On a busy machine the node's time was over before the database was gone.
+      request = await anonymizer.request();
+    }
     expect(await thief()).toMatchObject(reused);
     await anonymizer.setStatus(node, 'healthy');
     await anonymizer.setStatus(silent, 'unhealthy');

@@ -34,7 +34,8 @@ export class KillableNode {
     const agent = fork(program, [JSON.stringify(this.orders)], { execArgv: [], stdio: 'inherit' });
     agent.on('message', (call: DriverCall) => {
       void this.perform(call).then((peers) => {
-        if (agent.connected) agent.send({ call: call.call, peers } satisfies DriverReply);
+        // It may be killed in this very moment.
+        agent.send({ call: call.call, peers } satisfies DriverReply, () => undefined);
       });
     });
     this.process = agent;

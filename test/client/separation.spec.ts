@@ -92,6 +92,7 @@ async function startMarking(upstream: string): Promise<Server> {
             if (!name.includes('cookie')) response.setHeader(name, value);
           response.end(Buffer.from(await answer.arrayBuffer()));
         },
+        () => response.destroy(),
       );
     });
   });
@@ -142,7 +143,7 @@ describe('what goes over the wire', () => {
     expect(anonymizer!.requestLines()).toContain('POST /vpn/config');
 
     const blinded = [...toGatekeeper.matchAll(/"([A-Za-z0-9_-]{342})"/g)].map(([, text = '']) => text);
-    expect(blinded).toHaveLength(3);
+    expect(new Set(blinded).size).toBe(3);
     const identity = [
       ...[idToken, ...idToken.split('.')].flatMap((text) => formsOf(text, 'utf8')),
       ...formsOf(person.uid, 'utf8'),

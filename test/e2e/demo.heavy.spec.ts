@@ -13,7 +13,7 @@ async function demo(): Promise<{ code: unknown; summary: unknown }> {
   return promise;
 }
 
-describe('npm run demo', { timeout: 300_000 }, () => {
+describe('npm run demo', { timeout: 900_000 }, () => {
   it('holds every step, beside another one and again after it', async () => {
     const held = { code: 0, summary: expect.objectContaining({ demo: 'ok' }) as unknown };
     expect(await Promise.all([demo(), demo()])).toEqual([held, held]);

@@ -34,14 +34,14 @@ const readiness = async ({ url }: TestApp) => {
 describe('each role', () => {
   it('all: serves both sides', async () => {
     const service = await start(both());
-    expect(await readiness(service)).toEqual({ code: 200, status: 'ready', down: [] });
+    await expect.poll(() => readiness(service)).toEqual({ code: 200, status: 'ready', down: [] });
     expect((await fetch(`${service.url}/vpn/locations`)).status).toBe(200);
     expect((await fetch(`${service.url}/subscription`)).status).toBe(401);
   });
 
   it('gatekeeper: has no anonymous endpoint', async () => {
     const service = await start({ SERVICE_ROLE: 'gatekeeper', ...gatekeeperEnv(stack) });
-    expect(await readiness(service)).toMatchObject({ code: 200, status: 'ready' });
+    await expect.poll(() => readiness(service)).toMatchObject({ code: 200, status: 'ready' });
     expect((await fetch(`${service.url}/vpn/locations`)).status).toBe(404);
     expect((await fetch(`${service.url}/subscription`)).status).toBe(401);
   });
@@ -58,7 +58,7 @@ describe('each role', () => {
   });
 });
 
-describe('readiness', () => {
+describe('readiness', { timeout: 90_000 }, () => {
   it('names what is down: without Redis degraded, without PostgreSQL unavailable, and ready again after', async () => {
     const service = await start(both());
     await stack.killRedis();
@@ -78,7 +78,7 @@ describe('readiness', () => {
       });
     expect((await fetch(`${service.url}/health/live`)).status).toBe(200);
     await stack.restartPostgres();
-    await expect.poll(() => readiness(service), { timeout: 10_000 }).toEqual({ code: 200, status: 'ready', down: [] });
+    await expect.poll(() => readiness(service), { timeout: 40_000 }).toEqual({ code: 200, status: 'ready', down: [] });
   });
 
   it('refuses to start on a Redis that may forget, and says so of one that may since', async () => {
@@ -96,7 +96,7 @@ describe('readiness', () => {
     const service = await start(both());
     expect(await readiness(service)).toMatchObject({ code: 503, status: 'unavailable' });
     await stack.restartPostgres();
-    await expect.poll(() => readiness(service), { timeout: 10_000 }).toEqual({ code: 200, status: 'ready', down: [] });
+    await expect.poll(() => readiness(service), { timeout: 40_000 }).toEqual({ code: 200, status: 'ready', down: [] });
   });
 
   it('starts while Redis is away, and connects when it comes back', async () => {
@@ -104,7 +104,7 @@ describe('readiness', () => {
     const service = await start(both());
     expect(await readiness(service)).toMatchObject({ code: 200, status: 'degraded' });
     await stack.restartRedis();
-    await expect.poll(() => readiness(service), { timeout: 10_000 }).toEqual({ code: 200, status: 'ready', down: [] });
+    await expect.poll(() => readiness(service), { timeout: 40_000 }).toEqual({ code: 200, status: 'ready', down: [] });
   });
 });
 
@@ -123,8 +123,9 @@ describe('draining', () => {
   it('is told to load balancers while requests are still served, for as long as it is set', async () => {
     const service = await startTestApp({ ...both(), SHUTDOWN_NOTICE_S: '3' });
     const ended = service.stop();
-    expect(await readiness(service)).toEqual({ code: 503, status: 'draining', down: [] });
-    expect((await fetch(`${service.url}/vpn/locations`)).status).toBe(200);
+    const [told, served] = await Promise.all([readiness(service), fetch(`${service.url}/vpn/locations`)]);
+    expect(told).toMatchObject({ code: 503, status: 'draining' });
+    expect(served.status).toBe(200);
     await ended;
     await expect(readiness(service)).rejects.toThrow();
   });
@@ -145,7 +146,7 @@ describe('draining', () => {
     });
     await expect
       .poll(() => query(stack.ownerUrl, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
-      .toHaveLength(1);
+      .not.toEqual([]);
     const ended = service.stop();
     const knock = () =>
       fetch(`${service.url}/health/live`).then(

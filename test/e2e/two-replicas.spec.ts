@@ -20,7 +20,7 @@ afterAll(async () => {
 
 async function redeem(): Promise<void> {
   const request = await anonymizer.request();
-  const answer = await anonymizer.redeem(request);
+  const answer = await anonymizer.connect(request);
   expect(answer).toMatchObject({ status: 200, public_key: request.public_key });
   const peers = await node.driver.list();
   expect(peers.map(({ publicKey }) => publicKey)).toContain(request.public_key);

@@ -9,6 +9,7 @@ import { NetworkPrismaModule } from '../../src/prisma/network/index.js';
 import { AnonymizerRedisModule } from '../../src/redis/index.js';
 import { anonymizerEnv, publicSettings, type TestApp } from './app.js';
 import { type TestStack } from './stack.js';
+import { whenNotBusy } from './patiently.js';
 
 /** What any request needs to come from a node. */
 export interface TestNode {
@@ -65,12 +66,13 @@ export async function addLocation(
   id = frankfurt.id,
   place: { readonly country?: string; readonly city?: string } = {},
 ): Promise<void> {
-  await app.get(Locations, { strict: false }).add({ ...frankfurt, id, ...place });
+  await whenNotBusy(() => app.get(Locations, { strict: false }).add({ ...frankfurt, id, ...place }));
 }
 
 /** @returns the token, as the operator would hand it to a server */
 export async function enrolmentToken({ app }: WithNodes, uses = 1, locationId = frankfurt.id): Promise<string> {
-  return (await app.get(EnrolmentTokens, { strict: false }).create({ locationId, uses })).token;
+  const made = await whenNotBusy(() => app.get(EnrolmentTokens, { strict: false }).create({ locationId, uses }));
+  return made.token;
 }
 
 /** Sends JSON as a node, or as whoever holds the bearer. */

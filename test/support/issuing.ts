@@ -3,7 +3,9 @@ import { parseTokenKey, type TokenKey } from '../../src/crypto/index.js';
 import { Plans } from '../../src/subscription/index.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
 import { type Env } from './app.js';
+import { whenNotBusy } from './patiently.js';
 import { query } from './stack.js';
+import { holdUpkeep } from './upkeep.js';
 
 /** Every member that any answer of `POST /auth/vpn-token` may have. */
 export interface Reply {
@@ -66,9 +68,11 @@ interface PublishedKey {
 export async function startIssuing(env?: Env): Promise<TestIssuing> {
   const gatekeeper = await startGatekeeper(env);
   const { service, stack, clock, firebase } = gatekeeper;
+  // At the hours to which tests move the clock, it would erase what signs today.
+  const rotation = await holdUpkeep(stack.ownerUrl, 'identity', 'issuer-keys');
   const movePlan: TestIssuing['movePlan'] = async ({ uid }, dailyTokens) => {
     const id = `quota-${dailyTokens}`;
-    await service.app.get(Plans, { strict: false }).set({ id, name: id, dailyTokens });
+    await whenNotBusy(() => service.app.get(Plans, { strict: false }).set({ id, name: id, dailyTokens }));
     await query(
       stack.ownerUrl,
       `UPDATE identity."Subscription" SET plan_id = $1
@@ -78,6 +82,10 @@ export async function startIssuing(env?: Env): Promise<TestIssuing> {
   };
   return {
     ...gatekeeper,
+    stop: async () => {
+      await rotation.release();
+      await gatekeeper.stop();
+    },
     issue: (headers, body) => gatekeeper.post('/auth/vpn-token', headers, body),
     issueBinary: (headers, body, type = tokenRequestType) =>
       fetch(`${service.url}/auth/vpn-token`, { method: 'POST', headers: { ...headers, 'content-type': type }, body }),

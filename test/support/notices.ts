@@ -5,6 +5,7 @@ import { type Env } from './app.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
 import { startPayments, type TestPayments } from './payments.js';
 import { query } from './stack.js';
+import { runUpkeep } from './upkeep.js';
 
 export const mailEnv = (catcher: MailCatcher): Env => ({
   SMTP_URL: catcher.url,
@@ -78,8 +79,8 @@ function noticesOf(gatekeeper: TestGatekeeper, mail: MailCatcher): Notices {
       await query(`${stack.identityUrl}?options=-c%20search_path%3Didentity`, text, values);
     },
     tick: async () => {
-      await upkeep().runOnce('timed-notices');
-      await upkeep().runOnce('notifications-due');
+      await runUpkeep(upkeep(), 'timed-notices');
+      await runUpkeep(upkeep(), 'notifications-due');
     },
     subjects: (address) => mail.mails.filter(({ to }) => to[0] === address).map(({ headers }) => headers.subject ?? ''),
     settled: async () => {
@@ -105,7 +106,12 @@ export async function startNotices(env: Env = {}): Promise<TestGatekeeper & Noti
 export async function startPaidNotices(): Promise<TestPayments & Notices> {
   const mail = await startMailCatcher();
   const payments = await startPayments(mailEnv(mail));
-  return { ...payments, ...noticesOf(payments, mail), stop: both(payments, mail) };
+  const notices = noticesOf(payments, mail);
+  const settled = async () => {
+    await payments.settled();
+    await notices.settled();
+  };
+  return { ...payments, ...notices, settled, stop: both(payments, mail) };
 }
 
 const both = (gatekeeper: { stop(): Promise<void> }, mail: MailCatcher) => async () => {

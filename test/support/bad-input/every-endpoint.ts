@@ -1,5 +1,6 @@
 import { freePort } from '../../../dev/services/server-process.js';
 import { Plans } from '../../../src/subscription/index.js';
+import { whenNotBusy } from '../patiently.js';
 import { startPayments, type Subscriber, type TestPayments } from '../payments.js';
 import { locationsAt, startTwoSides, type TwoSides } from '../two-sides.js';
 
@@ -17,6 +18,6 @@ export async function startEveryEndpoint(): Promise<EveryEndpoint> {
   gatekeeper.apple.holdDeliveries();
   // Asking everything of everyone spends more than a day's tokens.
   const plans = gatekeeper.service.app.get(Plans, { strict: false });
-  await plans.set({ id: 'standard', name: 'Standard', dailyTokens: 1_000 });
+  await whenNotBusy(() => plans.set({ id: 'standard', name: 'Standard', dailyTokens: 1_000 }));
   return { ...(await startTwoSides({}, gatekeeper)), gatekeeper, subscriber };
 }

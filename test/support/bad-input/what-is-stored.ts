@@ -18,7 +18,7 @@ export class StoreReader {
     await postgres.connect();
     const { rows } = await postgres.query<{ name: string }>(
       `SELECT format('%I.%I', table_schema, table_name) AS name FROM information_schema.tables
-       WHERE table_schema IN ('identity', 'network') AND table_type = 'BASE TABLE' AND table_name <> 'Upkeep' ORDER BY 1`,
+       WHERE table_schema IN ('identity', 'network') AND table_type = 'BASE TABLE' AND table_name NOT IN ('Upkeep', 'UsageTally') ORDER BY 1`,
     );
     const counts = rows.map(
       ({ name }) => `SELECT ${pg.escapeLiteral(name)} || ': ' || count(*) || ' rows ' ||

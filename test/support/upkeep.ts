@@ -1,0 +1,21 @@
+import pg from 'pg';
+import { vi } from 'vitest';
+import { type IdentityUpkeep } from '../../src/prisma/identity/index.js';
+import { type NetworkUpkeep } from '../../src/prisma/network/index.js';
+
+/** Runs a job of upkeep now: after its own pass, if it is at that. */
+export async function runUpkeep(upkeep: IdentityUpkeep | NetworkUpkeep, job: string): Promise<void> {
+  await vi.waitUntil(() => upkeep.runOnce(job), 30_000);
+}
+
+/** Keeps a job of upkeep from running, as a replica that is at it would, so that nothing happens beside a test. */
+export async function holdUpkeep(
+  ownerUrl: string,
+  side: 'identity' | 'network',
+  job: string,
+): Promise<{ release(): Promise<void> }> {
+  const holder = new pg.Client(ownerUrl);
+  await holder.connect();
+  await holder.query('SELECT pg_advisory_lock(hashtext($1), hashtext($2))', [`${side}-upkeep`, job]);
+  return { release: () => holder.end() };
+}
