@@ -14,7 +14,7 @@ export type Fault =
   /** Done at once, and the answer is under way for so many milliseconds, or until the faults are cleared: what it says is old then. */
   | { readonly kind: 'late-answer'; readonly milliseconds: number }
   /** Refused with this HTTP status, in the provider's own words. */
-  | { readonly kind: 'status'; readonly status: 429 | 500 | 503 };
+  | { readonly kind: 'status'; readonly status: 400 | 429 | 500 | 503 };
 
 export interface FaultScope {
   /** For how many requests; for all of them by default. */

@@ -61,7 +61,7 @@ const waitingToErase = () =>
   payments.sql(
     `SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%DELETE FROM "User"%' AND datname = current_database()`,
   );
-const atStripe = async ({ customer }: Pick<Subscriber, 'customer'>) =>
+const atStripe = async ({ customer }: Subscriber) =>
   (await payments.stripe.stripe.customers.retrieve(customer)).deleted === true;
 const exists = ({ uid }: SignedIn) => payments.firebase.exists(uid);
 
@@ -83,23 +83,6 @@ async function erasedWholly(person: Subscriber, id: string): Promise<void> {
 }
 
 describe('deleting an account', () => {
-  it('also ends a customer whom a killed checkout made and nobody wrote down', async () => {
-    const [paid, never] = [await payments.subscribe(), await payments.signIn()];
-    await payments.get('/subscription', never.headers);
-    // What such a checkout leaves of somebody who tried no other.
-    await payments.sql(`INSERT INTO identity."CheckoutLease" VALUES ($1, gen_random_uuid(), now())`, [
-      await idOf(never),
-    ]);
-    for (const person of [paid, never]) {
-      const metadata = { account: await idOf(person) };
-      const { id: customer } = await payments.stripe.stripe.customers.create({ metadata });
-      await remove(await freshly(person));
-      await gone(person);
-      expect(await atStripe({ customer })).toBe(true);
-    }
-    expect(await atStripe(paid)).toBe(true);
-  });
-
   it('is held up for a while, not for ever, by a payment that the books refuse', async () => {
     const person = await payments.subscribe();
     const table = 'ALTER TABLE identity."PaymentHistory"';

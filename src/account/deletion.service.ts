@@ -12,8 +12,8 @@ import { DeletionStore, deletionTask } from './deletion.store.js';
  * Deletes accounts, whatever is killed meanwhile:
  *
  *  1. One statement marks the account as leaving, and adds the job. From then on its owner is let in nowhere.
- *  2. Stripe ends the subscriptions and forgets the customer. First: money must not go on being taken from somebody whom
- *     nobody here knows any more.
+ *  2. Stripe ends the subscriptions and forgets the customer, and any whom a failed checkout left there. First: money must
+ *     not go on being taken from somebody whom nobody here knows any more.
  *  3. Firebase deletes the account that they signed in with.
  *  4. One statement erases the person, and with them whatever refers to them. Payments stay for the books, without a person.
  *

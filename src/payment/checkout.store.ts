@@ -20,14 +20,15 @@ export class CheckoutStore {
     return rows > 0;
   }
 
-  /** Whether an attempt of theirs never said that it ended: it was killed, or goes on. */
-  async isLeft(userId: string): Promise<boolean> {
+  /** Whether they ever tried to buy: Stripe may have a customer of theirs though nobody was told. */
+  async hasTried(userId: string): Promise<boolean> {
     const rows = await this.prisma.$queryRaw<unknown[]>`SELECT FROM "CheckoutLease" WHERE user_id = ${userId}::uuid`;
     return rows.length > 0;
   }
 
-  async release(userId: string, attempt: string): Promise<void> {
+  /** Lets the next attempt begin. */
+  async release(userId: string, attempt: string, now: Date): Promise<void> {
     await this.prisma.$executeRaw`
-      DELETE FROM "CheckoutLease" WHERE user_id = ${userId}::uuid AND attempt = ${attempt}::uuid`;
+      UPDATE "CheckoutLease" SET until = ${now} WHERE user_id = ${userId}::uuid AND attempt = ${attempt}::uuid`;
   }
 }

@@ -26,14 +26,20 @@ export class PaymentClosing {
    * @throws {ProviderUnavailable} when Stripe cannot be asked: the account must not be erased then
    */
   async close(userId: string, attempt: number): Promise<string | null> {
-    const customer = (await this.customers.byId(userId))?.stripeCustomerId ?? null;
-    if (customer === null && !(await this.checkouts.isLeft(userId))) return null;
-    if (this.stripe.client === undefined) throw new ProviderUnavailable('stripe', 'not_configured');
-    if (customer !== null) await this.settle(this.stripe.client, customer, attempt);
-    // A checkout that was killed may have made a customer whom nobody wrote down. No money was ever theirs.
-    for (const unknown of await this.stripe.client.customersOf(userId))
-      await this.stripe.client.deleteCustomer(unknown);
+    const { stripeCustomerId: customer = null, email = null } = (await this.customers.byId(userId)) ?? {};
+    if (customer !== null) {
+      if (this.stripe.client === undefined) throw new ProviderUnavailable('stripe', 'not_configured');
+      await this.settle(this.stripe.client, customer, attempt);
+    }
+    await this.endUnknownCustomers(userId, email);
     return customer;
+  }
+
+  /** A checkout that failed may have made a customer whom nobody wrote down. No money was ever theirs. */
+  private async endUnknownCustomers(userId: string, email: string | null): Promise<void> {
+    const { client } = this.stripe;
+    if (client === undefined || !(await this.checkouts.hasTried(userId))) return;
+    for (const customer of await client.customersOf(userId, email)) await client.deleteCustomer(customer);
   }
 
   private async settle(stripe: StripeClient, customer: string, attempt: number): Promise<void> {

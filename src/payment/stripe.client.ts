@@ -94,11 +94,20 @@ export class StripeClient {
     await asking(() => this.stripe.customers.update(customer, { email: email ?? '' }));
   }
 
-  /** Customers who were made for an account (see `createCustomer`). One of the last minute may be missing: https://docs.stripe.com/search */
-  async customersOf(account: string): Promise<string[]> {
+  /**
+   * Customers who were made for an account (see `createCustomer`). Those with its address are listed; those with a former one
+   * are searched for, where Stripe lets merchants search, by an index that may be late: https://docs.stripe.com/search
+   */
+  async customersOf(account: string, email: string | null): Promise<string[]> {
     const { customers } = this.stripe;
-    const found = await asking(() => whole(customers.search({ query: `metadata["account"]:"${account}"`, ...page })));
-    return found.map(({ id }) => id);
+    const listed = email === null ? [] : await asking(() => whole(customers.list({ email, ...page })));
+    const query = `metadata["account"]:"${account}"`;
+    const searched = await asking(() => whole(customers.search({ query, ...page }))).catch((error: unknown) => {
+      unlessRefused(error);
+      return [];
+    });
+    const ids = [...listed, ...searched].filter(({ metadata }) => metadata['account'] === account).map(({ id }) => id);
+    return [...new Set(ids)];
   }
 
   /** Ends everything of a customer at once: open checkouts, subscriptions, cards. One that is gone is no error. */

@@ -113,7 +113,8 @@ export class Api {
   }
 }
 
-function refusal(status: 429 | 500 | 503): ApiError {
+function refusal(status: 400 | 429 | 500 | 503): ApiError {
+  if (status === 400) return invalid('This account may not do that.');
   if (status !== 429) return new ApiError(status, { type: 'api_error', message: 'An unknown error occurred.' });
   const message = 'Request rate limit exceeded. Learn more about rate limits here https://docs.stripe.com/rate-limits.';
   return invalid(message, { code: 'rate_limit', status });
