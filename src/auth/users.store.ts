@@ -35,8 +35,8 @@ export class UsersStore {
   /**
    * The person's row, made on first sight and brought up to date when the provider's answer has changed: one read
    * when there is nothing to write. However many first requests race, there is one row; and of what is new in it (the
-   * account, a proven address, a way to sign in) the person is told once, by whichever request wrote it. Stripe is told of a new
-   * address, if it bills them.
+   * account, a proven address, a way to sign in) the person is told once, by whichever request wrote it. If Stripe bills
+   * them, it is told of a new address once that is proven.
    *
    * @returns undefined when the account is being deleted, or was: a token may outlive it, and must not bring it back
    */
@@ -62,7 +62,8 @@ export class UsersStore {
         RETURNING new.id, new.signed_out_at, old.id IS NULL AS is_new, new.email_verified,
           old.email_verified AND old.email IS NOT DISTINCT FROM new.email AS was_verified,
           new.sign_in_providers, old.sign_in_providers AS had,
-          new.stripe_customer_id IS NOT NULL AND old.email IS DISTINCT FROM new.email AS has_moved
+          new.stripe_customer_id IS NOT NULL
+            AND (old.email, old.email_verified) IS DISTINCT FROM (new.email, new.email_verified) AS has_moved
       ), moved AS (${jobForEach(addressTask, Prisma.sql`SELECT id AS user_id FROM row WHERE has_moved`)}),
       ${telling(whatIsNew(now))}
       SELECT id, signed_out_at AS "signedOutAt", ${areWoken}, (SELECT jobs FROM moved) AS moved FROM row`;

@@ -20,20 +20,24 @@ export class BilledAddresses {
   }
 
   /**
-   * Tells Stripe the person's address until it is still theirs afterwards: of two changes, the older might arrive last.
+   * Tells Stripe the person's address until it is still theirs afterwards: of two changes, the older might arrive last. One that
+   * is not proven yet waits, and the former stays: receipts say what somebody paid.
    *
    * @param told the address that Stripe has been told already, if it is known
    * @throws {ProviderUnavailable}
    */
   async bring(userId: string, told?: string | null): Promise<void> {
-    const { stripeCustomerId, email } = (await this.customers.byId(userId)) ?? {};
+    const { stripeCustomerId, email, emailVerified } = (await this.customers.byId(userId)) ?? {};
     if (typeof stripeCustomerId !== 'string' || email === undefined || email === told) return;
+    if (this.stripe.client === undefined || (email !== null && emailVerified !== true)) return;
     try {
-      await this.stripe.client?.setEmail(stripeCustomerId, email);
+      await this.stripe.client.setEmail(stripeCustomerId, email);
     } catch (error) {
-      // A customer who is gone gets no receipts; what Stripe takes for no address, it will never take.
-      if (error instanceof ProviderRefusal) return;
-      throw error;
+      if (!(error instanceof ProviderRefusal)) throw error;
+      // A customer who is gone gets no receipts. Whose address Stripe takes for none gets none either: the former may be
+      // somebody else's by now.
+      if (error.why === 'missing' || email === null) return;
+      await this.stripe.client.setEmail(stripeCustomerId, null);
     }
     return this.bring(userId, email);
   }

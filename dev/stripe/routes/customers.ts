@@ -8,8 +8,11 @@ import { listing, metadata, text, unset } from '../http/params.js';
 import { type Route, route } from '../http/router.js';
 import { customer as newCustomer } from '../shapes/customer.js';
 
+/** https://docs.stripe.com/error-codes#email-invalid */
+const email = text.max(512).regex(/^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$/, 'Invalid email address.');
+
 const fields = {
-  email: z.union([unset, text.max(512)]).optional(),
+  email: z.union([unset, email]).optional(),
   name: text.max(256).optional(),
   description: text.optional(),
   metadata: metadata.optional(),
