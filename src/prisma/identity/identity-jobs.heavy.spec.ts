@@ -53,7 +53,7 @@ it('a process leaves, though nobody could be told that its worker lives', async 
 
   await worker.get(Background).stop();
   await worker.close();
-  expect(await sessions(gatekeeper)).toEqual([]);
+  await expect.poll(() => sessions(gatekeeper)).toEqual([]);
   await proxy.stop();
   await gatekeeper.stop();
 });

@@ -155,6 +155,7 @@ export class IdentityJobs {
     } catch (error) {
       // One of whom nobody knows that it lives must do no jobs.
       await this.runner?.stop().catch(() => {});
+      await this.runner?.promise.catch(() => {});
       session.release(true);
       throw error;
     }
