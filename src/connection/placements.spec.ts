@@ -1,6 +1,7 @@
 import { register } from 'prom-client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startConnections, type TestConnections } from '../../test/support/connections.js';
+import { ANONYMIZER_CONFIG, type AnonymizerConfig } from '../config/index.js';
 import { NodeDirectory } from '../nodes/index.js';
 import { AckWaiter } from './ack-waiter.js';
 import { AllocationStore } from './allocation.store.js';
@@ -39,6 +40,25 @@ function confirmWhenWaitedFor(nodeId: string) {
 }
 
 describe('confirming a placement', () => {
+  it('waits for a node as long as the operator says', async () => {
+    const node = await connections.addNode();
+    await refresh();
+    const placed = await connections.place(node);
+    const patient = new Placements(
+      connections.get(AllocationStore),
+      connections.get(NodeDirectory),
+      connections.get(AckWaiter),
+      connections.get(PeerSignals),
+      {
+        ...connections.replica.app.get<AnonymizerConfig>(ANONYMIZER_CONFIG, { strict: false }),
+        nodeAckTimeoutMs: 1_234,
+      },
+    );
+    const waited = confirmWhenWaitedFor(node);
+    expect(await patient.confirm(placed, 'de-frankfurt')).toMatchObject({ is: 'active' });
+    expect(waited.mock.calls.map(([milliseconds]) => milliseconds)).toEqual([1_234]);
+  });
+
   it('takes the node’s word', async () => {
     const node = await connections.addNode();
     await refresh();

@@ -7,6 +7,7 @@ import { TestClock } from '../../../test/support/test-clock.js';
 import { epochOf, epochTimes } from '../epoch.js';
 import { encodeTokenKey, keyIdOf, truncatedKeyId } from '../token-key.js';
 import { makeIssuerKey } from './issuer-key.js';
+import { IssuerKeysStore, type KeyMaker } from './issuer-keys.store.js';
 
 let stack: TestStack;
 let clock: TestClock;
@@ -67,6 +68,21 @@ describe('issuer keys', () => {
     const chosen = new Set(replicas.map(({ issuer }) => issuer.signingKey().keyId.toString('hex')));
     expect(chosen.size).toBe(1);
   }, 60_000);
+
+  it('are each made apart from all live ones, those made in the same breath too: no two share their last byte', async () => {
+    const store = (await replica()).app.get(IssuerKeysStore, { strict: false });
+    const today = epochOf(clock.now());
+    const taken: number[][] = [];
+    const make: KeyMaker = async (those) => {
+      taken.push([...those].sort());
+      const { keyId, spki } = await makeIssuerKey(those);
+      return { keyId, spki, encryptedPrivateKey: randomBytes(32) };
+    };
+    await store.createMissing([today, today + 1], clock.now(), make);
+    await store.createMissing([today + 2], clock.now(), make);
+    const [first, second] = (await rows()).map(({ key_id }) => truncatedKeyId(key_id));
+    expect(taken).toEqual([[], [first], [first, second].sort()]);
+  });
 
   it('sign alike on every replica, to a signature that the public key checks', async () => {
     const [one, other] = [await replica(), await replica()];

@@ -16,13 +16,17 @@ class FakeIssuer {
   keys: DirectoryKey[] = [];
   /** Sent instead of the keys. */
   instead: string | undefined;
-  reads = 0;
+  readonly readAt: number[] = [];
   url = '';
   private readonly server: Server = createServer((_request, response) => {
-    this.reads += 1;
+    this.readAt.push(performance.now());
     if (this.instead === 'down') response.destroy();
     else response.end(this.instead ?? renderDirectory(this.keys, challenge, clock.now()));
   });
+
+  get reads(): number {
+    return this.readAt.length;
+  }
 
   async start(): Promise<void> {
     await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
@@ -143,6 +147,9 @@ describe('the verifier’s keys', () => {
     expect(issuer.reads).toBe(2);
     await ask();
     expect(issuer.reads).toBe(3);
+    const [, second = 0, third = 0] = issuer.readAt;
+    // Timers may be a few milliseconds early.
+    expect(third - second).toBeGreaterThan(900);
   });
 
   it('are known at their first token, also when somebody has just asked for another', async () => {
