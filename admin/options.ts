@@ -37,7 +37,7 @@ export function audited(command: Command): Command {
   return withJson(command)
     .requiredOption(
       '--reason <text>',
-      'why: kept in the audit, also when the account is gone; the person may read it',
+      'why: kept in the audit, also when the account is gone; whom it was done to may read it',
       reason,
     )
     .option('--by <name>', 'who: kept in the audit', operator, userInfo().username);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type TestApp } from '../../test/support/app.js';
 import { enrolNode, postJson, type TestNode } from '../../test/support/fleet.js';
 import { placeAt, placementOf, startFirstReplica } from '../../test/support/peers.js';
@@ -62,6 +62,7 @@ describe('a connection, to whoever holds its secret', () => {
   it('is over at its hour, swept up or not', async () => {
     const { secret, id } = await connect();
     const sweep = await holdUpkeep(stack.ownerUrl, 'network', 'connection-expiry');
+    onTestFinished(() => sweep.release());
     clock.set('2030-01-02T12:00:00Z');
     expect([(await get(secret)).status, (await end(secret)).status]).toEqual([404, 404]);
     const [row] = await query<{ status: string }>(
@@ -71,7 +72,6 @@ describe('a connection, to whoever holds its secret', () => {
     );
     expect(row?.status).toBe('pending');
     clock.set('2030-01-01T12:00:00Z');
-    await sweep.release();
   });
 
   it('shows the place of a node that this process has not heard of yet', async () => {

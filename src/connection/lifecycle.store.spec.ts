@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { hoursLater, startConnections, type TestConnections } from '../../test/support/connections.js';
 import { type LiveConnection } from './connection.js';
 import { LifecycleStore } from './lifecycle.store.js';
@@ -66,13 +66,13 @@ describe('a connection', () => {
     const active = await place('active');
     const pulsing = new pg.Client({ connectionString: connections.stack.ownerUrl, options: '-c search_path=network' });
     await pulsing.connect();
+    onTestFinished(() => pulsing.end());
     await pulsing.query('BEGIN');
     await pulsing.query('UPDATE "Node" SET last_pulse_at = $2 WHERE id = $1', [node, hoursLater(now(), 2)]);
     const ended = store.endOnNodes([node], hoursLater(now(), 1));
     const waiting = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
     await expect.poll(() => connections.sql(waiting)).toHaveLength(1);
     await pulsing.query('COMMIT');
-    await pulsing.end();
     expect([await ended, await statusOf(active)]).toEqual([0, 'active']);
   });
 

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type TestApp } from '../../test/support/app.js';
 import { type EventStream, followEvents } from '../../test/support/event-stream.js';
 import { enrolNode, postJson, pulse, type TestNode } from '../../test/support/fleet.js';
@@ -200,6 +200,7 @@ describe('an operator', () => {
 
   it('who retires a node ends its stream; coming back, it hears of nothing but what it has to remove', async () => {
     const cleaner = await holdUpkeep(stack.ownerUrl, 'network', 'connection-clean-up');
+    onTestFinished(() => cleaner.release());
     await placeAt(service, node.id);
     const active = await placeAt(service, node.id);
     await serviceOf(service, OutboxStore).acknowledgeAdded(node.id, [active]);
@@ -215,7 +216,6 @@ describe('an operator', () => {
     await serviceOf(service, PeerFeed).beat();
     await back.next('heartbeat');
     expect(back.waiting()).toEqual([]);
-    await cleaner.release();
   });
 });
 

@@ -92,6 +92,10 @@ describe('vpn account', () => {
     expect([ran.code, ran.out, ran.told]).toEqual([code, '', expect.stringMatching(words)]);
   });
 
+  it('takes an address that begins with a dash', async () => {
+    expect((await vpn(['email', `-${crypto.randomUUID()}@example.com`])).code).toBe(0);
+  });
+
   it('says nothing of whether an address is somebody else’s', async () => {
     const other = await signUp(gatekeeper.firebase.url);
     expect(await json<Account>('email', other.email)).toEqual(await json<Account>('email', `x${other.email}`));

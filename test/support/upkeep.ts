@@ -15,6 +15,8 @@ export async function holdUpkeep(
   job: string,
 ): Promise<{ release(): Promise<void> }> {
   const holder = new pg.Client(ownerUrl);
+  // Its database may go before it does.
+  holder.on('error', () => undefined);
   await holder.connect();
   await holder.query('SELECT pg_advisory_lock(hashtext($1), hashtext($2))', [`${side}-upkeep`, job]);
   return { release: () => holder.end() };

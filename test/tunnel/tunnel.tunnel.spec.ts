@@ -328,7 +328,7 @@ describe('a real tunnel', () => {
     figure('… of that, until the answer, when the peer is live', redeemedMs);
     const mb = await residentMb(two.pid);
     figure('memory of the agent with 10,000 peers', `${mb} MB`);
-    expect(mb).toBeLessThan(200);
+    expect(mb).toBeLessThan(120);
   });
 
   it('9. leaves, after it all, no trace of anybody', async () => {
