@@ -19,5 +19,7 @@ export async function startEveryEndpoint(): Promise<EveryEndpoint> {
   // Asking everything of everyone spends more than a day's tokens.
   const plans = gatekeeper.service.app.get(Plans, { strict: false });
   await whenNotBusy(() => plans.set({ id: 'standard', name: 'Standard', dailyTokens: 1_000 }));
-  return { ...(await startTwoSides({}, gatekeeper)), gatekeeper, subscriber };
+  // Nodes that nobody serves are asked for peers again and again; whoever needs one asks again.
+  const sides = await startTwoSides({ NODE_ACK_TIMEOUT_MS: '1000' }, gatekeeper);
+  return { ...sides, gatekeeper, subscriber };
 }
