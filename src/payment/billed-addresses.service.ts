@@ -1,12 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { z } from 'zod';
 import { addressTask } from '../auth/index.js';
-import { IdentityJobs } from '../prisma/identity/index.js';
+import { IdentityJobs, personOf } from '../prisma/identity/index.js';
 import { CustomersStore } from './customers.store.js';
 import { OptionalStripe } from './optional-providers.js';
 import { ProviderRefusal } from './provider-errors.js';
-
-const jobPayload = z.object({ userId: z.uuid() });
 
 /** Keeps the address that Stripe sends receipts to the one that the person has. */
 @Injectable()
@@ -16,7 +13,7 @@ export class BilledAddresses {
     private readonly stripe: OptionalStripe,
     jobs: IdentityJobs,
   ) {
-    jobs.handle(addressTask, (payload) => this.bring(jobPayload.parse(payload).userId));
+    jobs.handle(addressTask, (payload) => this.bring(personOf(payload)));
   }
 
   /**

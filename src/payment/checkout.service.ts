@@ -126,7 +126,7 @@ export class Checkouts {
     } catch (error) {
       throw paymentProblem(error);
     } finally {
-      await this.store.release(userId, attempt, this.clock.now());
+      await this.store.release(userId, attempt);
     }
   }
 

@@ -1,12 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { z } from 'zod';
-import { IdentityJobs } from '../prisma/identity/index.js';
+import { IdentityJobs, personOf } from '../prisma/identity/index.js';
 import { closingTask } from '../subscription/index.js';
 import { CustomersStore } from './customers.store.js';
 import { OptionalStripe } from './optional-providers.js';
 import { ProviderRefusal } from './provider-errors.js';
-
-const jobPayload = z.object({ userId: z.uuid() });
 
 /**
  * Closes the checkout that a person left open when they get access from elsewhere: they would pay twice. The job is
@@ -20,7 +17,7 @@ export class OpenCheckouts {
     private readonly stripe: OptionalStripe,
     jobs: IdentityJobs,
   ) {
-    jobs.handle(closingTask, (payload) => this.close(jobPayload.parse(payload).userId));
+    jobs.handle(closingTask, (payload) => this.close(personOf(payload)));
   }
 
   private async close(userId: string): Promise<void> {

@@ -12,6 +12,7 @@ import {
 } from 'graphile-worker';
 import pg from 'pg';
 import { Counter } from 'prom-client';
+import { z } from 'zod';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../../config/index.js';
 import { Background } from '../../health/index.js';
 import { GatekeeperLogger } from '../../logger/index.js';
@@ -51,6 +52,11 @@ export interface NewJob {
   /** Not before so many seconds have passed. */
   readonly delaySeconds?: number;
 }
+
+const ofPerson = z.object({ userId: z.uuid() });
+
+/** Whom a job of `jobForEach` is for. @throws {ZodError} for any other payload */
+export const personOf = (payload: unknown): string => ofPerson.parse(payload).userId;
 
 /**
  * A query that adds a job for each person whom `people` (a query of `user_id` uuid) selects; its payload is `{ userId }`.

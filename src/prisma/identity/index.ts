@@ -30,7 +30,7 @@ export {
   WebhookState,
 } from '../generated/identity/client.js';
 export { type Act, type ActOnAll, recordAct, self } from './audit.js';
-export { addJob, IdentityJobs, jobForEach, jobs } from './identity-jobs.js';
+export { addJob, IdentityJobs, jobForEach, jobs, personOf } from './identity-jobs.js';
 export { IdentityPrisma, IdentityUpkeep } from './identity-prisma.js';
 export { IdentityPrismaModule } from './identity-prisma.module.js';
 export { areWoken, type Channel, deliveryJob, deliveryTasks, iso, telling, wakingUp } from './telling.js';
