@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { clearInterval, setInterval } from 'node:timers';
+import { pathToFileURL } from 'node:url';
 import { bin, setUp, toolEnvironment } from './setup/set-up.mjs';
 
 /**
@@ -64,21 +66,35 @@ async function main([name, ...args]) {
   return 0;
 }
 
-function run([tool, ...args], environment) {
+const startedByNpm = process.env.npm_lifecycle_event !== undefined;
+
+/** What ends a task with this process, also when this process is killed. A production image has none: there systemd does. */
+async function loadReaper() {
+  const reaper = resolve('dist/dev/services/reaper.js');
+  return existsSync(reaper) ? (await import(pathToFileURL(reaper).href)).endWithThisProcess : undefined;
+}
+
+async function run([tool, ...args], environment) {
   const installed = join(bin, tool);
   // A production image may hold the Node of its base alone.
   const command = tool === 'node' && !existsSync(installed) ? process.execPath : installed;
+  const endWithThisProcess = await loadReaper();
   const child = spawn(command, args, { stdio: 'inherit', env: { ...toolEnvironment, ...environment } });
+  endWithThisProcess?.(child.pid, 'SIGTERM');
   const stop = (signal) => child.kill(signal);
+  // An npm that was killed could not say so: but this process has another parent now.
+  const npm = process.ppid;
+  const watch = setInterval(() => startedByNpm && process.ppid !== npm && stop('SIGTERM'), 500);
   // A terminal sends Ctrl-C to the child as well; sending it on would make two of one.
   const interrupt = () => process.stdin.isTTY || child.kill('SIGINT');
   const handlers = { SIGTERM: stop, SIGHUP: () => stop('SIGTERM'), SIGINT: interrupt };
   for (const [signal, handler] of Object.entries(handlers)) process.on(signal, handler);
-  return new Promise((resolve, reject) => {
+  return new Promise((done, reject) => {
     child.once('error', reject);
     child.once('exit', (code, signal) => {
+      clearInterval(watch);
       for (const [name, handler] of Object.entries(handlers)) process.off(name, handler);
-      resolve(code ?? 128 + constants.signals[signal]);
+      done(code ?? 128 + constants.signals[signal]);
     });
   });
 }

@@ -4,6 +4,7 @@ import { createClient } from '@vpn-backend/client';
 import { EdgeNode } from '../lab/edge-node.js';
 import { Internet, startDevice, startWebsite } from '../lab/lab.js';
 import { labDoor, whyNoTunnel } from '../lab/why-no-tunnel.js';
+import { endWithThisProcess } from '../services/reaper.js';
 import { operatorOf } from '../stack/operator.js';
 import { projectId, type Stack } from '../stack/stack.js';
 import { must, type Narrator } from './narrator.js';
@@ -19,6 +20,7 @@ export async function enterLab(program: string): Promise<number | undefined> {
     stdio: 'inherit',
     env: { ...process.env, DEMO_LAB: '1' },
   });
+  endWithThisProcess(child.pid);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill('SIGKILL'));
   const [code] = (await once(child, 'exit')) as [number | null];
   return code ?? 1;

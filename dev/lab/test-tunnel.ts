@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { endWithThisProcess } from '../services/reaper.js';
 import { labDoor, whyNoTunnel } from './why-no-tunnel.js';
 
 /** `npm run test:tunnel`: the tests that need root and real network devices, in a world of their own. */
@@ -12,6 +13,7 @@ async function main(): Promise<number> {
   }
   const vitest = ['vitest', 'run', '--mode', 'tunnel', ...process.argv.slice(2)];
   const child = spawn('sh', [labDoor, ...vitest], { stdio: 'inherit' });
+  endWithThisProcess(child.pid);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill('SIGKILL'));
   const [code] = (await once(child, 'exit')) as [number | null];
   return code ?? 1;

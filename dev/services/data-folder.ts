@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { removeWithThisProcess } from './reaper.js';
 import { identify, isAlive, type ProcessIdentity, signal, waitForEnd } from './process-identity.js';
 
 interface Claim {
@@ -21,9 +22,7 @@ export class DataFolder {
   private constructor(
     readonly path: string,
     readonly ephemeral: boolean,
-  ) {
-    process.once('exit', this.abandon);
-  }
+  ) {}
 
   /** @throws {Error} when another stack is running on it. */
   static async claim(path: string): Promise<DataFolder> {
@@ -42,6 +41,7 @@ export class DataFolder {
     fs.mkdirSync(folder);
     fs.chmodSync(folder, 0o755);
     await takeOver(folder);
+    removeWithThisProcess(folder);
     return new DataFolder(folder, true);
   }
 
@@ -64,16 +64,9 @@ export class DataFolder {
   }
 
   release(): void {
-    process.off('exit', this.abandon);
     if (this.ephemeral) fs.rmSync(this.path, { recursive: true, force: true });
     else fs.rmSync(join(this.path, 'claim.json'), { force: true });
   }
-
-  /** The launcher ends without having stopped its servers: an uncaught error, or `process.exit`. */
-  private readonly abandon = (): void => {
-    for (const server of this.servers) signal(server, this.ephemeral ? 'SIGKILL' : 'SIGINT');
-    this.release();
-  };
 }
 
 function writeClaim(path: string, servers: readonly ProcessIdentity[]): void {

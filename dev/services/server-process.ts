@@ -7,6 +7,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type DataFolder } from './data-folder.js';
 import { isAlive, type ProcessIdentity, signal, waitForEnd } from './process-identity.js';
+import { endWithThisProcess } from './reaper.js';
 
 export interface ServerSpec {
   readonly name: string;
@@ -78,6 +79,7 @@ export class ServerProcess {
     child.once('exit', (code, name) => (failure = `it ended with ${name ?? `code ${code}`}`));
     // When it has ended already, 'exit' says how.
     if (child.pid !== undefined) this.current = this.folder.adopt(child.pid) ?? this.current;
+    endWithThisProcess(child.pid, this.spec.stopSignal);
     const deadline = performance.now() + startTimeoutMs;
     for (;;) {
       if (failure !== undefined) throw this.startError(failure);

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { endWithThisProcess } from '../services/reaper.js';
 
 // Tests run from the sources, whose build is in dist/.
 const built = import.meta.url.endsWith('.ts') ? '../../dist/' : '../../';
@@ -44,13 +45,8 @@ export async function startService(
   });
   if (child.pid !== undefined) onSpawn?.(child.pid);
   const lines: string[] = [];
-  // Whoever started it may end without having stopped it: by an uncaught error, or `process.exit`.
-  const abandon = () => child.kill('SIGKILL');
-  process.once('exit', abandon);
-  const ended = once(child, 'exit').then(([code]) => {
-    process.off('exit', abandon);
-    return code as number | null;
-  });
+  endWithThisProcess(child.pid);
+  const ended = once(child, 'exit').then(([code]) => code as number | null);
   const port = await servingPort(child, lines, ended, echo);
   const end = async (signal: NodeJS.Signals) => {
     child.kill(signal);

@@ -29,6 +29,9 @@ export interface DriverReply {
   readonly peers: readonly DriverPeer[];
 }
 
+// Whoever started it has gone.
+process.on('disconnect', () => process.exit());
+
 let calls = 0;
 const waiting = new Map<number, (peers: readonly DriverPeer[]) => void>();
 

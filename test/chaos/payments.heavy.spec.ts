@@ -9,6 +9,7 @@ import pg from 'pg';
 import type Stripe from 'stripe';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type AppleStandIn, startAppleStandIn } from '../../dev/apple/index.js';
+import { endWithThisProcess } from '../../dev/services/reaper.js';
 import { freePort } from '../../dev/services/server-process.js';
 import { type ServiceProcess } from '../../dev/stack/service-process.js';
 import { SystemClock } from '../../src/config/index.js';
@@ -83,6 +84,7 @@ async function startWorker() {
     env: { ...process.env, ...world.env, METRICS_PORT: metricsPort },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  endWithThisProcess(child.pid, 'SIGTERM');
   const lines = createInterface({ input: child.stdout });
   const exit = once(child, 'exit').then(([code]) => code as number | null);
   const working = new Promise<void>((resolve) => {

@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
+import { endWithThisProcess } from '../../dev/services/reaper.js';
 import { createTestStack } from '../support/stack.js';
 
 // `npm run start:prod` as an operator runs it. Which settings are refused, load-config.spec.ts says one by one.
@@ -76,6 +77,7 @@ describe('npm run start:prod', { timeout: 120_000 }, () => {
       env: { PATH: process.env['PATH'], ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
+    endWithThisProcess(child.pid, 'SIGTERM');
     try {
       const ended = once(child, 'exit');
       const url = `http://127.0.0.1:${await portOf(child.stdout)}`;

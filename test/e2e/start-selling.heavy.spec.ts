@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { endWithThisProcess } from '../../dev/services/reaper.js';
 import { freePort } from '../../dev/services/server-process.js';
 import { operatorOf } from '../../dev/stack/operator.js';
 
@@ -33,6 +34,7 @@ it(
       },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
+    endWithThisProcess(child.pid, 'SIGTERM');
     const exit = once(child, 'close');
     try {
       let output = '';

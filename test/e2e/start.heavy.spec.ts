@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { isAlive, type ProcessIdentity, signal, waitForEnd } from '../../dev/services/process-identity.js';
+import { endWithThisProcess } from '../../dev/services/reaper.js';
 import { freePort } from '../../dev/services/server-process.js';
 import { query } from '../support/stack.js';
 
@@ -56,6 +57,7 @@ function npmStart(env: Readonly<Record<string, string>>): Started {
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  endWithThisProcess(child.pid, 'SIGTERM');
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
   const started = { child, output: () => output, exit: once(child, 'close').then(([code]) => code as number | null) };

@@ -1,0 +1,35 @@
+import { rmSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { isAlive, type ProcessIdentity, signal, waitForEnd } from './process-identity.js';
+import { type ReaperOrder } from './reaper.js';
+
+/** The program of reaper.ts. It also runs on the Node that the machine has. */
+
+const patienceMs = 5_000;
+
+const ends: (() => Promise<void>)[] = [];
+const folders: string[] = [];
+for await (const line of createInterface({ input: process.stdin })) {
+  const order = JSON.parse(line) as ReaperOrder;
+  if ('folder' in order) folders.push(order.folder);
+  else ends.push(() => end(order.process, order.signal));
+}
+// The launcher has ended.
+await Promise.all(ends.map((each) => each()));
+for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+
+async function end(process_: ProcessIdentity, name: NodeJS.Signals): Promise<void> {
+  if (!isAlive(process_)) return;
+  signalGroup(process_, name);
+  if (await waitForEnd(process_, patienceMs)) return;
+  signalGroup(process_, 'SIGKILL');
+}
+
+function signalGroup(process_: ProcessIdentity, name: NodeJS.Signals): void {
+  try {
+    process.kill(-process_.pid, name);
+  } catch {
+    // It leads no group.
+    signal(process_, name);
+  }
+}
