@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
 import { clearInterval, setInterval } from 'node:timers';
 import { pathToFileURL } from 'node:url';
+import { npmWatch } from './setup/npm.mjs';
 import { bin, setUp, toolEnvironment } from './setup/set-up.mjs';
 
 /**
@@ -66,7 +67,7 @@ async function main([name, ...args]) {
   return 0;
 }
 
-const startedByNpm = process.env.npm_lifecycle_event !== undefined;
+const npmLives = npmWatch();
 
 /** What ends a task with this process, also when this process is killed. A production image has none: there systemd does. */
 async function loadReaper() {
@@ -82,9 +83,7 @@ async function run([tool, ...args], environment) {
   const child = spawn(command, args, { stdio: 'inherit', env: { ...toolEnvironment, ...environment } });
   endWithThisProcess?.(child.pid, 'SIGTERM');
   const stop = (signal) => child.kill(signal);
-  // An npm that was killed could not say so: but this process has another parent now.
-  const npm = process.ppid;
-  const watch = setInterval(() => startedByNpm && process.ppid !== npm && stop('SIGTERM'), 500);
+  const watch = setInterval(() => npmLives() || stop('SIGTERM'), 500);
   // A terminal sends Ctrl-C to the child as well; sending it on would make two of one.
   const interrupt = () => process.stdin.isTTY || child.kill('SIGINT');
   const handlers = { SIGTERM: stop, SIGHUP: () => stop('SIGTERM'), SIGINT: interrupt };

@@ -22,7 +22,7 @@ async function openStream(): Promise<{ stream: PeerStream; response: ServerRespo
   const arrived = new Promise<ServerResponse>((resolve) => opened.push(resolve));
   const reader = connect((server.address() as AddressInfo).port, '127.0.0.1').pause();
   reader.on('error', () => undefined);
-  reader.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+  reader.write('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
   const response = await arrived;
   const node = { id: randomUUID(), status: 'healthy', locationId: 'x', credentialHash: Buffer.of() } as const;
   return { stream: new PeerStream(node, response), response, reader };
