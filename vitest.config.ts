@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/support/longest-first.js';
 import { SlowestSpecs } from './test/support/slowest.js';
 
 const folders = ['src', 'packages/*/src', 'dev', 'admin', 'test'];
@@ -23,7 +24,8 @@ export default defineConfig(({ mode }) => ({
     hookTimeout: special.includes(mode) ? 300_000 : 120_000,
     // What is polled for comes when it comes; a busy machine must not make it a failure.
     expect: { poll: { timeout: 10_000 } },
-    // Tunnels share one lab.
-    maxWorkers: mode === 'tunnel' ? 1 : 2,
+    sequence: { sequencer: LongestFirst },
+    // Tunnels share one lab. Elsewhere a third fills two cores while others wait for time-outs and restarts.
+    maxWorkers: mode === 'tunnel' ? 1 : 3,
   },
 }));

@@ -26,7 +26,10 @@ const tools = {
   bundle: program('dist/dev/client-bundle.js'),
 };
 
-/** Each task is one or more commands, run in turn until one fails; further arguments go to the last. */
+const heavyTests = ['vitest', 'run', '--mode', 'heavy'];
+const tunnelTests = program('dist/dev/lab/test-tunnel.js');
+
+/** Each task is one command, which takes further arguments, or several, which run in turn until one fails. */
 const tasks = {
   demo: [program('dist/dev/demo.js')],
   start: [program('dist/dev/start.js')],
@@ -42,11 +45,18 @@ const tasks = {
   'bench:client': [program('dist/bench/client.js')],
   build: [tools.bundle],
   test: [['vitest', 'run']],
-  'test:full': [['vitest', 'run', '--mode', 'heavy'], program('dist/dev/lab/test-tunnel.js')],
-  'test:tunnel': [program('dist/dev/lab/test-tunnel.js')],
+  'test:full': [heavyTests, tunnelTests],
+  'test:heavy': [heavyTests],
+  'test:tunnel': [tunnelTests],
   check: Object.values(tools),
   'check:imports': [tools.imports],
   'check:openapi': [tools.openapi, tools.clientTypes],
+};
+
+/** How to run a part of a task. */
+const parts = {
+  'test:full': ' For a part: npm run test:heavy -- PATH, or npm run test:tunnel -- PATH.',
+  check: ' For a part: npm run check:imports or npm run check:openapi.',
 };
 
 /** What the environment cannot talk a task out of: in production no stand-in is believed. */
@@ -58,10 +68,11 @@ const operated = ['start:prod', 'worker', 'admin', 'db:migrate'];
 async function main([name, ...args]) {
   const commands = tasks[name];
   if (!commands) throw new Error(`Usage: node dev/run.mjs <task>\nTasks: ${Object.keys(tasks).join(', ')}`);
+  if (commands.length > 1 && args.length > 0) throw new Error(`npm run ${name} takes no argument.${parts[name] ?? ''}`);
   if (!(process.env.NODE_ENV === 'production' && operated.includes(name))) await setUp();
-  for (const [index, command] of commands.entries()) {
+  for (const command of commands) {
     if (commands.length > 1) console.error(`$ ${command.join(' ')}`);
-    const code = await run(index === commands.length - 1 ? [...command, ...args] : command, fixed[name]);
+    const code = await run([...command, ...args], fixed[name]);
     if (code !== 0) return code;
   }
   return 0;

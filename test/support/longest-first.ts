@@ -1,0 +1,18 @@
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** Spec files that take a minute or more. Begun late, one of them would keep the whole run waiting at its end. */
+const longest = [
+  'src/payment/any-order.heavy.spec.ts',
+  'test/chaos/payments.heavy.spec.ts',
+  'test/chaos/killed-deleting.heavy.spec.ts',
+  'test/chaos/killed-redeeming.heavy.spec.ts',
+  'test/e2e/demo.heavy.spec.ts',
+];
+
+export class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification) => longest.some((path) => moduleId.endsWith(path));
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
