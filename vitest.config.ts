@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './test/support/longest-first.js';
 import { SlowestSpecs } from './test/support/slowest.js';
 
-const folders = ['src', 'packages/*/src', 'dev', 'admin', 'test'];
+const folders = ['src', 'packages/*/src', 'dev', 'admin', 'bench', 'test'];
 const special = ['heavy', 'tunnel'];
 
 /**
