@@ -5,9 +5,7 @@ import { type TestIssuer } from './issuer.js';
 
 const hour = 3600;
 
-export const challengeText = toBase64url(
-  buildTokenChallenge({ issuerName: 'issuer.example', originInfo: 'vpn.example' }),
-);
+const challengeText = toBase64url(buildTokenChallenge({ issuerName: 'issuer.example', originInfo: 'vpn.example' }));
 
 /** A key as the directory lists it, for the UTC day that begins at `notBefore` (Unix seconds). */
 export function entryOf({ spki }: TestIssuer, notBefore: number) {
@@ -20,8 +18,6 @@ export function entryOf({ spki }: TestIssuer, notBefore: number) {
     'verify-until': notAfter + 24 * hour,
   };
 }
-
-export type DirectoryEntry = ReturnType<typeof entryOf>;
 
 export function documentOf(keys: readonly unknown[], retired: readonly unknown[] = [], challenge = challengeText) {
   return {

@@ -28,7 +28,7 @@ export class TestIssuer {
 }
 
 /** @param modulus 256 bytes */
-export function encodeSpki(modulus: Bytes): Bytes {
+function encodeSpki(modulus: Bytes): Bytes {
   const algorithm =
     '303d06092a864886f70d01010a3030a00d300b0609608648016503040202a11a301806092a864886f70d010108300b0609608648016503040202a203020130';
   const head = `30820152${algorithm}0382010f003082010a0282010100`;

@@ -4,7 +4,7 @@ import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-export interface CommandOptions {
+interface CommandOptions {
   /** The program's standard input. May hold secrets. */
   readonly input?: string;
   /** What the program prints may name peers: its words are dropped, also from the error. */
@@ -20,7 +20,7 @@ export interface CommandOptions {
  */
 export type Run = (program: string, args: readonly string[], options?: CommandOptions) => Promise<string>;
 
-export class CommandError extends Error {
+class CommandError extends Error {
   override readonly name = 'CommandError';
 
   constructor(

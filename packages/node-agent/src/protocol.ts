@@ -50,8 +50,7 @@ export interface Tunnel {
   readonly mtu: number;
 }
 
-export const blockingLevels = ['none', 'ads', 'ads_trackers_malware'] as const;
-export type BlockingLevel = (typeof blockingLevels)[number];
+export type BlockingLevel = 'none' | 'ads' | 'ads_trackers_malware';
 
 const wireguardKey = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
 const identifier = /^[0-9A-Za-z-]{1,64}$/;

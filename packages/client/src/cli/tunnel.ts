@@ -89,7 +89,7 @@ async function claim({ home, io }: Context, connection: Connection): Promise<Tun
 }
 
 /** @throws {CommandError} `tunnel_left`: it is still up */
-export async function takeDown(context: Context, tunnel: Tunnel): Promise<void> {
+async function takeDown(context: Context, tunnel: Tunnel): Promise<void> {
   if (context.io.hasInterface(tunnel.name)) {
     const code = await wgQuick(context.io, 'down', tunnel.conf);
     if (code !== 0 && context.io.hasInterface(tunnel.name)) {

@@ -91,7 +91,7 @@ const settings = {
 
 type Name = keyof typeof settings;
 
-export type Settings = {
+type Settings = {
   readonly [K in Name]: (typeof settings)[K] extends Setting<infer T> ? T : never;
 };
 

@@ -76,7 +76,7 @@ function grown(before: number, now: number): number {
   return now < before ? now : now - before;
 }
 
-export function readCounters(): Counters {
+function readCounters(): Counters {
   let [busyMs, totalMs] = [0, 0];
   for (const { times } of cpus()) {
     const all = times.user + times.nice + times.sys + times.irq + times.idle;

@@ -4,7 +4,7 @@ import { type Credentials, type CredentialStore } from '../credentials.js';
 import { isRecord, parseJson, parseTunnel } from '../protocol.js';
 
 /** A secret file is somebody else's to read. */
-export class ExposedFile extends Error {
+class ExposedFile extends Error {
   override readonly name = 'ExposedFile';
 
   constructor(path: string) {

@@ -64,7 +64,7 @@ export function tableOf(interfaceName: string): string {
 }
 
 /** Every text has been checked before: nothing in it can be read as another rule. */
-export function firewallRules(settings: FirewallSettings): string {
+function firewallRules(settings: FirewallSettings): string {
   const { interfaceName, uplink, addresses, resolvers } = settings;
   const blocked = [...privateNetworks, ...settings.blockedNetworks];
   const [v4, v6] = byFamily(addresses);
