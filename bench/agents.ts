@@ -2,7 +2,7 @@ import { MemoryCredentialStore, MemoryDriver, NodeAgent } from 'vpn-node-agent';
 import { type LiveNode } from './fleet.js';
 import { serveProgram } from './server-process.js';
 
-export interface AgentsConfiguration {
+interface AgentsConfiguration {
   readonly backendUrl: string;
   readonly nodes: readonly Pick<LiveNode, 'id' | 'credential'>[];
 }

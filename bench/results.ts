@@ -22,14 +22,14 @@ export interface Results {
   readonly people?: PeopleMeasured;
 }
 
-export interface ServiceFacts {
+interface ServiceFacts {
   /** From the start of the process to "serving", its stores being there, ms; the median of a few. */
   readonly startMs: number;
   readonly idleMb: number;
 }
 
 /** What one core can sign when nothing else is asked of it. */
-export interface SigningLimits {
+interface SigningLimits {
   readonly openssl: OpenSslSpeed | undefined;
   /** Our blind signature with its check, called in a loop. */
   readonly blindSignsPerSecond: number;

@@ -5,7 +5,7 @@ import { Prisma } from '../src/prisma/identity/index.js';
  * database. The bare servers are given this text, so that both sides of a comparison send the same, today and after every
  * change of a store.
  */
-export async function statementsOf<Store>(
+async function statementsOf<Store>(
   store: new (client: never) => Store,
   ask: (store: Store) => Promise<unknown>,
 ): Promise<Prisma.Sql[]> {

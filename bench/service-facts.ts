@@ -6,7 +6,7 @@ import { residentMb } from './server-process.js';
 import { median } from './statistics.js';
 
 /** From the start of the process to its line "serving", the stores being there; milliseconds. */
-export async function timeStart(env: Readonly<Record<string, string>>): Promise<number> {
+async function timeStart(env: Readonly<Record<string, string>>): Promise<number> {
   const begin = performance.now();
   const service = await startService(env);
   const took = performance.now() - begin;

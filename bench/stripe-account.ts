@@ -3,7 +3,7 @@ import Stripe from 'stripe';
 import { startStripeStandIn } from '../dev/stripe/index.js';
 import { serveProgram } from './server-process.js';
 
-export interface StripeAccountConfiguration {
+interface StripeAccountConfiguration {
   /** Each with a subscription that is paid. */
   readonly customers: number;
 }

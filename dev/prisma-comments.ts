@@ -5,7 +5,7 @@ export interface Table {
   readonly columns: readonly Column[];
 }
 
-export interface Column {
+interface Column {
   /** As the database calls it. */
   readonly name: string;
   /** Empty when there is none. */

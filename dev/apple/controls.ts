@@ -15,7 +15,7 @@ export interface Purchase {
   readonly signedTransaction: string;
 }
 
-export interface PurchaseOptions {
+interface PurchaseOptions {
   /** Which Apple Account buys; a new one by default. It subscribes to a group once, and has one trial of it. */
   readonly account?: string;
   readonly product?: string;

@@ -5,7 +5,7 @@ import { type Notifications } from './notifications.js';
 import { refusals } from './refusal.js';
 import { type State, type Subscription, type Transaction } from './state.js';
 
-export interface Request {
+interface Request {
   readonly query: URLSearchParams;
   readonly body: unknown;
   /** What stands where the path has a parameter. */

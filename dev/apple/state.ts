@@ -44,7 +44,7 @@ export interface Subscription {
   renewalPrice?: number;
 }
 
-export interface SendAttempt {
+interface SendAttempt {
   readonly attemptDate: number;
   readonly sendAttemptResult: SendAttemptResult;
 }

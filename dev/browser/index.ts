@@ -1,2 +1,2 @@
-export { type Bundle, bundleForBrowser } from './bundle.js';
+export { bundleForBrowser } from './bundle.js';
 export { findChromium, launchChromium } from './chromium.js';

@@ -10,7 +10,4 @@ const server = createServer((request, response) => {
 server.listen(80, '::');
 await once(server, 'listening');
 
-const methods = {};
-export type Website = typeof methods;
-
-serve(methods);
+serve({});

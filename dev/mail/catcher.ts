@@ -4,7 +4,7 @@ import { freePort } from '../services/server-process.js';
 import { type CaughtMail, readMail } from './read-mail.js';
 
 /** How the server refuses: at the recipient or at the end of the message, with what; or it hangs up in the midst of one. */
-export type MailFault = { readonly at: 'recipient' | 'message'; readonly code: number } | { readonly at: 'hang-up' };
+type MailFault = { readonly at: 'recipient' | 'message'; readonly code: number } | { readonly at: 'hang-up' };
 
 /** A mail server on 127.0.0.1 that takes every mail and delivers none. */
 export interface MailCatcher {

@@ -1,2 +1,2 @@
-export { type MailCatcher, type MailCatcherOptions, type MailFault, startMailCatcher } from './catcher.js';
+export { type MailCatcher, startMailCatcher } from './catcher.js';
 export { type CaughtMail } from './read-mail.js';

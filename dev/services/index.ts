@@ -3,7 +3,7 @@ import { type Postgres, startPostgres } from './postgres.js';
 import { type RedisServer, startRedis, useRedis } from './redis.js';
 
 export { DataFolder } from './data-folder.js';
-export { type Postgres, startPostgres } from './postgres.js';
+export { startPostgres } from './postgres.js';
 export { type RedisServer, startRedis } from './redis.js';
 
 export interface Services {

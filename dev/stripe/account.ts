@@ -6,7 +6,7 @@ import { type BillingSettings } from './settings.js';
 import { Table } from './tables.js';
 
 /** A line that waits for the next invoice of a subscription. */
-export interface PendingLine {
+interface PendingLine {
   readonly id: string;
   readonly subscription: string;
   readonly line: Stripe.InvoiceLineItem;

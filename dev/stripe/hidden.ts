@@ -6,7 +6,7 @@ export type DeclineCode =
   'authentication_required' | 'expired_card' | 'generic_decline' | 'insufficient_funds' | 'lost_card' | 'stolen_card';
 
 /** A bank that declines so many times, or until it is told otherwise. */
-export interface Behaviour {
+interface Behaviour {
   readonly decline: DeclineCode;
   times: number | null;
 }

@@ -1,2 +1,1 @@
-export { type StripeControls } from './controls.js';
 export { type StripeStandIn, type StripeStandInOptions, startStripeStandIn } from './stand-in.js';

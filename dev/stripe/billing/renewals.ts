@@ -124,7 +124,7 @@ export class Renewals {
 }
 
 /** The items of a subscription in another period. */
-export function withPeriod(subscription: Stripe.Subscription, { start, end }: Period): Stripe.Subscription['items'] {
+function withPeriod(subscription: Stripe.Subscription, { start, end }: Period): Stripe.Subscription['items'] {
   const item = { ...itemOf(subscription), current_period_start: start, current_period_end: end };
   return { ...subscription.items, data: [item] };
 }
