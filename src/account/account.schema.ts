@@ -7,7 +7,7 @@ const day = z.iso.date();
 /** RFC 5321 §4.5.3.1. */
 const mostOfAnAddress = 254;
 
-export const emailAddress = z
+const emailAddress = z
   .email({ error: 'expected one e-mail address, such as ada@example.com' })
   .max(mostOfAnAddress)
   .meta({ examples: ['ada@example.com'] });
@@ -86,7 +86,6 @@ export const accountHistory = z.strictObject({
   next,
 });
 export type AccountHistory = z.input<typeof accountHistory>;
-export type HistoryEvent = AccountHistory['events'][number];
 
 export const auditTrail = z.strictObject({
   acts: z.array(

@@ -21,7 +21,7 @@ export function rememberPerson(request: object, person: Person): void {
   recognised.set(request, person);
 }
 
-export function personOf(_: unknown, context: ExecutionContext): Person {
+function personOf(_: unknown, context: ExecutionContext): Person {
   const person = recognised.get(context.switchToHttp().getRequest<object>());
   if (person === undefined) throw new Error('@CurrentPerson() needs @UseGuards(PersonGuard) on its handler');
   return person;

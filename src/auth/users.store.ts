@@ -4,7 +4,7 @@ import { areWoken, IdentityPrisma, jobForEach, Prisma, telling } from '../prisma
 import { addressTask } from './billed-address.js';
 
 /** What the provider says of a person. */
-export interface UserProfile {
+interface UserProfile {
   readonly firebaseUid: string;
   readonly email?: string;
   readonly emailVerified: boolean;

@@ -5,7 +5,7 @@ export const tokenRequestType = 'application/private-token-request';
 export const tokenResponseType = 'application/private-token-response';
 
 /** Most tokens of one request: a wallet for an app that fetches ahead. */
-export const mostBlindedTokens = 32;
+const mostBlindedTokens = 32;
 
 const exampleElement = Buffer.alloc(signatureBytes, 0x5a).toString('base64url');
 const exampleKeyId = Buffer.alloc(32, 0xa5).toString('base64url');

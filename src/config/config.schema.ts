@@ -102,7 +102,7 @@ const sender = z
 
 const webhookSecret = z.string().regex(/^whsec_\w+$/, { error: "expected the endpoint's signing secret: whsec_…" });
 
-export const roles = ['all', 'gatekeeper', 'anonymizer'] as const;
+const roles = ['all', 'gatekeeper', 'anonymizer'] as const;
 
 export const commonShape = {
   NODE_ENV: z.enum(['development', 'production', 'test']).default('production'),

@@ -8,5 +8,4 @@ export {
   ConfigError,
   type GatekeeperConfig,
   loadConfig,
-  type Role,
 } from './load-config.js';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { anonymizerShape, commonShape, gatekeeperShape, isIdentityOnly, isNetworkOnly } from './config.schema.js';
 
-export type Role = z.output<typeof commonShape.SERVICE_ROLE>;
+type Role = z.output<typeof commonShape.SERVICE_ROLE>;
 
 const commonConfig = z.object(commonShape).transform((env) => ({
   env: env.NODE_ENV,

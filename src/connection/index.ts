@@ -3,6 +3,5 @@ export { connectionIdOf, tokenHashOf } from './connection-id.js';
 export { ConnectionModule } from './connection.module.js';
 export { ConnectionSecrets, saltBytes, secretHashOf } from './connection-secrets.js';
 export { dayOf, expiryOf } from './connection-times.js';
-export { ConnectionUpkeep } from './connection-upkeep.js';
-export { type Confirmation, Placements } from './placements.js';
+export { Placements } from './placements.js';
 export { UsageStatistics } from './usage-statistics.js';

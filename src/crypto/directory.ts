@@ -48,7 +48,7 @@ const tokenKey = z.object({
 const otherTypeOfKey = z.object({ 'token-type': z.int().refine((type) => type !== blindRsa) });
 
 /** What a reader understands of a directory. Unknown members and token types are passed over (RFC 9578 §4). */
-export const directorySchema = z.object({
+const directorySchema = z.object({
   'issuer-request-uri': z.string().max(2048).describe('Where tokens are signed, relative to the issuer.'),
   'token-challenge': z.string().max(2048).describe('The TokenChallenge that tokens answer, base64url.'),
   'token-keys': z.array(z.union([tokenKey, otherTypeOfKey])).max(mostKeys),

@@ -8,9 +8,9 @@ const hour = 60 * minute;
 const day = 24 * hour;
 
 /** How long before its epoch a key already signs. */
-export const earlyMs = 2 * minute;
+const earlyMs = 2 * minute;
 /** How long after its epoch a key still signs. */
-export const lateMs = 10 * minute;
+const lateMs = 10 * minute;
 /** How long a token is good after its key has stopped signing. */
 export const graceMs = day;
 

@@ -8,7 +8,7 @@ export interface Published {
 }
 
 /** The directory as this process publishes it: the same for every caller. */
-export abstract class PublishedDirectory {
+abstract class PublishedDirectory {
   /** @throws {AppError} `unavailable` while no key is known yet */
   abstract current(): Published;
 }

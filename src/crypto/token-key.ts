@@ -17,7 +17,7 @@ const beforeModulus = Buffer.from(
 );
 const afterModulus = Buffer.from('0203010001', 'hex');
 
-export const modulusBytes = 256;
+const modulusBytes = 256;
 const spkiBytes = beforeModulus.length + modulusBytes + afterModulus.length;
 
 export interface TokenKey {

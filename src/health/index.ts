@@ -1,4 +1,4 @@
-export { Background, type BackgroundWork } from './background.js';
+export { Background } from './background.js';
 export { HealthModule } from './health.module.js';
 export { MetricsServer } from './metrics-server.js';
-export { Readiness, type ReadinessCheck, type ReadinessReport } from './readiness.js';
+export { Readiness } from './readiness.js';

@@ -1,11 +1,11 @@
-export { AppError, type AppErrorOptions, type ProblemDocument, problemMediaType } from './app-error.js';
+export { AppError } from './app-error.js';
 export { bearerToken } from './bearer.js';
 export { type IfMatch, matchesEntityTag, readIfMatch, versionTag } from './entity-tag.js';
 export { fastifyAdapter, prepareFastify, type RouteSettings } from './fastify.js';
-export { type FetchBounds, fetchJson, UnreadableAnswer } from './fetch-bounded.js';
+export { fetchJson, UnreadableAnswer } from './fetch-bounded.js';
 export { HttpModule } from './http.module.js';
 export { AlsoBinary } from './other-form.js';
-export { type ProblemCode, problems } from './problems.js';
+export { problems } from './problems.js';
 export { type PublicLocation, PublicLocations } from './public-locations.js';
 export { describeApi, serveReference } from './reference.js';
 export { Problems, Returns } from './returns.js';

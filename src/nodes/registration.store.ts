@@ -3,7 +3,7 @@ import { NetworkPrisma, type NodeStatus } from '../prisma/network/index.js';
 import { type Hash } from './secret.js';
 
 /** A lost reply may be asked for again for so long, with the token that made the node. */
-export const repeatMinutes = 10;
+const repeatMinutes = 10;
 
 /** What a node says of itself. */
 export interface NodeDescription {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** Bytes of a WireGuard key: an X25519 public value (RFC 7748 §5), or a preshared key. */
-export const wireguardKeyBytes = 32;
+const wireguardKeyBytes = 32;
 
 /**
  * The u-coordinates of small order, where every shared secret is zero whatever the private key (RFC 7748 §6.1;

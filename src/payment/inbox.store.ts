@@ -43,7 +43,7 @@ export interface InboxCounts {
 const repairPriority = 10;
 
 /** The job that looks something up. */
-export const syncJob = ({ provider, lookup }: Lookup, repair = false) => ({
+const syncJob = ({ provider, lookup }: Lookup, repair = false) => ({
   task: `sync-${provider}`,
   payload: { lookup, ...(repair && { repair }) },
   key: `${provider}:${lookup}`,

@@ -1,7 +1,7 @@
 import { AppError } from '../http/index.js';
 
 /** Which provider; the words that people read. */
-export const providerNames = { stripe: 'Stripe', apple: 'Apple' } as const;
+const providerNames = { stripe: 'Stripe', apple: 'Apple' } as const;
 export type Provider = keyof typeof providerNames;
 
 /** The provider gave no usable answer: down, slow, asking for patience, or refusing our key. Nothing is known; try again. */

@@ -7,7 +7,7 @@ const oldestMajor = 18;
 export const versionQuery = `SELECT current_setting('server_version_num')::int AS num`;
 
 /** A server on which the service's statements fail. */
-export class PostgresTooOld extends Error {
+class PostgresTooOld extends Error {
   constructor(database: string, version: number) {
     const found = `${Math.floor(version / 10_000)}.${version % 10_000}`;
     super(`The ${database} database is on PostgreSQL ${found}: ${oldestMajor} or later is needed. Upgrade the server.`);

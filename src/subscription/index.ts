@@ -7,7 +7,7 @@ export { Plans } from './plans.service.js';
 export { ProviderSubscriptions } from './provider-subscriptions.service.js';
 export { type FetchedSubscription } from './provider-subscriptions.store.js';
 export { hasLonger } from './subscription-news.js';
-export { type Plan, type SubscriptionState } from './subscription-state.js';
+export { type SubscriptionState } from './subscription-state.js';
 export { SubscriptionModule } from './subscription.module.js';
 export { subscriptionReport, type SubscriptionReport } from './subscription.schema.js';
 export { type OwnSubscription, SubscriptionService } from './subscription.service.js';

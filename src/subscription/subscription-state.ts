@@ -54,7 +54,7 @@ export interface Access {
 /** What people can do next. */
 export const nextActions = ['subscribe', 'finish_payment', 'pay', 'resume', 'cancel_one', 'contact_support'] as const;
 
-export interface NextStep {
+interface NextStep {
   readonly action: (typeof nextActions)[number];
   /** Where; null where it is theirs to choose. */
   readonly provider: SubscriptionProvider | null;

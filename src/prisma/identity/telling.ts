@@ -17,7 +17,7 @@ export const deliveryTasks = { email: 'deliver-email', push: 'deliver-push' } as
 export type Channel = keyof typeof deliveryTasks;
 
 /** One at a time for each channel, whatever the number of workers: what waits goes out in the order of its age. */
-export const deliveryJob = (channel: Channel) => {
+const deliveryJob = (channel: Channel) => {
   const task = deliveryTasks[channel];
   return { task, payload: {}, key: task, queue: task };
 };

@@ -116,7 +116,7 @@ async function tolerating(query: Promise<unknown>, harmless: readonly string[]):
 }
 
 /** What PostgreSQL stores for a password (RFC 5803), made here so that the password is in no statement and no server log. */
-export function scramVerifier(password: string): string {
+function scramVerifier(password: string): string {
   const iterations = 4096;
   const salt = randomBytes(16);
   const salted = pbkdf2Sync(password, salt, iterations, 32, 'sha256');
