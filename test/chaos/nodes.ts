@@ -8,7 +8,7 @@ import { type World } from './world.js';
 export const frankfurt = 'de-frankfurt';
 
 /** Agents that pulse, come back and reconcile ten times as often, so that a test sees in seconds what takes minutes. */
-export const hurried: Timing = { ...systemTiming, sleep: (ms, signal) => systemTiming.sleep(ms / 10, signal) };
+const hurried: Timing = { ...systemTiming, sleep: (ms, signal) => systemTiming.sleep(ms / 10, signal) };
 
 /** A node as the agent keeps it, its peers in memory. */
 export interface ChaosNode {

@@ -13,7 +13,7 @@ import { createTestStack, query, type TestStack, type TestStackOptions } from '.
 import { TestClock } from './test-clock.js';
 
 /** A token that the service accepts, as it is sent. */
-export type GoodToken = Pick<VpnToken, 'token' | 'signature'>;
+type GoodToken = Pick<VpnToken, 'token' | 'signature'>;
 
 /** A redemption that is granted as it is. */
 export interface RedemptionRequest extends GoodToken {
@@ -32,7 +32,7 @@ export interface Answer extends Partial<Omit<RedeemedConfig, 'expires_at'>> {
 }
 
 /** What a status answers: there `status` is the connection's, so the HTTP status has another name. */
-export interface StatusAnswer {
+interface StatusAnswer {
   readonly http: number;
   readonly status?: string | number;
   readonly code?: string;
@@ -47,7 +47,7 @@ export interface AgentNode extends TestNode {
 }
 
 /** A peer as a node is told of it. */
-export interface ToldPeer {
+interface ToldPeer {
   readonly connection_id: string;
   readonly revision: number;
   readonly preshared_key: string;
@@ -72,7 +72,7 @@ export interface ConnectionRow extends Record<string, unknown> {
 }
 
 /** The two locks on a token. */
-export interface Traces {
+interface Traces {
   readonly mark: string | undefined;
   readonly row: ConnectionRow | undefined;
 }

@@ -18,7 +18,7 @@ export const appleProducts = {
   yearly: { id: 'vpn.basic.year', group, level: 2, period: 'P1Y', price: 49_990, currency: 'EUR' },
 } as const satisfies Record<string, Product>;
 
-export interface DecodedNotification {
+interface DecodedNotification {
   readonly payload: ResponseBodyV2DecodedPayload;
   readonly transaction: JWSTransactionDecodedPayload;
   readonly renewal: JWSRenewalInfoDecodedPayload;

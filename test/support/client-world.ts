@@ -26,7 +26,7 @@ export interface ClientWorld extends TwoSides {
   countSigned(person: SignedIn): Promise<number>;
 }
 
-export interface NewClient {
+interface NewClient {
   readonly person: SignedIn;
   readonly client: VpnClient;
   readonly wallet: WalletStorage;

@@ -1,7 +1,7 @@
 import { type TestNode } from './fleet.js';
 
 /** A peer as nodes are told of it; a removal has the first three. */
-export interface PeerDocument {
+interface PeerDocument {
   readonly connection_id: string;
   readonly revision: number;
   readonly public_key: string;

@@ -7,7 +7,7 @@ import { startPayments, type TestPayments } from './payments.js';
 import { query } from './stack.js';
 import { runUpkeep } from './upkeep.js';
 
-export const mailEnv = (catcher: MailCatcher): Env => ({
+const mailEnv = (catcher: MailCatcher): Env => ({
   SMTP_URL: catcher.url,
   // One after another, so that the order at the server is the order of sending.
   SMTP_CONNECTIONS: '1',
@@ -15,7 +15,7 @@ export const mailEnv = (catcher: MailCatcher): Env => ({
   MAIL_UNSUBSCRIBE_URL: 'https://id.vpn.example/notifications/unsubscribe',
 });
 
-export interface Delivery {
+interface Delivery {
   readonly kind: string;
   readonly channel: string;
   readonly state: string;

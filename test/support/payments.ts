@@ -20,7 +20,7 @@ export const returnUrl = 'https://app.example/account';
 export const webhookSecret = 'whsec_ofTests';
 
 /** As much of `GET /subscription` as tests look at. */
-export interface Report {
+interface Report {
   readonly active: boolean;
   readonly state: string;
   readonly reason: string;
@@ -29,7 +29,7 @@ export interface Report {
   readonly sources: readonly { readonly id: string; readonly provider: string; readonly state: string }[];
 }
 
-export interface HistoryRow {
+interface HistoryRow {
   readonly provider_ref: string;
   readonly kind: string;
   readonly amount: number;

@@ -14,7 +14,7 @@ export interface StripeBench {
   subscribe(options?: SubscribeOptions): Promise<Stripe.Subscription>;
 }
 
-export interface SubscribeOptions {
+interface SubscribeOptions {
   readonly customer?: string;
   readonly price?: string;
   readonly trialDays?: number;

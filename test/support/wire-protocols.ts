@@ -1,5 +1,5 @@
 /** What a frame towards a store says. */
-export interface Request {
+interface Request {
   /** The statement or command, when the frame names one. */
   readonly text?: string;
   /** One answer will come for it. */
