@@ -19,6 +19,7 @@ const tools = {
   format: ['prettier', '--check', '.'],
   lint: ['eslint', '.', '--max-warnings', '0'],
   types: ['tsc', '-p', 'tsconfig.json', '--noEmit'],
+  unused: ['knip', '--no-progress'],
   imports: program('dist/dev/check-imports.js'),
   openapi: [...program('dist/dev/openapi.js'), '--check'],
   clientTypes: [...program('dist/dev/client-types.js'), '--check'],
