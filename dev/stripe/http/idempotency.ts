@@ -44,9 +44,4 @@ export class Idempotency {
     const kept = this.kept.get(key);
     if (kept) kept.answer = answer;
   }
-
-  /** Nothing was executed, so nothing is saved: the key can be used again. */
-  forget(key: string): void {
-    this.kept.delete(key);
-  }
 }

@@ -71,11 +71,6 @@ export class WireguardDriver implements PeerDriver {
     return idle.length;
   }
 
-  /** Resolves when the flows of removed peers are forgotten. */
-  async swept(): Promise<void> {
-    await this.#flows.swept();
-  }
-
   async #dump() {
     return parseDump(await this.#wg('show', this.interfaceName, 'dump'));
   }
