@@ -5,7 +5,6 @@ import { type NodeStatus } from '../prisma/network/index.js';
 export interface AuthenticatedNode {
   readonly id: string;
   readonly status: NodeStatus;
-  readonly locationId: string;
   /** SHA-256 of the credential that it showed. */
   readonly credentialHash: Uint8Array;
 }
@@ -13,8 +12,8 @@ export interface AuthenticatedNode {
 const recognised = new WeakMap<object, AuthenticatedNode>();
 
 export function rememberNode(request: object, node: AuthenticatedNode): void {
-  const { id, status, locationId, credentialHash } = node;
-  recognised.set(request, { id, status, locationId, credentialHash });
+  const { id, status, credentialHash } = node;
+  recognised.set(request, { id, status, credentialHash });
 }
 
 /** The node itself, as a parameter of a handler behind `NodeGuard`. */

@@ -4,7 +4,6 @@ import { type Hash } from './secret.js';
 
 export interface NodeIdentity {
   readonly id: string;
-  readonly locationId: string;
   readonly status: NodeStatus;
   readonly credentialHash: Uint8Array;
   readonly nextCredentialHash: Uint8Array | null;
@@ -18,8 +17,7 @@ export function isNodeId(text: string): boolean {
 }
 
 const identity = Prisma.sql`
-  SELECT id, location_id AS "locationId", status::text AS status, credential_hash AS "credentialHash",
-    next_credential_hash AS "nextCredentialHash"
+  SELECT id, status::text AS status, credential_hash AS "credentialHash", next_credential_hash AS "nextCredentialHash"
   FROM "Node"`;
 
 /** One node's own row. */
