@@ -6,7 +6,7 @@ import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type DataFolder } from './data-folder.js';
-import { isAlive, type ProcessIdentity, signal, waitForEnd } from './process-identity.js';
+import { type ProcessIdentity, signal, waitForEnd } from './process-identity.js';
 import { endWithThisProcess } from './reaper.js';
 
 export interface ServerSpec {
@@ -103,10 +103,6 @@ export class ServerProcess {
     if (!this.current) return;
     signal(this.current, 'SIGKILL');
     if (!(await waitForEnd(this.current, stopTimeoutMs))) throw new Error(`${this.spec.name} does not end.`);
-  }
-
-  get running(): boolean {
-    return this.current !== undefined && isAlive(this.current);
   }
 
   private spawn(): ChildProcess {

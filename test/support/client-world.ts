@@ -63,7 +63,9 @@ export async function startClientWorld(common: Env = {}): Promise<ClientWorld> {
   const { gatekeeper, anonymizer } = sides;
   const otherLocation = 'nl-amsterdam';
   // A client that lets the service choose would wait for the node that no agent serves.
-  await query(gatekeeper.stack.ownerUrl, `UPDATE network."Node" SET status = 'draining' WHERE id = $1`, [sides.node.id]);
+  await query(gatekeeper.stack.ownerUrl, `UPDATE network."Node" SET status = 'draining' WHERE id = $1`, [
+    sides.node.id,
+  ]);
   await addLocation(anonymizer, otherLocation, { country: 'NL', city: 'Amsterdam' });
   const agent = await NodeAgent.enrol({
     backendUrl: anonymizer.url,
