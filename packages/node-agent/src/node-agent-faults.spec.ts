@@ -18,13 +18,13 @@ describe('when the backend goes away', () => {
   it('keeps its peers, comes back and takes over what changed', async () => {
     harness.backend.peers = [wirePeer(1, { status: 'active' }), wirePeer(2, { status: 'active' })];
     const agent = await harness.synced();
-    await harness.backend.close();
+    harness.backend.goAway();
     await harness.timing.advance(300_000);
     expect(await harness.held()).toEqual(keysOf(1, 2));
     expect(agent.status().link).toBe('connecting');
 
     harness.backend.peers = [wirePeer(2, { status: 'active' }), wirePeer(3)];
-    await harness.backend.open();
+    harness.backend.comeBack();
     await harness.advanceUntil(async () => {
       expect(await harness.held()).toEqual(keysOf(2, 3));
     }, 1_000);
@@ -34,13 +34,12 @@ describe('when the backend goes away', () => {
   it('sees to it all the same that the driver has the peers it knows, and no fewer strangers', async () => {
     harness.backend.peers = [wirePeer(1, { status: 'active' }), wirePeer(2, { status: 'active' })];
     const agent = await harness.synced();
-    await harness.backend.close();
+    harness.backend.goAway();
     await harness.driver.remove([wirePeer(1).public_key]);
     const { public_key: publicKey, preshared_key: presharedKey, allowed_ips: allowedIps } = wirePeer(3);
     await harness.driver.apply([{ publicKey, presharedKey, allowedIps }]);
     agent.reconcile();
     await until(async () => expect(await harness.held()).toEqual(keysOf(1, 2, 3)));
-    await harness.backend.open();
   });
 
   it('opens a new stream when one breaks', async () => {
@@ -68,12 +67,11 @@ describe('when the backend goes away', () => {
       wirePeer(2, { status: 'active' }),
     ];
     await harness.synced();
-    await harness.backend.close();
+    harness.backend.goAway();
     await harness.timing.advance(58_000);
     expect(await harness.held()).toEqual(keysOf(1, 2));
     await harness.timing.advance(3_000);
     expect(await harness.held()).toEqual(keysOf(2));
-    await harness.backend.open();
   });
 
   it('neither applies nor acknowledges a peer whose end has passed', async () => {

@@ -49,32 +49,38 @@ export class FakeBackend {
   readonly requests: string[] = [];
   streamsOpened = 0;
   readonly #streams = new Set<ServerResponse>();
+  #away = false;
 
-  private constructor(
-    private readonly server: Server,
-    private port = 0,
-  ) {}
+  private constructor(private readonly server: Server) {
+    server.on('connection', (socket) => {
+      if (this.#away) socket.resetAndDestroy();
+    });
+  }
 
   static async start(): Promise<FakeBackend> {
     const backend: FakeBackend = new FakeBackend(
       createServer((request, response) => void backend.#answer(request, response)),
     );
-    await backend.open();
+    await new Promise<void>((resolve) => backend.server.listen(0, '127.0.0.1', resolve));
     return backend;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  /** Listens (again), on the port it had. */
-  async open(): Promise<void> {
-    await new Promise<void>((resolve) => this.server.listen(this.port, '127.0.0.1', resolve));
-    this.port = (this.server.address() as AddressInfo).port;
-  }
-
-  async close(): Promise<void> {
+  /** Breaks every connection, and each new one, until `comeBack`. It keeps its port: another program could take that meanwhile. */
+  goAway(): void {
+    this.#away = true;
     this.#streams.clear();
+    this.server.closeAllConnections();
+  }
+
+  comeBack(): void {
+    this.#away = false;
+  }
+
+  async stop(): Promise<void> {
     const closed = new Promise((resolve) => this.server.close(resolve));
     this.server.closeAllConnections();
     await closed;

@@ -21,7 +21,7 @@ export class Harness {
 
   async stop(): Promise<void> {
     await Promise.all(this.#running.map((agent) => agent.stop()));
-    await this.backend.close();
+    await this.backend.stop();
   }
 
   async enrol(options: Partial<EnrolOptions> = {}): Promise<NodeAgent> {
