@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type FirebaseStandIn, type IdTokenOverrides, startFirebaseStandIn } from '../../dev/firebase/index.js';
+import { freePort } from '../../dev/services/server-process.js';
 import { TestClock } from '../../test/support/test-clock.js';
 import {
   FirebaseClient,
@@ -225,9 +226,7 @@ describe('a provider that is away', () => {
   });
 
   it('or that listens to nothing', async () => {
-    const closed = await listen();
-    await closed.close();
-    const lost = newClient({ standIn: { ...firebase.tls, port: closed.port } });
+    const lost = newClient({ standIn: { ...firebase.tls, port: await freePort() } });
     await expect(lost.lookUp('someone')).rejects.toMatchObject({ code: 'app/network-error' });
   });
 

@@ -4,6 +4,7 @@ import { type AddressInfo } from 'node:net';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../dev/services/server-process.js';
 import { HoldingProxy } from './holding-proxy.js';
 import { createTestStack, query, type TestStack } from './stack.js';
 import { http, postgres, redis as resp } from './wire-protocols.js';
@@ -132,7 +133,8 @@ it('breaks its connections when it is switched to another server', async () => {
 
 it('spreads new connections over its servers, and passes over one that is gone', async () => {
   const replies = async (text: string) => {
-    const server = createServer((_, response) => response.end(text)).listen(0, '127.0.0.1');
+    // One that no other server is given once this one is gone.
+    const server = createServer((_, response) => response.end(text)).listen(await freePort(), '127.0.0.1');
     await once(server, 'listening');
     return server;
   };
