@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readColumns } from '../../test/support/catalogue.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from '../../test/support/gatekeeper.js';
 import { query } from '../../test/support/stack.js';
+import { IssuerKeysService } from '../crypto/issuer/index.js';
 import { OperatorAccess, Trials } from '../subscription/index.js';
 import { type Account, type AccountExport, type AccountHistory, type AuditTrail } from './account.schema.js';
 
@@ -60,12 +61,10 @@ describe('an account', () => {
   });
 
   it('counts what was signed today', async () => {
-    const [key] = await sql<{ key_id: Buffer }>(
-      'SELECT key_id FROM identity."IssuerKey" WHERE sign_from <= now() ORDER BY sign_from DESC LIMIT 1',
-    );
+    const { keyId } = gatekeeper.service.app.get(IssuerKeysService, { strict: false }).signingKey();
     await sql(
       `INSERT INTO identity."TokenIssuance" (user_id, key_id, plan_id, hashes) VALUES ($1, $2, 'standard', ARRAY['a'::bytea, 'b'])`,
-      [await userId(person), key?.key_id],
+      [await userId(person), keyId],
     );
     expect((await ask<Account>('GET', '/account')).body.tokens).toMatchObject({ dailyTokens: 32, used: 2, left: 30 });
   });
