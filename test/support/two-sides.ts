@@ -78,7 +78,12 @@ export async function startTwoSides(common: Env = {}, given?: TestGatekeeper): P
     gatekeeper,
     anonymizer,
     person,
-    client: createClient({ gatekeeperUrl: service.url, anonymizerUrl: anonymizer.url, getIdToken }),
+    client: createClient({
+      gatekeeperUrl: service.url,
+      anonymizerUrl: anonymizer.url,
+      getIdToken,
+      now: () => clock.now().getTime(),
+    }),
     node,
     location: 'de-frankfurt',
     stop: async () => {
