@@ -4,6 +4,7 @@ import { anonymizerEnv, type Env, gatekeeperEnv, startTestApp, type TestApp } fr
 import { committedDocument, operationsOf } from '../support/bad-input/api-document.js';
 import { send } from '../support/bad-input/http.js';
 import { createTestStack, type TestStack } from '../support/stack.js';
+import { TestClock } from '../support/test-clock.js';
 
 let stack: TestStack;
 let service: TestApp | undefined;
@@ -21,7 +22,11 @@ afterAll(() => stack.stop());
 
 async function start(env: Env): Promise<TestApp> {
   const limits = { RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE: '2', RATE_LIMIT_IDENTITY_ADDRESS_PER_MINUTE: '3' };
-  service = await startTestApp({ ...gatekeeperEnv(stack), ...anonymizerEnv(stack), ...limits, ...env });
+  // The clock stands still: at midnight everybody gets another name in Redis, and is counted anew.
+  service = await startTestApp(
+    { ...gatekeeperEnv(stack), ...anonymizerEnv(stack), ...limits, ...env },
+    new TestClock(new Date()),
+  );
   return service;
 }
 

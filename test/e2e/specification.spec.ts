@@ -9,10 +9,12 @@ import {
 import { type NodeAgent } from 'vpn-node-agent';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FirebaseStandIn, startFirebaseStandIn } from '../../dev/firebase/index.js';
+import { type Clock } from '../../src/config/index.js';
 import { anonymizerEnv, gatekeeperEnv, startTestApp, type TestApp } from '../support/app.js';
 import { followAs } from '../support/anonymizer.js';
 import { addLocation, enrolmentToken, wireguardKey } from '../support/fleet.js';
 import { createTestStack, query, type TestStack } from '../support/stack.js';
+import { TestClock } from '../support/test-clock.js';
 
 /** What the specification asks for, request by request and answer by answer, with its own names and fields. */
 
@@ -21,24 +23,26 @@ interface Sides {
   readonly anonymizer: TestApp;
 }
 
-type StartSides = (stack: TestStack, firebase: FirebaseStandIn) => Promise<Sides>;
+type StartSides = (stack: TestStack, firebase: FirebaseStandIn, clock: Clock) => Promise<Sides>;
 
-const oneProcess: StartSides = async (stack, firebase) => {
-  const both = await startTestApp({ ...gatekeeperEnv(stack, firebase), ...anonymizerEnv(stack) });
+const oneProcess: StartSides = async (stack, firebase, clock) => {
+  const both = await startTestApp({ ...gatekeeperEnv(stack, firebase), ...anonymizerEnv(stack) }, clock);
   return { gatekeeper: both, anonymizer: both };
 };
 
-const twoProcesses: StartSides = async (stack, firebase) => {
-  const gatekeeper = await startTestApp({ SERVICE_ROLE: 'gatekeeper', ...gatekeeperEnv(stack, firebase) });
+const twoProcesses: StartSides = async (stack, firebase, clock) => {
+  const gatekeeper = await startTestApp({ SERVICE_ROLE: 'gatekeeper', ...gatekeeperEnv(stack, firebase) }, clock);
   const ISSUER_DIRECTORY_URL = `${gatekeeper.url}/.well-known/private-token-issuer-directory`;
   const role = { SERVICE_ROLE: 'anonymizer', ISSUER_DIRECTORY_URL };
-  return { gatekeeper, anonymizer: await startTestApp({ ...role, ...anonymizerEnv(stack) }) };
+  return { gatekeeper, anonymizer: await startTestApp({ ...role, ...anonymizerEnv(stack) }, clock) };
 };
 
 describe.each([
   ['one process', oneProcess],
   ['a process for each side', twoProcesses],
 ])('the specification, served by %s', (_shape, startSides) => {
+  // It stands still: keys change at midnight, and a client may have blinded for today's a moment before.
+  const clock = new TestClock(new Date());
   let stack: TestStack;
   let firebase: FirebaseStandIn;
   let sides: Sides;
@@ -46,8 +50,8 @@ describe.each([
   let node: { id: string; credential: string; publicKey: string };
 
   beforeAll(async () => {
-    [stack, firebase] = await Promise.all([createTestStack(), startFirebaseStandIn({ projectId: 'demo-vpn' })]);
-    sides = await startSides(stack, firebase);
+    [stack, firebase] = await Promise.all([createTestStack(), startFirebaseStandIn({ projectId: 'demo-vpn', clock })]);
+    sides = await startSides(stack, firebase, clock);
     await addLocation(sides.anonymizer, 'de-frankfurt');
   });
 
@@ -69,13 +73,13 @@ describe.each([
     return { http: response.status, body: (await response.json()) as Record<string, string> };
   };
   const signIn = async () => {
-    const { uid } = firebase.createAccount({ email: `${wireguardKey().slice(0, 8)}@example.com`, emailVerified: true });
+    const { uid } = firebase.createAccount({ email: `${crypto.randomUUID()}@example.com`, emailVerified: true });
     return firebase.mintIdToken(uid);
   };
   const blindToken = async () => {
     const response = await fetch(`${sides.gatekeeper.url}/.well-known/private-token-issuer-directory`);
     const directory = await parseDirectory(await response.json());
-    const key = currentKey(directory, Date.now());
+    const key = currentKey(directory, clock.now().getTime());
     return blind(key.spki, await challengeDigestOf(directory.challenge));
   };
   const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64url');
