@@ -9,6 +9,8 @@ export interface Person {
   readonly uid: string;
   readonly email: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** By which their messages are signed, base64url; without it by the one that signs just then. */
+  readonly keyId?: string;
 }
 
 export interface SignedAnswer extends Answer {
@@ -24,7 +26,10 @@ export async function signIn({ firebase }: World): Promise<Person> {
 export const startTrial = (url: string, { headers }: Person) =>
   ask(`${url}/subscription/trial`, { method: 'POST', headers });
 
-/** Somebody new with a trial of a plan of this size. */
+/**
+ * Somebody new with a trial of a plan of this size. A quota is one for each key, and at midnight another key signs: so they name
+ * one, as apps do.
+ */
 export async function personWithQuota(world: World, urls: readonly string[], dailyTokens: number): Promise<Person> {
   const person = await signIn(world);
   const trial = await untilAnswered(urls, (url) => startTrial(url, person));
@@ -38,15 +43,19 @@ export async function personWithQuota(world: World, urls: readonly string[], dai
      WHERE user_id = (SELECT id FROM identity."User" WHERE firebase_uid = $3)`,
     [`quota-${dailyTokens}`, dailyTokens, person.uid],
   );
-  return person;
+  return { ...person, keyId: world.keyId };
 }
 
 /** Has these blinded messages signed, all or none. */
-export async function sign(url: string, { headers }: Person, blindedTokens: readonly string[]): Promise<SignedAnswer> {
+export async function sign(
+  url: string,
+  { headers, keyId }: Person,
+  blindedTokens: readonly string[],
+): Promise<SignedAnswer> {
   return ask(`${url}/auth/vpn-token`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify({ blindedTokens }),
+    body: JSON.stringify({ blindedTokens, keyId }),
   });
 }
 

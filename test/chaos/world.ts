@@ -11,6 +11,7 @@ import { TokenMint } from '../../bench/tokens.js';
 import { SystemClock } from '../../src/config/index.js';
 import { challengeDigest, serviceChallenge } from '../../src/crypto/index.js';
 import { addLocation, createFleetReplica, enrolmentToken } from '../support/fleet.js';
+import { withoutNightlyComparison } from '../support/postgres.js';
 
 export type Settings = Readonly<Record<string, string>>;
 
@@ -44,7 +45,9 @@ export interface World {
   readonly first: Replica;
   /** All that was ever started, whether it still runs or not. */
   readonly replicas: readonly Replica[];
-  /** Makes tokens of the key that signs now. */
+  /** The key that signed when this began: base64url, for those who have messages signed. It signs for twelve minutes at least. */
+  readonly keyId: string;
+  /** Makes tokens of that key. */
   readonly mint: TokenMint;
   /** Another process on the same stores, or on others when the settings say so. */
   replica(settings?: Settings): Promise<Replica>;
@@ -54,15 +57,19 @@ export interface World {
   stop(): Promise<void>;
 }
 
+/** For good: clients and nodes go on asking at the port of one that was killed, and must find nobody there. */
+const ownPort = async () => ({ PORT: String(await freePort()) });
+
 export async function createWorld(settings: Settings = {}): Promise<World> {
   const metricsPort = await freePort();
   const stack = await startStack({
-    env: { ...unlimited, ...compileCache, ...settings, METRICS_PORT: String(metricsPort) },
+    env: { ...unlimited, ...compileCache, ...(await ownPort()), ...settings, METRICS_PORT: String(metricsPort) },
   });
   const { services, firebase, mail, env } = stack;
   const first = observed(stack.service, metricsPort);
   const replicas = [first];
   const { TOKEN_ISSUER_NAME: issuerName = '', TOKEN_ORIGIN: originInfo = '' } = env;
+  await withoutNightlyComparison(services.ownerUrl);
   const key = await readIssuerKey(services.ownerUrl, env['ISSUER_KEY_ENCRYPTION_KEY'] ?? '');
   return {
     services,
@@ -71,10 +78,11 @@ export async function createWorld(settings: Settings = {}): Promise<World> {
     env,
     first,
     replicas,
+    keyId: key.keyId.toString('base64url'),
     mint: new TokenMint(key, challengeDigest(serviceChallenge({ issuerName, originInfo }))),
     replica: async (changed = {}) => {
       const port = await freePort();
-      const settings = settingsForRole({ ...env, ...changed, METRICS_PORT: String(port) });
+      const settings = settingsForRole({ ...env, ...(await ownPort()), ...changed, METRICS_PORT: String(port) });
       const replica = observed(await startService(settings), port);
       replicas.push(replica);
       return replica;
