@@ -56,7 +56,7 @@ function problem(status: number, code: string, headers: Record<string, string> =
 }
 
 let service: FakeService;
-let issuer: TestIssuer;
+const issuer = new TestIssuer();
 const signPath = `POST ${gatekeeperUrl}/auth/vpn-token`;
 const redeemPath = `POST ${anonymizerUrl}/vpn/config`;
 
@@ -91,7 +91,6 @@ function signBlinded(text: unknown) {
 
 beforeEach(() => {
   service = new FakeService();
-  issuer = new TestIssuer();
   for (const side of [gatekeeperUrl, anonymizerUrl]) {
     service.answers.set(`GET ${side}/.well-known/private-token-issuer-directory`, () => directoryOf(issuer));
   }
