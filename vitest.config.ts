@@ -16,10 +16,13 @@ export default defineConfig(({ mode }) => ({
     include: folders.map((folder) => `${folder}/**/*${special.includes(mode) ? `.${mode}` : ''}.spec.ts`),
     exclude: ['**/node_modules/**', ...special.filter((kind) => kind !== mode).map((kind) => `**/*.${kind}.spec.ts`)],
     globalSetup: ['test/support/global-setup.ts'],
-    setupFiles: ['test/support/reflect.ts', 'test/support/seed.ts', 'test/support/clean-slate.ts'],
+    setupFiles: ['reflect', 'seed', ...(mode === 'tunnel' ? [] : ['clean-slate'])].map(
+      (name) => `test/support/${name}.ts`,
+    ),
     reporters: ['default', new SlowestSpecs()],
-    // Importing the service anew for each spec file took longer than many a file's tests. See clean-slate.ts.
-    isolate: false,
+    // Importing the service anew for each spec file took longer than many a file's tests. See clean-slate.ts. A file of tunnels
+    // leaves its servers to the end of its process.
+    isolate: mode === 'tunnel',
     testTimeout: special.includes(mode) ? 300_000 : 60_000,
     hookTimeout: special.includes(mode) ? 300_000 : 120_000,
     // What is polled for comes when it comes; a busy machine must not make it a failure.

@@ -51,17 +51,21 @@ const tasks = {
   'test:tunnel': [tunnelTests],
   check: Object.values(tools),
   'check:imports': [tools.imports],
+  'check:unused': [tools.unused],
   'check:openapi': [tools.openapi, tools.clientTypes],
 };
 
 /** How to run a part of a task. */
 const parts = {
   'test:full': ' For a part: npm run test:heavy -- PATH, or npm run test:tunnel -- PATH.',
-  check: ' For a part: npm run check:imports or npm run check:openapi.',
+  check: ' For a part: npm run check:imports, check:openapi or check:unused.',
 };
 
 /** What the environment cannot talk a task out of: in production no stand-in is believed. */
 const fixed = { 'start:prod': { NODE_ENV: 'production' } };
+
+/** What starts servers and other processes, none of which may outlive it. */
+const launchers = ['demo', 'start', 'bench', 'test', 'test:full', 'test:heavy', 'test:tunnel'];
 
 /** What an operator runs from a finished build, where there is no npm and nothing to build. */
 const operated = ['start:prod', 'worker', 'admin', 'db:migrate'];
@@ -73,37 +77,40 @@ async function main([name, ...args]) {
   if (!(process.env.NODE_ENV === 'production' && operated.includes(name))) await setUp();
   for (const command of commands) {
     if (commands.length > 1) console.error(`$ ${command.join(' ')}`);
-    const code = await run([...command, ...args], fixed[name]);
+    const code = await run([...command, ...args], fixed[name], launchers.includes(name));
     if (code !== 0) return code;
   }
   return 0;
 }
 
-const npmLives = npmWatch();
-
-/** What ends a task with this process, also when this process is killed. A production image has none: there systemd does. */
-async function loadReaper() {
-  const reaper = resolve('dist/dev/services/reaper.js');
-  return existsSync(reaper) ? (await import(pathToFileURL(reaper).href)).endWithThisProcess : undefined;
+/** Ends a task that was left alone: this process was killed, or npm was and could not pass it on. */
+async function leaveNothingOf(child) {
+  const { endWithThisProcess } = await import(pathToFileURL(resolve('dist/dev/services/reaper.js')).href);
+  endWithThisProcess(child.pid, 'SIGTERM');
+  const npmLives = npmWatch();
+  const watch = setInterval(() => {
+    if (npmLives()) return;
+    // Once: a second time means hurry.
+    clearInterval(watch);
+    child.kill('SIGTERM');
+  }, 500);
+  watch.unref();
 }
 
-async function run([tool, ...args], environment) {
+function run([tool, ...args], environment, isLauncher) {
   const installed = join(bin, tool);
   // A production image may hold the Node of its base alone.
   const command = tool === 'node' && !existsSync(installed) ? process.execPath : installed;
-  const endWithThisProcess = await loadReaper();
   const child = spawn(command, args, { stdio: 'inherit', env: { ...toolEnvironment, ...environment } });
-  endWithThisProcess?.(child.pid, 'SIGTERM');
   const stop = (signal) => child.kill(signal);
-  const watch = setInterval(() => npmLives() || stop('SIGTERM'), 500);
   // A terminal sends Ctrl-C to the child as well; sending it on would make two of one.
   const interrupt = () => process.stdin.isTTY || child.kill('SIGINT');
   const handlers = { SIGTERM: stop, SIGHUP: () => stop('SIGTERM'), SIGINT: interrupt };
   for (const [signal, handler] of Object.entries(handlers)) process.on(signal, handler);
   return new Promise((done, reject) => {
     child.once('error', reject);
+    if (isLauncher) leaveNothingOf(child).catch((error) => child.kill('SIGTERM') && reject(error));
     child.once('exit', (code, signal) => {
-      clearInterval(watch);
       for (const [name, handler] of Object.entries(handlers)) process.off(name, handler);
       done(code ?? 128 + constants.signals[signal]);
     });

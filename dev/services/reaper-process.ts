@@ -5,7 +5,7 @@ import { type ReaperOrder } from './reaper.js';
 
 /** The program of reaper.ts. It also runs on the Node that the machine has. */
 
-const patienceMs = 5_000;
+const patienceMs = 10_000;
 
 const ends: (() => Promise<void>)[] = [];
 const folders: string[] = [];
@@ -14,15 +14,25 @@ for await (const line of createInterface({ input: process.stdin })) {
   if ('folder' in order) folders.push(order.folder);
   else ends.push(() => end(order.process, order.signal));
 }
-// The launcher has ended.
-await Promise.all(ends.map((each) => each()));
-for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+// The launcher has ended. What fails must not keep the rest from its end.
+await Promise.allSettled(ends.map((each) => each()));
+for (const folder of folders) remove(folder);
 
 async function end(process_: ProcessIdentity, name: NodeJS.Signals): Promise<void> {
   if (!isAlive(process_)) return;
   signalGroup(process_, name);
-  if (await waitForEnd(process_, patienceMs)) return;
+  await waitForEnd(process_, patienceMs);
+  // Also when it has ended: of its group, others may be left.
   signalGroup(process_, 'SIGKILL');
+  await waitForEnd(process_, patienceMs);
+}
+
+function remove(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  } catch (error) {
+    console.error(`${folder} could not be removed:`, error);
+  }
 }
 
 function signalGroup(process_: ProcessIdentity, name: NodeJS.Signals): void {

@@ -5,7 +5,7 @@ import { identify, type ProcessIdentity } from './process-identity.js';
 
 /*
  * What a launcher starts must end with it, also when it is killed and none of its handlers run. So it has a reaper: a process
- * of its own, in a session of its own, which is told over a pipe what there is to end, and does so once the pipe is closed.
+ * of its own, in a session of its own, which learns over a pipe what there is to end, and does so once the pipe is closed.
  * The kernel closes it, whatever ended the launcher.
  */
 
@@ -16,9 +16,10 @@ export type ReaperOrder =
 let orders: Writable | undefined;
 
 /**
- * Ends a process once this one has ended, however that happened: its whole group, if it leads one (`detached`).
+ * Ends a process once this one has ended, however that happened. With it goes the rest of its group, if it leads one
+ * (`detached`) and still runs.
  *
- * @param signal what asks it to end; it is killed when that has not helped within some seconds
+ * @param signal what asks it to end; it is killed when that has not helped within ten seconds
  */
 export function endWithThisProcess(pid: number | undefined, signal: NodeJS.Signals = 'SIGKILL'): void {
   if (pid === undefined) return;
@@ -45,6 +46,8 @@ function startReaper(): Writable {
   const program = fileURLToPath(new URL(`${built}reaper-process.js`, import.meta.url));
   const env = { PATH: process.env.PATH };
   const reaper = spawn(process.execPath, [program], { detached: true, stdio: ['pipe', 'ignore', 'inherit'], env });
+  // A machine that can start no process has other worries: what then stays is ended by the next start.
+  reaper.on('error', () => undefined);
   reaper.unref();
   // Neither keeps this process running. A reaper that was killed must not end it either.
   (reaper.stdin as Writable & { unref(): void }).unref();

@@ -24,7 +24,7 @@ async function openStream(): Promise<{ stream: PeerStream; response: ServerRespo
   reader.on('error', () => undefined);
   reader.write('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
   const response = await arrived;
-  const node = { id: randomUUID(), status: 'healthy', locationId: 'x', credentialHash: Buffer.of() } as const;
+  const node = { id: randomUUID(), status: 'healthy', credentialHash: Buffer.of() } as const;
   return { stream: new PeerStream(node, response), response, reader };
 }
 

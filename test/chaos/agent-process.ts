@@ -29,7 +29,7 @@ export interface DriverReply {
   readonly peers: readonly DriverPeer[];
 }
 
-// Whoever started it has gone.
+// The test has gone.
 process.on('disconnect', () => process.exit());
 
 let calls = 0;

@@ -27,7 +27,7 @@ export const startTrial = (url: string, { headers }: Person) =>
   ask(`${url}/subscription/trial`, { method: 'POST', headers });
 
 /**
- * Somebody new with a trial of a plan of this size. A quota is one for each key, and at midnight another key signs: so they name
+ * A new user with a trial of a plan of this size. A quota is one for each key, and at midnight another key signs: so they name
  * one, as apps do.
  */
 export async function personWithQuota(world: World, urls: readonly string[], dailyTokens: number): Promise<Person> {

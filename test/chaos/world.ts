@@ -57,7 +57,7 @@ export interface World {
   stop(): Promise<void>;
 }
 
-/** For good: clients and nodes go on asking at the port of one that was killed, and must find nobody there. */
+/** For good: clients and nodes go on asking at the port of one that was killed, and must find no other program there. */
 const ownPort = async () => ({ PORT: String(await freePort()) });
 
 export async function createWorld(settings: Settings = {}): Promise<World> {

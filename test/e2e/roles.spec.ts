@@ -84,11 +84,14 @@ describe('readiness', { timeout: 90_000 }, () => {
   it('refuses to start on a Redis that may forget, and says so of one that may since', async () => {
     const redis = new Redis(stack.redisUrl);
     const service = await start(both());
-    await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
-    await expect(start(both())).rejects.toThrow('noeviction');
-    expect(await readiness(service)).toMatchObject({ status: 'degraded', down: ['identity-redis', 'network-redis'] });
-    await redis.config('SET', 'maxmemory-policy', 'noeviction');
-    redis.disconnect();
+    try {
+      await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
+      await expect(start(both())).rejects.toThrow('noeviction');
+      expect(await readiness(service)).toMatchObject({ status: 'degraded', down: ['identity-redis', 'network-redis'] });
+    } finally {
+      await redis.config('SET', 'maxmemory-policy', 'noeviction');
+      redis.disconnect();
+    }
   });
 
   it('starts while PostgreSQL is away, and serves when it comes back', async () => {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Spec files that take a minute or more. Begun late, one of them would keep the whole run waiting at its end. */
@@ -8,6 +9,9 @@ const longest = [
   'test/chaos/killed-redeeming.heavy.spec.ts',
   'test/e2e/demo.heavy.spec.ts',
 ];
+
+const missing = longest.filter((path) => !existsSync(path));
+if (missing.length > 0) throw new Error(`No such spec: ${missing.join(', ')}. Correct the list in longest-first.ts.`);
 
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

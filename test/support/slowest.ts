@@ -3,7 +3,7 @@ import { type Reporter, type TestModule } from 'vitest/node';
 
 const rows = 10;
 
-/** Prints the ten spec files that took longest, each with its slowest test, so that nobody has to look for what to mend. */
+/** Prints the ten spec files that took longest, each with its slowest test: where to look when the run gets slow. */
 export class SlowestSpecs implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const slowest = [...modules].sort((a, b) => secondsOf(b) - secondsOf(a)).slice(0, rows);
