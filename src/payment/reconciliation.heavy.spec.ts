@@ -48,6 +48,31 @@ describe('the nightly comparison with Stripe', () => {
   });
 });
 
+describe('a subscription whose period was refunded', () => {
+  it('is compared all the same: a cancellation that was taken back unheard is repaired', async () => {
+    const { customer, subscription } = await payments.subscribe();
+    const endAtPeriodEnd = (cancel_at_period_end: boolean) =>
+      payments.stripe.stripe.subscriptions.update(subscription, { cancel_at_period_end });
+    const written = () =>
+      payments.sql(
+        'SELECT status::text, cancel_at_period_end AS ends FROM identity."Subscription" WHERE provider_ref = $1',
+        [`stripe:${subscription}`],
+      );
+    await endAtPeriodEnd(true);
+    await payments.stripe.stripe.refunds.create({ charge: (await payments.lastCharge(customer)).id });
+    await payments.settled();
+    expect(await written()).toEqual([{ status: 'REVOKED', ends: true }]);
+
+    payments.stripe.stand.disturbDeliveries({ drop: 1 });
+    await endAtPeriodEnd(false);
+    await payments.stripe.stand.deliveriesSettled();
+    payments.stripe.stand.disturbDeliveries({});
+    expect(await reconcile()).toMatchObject({ stripe: 1 });
+    expect(await written()).toEqual([{ status: 'REVOKED', ends: false }]);
+    expect(await reconcile()).toMatchObject({ stripe: 0 });
+  });
+});
+
 describe('what only a comparison of the money shows', () => {
   const movements = async (person: Subscriber) => (await payments.history(person)).map(({ kind }) => kind).sort();
   /** Does something that no event tells of. */

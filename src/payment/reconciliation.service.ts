@@ -187,7 +187,7 @@ function isOtherThan(
 ): boolean {
   // Of what has ended and is mapped to no plan, no row is made.
   if (written === undefined) return planId !== undefined || facts.status !== 'EXPIRED';
-  if (written.status !== facts.status) return written.status !== 'REVOKED';
+  if (written.status !== facts.status && written.status !== 'REVOKED') return true;
   const isRunning = facts.status === 'ACTIVE' || facts.status === 'TRIAL';
   return (
     (isRunning && written.paidThrough.getTime() !== facts.paidThrough.getTime()) ||
