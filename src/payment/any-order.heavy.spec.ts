@@ -37,6 +37,9 @@ it('with a random third of all events lost, the nightly comparison repairs every
       const jobs = () => payments.sql('SELECT key FROM identity_jobs.jobs');
       await expect.poll(jobs, { timeout: 60_000 }).toEqual([]);
       await expectTruth(payments, lives);
+      // And then finds nothing more.
+      const again = await payments.service.app.get(Reconciliation, { strict: false }).run(179);
+      expect(again.stripe).toBe(0);
     }),
   );
   await fc.assert(world, { numRuns: 1, endOnFailure: true });
