@@ -2,9 +2,9 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 /** The one file that may read the machine's clock; everything else takes a `Clock`, so that tests can move it. */
-const clockFile = 'src/config/clock.ts';
+const clockFile = 'src/platform/config/clock.ts';
 
-const timeMessage = 'Take a Clock (src/config/clock.ts): nothing else reads the time, so that tests can move it.';
+const timeMessage = 'Take a Clock (src/platform/config/clock.ts): nothing else reads the time, so that tests can move it.';
 
 export default tseslint.config(
   { ignores: ['**/dist/**', 'coverage/**', 'src/prisma/generated/**', '**/node_modules/**'] },

@@ -2,8 +2,8 @@ import 'reflect-metadata';
 import { type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AppModule } from '../src/app.module.js';
-import { type AppConfig, loadConfig } from '../src/config/index.js';
-import { Background } from '../src/health/index.js';
+import { Background } from '../src/platform/background/index.js';
+import { type AppConfig, loadConfig } from '../src/platform/config/index.js';
 
 export type Side = 'gatekeeper' | 'anonymizer';
 

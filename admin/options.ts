@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
-import { AppError } from '../src/http/index.js';
-import { self } from '../src/prisma/identity/index.js';
+import { self } from '../src/platform/audit/index.js';
+import { AppError } from '../src/platform/errors/index.js';
 
 export interface Output {
   readonly json: boolean;

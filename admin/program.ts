@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { ZodError } from 'zod';
-import { ConfigError } from '../src/config/index.js';
-import { AppError, isStoreOutage } from '../src/http/index.js';
+import { ConfigError } from '../src/platform/config/index.js';
+import { AppError, isStoreOutage } from '../src/platform/errors/index.js';
 import { enrolmentCommands } from './commands/enrolment.js';
 import { keyCommands } from './commands/keys.js';
 import { locationCommands } from './commands/locations.js';

@@ -1,8 +1,8 @@
 import 'reflect-metadata';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createApp } from '../src/app.js';
-import { type AppConfig, loadConfig } from '../src/config/index.js';
-import { describeApi } from '../src/http/index.js';
+import { type AppConfig, loadConfig } from '../src/platform/config/index.js';
+import { describeApi } from '../src/platform/http/index.js';
 
 const file = 'openapi.json';
 

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { serviceKeys } from '../src/config/index.js';
+import { serviceKeys } from '../src/platform/config/index.js';
 import { type CaughtMail } from './mail/index.js';
 import { askedToStop } from './stack/asked-to-stop.js';
 import { projectId, type Stack, startStack } from './stack/stack.js';

@@ -2,7 +2,8 @@ import { Module } from '@nestjs/common';
 import { ConnectionModule } from './connection/index.js';
 import { NodesModule, PublicLocationsModule } from './nodes/index.js';
 import { NetworkPrismaModule } from './prisma/network/index.js';
-import { AnonymizerRedisModule } from './redis/index.js';
+import { AnonymizerRateLimitModule } from './platform/rate-limit/index.js';
+import { AnonymizerRedisModule } from './platform/redis/index.js';
 import { VpnConfigModule } from './vpn-config/index.js';
 
 /** The state: tokens, keys and nodes, never people. */
@@ -10,6 +11,7 @@ import { VpnConfigModule } from './vpn-config/index.js';
   imports: [
     NetworkPrismaModule,
     AnonymizerRedisModule,
+    AnonymizerRateLimitModule,
     NodesModule,
     PublicLocationsModule,
     ConnectionModule,

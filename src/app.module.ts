@@ -1,9 +1,10 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AnonymizerModule } from './anonymizer.module.js';
-import { type AppConfig, type Clock, ConfigModule } from './config/index.js';
+import { type AppConfig, type Clock, ConfigModule } from './platform/config/index.js';
 import { GatekeeperModule } from './gatekeeper.module.js';
-import { HealthModule } from './health/index.js';
-import { HttpModule } from './http/index.js';
+import { BackgroundModule } from './platform/background/index.js';
+import { HealthModule } from './platform/health/index.js';
+import { HttpModule } from './platform/http/index.js';
 import { LoggerModule } from './logger/index.js';
 
 /** Which sides this process serves. The only file that names both. */
@@ -15,6 +16,7 @@ export class AppModule {
       imports: [
         ConfigModule.with(config, clock),
         LoggerModule.with(config),
+        BackgroundModule,
         HealthModule,
         HttpModule,
         ...(config.gatekeeper ? [GatekeeperModule.with(config.common)] : []),

@@ -4,10 +4,11 @@ import { type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
-import { type AppConfig, type Clock, type CommonConfig, SystemClock } from './config/index.js';
-import { Background, Readiness } from './health/index.js';
-import { fastifyAdapter, prepareFastify, serveReference } from './http/index.js';
 import { FrameworkLogger, SideLogger } from './logger/index.js';
+import { Background } from './platform/background/index.js';
+import { type AppConfig, type Clock, type CommonConfig, SystemClock } from './platform/config/index.js';
+import { Readiness } from './platform/health/index.js';
+import { fastifyAdapter, prepareFastify, serveReference } from './platform/http/index.js';
 
 /** Builds the service that a configuration describes, without starting its background work or listening. */
 export async function createApp(config: AppConfig, clock: Clock = new SystemClock()): Promise<NestFastifyApplication> {

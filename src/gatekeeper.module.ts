@@ -1,12 +1,14 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AccountModule } from './account/index.js';
 import { AuthModule, VpnTokenModule } from './auth/index.js';
-import { type CommonConfig } from './config/index.js';
+import { type CommonConfig } from './platform/config/index.js';
 import { MailPreviewModule, NotificationsModule } from './notifications/index.js';
 import { PaymentModule } from './payment/index.js';
 import { PreferencesModule } from './preferences/index.js';
 import { IdentityPrismaModule } from './prisma/identity/index.js';
-import { GatekeeperRedisModule } from './redis/index.js';
+import { IdentityJobsModule } from './platform/jobs/index.js';
+import { GatekeeperRateLimitModule } from './platform/rate-limit/index.js';
+import { GatekeeperRedisModule } from './platform/redis/index.js';
 import { SubscriptionModule } from './subscription/index.js';
 
 /** One object, so that Nest builds it once. */
@@ -17,6 +19,8 @@ const vpnTokens = VpnTokenModule.with(SubscriptionModule);
   imports: [
     IdentityPrismaModule,
     GatekeeperRedisModule,
+    GatekeeperRateLimitModule,
+    IdentityJobsModule,
     AuthModule,
     SubscriptionModule,
     PaymentModule,

@@ -1,5 +1,5 @@
 import { createApp, drain, serve } from './app.js';
-import { loadConfig } from './config/index.js';
+import { loadConfig } from './platform/config/index.js';
 import { runProcess } from './run-process.js';
 
 /** Serves the sides that the configuration names. */

@@ -1,7 +1,7 @@
 import { type INestApplicationContext } from '@nestjs/common';
-import { type AppConfig, ConfigError } from './config/index.js';
-import { isStoreOutage } from './http/index.js';
 import { type LogFields, ProcessLogger } from './logger/index.js';
+import { type AppConfig, ConfigError } from './platform/config/index.js';
+import { isStoreOutage } from './platform/errors/index.js';
 
 /** A process that is built and has not begun. */
 export interface Built {

@@ -1,6 +1,6 @@
 import { createWorker } from './app.js';
-import { ConfigError, loadConfig } from './config/index.js';
-import { Background } from './health/index.js';
+import { Background } from './platform/background/index.js';
+import { ConfigError, loadConfig } from './platform/config/index.js';
 import { runProcess } from './run-process.js';
 
 /**

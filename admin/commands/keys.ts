@@ -1,6 +1,6 @@
 import { type INestApplicationContext } from '@nestjs/common';
 import { Command } from 'commander';
-import { Clock } from '../../src/config/index.js';
+import { Clock } from '../../src/platform/config/index.js';
 import { decodeBase64url, encodeBase64url } from '../../src/crypto/index.js';
 import { IssuerKeysService } from '../../src/crypto/issuer/index.js';
 import { VerifierKeysService } from '../../src/crypto/verifier/index.js';

@@ -1,6 +1,6 @@
 import { Environment } from '@apple/app-store-server-library';
 import { generateKeyPairSync } from 'node:crypto';
-import { type Clock, SystemClock } from '../../src/config/index.js';
+import { type Clock, SystemClock } from '../../src/platform/config/index.js';
 import { end, Faults, host, listen, type RetryPolicy, StoredJson, Timeline } from '../stand-in/index.js';
 import { createChain, derOf } from './chain.js';
 import { type AppleControls, controls } from './controls.js';

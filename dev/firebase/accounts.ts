@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Clock } from '../../src/config/index.js';
+import { type Clock } from '../../src/platform/config/index.js';
 import { GoogleError } from './google-error.js';
 
 export interface Account {

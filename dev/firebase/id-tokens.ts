@@ -1,6 +1,6 @@
 import { X509Certificate, createHash, createPrivateKey } from 'node:crypto';
 import { SignJWT, UnsecuredJWT, errors, jwtVerify } from 'jose';
-import { type Clock } from '../../src/config/index.js';
+import { type Clock } from '../../src/platform/config/index.js';
 import { type Account, type SignIn } from './accounts.js';
 import { type Identity, createTokenSigner } from './certificates.js';
 import { GoogleError } from './google-error.js';

@@ -5,7 +5,7 @@ import { deleteApp, initializeApp } from 'firebase-admin/app';
 import { getAuth } from 'firebase-admin/auth';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FirebaseClient } from '../../src/auth/firebase.client.js';
-import { type Clock } from '../../src/config/index.js';
+import { type Clock } from '../../src/platform/config/index.js';
 import { TestClock } from '../../test/support/test-clock.js';
 import { type FirebaseStandIn, type FirebaseStandInOptions, startFirebaseStandIn } from './index.js';
 

@@ -1,6 +1,6 @@
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import { type Clock, SystemClock } from '../../src/config/index.js';
+import { type Clock, SystemClock } from '../../src/platform/config/index.js';
 import { end, host, listen } from '../stand-in/index.js';
 import { Accounts } from './accounts.js';
 import { AdminApi } from './admin-api.js';

@@ -1,10 +1,21 @@
 import { type IRegularForbiddenRuleType } from 'dependency-cruiser';
-import { platform, type Sides } from './sides.js';
+import { halves, platform, type Sides } from './sides.js';
 
-/** Folders inside a platform folder that have a public `index.ts` of their own. */
-const inner = ['crypto/issuer', 'crypto/verifier', 'prisma/identity', 'prisma/migrate', 'prisma/network'];
+/** Rooms: folders inside another that have a public `index.ts` of their own. */
+const rooms = [
+  'crypto/issuer',
+  'crypto/verifier',
+  'notifications/outbox',
+  'platform/[^/]+',
+  'prisma/identity',
+  'prisma/migrate',
+  'prisma/network',
+];
+const room = `(${rooms.join('|')})`;
 
-const surface = ['^src/[^/]+/index\\.ts$', `^src/(${inner.join('|')})/index\\.ts$`];
+const surface = ['^src/[^/]+/index\\.ts$', `^src/${room}/index\\.ts$`];
+
+const allHalves = `^src/(${[...halves.gatekeeper, ...halves.anonymizer].join('|')})/`;
 
 /** A spec is part of no process, so it may look anywhere: at the issuer and the verifier together, say. */
 const spec = '\\.spec\\.ts$';
@@ -14,8 +25,8 @@ const spec = '\\.spec\\.ts$';
  * crosses. A comment here is what somebody who broke the rule will read.
  */
 export function importRules(sides: Sides): IRegularForbiddenRuleType[] {
-  const gatekeeper = codeOf(sides.gatekeeper, ['crypto/issuer', 'prisma/identity'], 'gatekeeper');
-  const anonymizer = codeOf(sides.anonymizer, ['crypto/verifier', 'prisma/network'], 'anonymizer');
+  const gatekeeper = codeOf(sides.gatekeeper, halves.gatekeeper, 'gatekeeper');
+  const anonymizer = codeOf(sides.anonymizer, halves.anonymizer, 'anonymizer');
   const modules = codeOf([...sides.gatekeeper, ...sides.anonymizer], [], '(gatekeeper|anonymizer)');
   const rules: IRegularForbiddenRuleType[] = [
     {
@@ -45,8 +56,8 @@ export function importRules(sides: Sides): IRegularForbiddenRuleType[] {
     {
       name: 'shared-platform-knows-no-half',
       comment: 'A platform file that both sides load would hand one the private half of the other.',
-      from: { path: `^src/(${platform.join('|')})/`, pathNot: [`^src/(${inner.join('|')})/`, '/generated/'] },
-      to: { path: '^src/(crypto/(issuer|verifier)|prisma/(identity|network))/' },
+      from: { path: `^src/(${platform.join('|')})/`, pathNot: [allHalves, '^src/prisma/migrate/', '/generated/'] },
+      to: { path: allHalves },
     },
     {
       name: 'issuer-belongs-to-auth',
@@ -86,10 +97,16 @@ export function importRules(sides: Sides): IRegularForbiddenRuleType[] {
       to: { path: '^src/[^/]+/', pathNot: surface },
     },
     {
-      name: 'inner-folders-meet-at-index',
+      name: 'rooms-are-entered-at-index',
       comment: 'A folder with an index.ts of its own is entered through it, from its parent too.',
-      from: { path: '^src/([^/]+)/', pathNot: `^src/(${inner.join('|')})/` },
-      to: { path: `^src/(${inner.join('|')})/`, pathNot: surface },
+      from: { path: '^src/([^/]+)/', pathNot: `^src/${room}/` },
+      to: { path: `^src/${room}/`, pathNot: surface },
+    },
+    {
+      name: 'rooms-meet-at-index',
+      comment: "Import the room's index.js; what it does not export is its own affair, free to change.",
+      from: { path: `^src/${room}/` },
+      to: { path: `^src/${room}/`, pathNot: ['^src/$1/', ...surface] },
     },
     {
       name: 'production-stands-alone',

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import ts from 'typescript';
-import { type Sides } from './sides.js';
+import { halves, type Sides } from './sides.js';
 
 export interface Violation {
   readonly rule: string;
@@ -20,13 +20,8 @@ const why =
  */
 export function foreignNames(root: string, sides: Sides): Violation[] {
   return [
-    ...search(root, [...sides.gatekeeper, 'crypto/issuer', 'prisma/identity'], 'gatekeeper', /^(anonymizer|network)/i),
-    ...search(
-      root,
-      [...sides.anonymizer, 'crypto/verifier', 'prisma/network'],
-      'anonymizer',
-      /^(gatekeeper|identity)/i,
-    ),
+    ...search(root, [...sides.gatekeeper, ...halves.gatekeeper], 'gatekeeper', /^(anonymizer|network)/i),
+    ...search(root, [...sides.anonymizer, ...halves.anonymizer], 'anonymizer', /^(gatekeeper|identity)/i),
   ];
 }
 

@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import ts from 'typescript';
 
 /** Folders of `src/` that know neither people nor traffic. A new one is declared here, or belongs to a side. */
-export const platform = ['config', 'crypto', 'health', 'http', 'logger', 'prisma', 'redis'];
+export const platform = ['crypto', 'logger', 'platform', 'prisma'];
+
+/** What platform has for one side alone. */
+export const halves = {
+  gatekeeper: ['crypto/issuer', 'platform/audit', 'platform/jobs', 'prisma/identity'],
+  anonymizer: ['crypto/verifier', 'prisma/network'],
+} as const;
 
 /** The folders of `src/`, by the side that they serve. */
 export interface Sides {

@@ -1,4 +1,4 @@
-import { type Clock } from '../../src/config/index.js';
+import { type Clock } from '../../src/platform/config/index.js';
 
 /** Something that a provider does by itself at a time: renew this, retry that. Plain data, so that it can be kept. */
 export interface Happening {

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import { type Clock, SystemClock } from '../../src/config/index.js';
+import { type Clock, SystemClock } from '../../src/platform/config/index.js';
 import { end, Faults, host, listen, type RetryPolicy, StoredJson, Timeline } from '../stand-in/index.js';
 import { Account, type AccountSnapshot } from './account.js';
 import { Bank } from './billing/bank.js';

@@ -1,5 +1,5 @@
 import Stripe from 'stripe';
-import { type Clock } from '../../src/config/index.js';
+import { type Clock } from '../../src/platform/config/index.js';
 import { Deliveries, type Disturbance, post, type RetryPolicy, SeededRandom } from '../stand-in/index.js';
 import { type Account } from './account.js';
 

@@ -1,8 +1,8 @@
 import { Body, Controller, Delete, Get, Header, HttpCode, Param, Patch, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../auth/index.js';
-import { Problems, Returns } from '../http/index.js';
-import { GatekeeperAddressLimit } from '../redis/index.js';
+import { Problems, Returns } from '../platform/http/index.js';
+import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import {
   account,
   accountExport,

@@ -1,15 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import {
-  type Act,
-  areWoken,
-  type AuditEvent,
-  IdentityPrisma,
-  Prisma,
-  type PushDevice,
-  recordAct,
-  type User,
-  wakingUp,
-} from '../prisma/identity/index.js';
+import { areWoken, wakingUp } from '../notifications/outbox/index.js';
+import { type Act, recordAct } from '../platform/audit/index.js';
+import { type AuditEvent, IdentityPrisma, Prisma, type PushDevice, type User } from '../prisma/identity/index.js';
 
 /** More than anybody carries; who registers another loses the one not registered for longest, by the day. */
 const mostDevices = 20;

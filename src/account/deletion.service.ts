@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
 import { FirebaseClient, Forgetting, People, type Person, requireRecentSignIn } from '../auth/index.js';
-import { Clock } from '../config/index.js';
 import { PaymentClosing } from '../payment/index.js';
-import { IdentityJobs, IdentityUpkeep, self } from '../prisma/identity/index.js';
+import { self } from '../platform/audit/index.js';
+import { Clock } from '../platform/config/index.js';
+import { IdentityJobs } from '../platform/jobs/index.js';
+import { IdentityUpkeep } from '../prisma/identity/index.js';
 import { SubscriptionService } from '../subscription/index.js';
 import { type DeletionBegun } from './account.schema.js';
 import { DeletionStore, deletionTask } from './deletion.store.js';

@@ -1,5 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { type Act, addJob, IdentityPrisma, jobs, Prisma, recordAct, wakingUp } from '../prisma/identity/index.js';
+import { wakingUp } from '../notifications/outbox/index.js';
+import { type Act, recordAct } from '../platform/audit/index.js';
+import { addJob, jobs } from '../platform/jobs/index.js';
+import { IdentityPrisma, Prisma } from '../prisma/identity/index.js';
 
 export const deletionTask = 'delete-account';
 

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { type FirebaseAccount, FirebaseClient, type Person, providerProblem } from '../auth/index.js';
-import { Clock } from '../config/index.js';
-import { AppError } from '../http/index.js';
-import { self } from '../prisma/identity/index.js';
+import { self } from '../platform/audit/index.js';
+import { Clock } from '../platform/config/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { Trials } from '../subscription/index.js';
 import { type AccountExport } from './account.schema.js';
 import { ExportStore } from './export.store.js';

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { type Act, IdentityPrisma, Prisma, recordAct, self } from '../prisma/identity/index.js';
+import { type Act, recordAct, self } from '../platform/audit/index.js';
+import { IdentityPrisma, Prisma } from '../prisma/identity/index.js';
 
 export type ExportedRow = Record<string, unknown>;
 

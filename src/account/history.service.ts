@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { type Person } from '../auth/index.js';
-import { self } from '../prisma/identity/index.js';
+import { self } from '../platform/audit/index.js';
 import { type AccountHistory, type AuditTrail, type PageQuery } from './account.schema.js';
 import { AccountStore } from './account.store.js';
-import { HistoryStore } from './history.store.js';
 import { happenedInWords } from './history-words.js';
+import { HistoryStore } from './history.store.js';
 import { type Position, readCursor, writeCursor } from './page-cursor.js';
 
 /** What happened to a person's subscriptions and money, and what was done to their account: newest first, page by page. */

@@ -1,4 +1,4 @@
-import { AppError } from '../http/index.js';
+import { AppError } from '../platform/errors/index.js';
 
 /** Where a page begins: after what happened then, and of that moment after this name. */
 export interface Position {

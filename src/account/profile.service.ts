@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { People, type Person, requireRecentSignIn, TokenQuota } from '../auth/index.js';
-import { Clock } from '../config/index.js';
-import { AppError } from '../http/index.js';
-import { self } from '../prisma/identity/index.js';
+import { self } from '../platform/audit/index.js';
+import { Clock } from '../platform/config/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { type Account, type AccountPatch, type NewDevice } from './account.schema.js';
 import { AccountStore } from './account.store.js';
 

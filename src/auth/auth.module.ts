@@ -1,5 +1,5 @@
 import { Module } from '@nestjs/common';
-import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
+import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
 import { FirebaseClient } from './firebase.client.js';
 import { Forgetting } from './forgetting.service.js';
 import { People } from './people.service.js';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { type AppOptions, cert } from 'firebase-admin/app';
-import { type GatekeeperConfig } from '../config/index.js';
+import { type GatekeeperConfig } from '../platform/config/index.js';
 
 export interface FirebaseClientOptions extends Readonly<GatekeeperConfig['firebase']> {
   /** How long an answer may take before the provider counts as unavailable. */

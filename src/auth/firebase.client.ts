@@ -4,7 +4,7 @@ import { type OnApplicationShutdown } from '@nestjs/common';
 import { type App, deleteApp, FirebaseError, initializeApp } from 'firebase-admin/app';
 import { type Auth, getAuth } from 'firebase-admin/auth';
 import { z } from 'zod';
-import { type Clock } from '../config/index.js';
+import { type Clock } from '../platform/config/index.js';
 import { appOptions, FirebaseAgent, type FirebaseClientOptions, withEmulatorHost } from './firebase-app.js';
 
 export { type FirebaseClientOptions } from './firebase-app.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Background } from '../health/index.js';
-import { GatekeeperRedis } from '../redis/index.js';
+import { Background } from '../platform/background/index.js';
+import { GatekeeperRedis } from '../platform/redis/index.js';
 import { People } from './people.service.js';
 
 const channel = 'gk:forget';

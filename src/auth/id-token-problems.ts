@@ -1,4 +1,4 @@
-import { AppError } from '../http/index.js';
+import { AppError } from '../platform/errors/index.js';
 
 /** RFC 6750 §3: a request without credentials is told the scheme alone, one with bad credentials also the error. */
 export function missingIdToken(): AppError {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../config/index.js';
+import { Clock } from '../platform/config/index.js';
 import { type DailyIssuance, IdentityUpkeep } from '../prisma/identity/index.js';
 import { IssuanceStatisticsStore } from './issuance-statistics.store.js';
 

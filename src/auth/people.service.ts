@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
-import { Clock } from '../config/index.js';
-import { AppError } from '../http/index.js';
-import { FirebaseClient, FirebaseUnavailable, type FirebaseAccount } from './firebase.client.js';
+import { Clock } from '../platform/config/index.js';
+import { AppError } from '../platform/errors/index.js';
+import { type FirebaseAccount, FirebaseClient, FirebaseUnavailable } from './firebase.client.js';
 import { invalidIdToken } from './id-token-problems.js';
 import { LeastRecentlyUsed } from './least-recently-used.js';
 import { type Person } from './person.js';

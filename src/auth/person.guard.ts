@@ -1,7 +1,7 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { type FastifyRequest } from 'fastify';
-import { bearerToken } from '../http/index.js';
-import { GatekeeperRateLimiter } from '../redis/index.js';
+import { bearerToken } from '../platform/http/index.js';
+import { GatekeeperRateLimiter } from '../platform/rate-limit/index.js';
 import { FirebaseClient, FirebaseTokenError, type VerifiedIdToken } from './firebase.client.js';
 import { invalidIdToken, missingIdToken } from './id-token-problems.js';
 import { People, providerProblem } from './people.service.js';

@@ -1,4 +1,4 @@
-import { AppError } from '../http/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { type Person } from './person.js';
 
 const recentMs = 5 * 60_000;

@@ -1,10 +1,10 @@
 import { Controller, HttpCode, Post, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { Problems } from '../http/index.js';
-import { GatekeeperAddressLimit } from '../redis/index.js';
+import { Problems } from '../platform/http/index.js';
+import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { signInProblems } from './id-token-problems.js';
-import { CurrentPerson, type Person } from './person.js';
 import { PersonGuard } from './person.guard.js';
+import { CurrentPerson, type Person } from './person.js';
 import { SignOut } from './sign-out.service.js';
 
 @ApiTags('auth')

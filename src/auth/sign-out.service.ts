@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
-import { Clock } from '../config/index.js';
-import { IdentityJobs, self } from '../prisma/identity/index.js';
+import { self } from '../platform/audit/index.js';
+import { Clock } from '../platform/config/index.js';
+import { IdentityJobs } from '../platform/jobs/index.js';
 import { FirebaseClient, FirebaseRefusal } from './firebase.client.js';
 import { Forgetting } from './forgetting.service.js';
 import { invalidIdToken } from './id-token-problems.js';

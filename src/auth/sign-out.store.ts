@@ -1,14 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import {
-  type Act,
-  addJob,
-  areWoken,
-  IdentityPrisma,
-  Prisma,
-  recordAct,
-  self,
-  telling,
-} from '../prisma/identity/index.js';
+import { areWoken, telling } from '../notifications/outbox/index.js';
+import { type Act, recordAct, self } from '../platform/audit/index.js';
+import { addJob } from '../platform/jobs/index.js';
+import { IdentityPrisma, Prisma } from '../prisma/identity/index.js';
 import { type UserRow } from './users.store.js';
 
 export const signOutTask = 'sign-out';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../config/index.js';
+import { Clock } from '../platform/config/index.js';
 import { epochTimes } from '../crypto/index.js';
 import { IssuerKeysService } from '../crypto/issuer/index.js';
 import { EntitlementReader } from './entitlement-reader.js';

@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
-import { areWoken, IdentityPrisma, jobForEach, Prisma, telling } from '../prisma/identity/index.js';
+import { areWoken, telling } from '../notifications/outbox/index.js';
+import { jobForEach } from '../platform/jobs/index.js';
+import { IdentityPrisma, Prisma } from '../prisma/identity/index.js';
 import { addressTask } from './billed-address.js';
 
 /** What the provider says of a person. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Background } from '../health/index.js';
+import { Background } from '../platform/background/index.js';
 import { AllocationStore } from './allocation.store.js';
 import { type Placement } from './connection.js';
 import { PeerSignals } from './peer-signals.js';

@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { ANONYMIZER_CONFIG, type AnonymizerConfig } from '../config/index.js';
+import { ANONYMIZER_CONFIG, type AnonymizerConfig } from '../platform/config/index.js';
 
 type Bytes = Buffer<ArrayBuffer>;
 

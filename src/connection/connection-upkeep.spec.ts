@@ -8,10 +8,10 @@ import {
   type TestConnections,
   wantedConnection,
 } from '../../test/support/connections.js';
-import { Clock } from '../config/index.js';
-import { Background } from '../health/index.js';
 import { AnonymizerLogger } from '../logger/index.js';
 import { NodeDirectory, NodeHealth } from '../nodes/index.js';
+import { Background } from '../platform/background/index.js';
+import { Clock } from '../platform/config/index.js';
 import { NetworkPrisma, NetworkUpkeep } from '../prisma/network/index.js';
 import { AllocationStore } from './allocation.store.js';
 import { ConnectionUpkeep } from './connection-upkeep.js';

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { Gauge } from 'prom-client';
-import { Clock } from '../config/index.js';
-import { Background } from '../health/index.js';
 import { AnonymizerLogger } from '../logger/index.js';
 import { lostSeconds, NodeDirectory, NodeHealth } from '../nodes/index.js';
+import { Background } from '../platform/background/index.js';
+import { Clock } from '../platform/config/index.js';
 import { NetworkUpkeep } from '../prisma/network/index.js';
 import { LifecycleStore } from './lifecycle.store.js';
 import { PeerSignals } from './peer-signals.js';

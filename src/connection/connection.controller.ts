@@ -1,7 +1,7 @@
 import { Controller, Delete, Get, Header, Headers, HttpCode, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { bearerToken, Problems, Returns } from '../http/index.js';
-import { AnonymizerAddressLimit } from '../redis/index.js';
+import { bearerToken, Problems, Returns } from '../platform/http/index.js';
+import { AnonymizerAddressLimit } from '../platform/rate-limit/index.js';
 import { connectionStatus, type ConnectionStatusView } from './connection.schema.js';
 import { ConnectionService } from './connection.service.js';
 

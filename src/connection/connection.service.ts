@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../config/index.js';
-import { AppError } from '../http/index.js';
-import { type ConnectionStatusView } from './connection.schema.js';
+import { Clock } from '../platform/config/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { secretHashOf } from './connection-secrets.js';
+import { type ConnectionStatusView } from './connection.schema.js';
 import { LifecycleStore } from './lifecycle.store.js';
 import { PeerSignals } from './peer-signals.js';
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { Background } from '../health/index.js';
-import { AnonymizerRedis } from '../redis/index.js';
+import { Background } from '../platform/background/index.js';
+import { AnonymizerRedis } from '../platform/redis/index.js';
 import { type Placement } from './connection.js';
 import { WakeUp } from './wake-up.js';
 

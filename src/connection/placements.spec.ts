@@ -1,7 +1,7 @@
 import { register } from 'prom-client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startConnections, type TestConnections } from '../../test/support/connections.js';
-import { ANONYMIZER_CONFIG, type AnonymizerConfig } from '../config/index.js';
+import { ANONYMIZER_CONFIG, type AnonymizerConfig } from '../platform/config/index.js';
 import { NodeDirectory } from '../nodes/index.js';
 import { AckWaiter } from './ack-waiter.js';
 import { AllocationStore } from './allocation.store.js';

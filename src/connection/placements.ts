@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
-import { ANONYMIZER_CONFIG, type AnonymizerConfig } from '../config/index.js';
+import { ANONYMIZER_CONFIG, type AnonymizerConfig } from '../platform/config/index.js';
 import { NodeDirectory, type NodeEndpoint } from '../nodes/index.js';
 import { AckWaiter } from './ack-waiter.js';
 import { AllocationStore } from './allocation.store.js';

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../config/index.js';
-import { Background } from '../health/index.js';
 import { AnonymizerLogger } from '../logger/index.js';
 import { NodeDirectory } from '../nodes/index.js';
+import { Background } from '../platform/background/index.js';
+import { Clock } from '../platform/config/index.js';
 import { type DailyUsage, NetworkUpkeep } from '../prisma/network/index.js';
 import { dayOf } from './connection-times.js';
 import { type Usage, UsageStore } from './usage.store.js';

@@ -1,7 +1,8 @@
 import { Controller, Get, Headers, HttpCode, Optional, Res } from '@nestjs/common';
 import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
-import { AppError, matchesEntityTag, Problems } from '../http/index.js';
+import { AppError } from '../platform/errors/index.js';
+import { matchesEntityTag, Problems } from '../platform/http/index.js';
 import { directoryMediaType, directoryPath, publishedDirectorySchema } from './directory.js';
 import { IssuerPublishedDirectory, NetworkPublishedDirectory, type Published } from './published-directory.js';
 

@@ -1,4 +1,4 @@
-import { AppError } from '../http/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { type DirectoryKey, entityTagOf, renderDirectory } from './directory.js';
 
 export interface Published {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type CommonConfig } from '../config/index.js';
+import { type CommonConfig } from '../platform/config/index.js';
 import { blindRsa } from './token.js';
 
 /** What a token is bound to. The redemption context of ours is empty, so that tokens can be fetched ahead and kept. */

@@ -1,5 +1,5 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
-import { type AppConfig } from '../config/index.js';
+import { type AppConfig } from '../platform/config/index.js';
 import { AnonymizerLogger, GatekeeperLogger, Loggers, ProcessLogger } from './loggers.js';
 
 @Global()

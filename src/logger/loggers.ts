@@ -7,7 +7,7 @@ import {
   type CommonConfig,
   GATEKEEPER_CONFIG,
   type GatekeeperConfig,
-} from '../config/index.js';
+} from '../platform/config/index.js';
 import { SideLogger } from './side-logger.js';
 
 @Injectable()

@@ -1,5 +1,5 @@
 import { type DestinationStream, type Logger as Pino, destination, pino } from 'pino';
-import { type Clock, type CommonConfig } from '../config/index.js';
+import { type Clock, type CommonConfig } from '../platform/config/index.js';
 
 /**
  * The only fields a line may carry. An allow-list, because the next secret has a name that no deny-list knows yet:

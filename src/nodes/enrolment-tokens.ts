@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
-import { Clock } from '../config/index.js';
+import { Clock } from '../platform/config/index.js';
 import { NetworkUpkeep } from '../prisma/network/index.js';
 import { EnrolmentTokenStore } from './enrolment-token.store.js';
 import { locationId } from './node.schema.js';

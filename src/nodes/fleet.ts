@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { AppError } from '../http/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { type NodeStatus } from '../prisma/network/index.js';
 import { FleetStore, type NodeReport } from './fleet.store.js';
-import { isNodeId } from './node.store.js';
 import { nodeRetired } from './node-problems.js';
+import { isNodeId } from './node.store.js';
 
 /** The nodes as the operator sees them. */
 @Injectable()

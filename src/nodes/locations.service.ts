@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { entityTagOf } from '../crypto/index.js';
-import { type PublicLocation, PublicLocations } from '../http/index.js';
+import { type PublicLocation, PublicLocations } from '../platform/public-locations/index.js';
 import { type FleetSnapshot } from './fleet-snapshot.js';
 import { type LocationList } from './location.schema.js';
 import { NodeDirectory } from './node-directory.js';

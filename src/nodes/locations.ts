@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
-import { AppError } from '../http/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { type LocationRecord } from './fleet-snapshot.js';
 import { LocationStore } from './location.store.js';
-import { locationId } from './node.schema.js';
 import { unknownLocation } from './node-problems.js';
+import { locationId } from './node.schema.js';
 
 export const newLocation = z.strictObject({
   id: locationId,

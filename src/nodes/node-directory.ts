@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Gauge } from 'prom-client';
-import { Background } from '../health/index.js';
-import { AppError } from '../http/index.js';
 import { AnonymizerLogger } from '../logger/index.js';
+import { Background } from '../platform/background/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { type NodeStatus } from '../prisma/network/index.js';
 import { type FleetRows, FleetSnapshot, type LocationRecord, type NodeEndpoint } from './fleet-snapshot.js';
 import { FleetStore } from './fleet.store.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
-import { Clock } from '../config/index.js';
+import { Clock } from '../platform/config/index.js';
 import { AnonymizerLogger } from '../logger/index.js';
 import { NetworkUpkeep } from '../prisma/network/index.js';
 import { healthJob, HealthStore } from './health.store.js';

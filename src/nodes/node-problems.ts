@@ -1,4 +1,4 @@
-import { AppError } from '../http/index.js';
+import { AppError } from '../platform/errors/index.js';
 
 export function invalidNodeCredential(): AppError {
   return new AppError(

@@ -1,7 +1,7 @@
 import { Body, Controller, Header, Headers, Post, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
-import { bearerToken, Problems, Returns } from '../http/index.js';
-import { AnonymizerAddressLimit } from '../redis/index.js';
+import { bearerToken, Problems, Returns } from '../platform/http/index.js';
+import { AnonymizerAddressLimit } from '../platform/rate-limit/index.js';
 import { type AuthenticatedNode, CurrentNode } from './current-node.js';
 import { NodeGuard } from './node.guard.js';
 import {

@@ -1,7 +1,7 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { type FastifyRequest } from 'fastify';
-import { bearerToken } from '../http/index.js';
-import { AnonymizerRateLimiter } from '../redis/index.js';
+import { bearerToken } from '../platform/http/index.js';
+import { AnonymizerRateLimiter } from '../platform/rate-limit/index.js';
 import { rememberNode } from './current-node.js';
 import { NodeAuthenticator } from './node-authenticator.js';
 import { invalidNodeCredential } from './node-problems.js';

@@ -1,5 +1,5 @@
 import { Global, Module } from '@nestjs/common';
-import { PublicLocations } from '../http/index.js';
+import { PublicLocations } from '../platform/public-locations/index.js';
 import { LocationsService } from './locations.service.js';
 import { NodesModule } from './nodes.module.js';
 

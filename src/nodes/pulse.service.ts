@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Counter, Histogram } from 'prom-client';
-import { Clock } from '../config/index.js';
+import { Clock } from '../platform/config/index.js';
 import { invalidNodeCredential } from './node-problems.js';
 import { type NodePulse, type NodePulsed } from './node.schema.js';
 import { NodeStore } from './node.store.js';

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import ipaddr from 'ipaddr.js';
-import { Clock, COMMON_CONFIG, type CommonConfig } from '../config/index.js';
-import { AppError } from '../http/index.js';
+import { Clock, COMMON_CONFIG, type CommonConfig } from '../platform/config/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { NodeDirectory } from './node-directory.js';
 import { invalidEnrolment, nodeRetired } from './node-problems.js';
 import { type NodeRegistered, type NodeRegistration } from './node.schema.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../config/index.js';
-import { AppError } from '../http/index.js';
-import { type Act } from '../prisma/identity/index.js';
+import { type Act } from '../platform/audit/index.js';
+import { Clock } from '../platform/config/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { AnnouncementsStore } from './announcements.store.js';
 import { factsOf } from './kinds.js';
 

@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { type ActOnAll, areWoken, IdentityPrisma, Prisma, recordAct, telling } from '../prisma/identity/index.js';
+import { type ActOnAll, recordAct } from '../platform/audit/index.js';
+import { IdentityPrisma, Prisma } from '../prisma/identity/index.js';
+import { areWoken, telling } from './outbox/index.js';
 
 @Injectable()
 export class AnnouncementsStore {

@@ -1,13 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { Counter, Gauge } from 'prom-client';
-import { Clock } from '../config/index.js';
-import { Background } from '../health/index.js';
-import { isStoreOutage } from '../http/index.js';
 import { GatekeeperLogger } from '../logger/index.js';
-import { type Channel, deliveryTasks, IdentityJobs, IdentityUpkeep } from '../prisma/identity/index.js';
+import { Background } from '../platform/background/index.js';
+import { Clock } from '../platform/config/index.js';
+import { isStoreOutage } from '../platform/errors/index.js';
+import { IdentityJobs } from '../platform/jobs/index.js';
+import { IdentityUpkeep } from '../prisma/identity/index.js';
 import { type Carrier, later, type Outcome } from './carrier.js';
 import { DeliveryStore, type Parcel } from './delivery.store.js';
 import { MailCarrier } from './mail.carrier.js';
+import { type Channel, deliveryTasks } from './outbox/index.js';
 import { PushCarrier } from './push.carrier.js';
 
 /**

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { type Channel, IdentityPrisma, type NotificationKind, wakingUp } from '../prisma/identity/index.js';
-import { Prisma } from '../prisma/identity/index.js';
+import { IdentityPrisma, type NotificationKind, Prisma } from '../prisma/identity/index.js';
+import { type Channel, wakingUp } from './outbox/index.js';
 
 /** One notice on its way to one address or device, with all that is known of its person now. */
 export interface Parcel {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { FirebaseClient, FirebaseRefusal, FirebaseUnavailable } from '../auth/index.js';
-import { Clock } from '../config/index.js';
+import { Clock } from '../platform/config/index.js';
 import { later, type Outcome, refused } from './carrier.js';
 import { type Parcel } from './delivery.store.js';
 

@@ -1,7 +1,7 @@
 import { Controller, Get, Header, Inject, Param } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
-import { AppError } from '../http/index.js';
+import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { locales, optionalKinds } from '../preferences/index.js';
 import { kinds, sampleFacts } from './kinds.js';
 import { renderMail } from './mail.js';

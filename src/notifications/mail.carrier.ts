@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { z } from 'zod';
-import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
+import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
 import { type Locale, locales, optionalKinds, type OptionalKind } from '../preferences/index.js';
 import { type Carrier, type Outcome, refused, skipped } from './carrier.js';
 import { type Parcel } from './delivery.store.js';

@@ -1,6 +1,6 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { createTransport, type NodemailerError } from 'nodemailer';
-import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
+import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
 import { down, later, type Outcome, refused, sent } from './carrier.js';
 import { type MailText } from './mail.js';
 

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
+import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
 import { type Carrier, type Outcome, skipped } from './carrier.js';
 import { messageOf } from './catalogue/index.js';
 import { DeliveryStore, type Parcel } from './delivery.store.js';

@@ -3,7 +3,7 @@ import { FirebaseError } from 'firebase-admin/app';
 import { getMessaging, type Messaging } from 'firebase-admin/messaging';
 import { z } from 'zod';
 import { FirebaseClient } from '../auth/index.js';
-import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
+import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
 import { down, later, type Outcome, refused, sent, skipped } from './carrier.js';
 
 export interface OutgoingPush {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../config/index.js';
+import { Clock } from '../platform/config/index.js';
 import { IdentityUpkeep } from '../prisma/identity/index.js';
 import { TimedNoticesStore } from './timed-notices.store.js';
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { areWoken, IdentityPrisma, iso, Prisma, telling } from '../prisma/identity/index.js';
+import { IdentityPrisma, Prisma } from '../prisma/identity/index.js';
 import { hasLonger } from '../subscription/index.js';
+import { areWoken, iso, telling } from './outbox/index.js';
 
 /** What falls due further back than this was told, or is no news any more. */
 const noNews = Prisma.sql`interval '3 days'`;

@@ -1,10 +1,10 @@
 import { Controller, Get, Header, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { Problems, type RouteSettings } from '../http/index.js';
-import { GatekeeperAddressLimit } from '../redis/index.js';
-import { unsubscribeToken, type UnsubscribeToken } from './unsubscribe.schema.js';
+import { Problems, type RouteSettings } from '../platform/http/index.js';
+import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { pagePolicy } from './unsubscribe-pages.js';
+import { unsubscribeToken, type UnsubscribeToken } from './unsubscribe.schema.js';
 import { Unsubscribing } from './unsubscribe.service.js';
 
 const html = 'text/html; charset=utf-8';

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
-import { AppError } from '../http/index.js';
+import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { PreferencesService } from '../preferences/index.js';
 import { NoticeKeys, type Unsubscription } from './notice-keys.js';
 import { confirmPage, donePage } from './unsubscribe-pages.js';

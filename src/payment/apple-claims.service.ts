@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { type Person } from '../auth/index.js';
-import { AppError } from '../http/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { ProviderSubscriptions, type SubscriptionReport, SubscriptionService } from '../subscription/index.js';
-import { AppleDataError } from './apple.client.js';
 import { AppleSync } from './apple-sync.service.js';
+import { AppleDataError } from './apple.client.js';
 import { CustomersStore } from './customers.store.js';
 import { Inbox } from './inbox.service.js';
 import { OptionalApple } from './optional-providers.js';

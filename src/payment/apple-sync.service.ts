@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type JWSTransactionDecodedPayload } from '@apple/app-store-server-library';
-import { Clock } from '../config/index.js';
+import { Clock } from '../platform/config/index.js';
 import { type FetchedSubscription, ProviderSubscriptions, Trials } from '../subscription/index.js';
 import { type AppleClient } from './apple.client.js';
 import { appleFacts, appleMovements, refundedNow } from './apple-state.js';

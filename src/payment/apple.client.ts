@@ -13,7 +13,7 @@ import {
   VerificationException,
   VerificationStatus,
 } from '@apple/app-store-server-library';
-import { type GatekeeperConfig } from '../config/index.js';
+import { type GatekeeperConfig } from '../platform/config/index.js';
 import { appleRootCertificate } from './apple-root.js';
 import { ProviderRefusal, ProviderUnavailable } from './provider-errors.js';
 

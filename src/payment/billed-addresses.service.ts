@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { addressTask } from '../auth/index.js';
-import { IdentityJobs, personOf } from '../prisma/identity/index.js';
+import { IdentityJobs, personOf } from '../platform/jobs/index.js';
 import { CustomersStore } from './customers.store.js';
 import { OptionalStripe } from './optional-providers.js';
 import { ProviderRefusal } from './provider-errors.js';

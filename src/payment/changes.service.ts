@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Person } from '../auth/index.js';
-import { AppError } from '../http/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { type PlanPrice } from '../prisma/identity/index.js';
 import { type OwnSubscription, type SubscriptionReport, SubscriptionService } from '../subscription/index.js';
 import { CustomersStore } from './customers.store.js';

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { type Person } from '../auth/index.js';
-import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
-import { AppError } from '../http/index.js';
+import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { SubscriptionService, Trials } from '../subscription/index.js';
 import { AppleStanding } from './apple-standing.service.js';
 import { BilledAddresses } from './billed-addresses.service.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Person } from '../auth/index.js';
-import { AppError } from '../http/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { type PaymentHistory } from '../prisma/identity/index.js';
 import { OptionalStripe } from './optional-providers.js';
 import { type HistoryPosition, PaymentHistoryStore } from './payment-history.store.js';

@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { Counter, Gauge, Histogram } from 'prom-client';
 import { z } from 'zod';
-import { Clock } from '../config/index.js';
-import { Background } from '../health/index.js';
-import { isStoreOutage } from '../http/index.js';
 import { GatekeeperLogger } from '../logger/index.js';
-import { IdentityJobs, IdentityUpkeep, type PaymentProvider, type WebhookState } from '../prisma/identity/index.js';
+import { Background } from '../platform/background/index.js';
+import { Clock } from '../platform/config/index.js';
+import { isStoreOutage } from '../platform/errors/index.js';
+import { IdentityJobs } from '../platform/jobs/index.js';
+import { IdentityUpkeep, type PaymentProvider, type WebhookState } from '../prisma/identity/index.js';
 import { type ArrivedEvent, type InboxRow, InboxStore, type Lookup } from './inbox.store.js';
 import { ProviderRefusal, ProviderUnavailable } from './provider-errors.js';
 

@@ -1,12 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import {
-  addJob,
-  IdentityPrisma,
-  jobs,
-  type PaymentProvider,
-  Prisma,
-  type WebhookState,
-} from '../prisma/identity/index.js';
+import { addJob, jobs } from '../platform/jobs/index.js';
+import { IdentityPrisma, type PaymentProvider, Prisma, type WebhookState } from '../prisma/identity/index.js';
 
 /** What an event of a provider says: that something changed, and what to look up. */
 export interface ArrivedEvent {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { IdentityJobs, personOf } from '../prisma/identity/index.js';
+import { IdentityJobs, personOf } from '../platform/jobs/index.js';
 import { closingTask } from '../subscription/index.js';
 import { CustomersStore } from './customers.store.js';
 import { OptionalStripe } from './optional-providers.js';

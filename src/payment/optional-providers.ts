@@ -1,4 +1,4 @@
-import { AppError } from '../http/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { type AppleClient } from './apple.client.js';
 import { type StripeClient } from './stripe.client.js';
 

@@ -1,13 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../config/index.js';
-import {
-  areWoken,
-  IdentityPrisma,
-  type PaymentHistory,
-  type PaymentProvider,
-  Prisma,
-  telling,
-} from '../prisma/identity/index.js';
+import { areWoken, telling } from '../notifications/outbox/index.js';
+import { Clock } from '../platform/config/index.js';
+import { IdentityPrisma, type PaymentHistory, type PaymentProvider, Prisma } from '../prisma/identity/index.js';
 import { type Movement } from './subscription-facts.js';
 
 /** Where a page of the history begins: after this row. */

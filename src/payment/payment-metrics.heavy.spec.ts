@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dayMs, startPayments, type TestPayments } from '../../test/support/payments.js';
-import { MetricsServer } from '../health/index.js';
+import { MetricsServer } from '../platform/health/index.js';
 import { Inbox } from './inbox.service.js';
 import { Reconciliation } from './reconciliation.service.js';
 

@@ -1,8 +1,8 @@
 import { Body, Controller, Get, Header, Param, Post, Put, Query, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../auth/index.js';
-import { Problems, Returns } from '../http/index.js';
-import { GatekeeperAddressLimit } from '../redis/index.js';
+import { Problems, Returns } from '../platform/http/index.js';
+import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { subscriptionReport } from '../subscription/index.js';
 import { SubscriptionChanges } from './changes.service.js';
 import { Checkouts } from './checkout.service.js';

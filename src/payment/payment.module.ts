@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/index.js';
-import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
+import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
 import { SubscriptionModule } from '../subscription/index.js';
 import { AppleClient } from './apple.client.js';
 import { AppleController } from './apple.controller.js';

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
-import { AppError } from '../http/index.js';
+import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { type PlanPrice, type PriceInterval } from '../prisma/identity/index.js';
 import { Plans } from '../subscription/index.js';
 import { OptionalStripe } from './optional-providers.js';

@@ -1,7 +1,7 @@
 import { Controller, Get, Header, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
-import { Problems, Returns } from '../http/index.js';
-import { GatekeeperAddressLimit } from '../redis/index.js';
+import { Problems, Returns } from '../platform/http/index.js';
+import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { planOffers } from './payment.schema.js';
 import { PlanPrices } from './plan-prices.service.js';
 

@@ -1,4 +1,4 @@
-import { AppError } from '../http/index.js';
+import { AppError } from '../platform/errors/index.js';
 
 /** Which provider; the words that people read. */
 const providerNames = { stripe: 'Stripe', apple: 'Apple' } as const;

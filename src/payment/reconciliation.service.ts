@@ -1,17 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import type Stripe from 'stripe';
-import { Clock } from '../config/index.js';
-import { AppError } from '../http/index.js';
 import { GatekeeperLogger } from '../logger/index.js';
-import { IdentityJobs } from '../prisma/identity/index.js';
+import { Clock } from '../platform/config/index.js';
+import { AppError } from '../platform/errors/index.js';
+import { IdentityJobs } from '../platform/jobs/index.js';
 import { type AppleClient } from './apple.client.js';
 import { Inbox } from './inbox.service.js';
 import { OptionalApple, OptionalStripe } from './optional-providers.js';
 import { PaymentHistoryStore } from './payment-history.store.js';
 import { PlanPricesStore } from './plan-prices.store.js';
 import { ReconciliationStore, type WrittenSubscription } from './reconciliation.store.js';
-import { idOf, type StripeClient } from './stripe.client.js';
 import { disputeMovements, disputeStanding, refundMovements, stripeFacts, stripeMovements } from './stripe-state.js';
+import { idOf, type StripeClient } from './stripe.client.js';
 import { type Movement, type SubscriptionFacts } from './subscription-facts.js';
 
 const dayMs = 86_400_000;

@@ -1,6 +1,6 @@
 import Stripe from 'stripe';
 import { z } from 'zod';
-import { AppError } from '../http/index.js';
+import { AppError } from '../platform/errors/index.js';
 
 /** How far a signature's time may lie ahead: the clocks of two machines. */
 const skewSeconds = 60;

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type Stripe from 'stripe';
-import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
+import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
 import { AccessBlocks, type FetchedSubscription, ProviderSubscriptions, Trials } from '../subscription/index.js';
 import { type Customer, CustomersStore } from './customers.store.js';
 import { Inbox, type ParkedFor, type SyncOutcome } from './inbox.service.js';

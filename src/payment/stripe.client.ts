@@ -1,5 +1,5 @@
 import Stripe from 'stripe';
-import { type GatekeeperConfig } from '../config/index.js';
+import { type GatekeeperConfig } from '../platform/config/index.js';
 import { ProviderRefusal, ProviderUnavailable } from './provider-errors.js';
 
 type StripeSettings = NonNullable<GatekeeperConfig['stripe']>;

@@ -1,7 +1,7 @@
 import { Body, Controller, Headers, Post } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBody, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { Problems, Returns, type RouteSettings } from '../http/index.js';
+import { Problems, Returns, type RouteSettings } from '../platform/http/index.js';
 import { appleNotice, type AppleNotice, webhookReceipt } from './payment.schema.js';
 import { Webhooks } from './webhooks.service.js';
 

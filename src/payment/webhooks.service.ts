@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
-import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
-import { AppError } from '../http/index.js';
+import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { AppleDataError } from './apple.client.js';
 import { Inbox } from './inbox.service.js';
 import { OptionalApple, OptionalStripe } from './optional-providers.js';

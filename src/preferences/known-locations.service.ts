@@ -1,9 +1,11 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
 import { z } from 'zod';
-import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
-import { Background } from '../health/index.js';
-import { AppError, fetchJson, PublicLocations } from '../http/index.js';
 import { GatekeeperLogger } from '../logger/index.js';
+import { Background } from '../platform/background/index.js';
+import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
+import { AppError } from '../platform/errors/index.js';
+import { fetchJson } from '../platform/http/index.js';
+import { PublicLocations } from '../platform/public-locations/index.js';
 
 const refreshMs = 30_000;
 const bounds = { accept: 'application/json', patienceMs: 3_000, mostBytes: 1024 * 1024 };

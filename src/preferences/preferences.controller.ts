@@ -2,8 +2,8 @@ import { Body, Controller, Get, Header, Headers, Patch, Put, Res, UseGuards } fr
 import { ApiBearerAuth, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
 import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../auth/index.js';
-import { Problems, readIfMatch, Returns, versionTag } from '../http/index.js';
-import { GatekeeperAddressLimit } from '../redis/index.js';
+import { Problems, readIfMatch, Returns, versionTag } from '../platform/http/index.js';
+import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { preferences, type Preferences, preferencesPatch, type PreferencesPatch } from './preferences.schema.js';
 import { PreferencesService } from './preferences.service.js';
 import { type VersionedPreferences } from './preferences.store.js';

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
-import { AppError, type IfMatch } from '../http/index.js';
+import { AppError } from '../platform/errors/index.js';
+import { type IfMatch } from '../platform/http/index.js';
 import { KnownLocations } from './known-locations.service.js';
 import { type OptionalKind } from './notification-choices.js';
 import { type Preferences, type PreferencesPatch } from './preferences.schema.js';

@@ -1,4 +1,5 @@
-import { type Background, type Readiness } from '../health/index.js';
+import { type Background } from '../platform/background/index.js';
+import { type Readiness } from '../platform/health/index.js';
 
 /** Statements ask what a row was and has become at once (`RETURNING old.…, new.…`), which came with this one. */
 const oldestMajor = 18;

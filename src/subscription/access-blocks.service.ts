@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../config/index.js';
+import { Clock } from '../platform/config/index.js';
 import { AccessBlocksStore, type DisputeBlock } from './access-blocks.store.js';
 
 /** What takes access away whatever was paid. */

@@ -1,4 +1,5 @@
-import { jobForEach, type Prisma } from '../prisma/identity/index.js';
+import { jobForEach } from '../platform/jobs/index.js';
+import { type Prisma } from '../prisma/identity/index.js';
 
 /** The job that closes the checkout which a person has left open; its payload is `{ userId }`. */
 export const closingTask = 'close-checkouts';

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../config/index.js';
-import { AppError } from '../http/index.js';
+import { Clock } from '../platform/config/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { type AuditEvent, type BlockReason } from '../prisma/identity/index.js';
-import { type Account, type OperatorAct, OperatorAccessStore } from './operator-access.store.js';
+import { type Account, OperatorAccessStore, type OperatorAct } from './operator-access.store.js';
 import { Plans } from './plans.service.js';
 import { type Access } from './subscription-state.js';
 import { SubscriptionService } from './subscription.service.js';

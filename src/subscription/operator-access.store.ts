@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { recordAct } from '../platform/audit/index.js';
 import {
   type AuditEvent,
   type BlockReason,
   IdentityPrisma,
   Prisma,
-  recordAct,
   type SubscriptionEventKind,
 } from '../prisma/identity/index.js';
 import { closingCheckouts } from './closing-checkouts.js';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../config/index.js';
+import { Clock } from '../platform/config/index.js';
 import { type PaymentProvider } from '../prisma/identity/index.js';
 import { type FetchedSubscription, ProviderSubscriptionsStore } from './provider-subscriptions.store.js';
 

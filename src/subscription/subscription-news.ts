@@ -1,4 +1,5 @@
-import { areWoken, iso, Prisma, telling } from '../prisma/identity/index.js';
+import { areWoken, iso, telling } from '../notifications/outbox/index.js';
+import { Prisma } from '../prisma/identity/index.js';
 import { closingCheckouts } from './closing-checkouts.js';
 
 /**

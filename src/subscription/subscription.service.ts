@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type Entitlement, type EntitlementReader, People, type Person } from '../auth/index.js';
-import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
-import { AppError } from '../http/index.js';
-import { standardPlanId } from './plans.service.js';
+import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { type SubscriptionProvider } from '../prisma/identity/index.js';
+import { standardPlanId } from './plans.service.js';
 import { type Access, accessAt, type SourceNow } from './subscription-state.js';
 import { type SubscriptionReport } from './subscription.schema.js';
 import { SubscriptionStore } from './subscription.store.js';

@@ -1,4 +1,4 @@
-import { AppError } from '../http/index.js';
+import { AppError } from '../platform/errors/index.js';
 
 /** Every reason to refuse a token, each with what to do about it. A code that ends the token says so. */
 

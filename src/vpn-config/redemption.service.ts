@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
-import { Clock } from '../config/index.js';
 import {
   ConnectionSecrets,
   dayOf,
@@ -14,11 +13,12 @@ import {
   UsageStatistics,
   type WantedConnection,
 } from '../connection/index.js';
-import { AppError, toAppError } from '../http/index.js';
 import { NodeDirectory, type NodeEndpoint } from '../nodes/index.js';
+import { Clock } from '../platform/config/index.js';
+import { AppError, toAppError } from '../platform/errors/index.js';
 import { type ClientKeys } from './client-keys.js';
-import { type RedemptionRequest } from './redemption.js';
 import * as refuse from './redemption-problems.js';
+import { type RedemptionRequest } from './redemption.js';
 import { SpentTokensStore } from './spent-tokens.store.js';
 import { type GoodToken, TokenInspector } from './token-inspector.js';
 

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Clock, COMMON_CONFIG, type CommonConfig } from '../config/index.js';
+import { Clock, COMMON_CONFIG, type CommonConfig } from '../platform/config/index.js';
 import { challengeDigest, parseTokenInput, serviceChallenge, type TokenInput } from '../crypto/index.js';
 import { VerifierKeysService } from '../crypto/verifier/index.js';
 import { challengeHeader } from './private-token.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
-import { AnonymizerRedis } from '../redis/index.js';
+import { AnonymizerRedis } from '../platform/redis/index.js';
 
 const withoutRedis = new Counter({
   name: 'redemptions_without_redis_total',

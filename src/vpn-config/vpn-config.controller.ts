@@ -1,7 +1,7 @@
 import { Body, Controller, Header, Headers, Post, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
-import { Problems, Returns } from '../http/index.js';
-import { AnonymizerAddressLimit } from '../redis/index.js';
+import { Problems, Returns } from '../platform/http/index.js';
+import { AnonymizerAddressLimit } from '../platform/rate-limit/index.js';
 import { redeemed, type Redeemed, redemptionBody, type RedemptionBody } from './vpn-config.schema.js';
 import { VpnConfigService } from './vpn-config.service.js';
 

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { ConnectionSecrets } from '../connection/index.js';
-import { AppError } from '../http/index.js';
 import { encodeWireguardKey, resolverAddresses, slotAddresses, tunnelMtu } from '../nodes/index.js';
+import { AppError } from '../platform/errors/index.js';
 import { tokenOfAuthorization } from './private-token.js';
-import { type RedemptionRequest } from './redemption.js';
 import { tokenMissing } from './redemption-problems.js';
+import { type RedemptionRequest } from './redemption.js';
 import { type Redemption, RedemptionService } from './redemption.service.js';
 import { ServiceChallenge } from './service-challenge.js';
 import { type Redeemed, type RedemptionBody } from './vpn-config.schema.js';

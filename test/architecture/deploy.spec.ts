@@ -1,6 +1,6 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { commonShape, serviceKeys } from '../../src/config/config.schema.js';
+import { commonShape, serviceKeys } from '../../src/platform/config/config.schema.js';
 
 // What deploy/ says of the code, compared with the code. No container is started here.
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { anonymizerShape, commonShape, gatekeeperShape } from '../../src/config/config.schema.js';
+import { anonymizerShape, commonShape, gatekeeperShape } from '../../src/platform/config/config.schema.js';
 
 interface Setting {
   readonly key: string;

@@ -14,24 +14,24 @@ const clean: Files = {
   'src/anonymizer.module.ts':
     "import './prisma/network/index.js';\nimport './crypto/verifier/index.js';\nimport './nodes/index.js';\nimport './vpn-config/index.js';",
   'src/auth/index.ts':
-    "import { issuer } from '../crypto/issuer/index.js';\nimport { GatekeeperRedis } from '../redis/index.js';\nexport const auth = [issuer, GatekeeperRedis];\nexport type Person = string;",
+    "import { issuer } from '../crypto/issuer/index.js';\nimport { GatekeeperRedis } from '../platform/redis/index.js';\nexport const auth = [issuer, GatekeeperRedis];\nexport type Person = string;",
   'src/auth/auth.service.ts': 'export const service = 1;',
   'src/account/index.ts':
     "import { auth } from '../auth/index.js';\nimport { store } from './account.store.js';\nexport const account = [auth, store];",
   'src/account/account.store.ts': "export { identity as store } from '../prisma/identity/index.js';",
   'src/nodes/index.ts':
-    "import { network } from '../prisma/network/index.js';\nimport { AnonymizerRedis } from '../redis/index.js';\nexport const nodes = [network, AnonymizerRedis];\nexport type NodeId = string;",
+    "import { network } from '../prisma/network/index.js';\nimport { AnonymizerRedis } from '../platform/redis/index.js';\nexport const nodes = [network, AnonymizerRedis];\nexport type NodeId = string;",
   'src/vpn-config/index.ts':
     "import { nodes } from '../nodes/index.js';\nimport { verifier } from '../crypto/verifier/index.js';\nexport const config = [nodes, verifier];",
-  'src/config/index.ts': 'export const GATEKEEPER_CONFIG = 1;\nexport const ANONYMIZER_CONFIG = 2;',
-  'src/redis/index.ts':
+  'src/platform/config/index.ts': 'export const GATEKEEPER_CONFIG = 1;\nexport const ANONYMIZER_CONFIG = 2;',
+  'src/platform/redis/index.ts':
     "import { GATEKEEPER_CONFIG, ANONYMIZER_CONFIG } from '../config/index.js';\nexport const GatekeeperRedis = GATEKEEPER_CONFIG;\nexport const AnonymizerRedis = ANONYMIZER_CONFIG;",
   'src/crypto/index.ts': 'export const token = 1;',
   'src/crypto/issuer/index.ts':
     "import { token } from '../index.js';\nimport { identity } from '../../prisma/identity/index.js';\nexport const issuer = [token, identity];",
   'src/crypto/verifier/index.ts':
     "import { network } from '../../prisma/network/index.js';\nexport const verifier = network;",
-  'src/prisma/upkeep.ts': 'export const upkeep = 1;',
+  'src/prisma/adapter.ts': 'export const adapter = 1;',
   'src/prisma/identity/index.ts': "export { client as identity } from '../generated/identity/client.js';",
   'src/prisma/network/index.ts': "export { client as network } from '../generated/network/client.js';",
   'src/prisma/generated/identity/client.ts': 'export const client = 1;',
@@ -103,8 +103,8 @@ describe('the import rules', () => {
     ],
     ['one-file-names-both-sides: src/main.ts', plant('src/main.ts', "import './gatekeeper.module.js';")],
     [
-      'platform-knows-no-side: src/redis/index.ts',
-      plant('src/redis/index.ts', "export { auth } from '../auth/index.js';"),
+      'platform-knows-no-side: src/platform/redis/index.ts',
+      plant('src/platform/redis/index.ts', "export { auth } from '../../auth/index.js';"),
     ],
     [
       'platform-knows-no-side: src/prisma/network/index.ts',
@@ -119,16 +119,16 @@ describe('the import rules', () => {
       plant('src/account/index.ts', "export { issuer } from '../crypto/issuer/index.js';"),
     ],
     [
-      'verifier-belongs-to-the-anonymizer: src/redis/index.ts',
-      plant('src/redis/index.ts', "export { verifier } from '../crypto/verifier/index.js';"),
+      'verifier-belongs-to-the-anonymizer: src/platform/redis/index.ts',
+      plant('src/platform/redis/index.ts', "export { verifier } from '../../crypto/verifier/index.js';"),
     ],
     [
       'generated-clients-stay-inside: src/account/account.store.ts',
       plant('src/account/account.store.ts', "export { client } from '../prisma/generated/identity/client.js';"),
     ],
     [
-      'generated-clients-stay-inside: src/prisma/upkeep.ts',
-      plant('src/prisma/upkeep.ts', "export { client } from './generated/network/client.js';"),
+      'generated-clients-stay-inside: src/prisma/adapter.ts',
+      plant('src/prisma/adapter.ts', "export { client } from './generated/network/client.js';"),
     ],
     [
       'each-door-has-one-client: src/prisma/network/index.ts',
@@ -147,10 +147,37 @@ describe('the import rules', () => {
       plant('src/main.ts', "export { service } from './auth/auth.service.js';"),
     ],
     [
-      'inner-folders-meet-at-index: src/prisma/upkeep.ts',
-      { ...plant('src/prisma/upkeep.ts', "import './migrate/steps.js';"), 'src/prisma/migrate/steps.ts': 'export {};' },
+      'rooms-are-entered-at-index: src/prisma/adapter.ts',
+      {
+        ...plant('src/prisma/adapter.ts', "import './migrate/steps.js';"),
+        'src/prisma/migrate/steps.ts': 'export {};',
+      },
     ],
-    ['production-stands-alone: src/redis/index.ts', plant('src/redis/index.ts', "import '../../dev/start.js';")],
+    [
+      'rooms-meet-at-index: src/platform/redis/index.ts',
+      {
+        ...plant('src/platform/redis/index.ts', "import '../config/keys.js';"),
+        'src/platform/config/keys.ts': 'export {};',
+      },
+    ],
+    [
+      'shared-platform-knows-no-half: src/platform/redis/index.ts',
+      {
+        ...plant('src/platform/redis/index.ts', "import '../jobs/index.js';"),
+        'src/platform/jobs/index.ts': 'export {};',
+      },
+    ],
+    [
+      'anonymizer-knows-no-gatekeeper: src/nodes/index.ts',
+      {
+        ...plant('src/nodes/index.ts', "import '../platform/jobs/index.js';"),
+        'src/platform/jobs/index.ts': 'export {};',
+      },
+    ],
+    [
+      'production-stands-alone: src/platform/redis/index.ts',
+      plant('src/platform/redis/index.ts', "import '../../../dev/start.js';"),
+    ],
     ['production-stands-alone: admin/main.ts', plant('admin/main.ts', "import '../packages/client/src/index.js';")],
     ['production-has-no-admin: src/main.ts', plant('src/main.ts', "import '../admin/main.js';")],
     [
@@ -169,16 +196,25 @@ describe('the import rules', () => {
     ['every-folder-has-a-side: src/auth', plant('src/anonymizer.module.ts', "import './auth/index.js';")],
     [
       'side-names-its-own: src/account/index.ts',
-      plant('src/account/index.ts', "import { AnonymizerRedis as R } from '../redis/index.js';\nexport { R };"),
+      plant(
+        'src/account/index.ts',
+        "import { AnonymizerRedis as R } from '../platform/redis/index.js';\nexport { R };",
+      ),
     ],
     [
       'side-names-its-own: src/nodes/index.ts',
-      plant('src/nodes/index.ts', "export { GATEKEEPER_CONFIG } from '../config/index.js';"),
+      plant('src/nodes/index.ts', "export { GATEKEEPER_CONFIG } from '../platform/config/index.js';"),
     ],
-    ['side-names-its-own: src/nodes/index.ts', plant('src/nodes/index.ts', "export * from '../redis/index.js';")],
+    [
+      'side-names-its-own: src/nodes/index.ts',
+      plant('src/nodes/index.ts', "export * from '../platform/redis/index.js';"),
+    ],
     [
       'side-names-its-own: src/crypto/verifier/index.ts',
-      plant('src/crypto/verifier/index.ts', "import * as redis from '../../redis/index.js';\nexport { redis };"),
+      plant(
+        'src/crypto/verifier/index.ts',
+        "import * as redis from '../../platform/redis/index.js';\nexport { redis };",
+      ),
     ],
   ])('%s', async (expected, planted) => {
     const cycle = { 'src/auth/cycle.ts': "import type { U } from './auth.service.js';\nexport type T = U;" };
@@ -191,10 +227,10 @@ describe('the import rules', () => {
     writeFileSync(join(root, 'node_modules', 'tool', 'index.js'), 'module.exports = {};');
     const planted = {
       'package.json': '{"devDependencies":{"tool":"1"}}',
-      ...plant('src/redis/index.ts', "import 'tool';"),
+      ...plant('src/platform/redis/index.ts', "import 'tool';"),
       ...plant('src/auth/auth.service.ts', "import type { T } from 'tool';\nexport type U = T;"),
     };
-    expect(await rulesBrokenIn(planted)).toEqual(['production-packages-are-dependencies: src/redis/index.ts']);
+    expect(await rulesBrokenIn(planted)).toEqual(['production-packages-are-dependencies: src/platform/redis/index.ts']);
   });
 
   it('see through the name of a workspace package', async () => {
@@ -202,8 +238,8 @@ describe('the import rules', () => {
     symlinkSync(join(root, 'packages', 'client'), join(root, 'node_modules', 'client'));
     const planted = {
       'packages/client/package.json': '{"name":"client","exports":{".":{"source":"./src/index.ts"}}}',
-      ...plant('src/redis/index.ts', "import 'client';"),
+      ...plant('src/platform/redis/index.ts', "import 'client';"),
     };
-    expect(await rulesBrokenIn(planted)).toEqual(['production-stands-alone: src/redis/index.ts']);
+    expect(await rulesBrokenIn(planted)).toEqual(['production-stands-alone: src/platform/redis/index.ts']);
   });
 });

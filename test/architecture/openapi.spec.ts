@@ -7,7 +7,7 @@ import { renderClientTypes } from '../../dev/client-types.js';
 import { renderOpenApi, sampleConfig } from '../../dev/openapi.js';
 import { createApp } from '../../src/app.js';
 import { AppModule } from '../../src/app.module.js';
-import { fastifyAdapter } from '../../src/http/index.js';
+import { fastifyAdapter } from '../../src/platform/http/index.js';
 
 interface Operation {
   readonly summary?: string;

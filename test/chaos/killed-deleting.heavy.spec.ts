@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SystemClock } from '../../src/config/index.js';
+import { SystemClock } from '../../src/platform/config/index.js';
 import { HoldingProxy, type Moment } from '../support/holding-proxy.js';
 import { query } from '../support/stack.js';
 import { startStripe, type StripeBench } from '../support/stripe.js';

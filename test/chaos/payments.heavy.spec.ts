@@ -12,7 +12,7 @@ import { type AppleStandIn, startAppleStandIn } from '../../dev/apple/index.js';
 import { endWithThisProcess } from '../../dev/services/reaper.js';
 import { freePort } from '../../dev/services/server-process.js';
 import { type ServiceProcess } from '../../dev/stack/service-process.js';
-import { SystemClock } from '../../src/config/index.js';
+import { SystemClock } from '../../src/platform/config/index.js';
 import { appleProducts, appleSettings } from '../support/apple.js';
 import { query } from '../support/stack.js';
 import { startStripe, type StripeBench } from '../support/stripe.js';

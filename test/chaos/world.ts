@@ -8,7 +8,7 @@ import { type ServiceProcess, startService } from '../../dev/stack/service-proce
 import { settingsForRole, startStack } from '../../dev/stack/stack.js';
 import { readIssuerKey } from '../../bench/issuer-key.js';
 import { TokenMint } from '../../bench/tokens.js';
-import { SystemClock } from '../../src/config/index.js';
+import { SystemClock } from '../../src/platform/config/index.js';
 import { challengeDigest, serviceChallenge } from '../../src/crypto/index.js';
 import { addLocation, createFleetReplica, enrolmentToken } from '../support/fleet.js';
 import { withoutNightlyComparison } from '../support/postgres.js';

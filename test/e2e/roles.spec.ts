@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { MetricsServer } from '../../src/health/index.js';
+import { MetricsServer } from '../../src/platform/health/index.js';
 import { anonymizerEnv, type Env, gatekeeperEnv, startTestApp, type TestApp } from '../support/app.js';
 import { createTestStack, query, type TestStack } from '../support/stack.js';
 

@@ -9,7 +9,7 @@ import {
 import { type NodeAgent } from 'vpn-node-agent';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FirebaseStandIn, startFirebaseStandIn } from '../../dev/firebase/index.js';
-import { type Clock } from '../../src/config/index.js';
+import { type Clock } from '../../src/platform/config/index.js';
 import { anonymizerEnv, gatekeeperEnv, startTestApp, type TestApp } from '../support/app.js';
 import { followAs } from '../support/anonymizer.js';
 import { addLocation, enrolmentToken, wireguardKey } from '../support/fleet.js';

@@ -1,7 +1,7 @@
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type FirebaseStandIn } from '../../dev/firebase/index.js';
 import { createApp, drain, serve } from '../../src/app.js';
-import { type AppConfig, type Clock, loadConfig } from '../../src/config/index.js';
+import { type AppConfig, type Clock, loadConfig } from '../../src/platform/config/index.js';
 import { type TestStack } from './stack.js';
 
 /** The whole service in this process, listening on a free port, with a clock that the test may move. */

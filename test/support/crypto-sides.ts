@@ -1,12 +1,13 @@
 import { Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { type Clock, ConfigModule, loadConfig } from '../../src/config/index.js';
 import { IssuerKeysService, IssuerModule } from '../../src/crypto/issuer/index.js';
 import { VerifierKeysService, VerifierModule } from '../../src/crypto/verifier/index.js';
-import { Background, HealthModule } from '../../src/health/index.js';
-import { fastifyAdapter, HttpModule, prepareFastify } from '../../src/http/index.js';
 import { LoggerModule } from '../../src/logger/index.js';
+import { Background } from '../../src/platform/background/index.js';
+import { type Clock, ConfigModule, loadConfig } from '../../src/platform/config/index.js';
+import { HealthModule } from '../../src/platform/health/index.js';
+import { fastifyAdapter, HttpModule, prepareFastify } from '../../src/platform/http/index.js';
 import { IdentityPrismaModule, IdentityUpkeep } from '../../src/prisma/identity/index.js';
 import { NetworkPrismaModule, NetworkUpkeep } from '../../src/prisma/network/index.js';
 import { type Env, publicSettings } from './app.js';

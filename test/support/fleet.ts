@@ -1,15 +1,16 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { type INestApplicationContext, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { type Clock, ConfigModule, loadConfig } from '../../src/config/index.js';
-import { Background, HealthModule } from '../../src/health/index.js';
 import { LoggerModule } from '../../src/logger/index.js';
 import { EnrolmentTokens, Locations, NodesModule } from '../../src/nodes/index.js';
+import { Background } from '../../src/platform/background/index.js';
+import { type Clock, ConfigModule, loadConfig } from '../../src/platform/config/index.js';
+import { HealthModule } from '../../src/platform/health/index.js';
+import { AnonymizerRedisModule } from '../../src/platform/redis/index.js';
 import { NetworkPrismaModule } from '../../src/prisma/network/index.js';
-import { AnonymizerRedisModule } from '../../src/redis/index.js';
 import { anonymizerEnv, publicSettings, type TestApp } from './app.js';
-import { type TestStack } from './stack.js';
 import { whenNotBusy } from './patiently.js';
+import { type TestStack } from './stack.js';
 
 /** What any request needs to come from a node. */
 export interface TestNode {

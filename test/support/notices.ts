@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { type MailCatcher, startMailCatcher } from '../../dev/mail/index.js';
-import { areWoken, IdentityUpkeep, Prisma, telling } from '../../src/prisma/identity/index.js';
+import { areWoken, telling } from '../../src/notifications/outbox/index.js';
+import { IdentityUpkeep, Prisma } from '../../src/prisma/identity/index.js';
 import { type Env } from './app.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
 import { startPayments, type TestPayments } from './payments.js';

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { isStoreOutage } from '../../src/http/index.js';
+import { isStoreOutage } from '../../src/platform/errors/index.js';
 
 const pauseMs = 50;
 

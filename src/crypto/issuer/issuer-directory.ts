@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Clock, COMMON_CONFIG, type CommonConfig } from '../../config/index.js';
+import { Clock, COMMON_CONFIG, type CommonConfig } from '../../platform/config/index.js';
 import { type DirectoryKey } from '../directory.js';
 import { IssuerDirectorySource, IssuerPublishedDirectory, publish, type Published } from '../published-directory.js';
 import { serviceChallenge } from '../token-challenge.js';

@@ -1,13 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { Clock, ConfigError } from '../../config/index.js';
-import { Background, Readiness } from '../../health/index.js';
-import { AppError, isStoreOutage } from '../../http/index.js';
 import { GatekeeperLogger } from '../../logger/index.js';
+import { Background, LatestRead, Repeater } from '../../platform/background/index.js';
+import { Clock, ConfigError } from '../../platform/config/index.js';
+import { AppError, isStoreOutage } from '../../platform/errors/index.js';
+import { Readiness } from '../../platform/health/index.js';
 import { IdentityUpkeep } from '../../prisma/identity/index.js';
 import { type DirectoryKey } from '../directory.js';
 import { type Epoch, epochOf } from '../epoch.js';
-import { LatestRead } from '../latest-read.js';
-import { Repeater } from '../repeater.js';
 import { makeIssuerKey, openIssuerKey, type SigningKey, type StoredIssuerKey } from './issuer-key.js';
 import { IssuerKeysStore, type NewIssuerKey } from './issuer-keys.store.js';
 import { KeyRing } from './key-ring.js';

@@ -1,5 +1,5 @@
 import { Global, Module } from '@nestjs/common';
-import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../../config/index.js';
+import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../../platform/config/index.js';
 import { DirectoryModule } from '../directory.module.js';
 import { IssuerDirectorySource, IssuerPublishedDirectory } from '../published-directory.js';
 import { InProcessDirectorySource, IssuerDirectory } from './issuer-directory.js';

@@ -1,4 +1,4 @@
-import { fetchJson, UnreadableAnswer } from '../../http/index.js';
+import { fetchJson, UnreadableAnswer } from '../../platform/http/index.js';
 import { DirectoryError, type DirectoryKey, directoryMediaType, parseDirectory } from '../directory.js';
 import { IssuerDirectorySource } from '../published-directory.js';
 

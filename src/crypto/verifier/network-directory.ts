@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Clock, COMMON_CONFIG, type CommonConfig } from '../../config/index.js';
+import { Clock, COMMON_CONFIG, type CommonConfig } from '../../platform/config/index.js';
 import { NetworkPublishedDirectory, publish, type Published } from '../published-directory.js';
 import { serviceChallenge } from '../token-challenge.js';
 import { VerifierKeysService } from './verifier-keys.service.js';

@@ -1,14 +1,13 @@
 import { setTimeout } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
-import { Clock } from '../../config/index.js';
-import { Background, Readiness } from '../../health/index.js';
 import { AnonymizerLogger } from '../../logger/index.js';
+import { Background, LatestRead, Repeater } from '../../platform/background/index.js';
+import { Clock } from '../../platform/config/index.js';
+import { Readiness } from '../../platform/health/index.js';
 import { NetworkUpkeep } from '../../prisma/network/index.js';
 import { type DirectoryKey } from '../directory.js';
-import { LatestRead } from '../latest-read.js';
 import { IssuerDirectorySource } from '../published-directory.js';
-import { Repeater } from '../repeater.js';
 import { parseTokenKey } from '../token-key.js';
 import { verifyToken } from './token-verifier.js';
 import { VerifierKeysStore } from './verifier-keys.store.js';

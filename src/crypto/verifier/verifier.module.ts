@@ -1,5 +1,10 @@
 import { Global, Module } from '@nestjs/common';
-import { ANONYMIZER_CONFIG, type AnonymizerConfig, COMMON_CONFIG, type CommonConfig } from '../../config/index.js';
+import {
+  ANONYMIZER_CONFIG,
+  type AnonymizerConfig,
+  COMMON_CONFIG,
+  type CommonConfig,
+} from '../../platform/config/index.js';
 import { DirectoryModule } from '../directory.module.js';
 import { IssuerDirectorySource, NetworkPublishedDirectory } from '../published-directory.js';
 import { serviceChallenge } from '../token-challenge.js';

@@ -1,8 +1,7 @@
 import { Global, Module } from '@nestjs/common';
-import { IdentityJobs } from './identity-jobs.js';
 import { IdentityPrisma, IdentityUpkeep } from './identity-prisma.js';
 
-const providers = [IdentityPrisma, IdentityUpkeep, IdentityJobs];
+const providers = [IdentityPrisma, IdentityUpkeep];
 
 @Global()
 @Module({ providers, exports: providers })

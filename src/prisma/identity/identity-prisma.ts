@@ -1,11 +1,11 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../../config/index.js';
-import { Background, Readiness } from '../../health/index.js';
 import { GatekeeperLogger } from '../../logger/index.js';
+import { Background, Upkeep } from '../../platform/background/index.js';
+import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../../platform/config/index.js';
+import { Readiness } from '../../platform/health/index.js';
 import { postgresAdapter } from '../adapter.js';
 import { PrismaClient } from '../generated/identity/client.js';
 import { versionQuery, watchPostgres } from '../postgres-version.js';
-import { Upkeep } from '../upkeep.js';
 
 /** The identity database, as the role `vpn_identity`. */
 @Injectable()

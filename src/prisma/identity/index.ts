@@ -18,8 +18,6 @@ export {
   SubscriptionProvider,
   WebhookState,
 } from '../generated/identity/client.js';
-export { type Act, type ActOnAll, recordAct, self } from './audit.js';
-export { addJob, IdentityJobs, jobForEach, jobs, personOf } from './identity-jobs.js';
+export { jobsSchema } from '../jobs-schema.js';
 export { IdentityPrisma, IdentityUpkeep } from './identity-prisma.js';
 export { IdentityPrismaModule } from './identity-prisma.module.js';
-export { areWoken, type Channel, deliveryTasks, iso, telling, wakingUp } from './telling.js';

@@ -1,11 +1,11 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { ANONYMIZER_CONFIG, type AnonymizerConfig, Clock } from '../../config/index.js';
-import { Background, Readiness } from '../../health/index.js';
 import { AnonymizerLogger } from '../../logger/index.js';
+import { Background, Upkeep } from '../../platform/background/index.js';
+import { ANONYMIZER_CONFIG, type AnonymizerConfig, Clock } from '../../platform/config/index.js';
+import { Readiness } from '../../platform/health/index.js';
 import { postgresAdapter } from '../adapter.js';
 import { PrismaClient } from '../generated/network/client.js';
 import { versionQuery, watchPostgres } from '../postgres-version.js';
-import { Upkeep } from '../upkeep.js';
 
 /** The network database, as the role `vpn_network`. */
 @Injectable()

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import Stripe from 'stripe';
 import { appleProducts } from '../apple.js';
-import { type GatekeeperConfig } from '../../../src/config/index.js';
+import { type GatekeeperConfig } from '../../../src/platform/config/index.js';
 import { IssuerKeysService } from '../../../src/crypto/issuer/index.js';
 import { NoticeKeys } from '../../../src/notifications/notice-keys.js';
 import { enrolmentToken, wireguardKey } from '../fleet.js';

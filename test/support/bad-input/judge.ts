@@ -1,6 +1,6 @@
-import { problems } from '../../../src/http/index.js';
-import { type RawAnswer } from './http.js';
+import { problems } from '../../../src/platform/errors/index.js';
 import { type BadRequest } from './bad-requests.js';
+import { type RawAnswer } from './http.js';
 
 interface Problem {
   readonly type?: unknown;

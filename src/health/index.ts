@@ -1,4 +1,0 @@
-export { Background } from './background.js';
-export { HealthModule } from './health.module.js';
-export { MetricsServer } from './metrics-server.js';
-export { Readiness } from './readiness.js';

@@ -1,0 +1,1 @@
+export { areWoken, type Channel, deliveryTasks, iso, telling, wakingUp } from './telling.js';

@@ -1,0 +1,1 @@
+export { type Act, type ActOnAll, recordAct, self } from './audit.js';

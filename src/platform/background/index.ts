@@ -1,0 +1,5 @@
+export { Background } from './background.js';
+export { BackgroundModule } from './background.module.js';
+export { LatestRead } from './latest-read.js';
+export { Repeater } from './repeater.js';
+export { Upkeep } from './upkeep.js';

@@ -1,0 +1,12 @@
+import { Global, Module } from '@nestjs/common';
+import { HealthController } from './health.controller.js';
+import { MetricsServer } from './metrics-server.js';
+import { Readiness } from './readiness.js';
+
+@Global()
+@Module({
+  controllers: [HealthController],
+  providers: [Readiness, MetricsServer],
+  exports: [Readiness, MetricsServer],
+})
+export class HealthModule {}

@@ -1,0 +1,3 @@
+export { HealthModule } from './health.module.js';
+export { MetricsServer } from './metrics-server.js';
+export { Readiness } from './readiness.js';

@@ -1,0 +1,26 @@
+import { StandardSchemaValidationPipe, type StandardSchemaValidationPipeOptions } from '@nestjs/common';
+import { AppError } from '../errors/index.js';
+
+type Issues = Parameters<NonNullable<StandardSchemaValidationPipeOptions['exceptionFactory']>>[0];
+
+const mostErrors = 20;
+
+/** Validates every `@Body`, `@Query` and `@Param` that names a schema; says for each bad field what was expected. */
+export function validationPipe(): StandardSchemaValidationPipe {
+  return new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest });
+}
+
+function invalidRequest(issues: Issues): AppError {
+  const errors = issues.slice(0, mostErrors).map(({ path = [], message }) => ({
+    field: cut(path.map((segment) => String(typeof segment === 'object' ? segment.key : segment)).join('.'), 80),
+    message: cut(message, 240),
+  }));
+  const [first] = errors;
+  const detail = first === undefined ? 'The request is not as expected.' : `${first.field || 'body'}: ${first.message}`;
+  return new AppError('invalid_request', detail, { extras: { errors } });
+}
+
+/** Names of unknown members are the caller's own text: an error is never larger than the mistake. */
+function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+}

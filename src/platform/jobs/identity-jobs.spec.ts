@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startGatekeeper, type TestGatekeeper } from '../../../test/support/gatekeeper.js';
+import { query } from '../../../test/support/stack.js';
+import { runUpkeep } from '../../../test/support/upkeep.js';
+import { IdentityPrisma, IdentityUpkeep } from '../../prisma/identity/index.js';
+import { addJob, IdentityJobs } from './identity-jobs.js';
+
+let gatekeeper: TestGatekeeper;
+let handled: unknown[] = [];
+let failing: Error | undefined;
+
+beforeAll(async () => {
+  // The worker begins with the tasks that it knows then, so the test's own is added to a second, later process.
+  gatekeeper = await startGatekeeper({ IDENTITY_WORKER: 'apart' });
+});
+afterAll(() => gatekeeper.stop());
+
+const prisma = () => gatekeeper.service.app.get(IdentityPrisma, { strict: false });
+const sql = (text: string) => query(gatekeeper.stack.ownerUrl, text);
+const waiting = () =>
+  sql(`SELECT j.task_identifier AS task, j.key, p.payload FROM identity_jobs.jobs j
+     JOIN identity_jobs._private_jobs p USING (id) ORDER BY j.id`);
+const job = (key: string, payload: Record<string, string> = {}) => addJob({ task: 'tested', payload, key });
+
+/** Another process of the service, which works. */
+async function startWorker() {
+  const { createWorker } = await import('../../app.js');
+  const { Background } = await import('../background/index.js');
+  const { common, gatekeeper: side } = gatekeeper.service.config;
+  if (side === undefined) throw new Error('no gatekeeper');
+  const app = await createWorker({ common, gatekeeper: { ...side, worker: 'inside' } });
+  app.get(IdentityJobs, { strict: false }).handle('tested', async (payload) => {
+    if (failing !== undefined) throw failing;
+    handled.push(payload);
+  });
+  await app.get(Background).start();
+  return {
+    upkeep: app.get(IdentityUpkeep, { strict: false }),
+    stop: async () => {
+      await app.get(Background).stop();
+      await app.close();
+    },
+  };
+}
+
+describe('a job', () => {
+  it('is added with the statement that needs it, or not at all', async () => {
+    await prisma()
+      .$transaction(async (transaction) => {
+        await transaction.$queryRaw`SELECT ${job('undone')}`;
+        throw new Error('undo');
+      })
+      .catch(() => undefined);
+    expect(await waiting()).toEqual([]);
+    await prisma().$queryRaw`SELECT ${job('kept', { lookup: 'x' })}`;
+    expect(await waiting()).toEqual([{ task: 'tested', key: 'kept', payload: { lookup: 'x' } }]);
+  });
+
+  it('waits while nobody works, and of one key there is one', async () => {
+    await Promise.all(Array.from({ length: 20 }, () => prisma().$queryRaw`SELECT ${job('kept', { lookup: 'y' })}`));
+    expect(await waiting()).toHaveLength(1);
+  });
+
+  it('is done by a worker of its own process', async () => {
+    handled = [];
+    const worker = await startWorker();
+    await expect.poll(() => handled, { timeout: 10_000 }).toEqual([{ lookup: 'y' }]);
+    await expect.poll(waiting).toEqual([]);
+    await worker.stop();
+  });
+
+  it('that fails says the kind of error and no more, and is tried again', async () => {
+    handled = [];
+    const worker = await startWorker();
+    failing = new TypeError('of ada@example.com');
+    await prisma().$queryRaw`SELECT ${job('fails')}`;
+    const errors = () => sql('SELECT last_error, attempts FROM identity_jobs.jobs WHERE last_error IS NOT NULL');
+    await expect.poll(errors, { timeout: 10_000 }).toHaveLength(1);
+    expect(JSON.stringify(await errors())).not.toContain('ada');
+    failing = undefined;
+    await sql('UPDATE identity_jobs._private_jobs SET run_at = now()');
+    await expect.poll(() => handled, { timeout: 10_000 }).toHaveLength(1);
+    await worker.stop();
+  });
+
+  it('of a worker that died goes to another within seconds; that of one that lives stays its', async () => {
+    handled = [];
+    const worker = await startWorker();
+    await sql(`SELECT identity_jobs.add_job('untested', '{}', job_key => 'dead')`);
+    await sql(`SELECT identity_jobs.add_job('untested', '{}', job_key => 'living')`);
+    const [living] = await query<{ name: string }>(
+      gatekeeper.stack.ownerUrl,
+      `SELECT objid::text AS name FROM pg_locks WHERE locktype = 'advisory' AND classid = hashtext('identity-worker')::oid`,
+    );
+    expect(living).toBeDefined();
+    const lock = (key: string, by: string) =>
+      sql(
+        `UPDATE identity_jobs._private_jobs SET locked_by = '${by}', locked_at = now() - interval '1 minute' WHERE key = '${key}'`,
+      );
+    await lock('dead', 'pool-of-a-killed-process');
+    const client = await holdLock('pool-of-a-living-process');
+    await lock('living', 'pool-of-a-living-process');
+    await runUpkeep(worker.upkeep, 'dead-workers');
+    expect(await sql('SELECT key, locked_by FROM identity_jobs._private_jobs ORDER BY key')).toEqual([
+      { key: 'dead', locked_by: null },
+      { key: 'living', locked_by: 'pool-of-a-living-process' },
+    ]);
+    await client.end();
+    await worker.stop();
+  });
+});
+
+async function holdLock(name: string) {
+  const { default: pg } = await import('pg');
+  const client = new pg.Client(gatekeeper.stack.identityUrl);
+  await client.connect();
+  await client.query(`SELECT pg_advisory_lock(hashtext('identity-worker'), hashtext($1))`, [name]);
+  return client;
+}

@@ -1,0 +1,1 @@
+export { type PublicLocation, PublicLocations } from './public-locations.js';

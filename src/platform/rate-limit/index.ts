@@ -1,0 +1,7 @@
+export { AnonymizerRateLimitModule, GatekeeperRateLimitModule } from './rate-limit.module.js';
+export {
+  AnonymizerAddressLimit,
+  AnonymizerRateLimiter,
+  GatekeeperAddressLimit,
+  GatekeeperRateLimiter,
+} from './side-rate-limiters.js';
