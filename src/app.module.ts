@@ -2,7 +2,6 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { AnonymizerModule } from './anonymizer.module.js';
 import { type AppConfig, type Clock, ConfigModule } from './platform/config/index.js';
 import { GatekeeperModule } from './gatekeeper.module.js';
-import { BackgroundModule } from './platform/background/index.js';
 import { HealthModule } from './platform/health/index.js';
 import { HttpModule } from './platform/http/index.js';
 import { LoggerModule } from './logger/index.js';
@@ -16,7 +15,6 @@ export class AppModule {
       imports: [
         ConfigModule.with(config, clock),
         LoggerModule.with(config),
-        BackgroundModule,
         HealthModule,
         HttpModule,
         ...(config.gatekeeper ? [GatekeeperModule.with(config.common)] : []),

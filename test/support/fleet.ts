@@ -6,6 +6,7 @@ import { EnrolmentTokens, Locations, NodesModule } from '../../src/nodes/index.j
 import { Background } from '../../src/platform/background/index.js';
 import { type Clock, ConfigModule, loadConfig } from '../../src/platform/config/index.js';
 import { HealthModule } from '../../src/platform/health/index.js';
+import { AnonymizerRateLimitModule } from '../../src/platform/rate-limit/index.js';
 import { AnonymizerRedisModule } from '../../src/platform/redis/index.js';
 import { NetworkPrismaModule } from '../../src/prisma/network/index.js';
 import { anonymizerEnv, publicSettings, type TestApp } from './app.js';
@@ -48,7 +49,9 @@ export async function createFleetReplica(
   const config = loadConfig({ ...publicSettings, ...role, ...anonymizerEnv(stack) });
   const platform = [ConfigModule.with(config, clock), LoggerModule.with(config), HealthModule];
 
-  @Module({ imports: [...platform, NetworkPrismaModule, AnonymizerRedisModule, ...modules] })
+  const stores = [NetworkPrismaModule, AnonymizerRedisModule, AnonymizerRateLimitModule];
+
+  @Module({ imports: [...platform, ...stores, ...modules] })
   class Replica {}
 
   const app = await NestFactory.createApplicationContext(Replica, { abortOnError: false, logger: false });
