@@ -1,14 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { z } from 'zod';
 import { FirebaseClient, Forgetting, People, type Person, requireRecentSignIn } from '../auth/index.js';
 import { PaymentClosing } from '../payment/index.js';
 import { self } from '../platform/audit/index.js';
 import { Clock } from '../platform/config/index.js';
-import { IdentityJobs } from '../platform/jobs/index.js';
-import { IdentityUpkeep } from '../prisma/identity/index.js';
 import { SubscriptionService } from '../subscription/index.js';
 import { type DeletionBegun } from './account.schema.js';
-import { DeletionStore, deletionTask } from './deletion.store.js';
+import { DeletionStore } from './deletion.store.js';
 
 /**
  * Deletes accounts, whatever is killed meanwhile:
@@ -26,8 +23,6 @@ import { DeletionStore, deletionTask } from './deletion.store.js';
 const dayMs = 86_400_000;
 const reviveAfterMs = 10 * 60_000;
 
-const payload = z.object({ userId: z.uuid() });
-
 @Injectable()
 export class AccountDeletions {
   constructor(
@@ -38,15 +33,7 @@ export class AccountDeletions {
     private readonly forgetting: Forgetting,
     private readonly people: People,
     private readonly clock: Clock,
-    jobs: IdentityJobs,
-    upkeep: IdentityUpkeep,
-  ) {
-    jobs.handle(deletionTask, (given, attempt) => this.finish(payload.parse(given).userId, attempt));
-    upkeep.every('account-deletions-revive', 600, async () => {
-      await store.revive(new Date(clock.now().getTime() - reviveAfterMs));
-    });
-    upkeep.every('account-deletions-purge', 3_600, () => store.purge(new Date(clock.now().getTime() - dayMs)));
-  }
+  ) {}
 
   /**
    * Asks the provider at that moment whether it still stands by the sign-in: whoever was signed out has no minute left for this.
@@ -73,8 +60,8 @@ export class AccountDeletions {
     return { stillBilledBy: renewing ? ['apple'] : [] };
   }
 
-  /** From step 2. */
-  private async finish(userId: string, attempt: number): Promise<void> {
+  /** From step 2. @param attempt which of its job, from 1 */
+  async finish(userId: string, attempt: number): Promise<void> {
     for (;;) {
       const leaving = await this.store.leaving(userId);
       if (leaving === undefined) return;
@@ -83,5 +70,19 @@ export class AccountDeletions {
       await this.forgetting.forget(leaving.firebaseUid);
       if (await this.store.erase(userId, closed, this.clock.now())) return;
     }
+  }
+
+  /** Adds the jobs that were given up. */
+  async revive(): Promise<void> {
+    await this.store.revive(this.ago(reviveAfterMs));
+  }
+
+  /** Drops the marks of accounts that were erased a day ago. */
+  async purge(): Promise<void> {
+    await this.store.purge(this.ago(dayMs));
+  }
+
+  private ago(milliseconds: number): Date {
+    return new Date(this.clock.now().getTime() - milliseconds);
   }
 }

@@ -1,12 +1,13 @@
 import { Module } from '@nestjs/common';
 import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
+import { handles, jobHandlers, personOf } from '../platform/jobs/index.js';
 import { FirebaseClient } from './firebase.client.js';
 import { Forgetting } from './forgetting.service.js';
 import { People } from './people.service.js';
 import { PersonGuard } from './person.guard.js';
 import { SignOutController } from './sign-out.controller.js';
 import { SignOut } from './sign-out.service.js';
-import { SignOutStore } from './sign-out.store.js';
+import { SignOutStore, signOutTask } from './sign-out.store.js';
 import { UsersStore } from './users.store.js';
 
 /** Who a request comes from. Imported by every module with endpoints for signed-in people. */
@@ -24,6 +25,7 @@ import { UsersStore } from './users.store.js';
     SignOut,
     SignOutStore,
     PersonGuard,
+    ...jobHandlers(handles(signOutTask, SignOut, (signOut, payload) => signOut.finish(personOf(payload)))),
   ],
   exports: [FirebaseClient, Forgetting, People, PersonGuard, SignOut],
 })

@@ -1,15 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { z } from 'zod';
 import { self } from '../platform/audit/index.js';
 import { Clock } from '../platform/config/index.js';
-import { IdentityJobs } from '../platform/jobs/index.js';
 import { FirebaseClient, FirebaseRefusal } from './firebase.client.js';
 import { Forgetting } from './forgetting.service.js';
 import { invalidIdToken } from './id-token-problems.js';
 import { type Person } from './person.js';
-import { SignOutStore, signOutTask } from './sign-out.store.js';
-
-const payload = z.object({ userId: z.uuid() });
+import { SignOutStore } from './sign-out.store.js';
 
 /**
  * Ends every sign-in of a person, on every device, whatever is killed meanwhile:
@@ -26,10 +22,7 @@ export class SignOut {
     private readonly forgetting: Forgetting,
     private readonly store: SignOutStore,
     private readonly clock: Clock,
-    jobs: IdentityJobs,
-  ) {
-    jobs.handle(signOutTask, (given) => this.finish(payload.parse(given).userId));
-  }
+  ) {}
 
   /** @throws {AppError} `invalid_id_token` for an account that is gone */
   async everywhere(
@@ -44,7 +37,7 @@ export class SignOut {
   }
 
   /** Step 3. Not over again: it would end the sign-ins that came after. */
-  private async finish(userId: string): Promise<void> {
+  async finish(userId: string): Promise<void> {
     const signedOut = await this.store.find(userId);
     if (signedOut === undefined) return;
     const { firebaseUid, signedOutAt } = signedOut;

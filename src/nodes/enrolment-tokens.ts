@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
 import { Clock } from '../platform/config/index.js';
-import { NetworkUpkeep } from '../prisma/network/index.js';
 import { EnrolmentTokenStore } from './enrolment-token.store.js';
 import { locationId } from './node.schema.js';
 import { unknownLocation } from './node-problems.js';
@@ -9,7 +8,6 @@ import { RegistrationStore } from './registration.store.js';
 import { newSecret } from './secret.js';
 
 const idBytes = 8;
-const purgeSeconds = 300;
 
 export const newEnrolmentToken = z.strictObject({
   locationId,
@@ -36,11 +34,8 @@ export class EnrolmentTokens {
   constructor(
     private readonly store: EnrolmentTokenStore,
     private readonly clock: Clock,
-    registrations: RegistrationStore,
-    upkeep: NetworkUpkeep,
-  ) {
-    upkeep.every('enrolment-token-purge', purgeSeconds, () => registrations.purgeTokens(clock.now()));
-  }
+    private readonly registrations: RegistrationStore,
+  ) {}
 
   /**
    * Makes a token for one location. It is in the answer and nowhere else.
@@ -58,6 +53,11 @@ export class EnrolmentTokens {
 
   async list(): Promise<EnrolmentTokenInfo[]> {
     return (await this.store.list()).map(({ hash, ...rest }) => ({ id: idOf(hash), ...rest }));
+  }
+
+  /** Drops the tokens that have expired. */
+  async purge(): Promise<void> {
+    await this.registrations.purgeTokens(this.clock.now());
   }
 
   /** The token stops working at once, also for a repeat. False when there is none with this id. */

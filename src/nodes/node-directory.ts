@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Gauge } from 'prom-client';
 import { AnonymizerLogger } from '../logger/index.js';
-import { Background } from '../platform/background/index.js';
+import { Background, Repeater } from '../platform/background/index.js';
 import { AppError } from '../platform/errors/index.js';
 import { type NodeStatus } from '../prisma/network/index.js';
 import { type FleetRows, FleetSnapshot, type LocationRecord, type NodeEndpoint } from './fleet-snapshot.js';
@@ -29,16 +29,20 @@ export class NodeDirectory {
   private readonly listeners = new Set<StatusListener>();
   private last: Promise<void> = Promise.resolve();
   private next: Promise<void> | undefined;
-  private timer: NodeJS.Timeout | undefined;
-  private stopped = false;
-  private failing = false;
 
   constructor(
     private readonly store: FleetStore,
-    private readonly logger: AnonymizerLogger,
+    logger: AnonymizerLogger,
     background: Background,
   ) {
-    background.add({ start: () => this.keepFresh(), stop: () => this.stop() });
+    // The first reading is waited for, so that a process that serves knows the fleet; a failed one does not stop the boot.
+    const repeater = new Repeater({
+      waitMs: () => refreshMs * (0.8 + 0.4 * Math.random()),
+      run: () => this.refresh(),
+      onFailure: (error) => logger.error('fleet_snapshot_failed', error),
+      atStart: true,
+    });
+    background.add(repeater);
   }
 
   /** Whether a location is known, and whether it is offered. */
@@ -120,24 +124,5 @@ export class NodeDirectory {
 
   private tell(nodeId: string, status: NodeStatus): void {
     for (const listener of this.listeners) listener(nodeId, status);
-  }
-
-  /** The first reading is waited for, so that a process that serves knows the fleet; a failed one does not stop the boot. */
-  private async keepFresh(): Promise<void> {
-    try {
-      await this.refresh();
-      this.failing = false;
-    } catch (error) {
-      if (!this.failing) this.logger.error('fleet_snapshot_failed', error);
-      this.failing = true;
-    }
-    if (this.stopped) return;
-    this.timer = setTimeout(() => void this.keepFresh(), refreshMs * (0.8 + 0.4 * Math.random())).unref();
-  }
-
-  private async stop(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.last;
   }
 }

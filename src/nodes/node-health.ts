@@ -2,12 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import { Clock } from '../platform/config/index.js';
 import { AnonymizerLogger } from '../logger/index.js';
-import { NetworkUpkeep } from '../prisma/network/index.js';
-import { healthJob, HealthStore } from './health.store.js';
+import { HealthStore } from './health.store.js';
 import { isMassSilence } from './silence.js';
-
-const checkSeconds = 5;
-const forgetSeconds = 3_600;
 
 const massSilence = new Counter({
   name: 'nodes_mass_silence_checks_total',
@@ -23,11 +19,7 @@ export class NodeHealth {
     private readonly store: HealthStore,
     private readonly clock: Clock,
     private readonly logger: AnonymizerLogger,
-    upkeep: NetworkUpkeep,
-  ) {
-    upkeep.every(healthJob, checkSeconds, () => this.check());
-    upkeep.every('retired-nodes', forgetSeconds, () => this.store.forgetRetired(this.clock.now()));
-  }
+  ) {}
 
   /**
    * Nodes silent for more than ten minutes of this service's own presence: their connections may end. None while over 20 %
@@ -38,7 +30,8 @@ export class NodeHealth {
     return isMassSilence(hearing) ? [] : hearing.lost;
   }
 
-  private async check(): Promise<void> {
+  /** Marks silent nodes as unhealthy; raises the alarm when too many are silent at once. */
+  async check(): Promise<void> {
     const now = this.clock.now();
     await this.store.markUnhealthy(now);
     const hearing = await this.store.hear(now);
@@ -46,5 +39,10 @@ export class NodeHealth {
     if (alarm) massSilence.inc();
     if (alarm && !this.alarmed) this.logger.error('nodes_mass_silence', undefined, { count: hearing.silent });
     this.alarmed = alarm;
+  }
+
+  /** Drops what is left of nodes that were retired long ago. */
+  async forgetRetired(): Promise<void> {
+    await this.store.forgetRetired(this.clock.now());
   }
 }

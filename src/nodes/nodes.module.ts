@@ -1,9 +1,11 @@
 import { Module } from '@nestjs/common';
+import { every, upkeepJobs } from '../platform/background/index.js';
+import { NetworkUpkeep } from '../prisma/network/index.js';
 import { EnrolmentTokens } from './enrolment-tokens.js';
 import { EnrolmentTokenStore } from './enrolment-token.store.js';
 import { Fleet } from './fleet.js';
 import { FleetStore } from './fleet.store.js';
-import { HealthStore } from './health.store.js';
+import { healthJob, HealthStore } from './health.store.js';
 import { LocationStore } from './location.store.js';
 import { Locations } from './locations.js';
 import { LocationsController } from './locations.controller.js';
@@ -36,6 +38,12 @@ const operatorServices = [Locations, EnrolmentTokens, Fleet];
     PulseService,
     RegistrationService,
     ...operatorServices,
+    ...upkeepJobs(
+      NetworkUpkeep,
+      every(5, healthJob, NodeHealth, (health) => health.check()),
+      every(3_600, 'retired-nodes', NodeHealth, (health) => health.forgetRetired()),
+      every(300, 'enrolment-token-purge', EnrolmentTokens, (tokens) => tokens.purge()),
+    ),
   ],
   // The authenticator is for NodeGuard, which Nest builds within the module that uses it.
   exports: [LocationsService, NodeAuthenticator, NodeDirectory, NodeHealth, ...operatorServices],

@@ -1,11 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { Counter, Gauge } from 'prom-client';
 import { GatekeeperLogger } from '../logger/index.js';
-import { Background } from '../platform/background/index.js';
+import { Background, Repeater } from '../platform/background/index.js';
 import { Clock } from '../platform/config/index.js';
 import { isStoreOutage } from '../platform/errors/index.js';
-import { IdentityJobs } from '../platform/jobs/index.js';
-import { IdentityUpkeep } from '../prisma/identity/index.js';
 import { type Carrier, later, type Outcome } from './carrier.js';
 import { DeliveryStore, type Parcel } from './delivery.store.js';
 import { MailCarrier } from './mail.carrier.js';
@@ -55,7 +53,6 @@ const oldestPending = new Gauge({
 @Injectable()
 export class Deliveries {
   private readonly carriers: Readonly<Record<Channel, Carrier>>;
-  private timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly store: DeliveryStore,
@@ -63,28 +60,32 @@ export class Deliveries {
     private readonly logger: GatekeeperLogger,
     mail: MailCarrier,
     push: PushCarrier,
-    jobs: IdentityJobs,
-    upkeep: IdentityUpkeep,
     background: Background,
   ) {
     this.carriers = { email: mail, push };
-    for (const channel of ['email', 'push'] as const) {
-      jobs.handle(deliveryTasks[channel], () => this.drain(channel));
-    }
-    upkeep.every('notifications-due', 5, () => store.wake(clock.now()));
-    upkeep.every('notifications-purge', 3_600, () => store.purge(this.after(-keptDays * day)));
-    background.add({ start: () => this.measure(), stop: () => clearInterval(this.timer) });
+    // Every replica for itself, so that none goes on showing what was true when it last had a turn.
+    background.add(new Repeater({ waitMs: measureMs, run: () => this.measure() }));
+  }
+
+  /** Adds the jobs of channels on which something is due. */
+  async wake(): Promise<void> {
+    await this.store.wake(this.clock.now());
+  }
+
+  /** Forgets old notices. */
+  async purge(): Promise<void> {
+    await this.store.purge(this.after(-keptDays * day));
   }
 
   /** Sends what is due, until nothing is, or the channel does not work. */
-  private async drain(channel: Channel): Promise<void> {
+  async drain(channel: Channel): Promise<void> {
     const batch = 4 * this.carriers[channel].atOnce;
     for (let count = 0; count < mostInARow; count += batch) {
       const parcels = await this.store.claim(channel, batch, this.clock.now(), this.after(claimMs));
       if (parcels.length === 0) return;
       if (!(await this.carryAll(channel, parcels))) return;
     }
-    await this.store.wake(this.clock.now());
+    await this.wake();
   }
 
   /** In the order of their age, as many at once as the channel takes. @returns whether the channel works */
@@ -137,16 +138,12 @@ export class Deliveries {
     if (failures === 1) this.logger.warn('delivery_paused', { job: deliveryTasks[channel], reason });
   }
 
-  /** Every replica for itself, so that none goes on showing what was true when it last had a turn. */
-  private measure(): void {
-    const look = async () => {
-      for (const { channel, count, oldest } of await this.store.waiting()) {
-        pending.set({ channel }, count);
-        const age = oldest === null ? 0 : (this.clock.now().getTime() - oldest.getTime()) / 1000;
-        oldestPending.set({ channel }, age);
-      }
-    };
-    this.timer = setInterval(() => void look().catch(() => {}), measureMs).unref();
+  private async measure(): Promise<void> {
+    for (const { channel, count, oldest } of await this.store.waiting()) {
+      pending.set({ channel }, count);
+      const age = oldest === null ? 0 : (this.clock.now().getTime() - oldest.getTime()) / 1000;
+      oldestPending.set({ channel }, age);
+    }
   }
 
   private after(milliseconds: number): Date {

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../platform/config/index.js';
-import { IdentityUpkeep } from '../prisma/identity/index.js';
 import { TimedNoticesStore } from './timed-notices.store.js';
 
 /** Tells what no event causes but the clock. However often it looks, each is told once: its cause has one name. */
@@ -9,12 +8,9 @@ export class TimedNotices {
   constructor(
     private readonly store: TimedNoticesStore,
     private readonly clock: Clock,
-    upkeep: IdentityUpkeep,
-  ) {
-    upkeep.every('timed-notices', 60, () => this.tell());
-  }
+  ) {}
 
-  private async tell(): Promise<void> {
+  async tell(): Promise<void> {
     const now = this.clock.now();
     await this.store.tellEndingTrials(now);
     await this.store.tellEndingGrace(now);

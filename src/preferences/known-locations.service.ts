@@ -1,7 +1,7 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
 import { z } from 'zod';
 import { GatekeeperLogger } from '../logger/index.js';
-import { Background } from '../platform/background/index.js';
+import { Background, Repeater } from '../platform/background/index.js';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
 import { AppError } from '../platform/errors/index.js';
 import { fetchJson } from '../platform/http/index.js';
@@ -22,17 +22,21 @@ const published = z.object({ locations: z.array(z.object({ id: z.string() })).ma
 @Injectable()
 export class KnownLocations {
   private ids: ReadonlySet<string> | undefined;
-  private timer: NodeJS.Timeout | undefined;
-  private failing = false;
 
   constructor(
     @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
-    private readonly logger: GatekeeperLogger,
+    logger: GatekeeperLogger,
     background: Background,
     @Optional() private readonly inProcess?: PublicLocations,
   ) {
     if (config.locationsUrl === undefined) return;
-    background.add({ start: () => void this.keepFresh(), stop: () => clearInterval(this.timer) });
+    const repeater = new Repeater({
+      waitMs: refreshMs,
+      run: () => this.refresh(),
+      onFailure: (error) => logger.error('locations_not_read', error),
+      atStart: true,
+    });
+    background.add({ start: () => void repeater.start(), stop: () => repeater.stop() });
   }
 
   /** @throws {AppError} `unavailable` while the list is not known */
@@ -44,21 +48,10 @@ export class KnownLocations {
     });
   }
 
-  /** Reads the list now. What was known stays known when it cannot be read. */
+  /** Reads the list now. Rejects when it cannot be read: what was known stays known. */
   async refresh(): Promise<void> {
     if (this.config.locationsUrl === undefined) return;
-    try {
-      const { locations } = published.parse(await fetchJson(this.config.locationsUrl, bounds));
-      this.ids = new Set(locations.map(({ id }) => id));
-      this.failing = false;
-    } catch (error) {
-      if (!this.failing) this.logger.error('locations_not_read', error);
-      this.failing = true;
-    }
-  }
-
-  private async keepFresh(): Promise<void> {
-    this.timer = setInterval(() => void this.refresh(), refreshMs).unref();
-    await this.refresh();
+    const { locations } = published.parse(await fetchJson(this.config.locationsUrl, bounds));
+    this.ids = new Set(locations.map(({ id }) => id));
   }
 }

@@ -211,7 +211,7 @@ describe('the default location', () => {
     ['too much', { status: 200, body: JSON.stringify({ locations: [], more: 'x'.repeat(2 * 1024 * 1024) }) }],
   ])('is checked against what was last known when the other side answers %s', async (_what, broken) => {
     answer = broken;
-    await locations().refresh();
+    await expect(locations().refresh()).rejects.toThrow();
     expect(await ask('PATCH', { defaultLocation: 'de-frankfurt' }, '*')).toMatchObject({ status: 200 });
     answer = listOf('de-frankfurt', 'se-stockholm');
   });

@@ -4,7 +4,6 @@ import { Background, LatestRead, Repeater } from '../../platform/background/inde
 import { Clock, ConfigError } from '../../platform/config/index.js';
 import { AppError, isStoreOutage } from '../../platform/errors/index.js';
 import { Readiness } from '../../platform/health/index.js';
-import { IdentityUpkeep } from '../../prisma/identity/index.js';
 import { type DirectoryKey } from '../directory.js';
 import { type Epoch, epochOf } from '../epoch.js';
 import { makeIssuerKey, openIssuerKey, type SigningKey, type StoredIssuerKey } from './issuer-key.js';
@@ -13,7 +12,6 @@ import { KeyRing } from './key-ring.js';
 import { PrivateKeyEncryption } from './private-key-encryption.js';
 
 const refreshMs = 1_000;
-const upkeepSeconds = 60;
 
 /**
  * The issuer's keys: today's and tomorrow's always exist, shared by all replicas through the database. What signs is read
@@ -23,11 +21,11 @@ const upkeepSeconds = 60;
 export class IssuerKeysService {
   private ring = new KeyRing([], []);
   private readonly opened = new Map<string, { readonly sealed: Buffer; readonly key: SigningKey | undefined }>();
-  private readonly refresher = new Repeater(
-    refreshMs,
-    () => this.tick(),
-    (error) => this.failed(error),
-  );
+  private readonly refresher = new Repeater({
+    waitMs: refreshMs,
+    run: () => this.tick(),
+    onFailure: (error) => this.failed(error),
+  });
   private readonly reads = new LatestRead();
 
   constructor(
@@ -36,11 +34,9 @@ export class IssuerKeysService {
     private readonly clock: Clock,
     private readonly logger: GatekeeperLogger,
     background: Background,
-    upkeep: IdentityUpkeep,
     readiness: Readiness,
   ) {
     background.add({ start: () => this.start(), stop: () => this.refresher.stop() });
-    upkeep.every('issuer-keys', upkeepSeconds, () => this.rotate());
     readiness.add({ name: 'issuer-keys', needed: false, check: async () => void this.signingKey() });
   }
 
@@ -115,7 +111,7 @@ export class IssuerKeysService {
       this.failed(error);
     });
     this.refuseForeignEncryptionKey();
-    this.refresher.start();
+    await this.refresher.start();
   }
 
   private async tick(): Promise<void> {

@@ -1,5 +1,7 @@
 import { Global, Module } from '@nestjs/common';
+import { every, upkeepJobs } from '../../platform/background/index.js';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../../platform/config/index.js';
+import { IdentityUpkeep } from '../../prisma/identity/index.js';
 import { DirectoryModule } from '../directory.module.js';
 import { IssuerDirectorySource, IssuerPublishedDirectory } from '../published-directory.js';
 import { InProcessDirectorySource, IssuerDirectory } from './issuer-directory.js';
@@ -14,6 +16,10 @@ import { PrivateKeyEncryption } from './private-key-encryption.js';
   providers: [
     IssuerKeysService,
     IssuerKeysStore,
+    ...upkeepJobs(
+      IdentityUpkeep,
+      every(60, 'issuer-keys', IssuerKeysService, (keys) => keys.rotate()),
+    ),
     {
       provide: PrivateKeyEncryption,
       useFactory: (config: GatekeeperConfig) =>

@@ -5,7 +5,6 @@ import { AnonymizerLogger } from '../../logger/index.js';
 import { Background, LatestRead, Repeater } from '../../platform/background/index.js';
 import { Clock } from '../../platform/config/index.js';
 import { Readiness } from '../../platform/health/index.js';
-import { NetworkUpkeep } from '../../prisma/network/index.js';
 import { type DirectoryKey } from '../directory.js';
 import { IssuerDirectorySource } from '../published-directory.js';
 import { parseTokenKey } from '../token-key.js';
@@ -14,7 +13,6 @@ import { VerifierKeysStore } from './verifier-keys.store.js';
 
 const pollMs = 30_000;
 const refreshMs = 1_000;
-const upkeepSeconds = 3_600;
 /** An unknown key makes the issuer be asked, but no more often than this, whoever sends them. */
 const askAgainMs = 1_000;
 
@@ -54,16 +52,16 @@ export const DIRECTORY_SOURCE = Symbol('DIRECTORY_SOURCE');
 @Injectable()
 export class VerifierKeysService {
   private held = new Map<string, HeldKey>();
-  private readonly poller = new Repeater(
-    pollMs,
-    () => this.poll(),
-    (error) => this.failed(error),
-  );
-  private readonly refresher = new Repeater(
-    refreshMs,
-    () => this.catchUp(),
-    (error) => this.failed(error),
-  );
+  private readonly poller = new Repeater({
+    waitMs: pollMs,
+    run: () => this.poll(),
+    onFailure: (error) => this.failed(error),
+  });
+  private readonly refresher = new Repeater({
+    waitMs: refreshMs,
+    run: () => this.catchUp(),
+    onFailure: (error) => this.failed(error),
+  });
   /** While the last read failed, or there was none, the list says nothing about keys that it lacks. */
   private stale = true;
   private asking: Promise<void> | undefined;
@@ -76,11 +74,9 @@ export class VerifierKeysService {
     private readonly clock: Clock,
     private readonly logger: AnonymizerLogger,
     background: Background,
-    upkeep: NetworkUpkeep,
     readiness: Readiness,
   ) {
     background.add({ start: () => this.start(), stop: () => this.stop() });
-    upkeep.every('verifier-keys', upkeepSeconds, async () => void (await this.store.purge(this.clock.now())));
     readiness.add({ name: 'issuer-directory', needed: false, check: async () => this.refuseStaleness() });
   }
 
@@ -131,6 +127,11 @@ export class VerifierKeysService {
     }
   }
 
+  /** Drops the keys whose tokens are long over. */
+  async purge(): Promise<void> {
+    await this.store.purge(this.clock.now());
+  }
+
   /** Reads the snapshot from the database now. */
   async refresh(): Promise<void> {
     await this.refreshes.run(
@@ -148,8 +149,8 @@ export class VerifierKeysService {
   private async start(): Promise<void> {
     await this.refresh().catch((error: unknown) => this.failed(error));
     await this.poll().catch((error: unknown) => this.failed(error));
-    this.refresher.start();
-    this.poller.start();
+    await this.refresher.start();
+    await this.poller.start();
   }
 
   private async stop(): Promise<void> {

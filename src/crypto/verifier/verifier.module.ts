@@ -1,10 +1,12 @@
 import { Global, Module } from '@nestjs/common';
+import { every, upkeepJobs } from '../../platform/background/index.js';
 import {
   ANONYMIZER_CONFIG,
   type AnonymizerConfig,
   COMMON_CONFIG,
   type CommonConfig,
 } from '../../platform/config/index.js';
+import { NetworkUpkeep } from '../../prisma/network/index.js';
 import { DirectoryModule } from '../directory.module.js';
 import { IssuerDirectorySource, NetworkPublishedDirectory } from '../published-directory.js';
 import { serviceChallenge } from '../token-challenge.js';
@@ -20,6 +22,10 @@ import { VerifierKeysStore } from './verifier-keys.store.js';
   providers: [
     VerifierKeysService,
     VerifierKeysStore,
+    ...upkeepJobs(
+      NetworkUpkeep,
+      every(3_600, 'verifier-keys', VerifierKeysService, (keys) => keys.purge()),
+    ),
     { provide: NetworkPublishedDirectory, useClass: NetworkDirectory },
     {
       provide: DIRECTORY_SOURCE,

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Repeater } from './repeater.js';
 
-describe('what is repeated', () => {
+describe('Repeater', () => {
   it('goes on after failures, telling the first of each row', async () => {
     const told: string[] = [];
     let runs = 0;
@@ -10,8 +10,9 @@ describe('what is repeated', () => {
       runs += 1;
       if (runs !== 3) throw new Error(`run ${runs}`);
     };
-    const repeater = new Repeater(1, work, (error) => told.push((error as Error).message));
-    repeater.start();
+    const onFailure = (error: unknown) => told.push((error as Error).message);
+    const repeater = new Repeater({ waitMs: 1, run: work, onFailure });
+    await repeater.start();
     await expect.poll(() => runs).toBeGreaterThan(5);
     await repeater.stop();
     expect(told).toEqual(['run 1', 'run 4']);
@@ -26,12 +27,40 @@ describe('what is repeated', () => {
       await wait(20);
       running -= 1;
     };
-    const repeater = new Repeater(1, work, () => {});
-    repeater.start();
+    const repeater = new Repeater({ waitMs: 1, run: work });
+    await repeater.start();
     await expect.poll(() => running, { interval: 1 }).toBe(1);
     await repeater.stop();
     expect([running, most]).toEqual([0, 1]);
     await wait(30);
     expect(running).toBe(0);
+  });
+
+  it('waits for its first run where that comes at the start', async () => {
+    let runs = 0;
+    const run = async () => {
+      await wait(5);
+      runs += 1;
+    };
+    const repeater = new Repeater({ waitMs: 60_000, run, atStart: true });
+    await repeater.start();
+    expect(runs).toBe(1);
+    await repeater.stop();
+  });
+
+  it('asks each time how long to wait, and says whether the last run failed', async () => {
+    const asked: boolean[] = [];
+    const waitMs = (hasFailed: boolean) => {
+      asked.push(hasFailed);
+      return 1;
+    };
+    const run = () => {
+      if (asked.length === 2) throw new Error('the second run');
+    };
+    const repeater = new Repeater({ waitMs, run });
+    await repeater.start();
+    await expect.poll(() => asked.length).toBeGreaterThan(3);
+    await repeater.stop();
+    expect(asked.slice(0, 4)).toEqual([false, false, true, false]);
   });
 });

@@ -1,7 +1,9 @@
+import { type Provider, type Type } from '@nestjs/common';
+import { Counter } from 'prom-client';
 import { type SideLogger } from '../../logger/index.js';
 import { type Clock } from '../config/index.js';
 import { type Background } from './background.js';
-import { Counter } from 'prom-client';
+import { Repeater } from './repeater.js';
 
 const failures = new Counter({
   name: 'upkeep_failures_total',
@@ -24,8 +26,7 @@ export type Exclusively = (name: string, at: Date, work: () => Promise<void>) =>
  */
 export class Upkeep {
   private readonly jobs = new Map<string, Job>();
-  private readonly timers = new Map<string, NodeJS.Timeout>();
-  private readonly running = new Set<Promise<void>>();
+  private readonly repeaters: Repeater[] = [];
   private stopped = false;
 
   constructor(
@@ -34,10 +35,10 @@ export class Upkeep {
     private readonly logger: SideLogger,
     background: Background,
   ) {
-    background.add({ start: () => this.start(), stop: () => this.stop() });
+    background.add({ start: () => void this.start(), stop: () => this.stop() });
   }
 
-  /** Registers a job; it runs once a process serves, then every so many seconds. */
+  /** Registers a job; it runs once a process serves, then every so many seconds. Modules declare theirs by `upkeepJobs`. */
   every(name: string, seconds: number, run: () => Promise<void>): void {
     if (this.jobs.has(name)) throw new Error(`upkeep job ${name} is registered twice`);
     this.jobs.set(name, { name, seconds, run });
@@ -51,40 +52,56 @@ export class Upkeep {
   }
 
   /** One after another: each holds a connection for its lock and takes another for its work, of the few there are. */
-  private start(): void {
-    const first = async () => {
-      for (const job of this.jobs.values()) if (!this.stopped) await this.tick(job);
-    };
-    void first();
+  private async start(): Promise<void> {
+    for (const job of this.jobs.values()) {
+      if (this.stopped) return;
+      // With jitter, so that replicas started together do not all ask at once.
+      const waitMs = () => job.seconds * 1000 * (0.9 + 0.2 * Math.random());
+      const repeater = new Repeater({ waitMs, run: () => this.tryToRun(job), atStart: true });
+      this.repeaters.push(repeater);
+      await repeater.start();
+    }
   }
 
   private async stop(): Promise<void> {
     this.stopped = true;
-    for (const timer of this.timers.values()) clearTimeout(timer);
-    await Promise.all(this.running);
+    await Promise.all(this.repeaters.map((repeater) => repeater.stop()));
   }
 
-  /** Never rejects. */
-  private tick(job: Job): Promise<void> {
-    const run = this.runOnce(job.name)
-      .then(
-        () => undefined,
-        (error: unknown) => this.failed(job, error),
-      )
-      .then(() => this.scheduleNext(job));
-    this.running.add(run);
-    return run.finally(() => this.running.delete(run));
+  private async tryToRun({ name }: Job): Promise<void> {
+    await this.runOnce(name).catch((error: unknown) => {
+      failures.inc({ job: name });
+      this.logger.error('upkeep_failed', error, { job: name });
+    });
   }
+}
 
-  /** With jitter, so that replicas started together do not all ask at once. */
-  private scheduleNext(job: Job): void {
-    if (this.stopped) return;
-    const delay = job.seconds * 1000 * (0.9 + 0.2 * Math.random());
-    this.timers.set(job.name, setTimeout(() => void this.tick(job), delay).unref());
-  }
+/** A job of upkeep, with the service that does it. */
+export interface UpkeepJob<Service = unknown> {
+  readonly name: string;
+  readonly seconds: number;
+  readonly service: Type<Service>;
+  readonly run: (service: Service) => Promise<unknown>;
+}
 
-  private failed(job: Job, error: unknown): void {
-    failures.inc({ job: job.name });
-    this.logger.error('upkeep_failed', error, { job: job.name });
-  }
+/** Says that a service does something every so many seconds, on one replica at a time. */
+export function every<Service>(
+  seconds: number,
+  name: string,
+  service: Type<Service>,
+  run: (service: Service) => Promise<unknown>,
+): UpkeepJob {
+  return { name, seconds, service, run: (given) => run(given as Service) };
+}
+
+/** For a module's `providers`: what it has done by the clock. */
+export function upkeepJobs(upkeep: Type<Upkeep>, ...jobs: readonly UpkeepJob[]): Provider[] {
+  return jobs.map(({ name, seconds, service, run }) => ({
+    provide: `upkeep:${name}`,
+    inject: [upkeep, service],
+    useFactory: (registry: Upkeep, worker: unknown) => {
+      registry.every(name, seconds, async () => void (await run(worker)));
+      return name;
+    },
+  }));
 }

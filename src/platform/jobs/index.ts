@@ -1,2 +1,3 @@
 export { addJob, IdentityJobs, jobForEach, jobs, personOf } from './identity-jobs.js';
+export { handles, jobHandlers } from './job-handlers.js';
 export { IdentityJobsModule } from './jobs.module.js';
