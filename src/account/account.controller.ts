@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, Header, HttpCode, Param, Patch, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../auth/index.js';
-import { Problems, Returns } from '../platform/http/index.js';
+import { OnSide, Problems, Returns } from '../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import {
   account,
@@ -26,6 +26,7 @@ import { Profiles } from './profile.service.js';
 
 @ApiTags('account')
 @ApiBearerAuth('idToken')
+@OnSide('gatekeeper')
 @Controller('account')
 @UseGuards(GatekeeperAddressLimit, PersonGuard)
 export class AccountController {

@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
+import { translates } from '../platform/errors/index.js';
 import { handles, jobHandlers, personOf } from '../platform/jobs/index.js';
+import { erasedUser } from './erased-user.js';
 import { FirebaseClient } from './firebase.client.js';
 import { Forgetting } from './forgetting.service.js';
 import { People } from './people.service.js';
@@ -25,6 +27,7 @@ import { UsersStore } from './users.store.js';
     SignOut,
     SignOutStore,
     PersonGuard,
+    translates(erasedUser),
     ...jobHandlers(handles(signOutTask, SignOut, (signOut, payload) => signOut.finish(personOf(payload)))),
   ],
   exports: [FirebaseClient, Forgetting, People, PersonGuard, SignOut],

@@ -1,6 +1,6 @@
 import { Controller, HttpCode, Post, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { Problems } from '../platform/http/index.js';
+import { OnSide, Problems } from '../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { signInProblems } from './id-token-problems.js';
 import { PersonGuard } from './person.guard.js';
@@ -9,6 +9,7 @@ import { SignOut } from './sign-out.service.js';
 
 @ApiTags('auth')
 @ApiBearerAuth('idToken')
+@OnSide('gatekeeper')
 @Controller('auth/signout-everywhere')
 @UseGuards(GatekeeperAddressLimit, PersonGuard)
 export class SignOutController {

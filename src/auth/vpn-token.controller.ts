@@ -1,7 +1,7 @@
 import { Body, Controller, Header, HttpCode, Post, UseGuards } from '@nestjs/common';
 import { RouteConstraints } from '@nestjs/platform-fastify';
 import { ApiBearerAuth, ApiExcludeEndpoint, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { AlsoBinary, Problems, Returns } from '../platform/http/index.js';
+import { AlsoBinary, OnSide, Problems, Returns } from '../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { signInProblems } from './id-token-problems.js';
 import { PersonGuard } from './person.guard.js';
@@ -19,6 +19,7 @@ import { VpnTokenService } from './vpn-token.service.js';
 
 @ApiTags('auth')
 @ApiBearerAuth('idToken')
+@OnSide('gatekeeper')
 @Controller('auth/vpn-token')
 @UseGuards(GatekeeperAddressLimit, PersonGuard)
 export class VpnTokenController {

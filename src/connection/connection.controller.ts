@@ -1,6 +1,6 @@
 import { Controller, Delete, Get, Header, Headers, HttpCode, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { bearerToken, Problems, Returns } from '../platform/http/index.js';
+import { bearerToken, OnSide, Problems, Returns } from '../platform/http/index.js';
 import { AnonymizerAddressLimit } from '../platform/rate-limit/index.js';
 import { connectionStatus, type ConnectionStatusView } from './connection.schema.js';
 import { ConnectionService } from './connection.service.js';
@@ -8,6 +8,7 @@ import { ConnectionService } from './connection.service.js';
 @ApiTags('vpn')
 @ApiBearerAuth('connectionSecret')
 @UseGuards(AnonymizerAddressLimit)
+@OnSide('anonymizer')
 @Controller('vpn/connection')
 export class ConnectionController {
   constructor(private readonly connections: ConnectionService) {}

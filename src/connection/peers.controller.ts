@@ -2,7 +2,7 @@ import { Body, Controller, Get, Post, Res, UseGuards } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBearerAuth, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
-import { Problems, Returns, type RouteSettings } from '../platform/http/index.js';
+import { OnSide, Problems, Returns, type RouteSettings } from '../platform/http/index.js';
 import { type AuthenticatedNode, CurrentNode, NodeGuard } from '../nodes/index.js';
 import { PeerFeed } from './peer-feed.js';
 import { PeerLists } from './peer-lists.js';
@@ -13,6 +13,7 @@ import { PeersService } from './peers.service.js';
 @ApiBearerAuth('nodeCredential')
 @ApiParam({ name: 'id', format: 'uuid' })
 @UseGuards(NodeGuard)
+@OnSide('anonymizer')
 @Controller('node/:id')
 export class PeersController {
   constructor(

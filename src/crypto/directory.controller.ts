@@ -2,7 +2,7 @@ import { Controller, Get, Headers, HttpCode, Optional, Res } from '@nestjs/commo
 import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
 import { AppError } from '../platform/errors/index.js';
-import { matchesEntityTag, Problems } from '../platform/http/index.js';
+import { matchesEntityTag, OnSide, Problems } from '../platform/http/index.js';
 import { directoryMediaType, directoryPath, publishedDirectorySchema } from './directory.js';
 import { IssuerPublishedDirectory, NetworkPublishedDirectory, type Published } from './published-directory.js';
 
@@ -11,6 +11,7 @@ import { IssuerPublishedDirectory, NetworkPublishedDirectory, type Published } f
  * Open to everyone and never limited by address: whoever cannot read it cannot find out that they are shown another.
  */
 @ApiTags('keys')
+@OnSide('process')
 @Controller()
 export class DirectoryController {
   constructor(

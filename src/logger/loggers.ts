@@ -49,10 +49,11 @@ export class Loggers {
     @Optional() private readonly anonymizer?: AnonymizerLogger,
   ) {}
 
-  /** @param route the route's pattern, such as `/vpn/config`. */
-  forPath(route: string): SideLogger {
-    const side = /^\/(vpn|node)(\/|$)/.test(route) ? this.anonymizer : this.gatekeeper;
-    return side ?? this.process;
+  /** @throws {Error} for a side that this process does not serve: nothing of it can happen here */
+  of(side: 'gatekeeper' | 'anonymizer' | 'process'): SideLogger {
+    const logger = this[side];
+    if (logger === undefined) throw new Error(`This process does not serve the ${side}, and has no log of it.`);
+    return logger;
   }
 }
 

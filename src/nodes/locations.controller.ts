@@ -1,12 +1,13 @@
 import { Controller, Get, Headers, HttpCode, Res, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
-import { matchesEntityTag, Problems } from '../platform/http/index.js';
+import { matchesEntityTag, OnSide, Problems } from '../platform/http/index.js';
 import { AnonymizerAddressLimit } from '../platform/rate-limit/index.js';
 import { locationList } from './location.schema.js';
 import { LocationsService, type PublishedLocations } from './locations.service.js';
 
 @ApiTags('vpn')
+@OnSide('anonymizer')
 @Controller('vpn/locations')
 @UseGuards(AnonymizerAddressLimit)
 export class LocationsController {

@@ -1,6 +1,6 @@
 import { Body, Controller, Header, Headers, Post, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
-import { bearerToken, Problems, Returns } from '../platform/http/index.js';
+import { bearerToken, OnSide, Problems, Returns } from '../platform/http/index.js';
 import { AnonymizerAddressLimit } from '../platform/rate-limit/index.js';
 import { type AuthenticatedNode, CurrentNode } from './current-node.js';
 import { NodeGuard } from './node.guard.js';
@@ -18,6 +18,7 @@ import { PulseService } from './pulse.service.js';
 import { RegistrationService } from './registration.service.js';
 
 @ApiTags('node')
+@OnSide('anonymizer')
 @Controller('node')
 export class NodeController {
   constructor(

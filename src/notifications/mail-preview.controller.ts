@@ -2,6 +2,7 @@ import { Controller, Get, Header, Inject, Param } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
 import { AppError } from '../platform/errors/index.js';
+import { OnSide } from '../platform/http/index.js';
 import { locales, optionalKinds } from '../preferences/index.js';
 import { kinds, sampleFacts } from './kinds.js';
 import { renderMail } from './mail.js';
@@ -10,6 +11,7 @@ const html = 'text/html; charset=utf-8';
 
 /** How every mail looks, with made-up facts. Routed in development alone: see `GatekeeperModule`. */
 @ApiExcludeController()
+@OnSide('gatekeeper')
 @Controller('dev/mail')
 export class MailPreviewController {
   constructor(@Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig) {}

@@ -1,7 +1,7 @@
 import { Controller, Get, Header, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { Problems, type RouteSettings } from '../platform/http/index.js';
+import { OnSide, Problems, type RouteSettings } from '../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { pagePolicy } from './unsubscribe-pages.js';
 import { unsubscribeToken, type UnsubscribeToken } from './unsubscribe.schema.js';
@@ -11,6 +11,7 @@ const html = 'text/html; charset=utf-8';
 const aPage = { description: 'A page for people.', content: { 'text/html': { schema: { type: 'string' as const } } } };
 
 @ApiTags('notifications')
+@OnSide('gatekeeper')
 @Controller('notifications/unsubscribe')
 @UseGuards(GatekeeperAddressLimit)
 export class UnsubscribeController {

@@ -1,7 +1,7 @@
 import { Body, Controller, Get, Header, Post, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../auth/index.js';
-import { Problems, Returns } from '../platform/http/index.js';
+import { OnSide, Problems, Returns } from '../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { subscriptionReport } from '../subscription/index.js';
 import { AppleClaims } from './apple-claims.service.js';
@@ -9,6 +9,7 @@ import { appleAccount, applePurchase, type ApplePurchase } from './payment.schem
 
 @ApiTags('payment')
 @ApiBearerAuth('idToken')
+@OnSide('gatekeeper')
 @Controller('payment/apple')
 @UseGuards(GatekeeperAddressLimit, PersonGuard)
 export class AppleController {

@@ -1,7 +1,7 @@
 import { Body, Controller, Get, Header, Param, Post, Put, Query, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../auth/index.js';
-import { Problems, Returns } from '../platform/http/index.js';
+import { OnSide, Problems, Returns } from '../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { subscriptionReport } from '../subscription/index.js';
 import { SubscriptionChanges } from './changes.service.js';
@@ -30,6 +30,7 @@ const change = ['subscription_not_found', 'subscription_ended', 'managed_elsewhe
 
 @ApiTags('payment')
 @ApiBearerAuth('idToken')
+@OnSide('gatekeeper')
 @Controller('payment')
 @UseGuards(GatekeeperAddressLimit, PersonGuard)
 export class PaymentController {

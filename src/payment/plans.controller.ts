@@ -1,11 +1,12 @@
 import { Controller, Get, Header, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
-import { Problems, Returns } from '../platform/http/index.js';
+import { OnSide, Problems, Returns } from '../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { planOffers } from './payment.schema.js';
 import { PlanPrices } from './plan-prices.service.js';
 
 @ApiTags('payment')
+@OnSide('gatekeeper')
 @Controller('plans')
 @UseGuards(GatekeeperAddressLimit)
 export class PlansController {

@@ -1,7 +1,7 @@
 import { Body, Controller, Headers, Post } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBody, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { Problems, Returns, type RouteSettings } from '../platform/http/index.js';
+import { OnSide, Problems, Returns, type RouteSettings } from '../platform/http/index.js';
 import { appleNotice, type AppleNotice, webhookReceipt } from './payment.schema.js';
 import { Webhooks } from './webhooks.service.js';
 
@@ -10,6 +10,7 @@ const bodyLimit = 2 * 1024 * 1024;
 
 /** Where the providers tell. Without a limit per address: they call from few, in bursts, and prove who they are. */
 @ApiTags('payment')
+@OnSide('gatekeeper')
 @Controller('payment/webhooks')
 export class WebhooksController {
   constructor(private readonly webhooks: Webhooks) {}

@@ -2,7 +2,7 @@ import { Body, Controller, Get, Header, Headers, Patch, Put, Res, UseGuards } fr
 import { ApiBearerAuth, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
 import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../auth/index.js';
-import { Problems, readIfMatch, Returns, versionTag } from '../platform/http/index.js';
+import { OnSide, Problems, readIfMatch, Returns, versionTag } from '../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { preferences, type Preferences, preferencesPatch, type PreferencesPatch } from './preferences.schema.js';
 import { PreferencesService } from './preferences.service.js';
@@ -13,6 +13,7 @@ const ifMatch = { name: 'if-match', required: true, description: 'The ETag of wh
 
 @ApiTags('preferences')
 @ApiBearerAuth('idToken')
+@OnSide('gatekeeper')
 @Controller('preferences')
 @UseGuards(GatekeeperAddressLimit, PersonGuard)
 export class PreferencesController {

@@ -1,13 +1,14 @@
 import { Controller, Get, Header, Post, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../auth/index.js';
-import { Problems, Returns } from '../platform/http/index.js';
+import { OnSide, Problems, Returns } from '../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { subscriptionReport } from './subscription.schema.js';
 import { SubscriptionService } from './subscription.service.js';
 
 @ApiTags('subscription')
 @ApiBearerAuth('idToken')
+@OnSide('gatekeeper')
 @Controller('subscription')
 @UseGuards(GatekeeperAddressLimit, PersonGuard)
 export class SubscriptionController {

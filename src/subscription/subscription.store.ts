@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { isUniqueViolation } from '../platform/errors/index.js';
 import { type BlockReason, IdentityPrisma, type SubscriptionProvider } from '../prisma/identity/index.js';
 import { type Source, type SubscriptionState } from './subscription-state.js';
 
@@ -90,9 +91,4 @@ function toSource(row: SourceRow): Source[] {
       cancelAtPeriodEnd: row.cancel_at_period_end,
     },
   ];
-}
-
-function isUniqueViolation(error: unknown): boolean {
-  const { meta } = error as { meta?: { driverAdapterError?: { cause?: { kind?: string } } } };
-  return meta?.driverAdapterError?.cause?.kind === 'UniqueConstraintViolation';
 }

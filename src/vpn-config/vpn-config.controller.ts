@@ -1,12 +1,13 @@
 import { Body, Controller, Header, Headers, Post, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
-import { Problems, Returns } from '../platform/http/index.js';
+import { OnSide, Problems, Returns } from '../platform/http/index.js';
 import { AnonymizerAddressLimit } from '../platform/rate-limit/index.js';
 import { redeemed, type Redeemed, redemptionBody, type RedemptionBody } from './vpn-config.schema.js';
 import { VpnConfigService } from './vpn-config.service.js';
 
 @ApiTags('vpn')
 @UseGuards(AnonymizerAddressLimit)
+@OnSide('anonymizer')
 @Controller('vpn/config')
 export class VpnConfigController {
   constructor(private readonly configs: VpnConfigService) {}

@@ -26,7 +26,7 @@ export const publicSettings: Env = {
 };
 
 /** @param firebase whose tokens are believed; without it nobody's are. */
-export function gatekeeperEnv(stack: TestStack, firebase?: FirebaseStandIn): Env {
+export function gatekeeperEnv(stack: Pick<TestStack, 'identityUrl' | 'redisUrl'>, firebase?: FirebaseStandIn): Env {
   const { tls } = firebase ?? {};
   return {
     FIREBASE_STAND_IN: tls && `${tls.host}:${tls.port},${tls.caFile}`,

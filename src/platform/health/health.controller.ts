@@ -1,13 +1,14 @@
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
-import { Returns } from '../http/index.js';
+import { OnSide, Returns } from '../http/index.js';
 import { liveReport, readyReport } from './health.schema.js';
 import { Readiness, type ReadinessReport } from './readiness.js';
 
 const httpStatus = { ready: 200, degraded: 200, unavailable: 503, draining: 503 } as const;
 
 @ApiTags('health')
+@OnSide('process')
 @Controller('health')
 export class HealthController {
   constructor(private readonly readiness: Readiness) {}

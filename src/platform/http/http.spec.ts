@@ -10,6 +10,7 @@ import { ConfigModule, loadConfig } from '../config/index.js';
 import { AppError } from '../errors/index.js';
 import { fastifyAdapter, prepareFastify, type RouteSettings } from './fastify.js';
 import { HttpModule } from './http.module.js';
+import { OnSide } from './on-side.js';
 import { Returns } from './returns.js';
 
 const config = loadConfig({
@@ -28,6 +29,7 @@ const config = loadConfig({
 
 const parcel = z.strictObject({ weight: z.number().int().min(1), label: z.string().max(5) });
 
+@OnSide('anonymizer')
 @Controller('parcels')
 class ParcelController {
   @Post()

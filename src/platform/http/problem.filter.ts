@@ -1,23 +1,28 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Loggers } from '../../logger/index.js';
-import { AppError, problemMediaType, toAppError } from '../errors/index.js';
+import { AppError, ErrorTranslations, problemMediaType } from '../errors/index.js';
+import { RouteSides } from './route-sides.js';
 import { incomplete } from './unreadable.js';
 
 /** Renders every error as problem+json (RFC 9457). What is not meant for the client is logged without its message. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  constructor(private readonly loggers: Loggers) {}
+  constructor(
+    private readonly loggers: Loggers,
+    private readonly sides: RouteSides,
+    private readonly translations: ErrorTranslations,
+  ) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
-    const problem = toAppError(error) ?? this.unexpected(error, request);
+    const problem = this.translations.translate(error) ?? this.unexpected(error, request);
     sendProblem(reply, problem.code === 'request_timeout' && isArriving(request) ? incomplete : problem);
   }
 
   private unexpected(error: unknown, request: FastifyRequest): AppError {
-    this.loggers.forPath(request.routeOptions.url ?? '').error('unexpected_error', error);
+    this.loggers.of(this.sides.sideOf(request)).error('unexpected_error', error);
     return new AppError('internal_error', 'This is a fault of the service. Try again, or report it.');
   }
 }

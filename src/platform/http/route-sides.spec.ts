@@ -1,0 +1,82 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Controller, Get, Module, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { afterAll, beforeAll, expect, it, describe } from 'vitest';
+import { anonymizerEnv, gatekeeperEnv, publicSettings } from '../../../test/support/app.js';
+import { LoggerModule } from '../../logger/index.js';
+import { ConfigModule, loadConfig } from '../config/index.js';
+import { fastifyAdapter, prepareFastify } from './fastify.js';
+import { HttpModule } from './http.module.js';
+import { OnSide } from './on-side.js';
+
+@OnSide('gatekeeper')
+@Controller('person')
+class PersonController {
+  @Get()
+  fail() {
+    throw new TypeError('of the gatekeeper');
+  }
+}
+
+@OnSide('anonymizer')
+@Controller('tunnel')
+class TunnelController {
+  @Get()
+  fail() {
+    throw new RangeError('of the anonymizer');
+  }
+}
+
+@Controller('stray')
+class StrayController {
+  @Get()
+  show() {
+    return {};
+  }
+}
+
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'route-sides-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function startWith(...controllers: Type[]): Promise<NestFastifyApplication> {
+  const noStores = { identityUrl: 'postgresql://a:b@127.0.0.1:1/c', networkUrl: 'postgresql://d:e@127.0.0.1:1/f' };
+  const stack = { ...noStores, redisUrl: 'redis://127.0.0.1:1' };
+  const logs = {
+    LOG_LEVEL: 'error',
+    IDENTITY_LOG: join(folder, 'gatekeeper'),
+    NETWORK_LOG: join(folder, 'anonymizer'),
+  };
+  const config = loadConfig({ ...publicSettings, ...gatekeeperEnv(stack), ...anonymizerEnv(stack), ...logs });
+
+  @Module({ imports: [ConfigModule.with(config), LoggerModule.with(config), HttpModule], controllers })
+  class TestModule {}
+
+  const options = { bodyParser: false, logger: false, abortOnError: false } as const;
+  const app = await NestFactory.create<NestFastifyApplication>(TestModule, fastifyAdapter(config.common), options);
+  await prepareFastify(app, config.common);
+  return app;
+}
+
+describe('RouteSides', () => {
+  it('sends an unexpected error to the log of the side that its route declares, and to no other', async () => {
+    const app = await startWith(PersonController, TunnelController);
+    await app.init();
+    for (const url of ['/person', '/tunnel']) expect((await app.inject({ url })).statusCode).toBe(500);
+    await app.close();
+    const logged = (side: string) => readFileSync(join(folder, side), 'utf8').match(/"error":"\w+"/g);
+    expect([logged('gatekeeper'), logged('anonymizer')]).toEqual([['"error":"TypeError"'], ['"error":"RangeError"']]);
+  });
+
+  it('stops the start for a controller that declares none', async () => {
+    const app = await startWith(PersonController, StrayController);
+    await expect(app.init()).rejects.toThrow('No side is declared for the routes of StrayController');
+    await app.close();
+  });
+});
