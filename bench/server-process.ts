@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { processStat } from '../dev/services/process-stat.js';
 
 /** A server under measurement, in a process of its own. */
 export interface MeasuredServer {
@@ -62,7 +63,7 @@ const ticksPerSecond = 100;
 
 /** User and system time of a process so far. */
 export function cpuSeconds(pid: number): number {
-  return sumOf(stat(pid), [11, 12]);
+  return sumOf(processStat(pid), [11, 12]);
 }
 
 /** The time of a process and of its children, ended ones too: PostgreSQL works in one process per connection. */
@@ -71,7 +72,7 @@ export function familyCpuSeconds(pid: number): number {
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((other) => parentOf(other) === pid);
-  return children.reduce((sum, child) => sum + cpuOrNothing(child), sumOf(stat(pid), [11, 12, 13, 14]));
+  return children.reduce((sum, child) => sum + cpuOrNothing(child), sumOf(processStat(pid), [11, 12, 13, 14]));
 }
 
 /** Resident memory now, in MB (10^6 bytes). */
@@ -82,7 +83,7 @@ export function residentMb(pid: number): number {
 
 function parentOf(pid: number): number | undefined {
   try {
-    return Number(stat(pid)[1]);
+    return Number(processStat(pid)[1]);
   } catch {
     return undefined;
   }
@@ -95,12 +96,6 @@ function cpuOrNothing(pid: number): number {
   } catch {
     return 0;
   }
-}
-
-/** What follows the name, which is in brackets and may itself hold blanks and brackets: state, parent, … */
-function stat(pid: number): string[] {
-  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  return text.slice(text.lastIndexOf(')') + 2).split(' ');
 }
 
 function sumOf(fields: readonly string[], ticks: readonly number[]): number {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { accessSync, closeSync, constants, openSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, openSync } from 'node:fs';
+import { findProgram } from '../services/programs.js';
 
 const packages = 'wireguard-tools wireguard-go nftables iproute2 conntrack unbound iputils-ping systemd';
 const programs = [
@@ -15,7 +15,6 @@ const programs = [
   'unshare',
   'systemd-analyze',
 ];
-const folders = `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`.split(':');
 
 /** Enters the world of its own in which real tunnels are built. */
 export const labDoor = 'dev/lab/enter.sh';
@@ -24,7 +23,7 @@ export const labDoor = 'dev/lab/enter.sh';
 export function whyNoTunnel(): string | undefined {
   if (process.platform !== 'linux') return 'real tunnels need Linux';
   if (process.getuid?.() !== 0) return 'network namespaces need root';
-  const missing = programs.filter((program) => !folders.some((folder) => isExecutable(join(folder, program))));
+  const missing = programs.filter((program) => findProgram(program) === undefined);
   if (missing.length > 0) return `not installed: ${missing.join(', ')}; on Debian: apt-get install ${packages}`;
   try {
     closeSync(openSync('/dev/net/tun', 'r+'));
@@ -37,13 +36,4 @@ export function whyNoTunnel(): string | undefined {
     return 'namespaces cannot be made here';
   }
   return undefined;
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { processStat } from './process-stat.js';
 
 /** Names one process for ever: a pid alone is reused, a pid with its start time (and the boot it belongs to) is not. */
 export interface ProcessIdentity {
@@ -13,9 +14,7 @@ function startOf(pid: number): string | undefined {
     if (process.platform !== 'linux') {
       return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim() || undefined;
     }
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field is the command in parentheses and may itself hold spaces and parentheses (proc(5)).
-    const [state, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const [state, ...rest] = processStat(pid);
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
     return state === 'Z' || state === 'X' ? undefined : `${boot}/${rest[18]}`;
   } catch {

@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, globSync, mkdirSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
+import { findProgram } from './programs.js';
 
 /** `SET … NX GET` and `EXAT` came together in Redis 7.0. */
 export const oldestMajor = 7;
@@ -33,19 +34,8 @@ export async function findOrInstallRedis(): Promise<RedisProgram> {
 }
 
 function onPath(name: string): RedisProgram | undefined {
-  // System folders that an ordinary user's PATH may lack, and where Homebrew puts things.
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/opt/homebrew/bin', '/usr/local/bin'];
-  const path = folders.map((folder) => join(folder, name)).find(isExecutable);
+  const path = findProgram(name);
   return path === undefined ? undefined : { path };
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function versionOf(program: RedisProgram): string {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { processStat, readOrNothing } from './process-stat.mjs';
 
 /**
  * Whether the npm that started this process still runs. Killed without warning it cannot pass that on, and between it and a
@@ -11,18 +11,6 @@ export function npmWatch() {
   return () => process.ppid === parent && (npm === undefined || commandLineOf(npm).startsWith('npm'));
 }
 
-function parentOf(pid) {
-  const stat = read(`/proc/${pid}/stat`);
-  // The second field is the command in parentheses and may itself hold spaces and parentheses (proc(5)).
-  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-}
+const parentOf = (pid) => Number(processStat(pid)[1]);
 
-const commandLineOf = (pid) => read(`/proc/${pid}/cmdline`);
-
-function read(path) {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
+const commandLineOf = (pid) => readOrNothing(`/proc/${pid}/cmdline`);

@@ -4,6 +4,7 @@ import { type OnApplicationShutdown } from '@nestjs/common';
 import { type App, deleteApp, FirebaseError, initializeApp } from 'firebase-admin/app';
 import { type Auth, getAuth } from 'firebase-admin/auth';
 import { z } from 'zod';
+import { withTimeLimit } from '../platform/background/index.js';
 import { type Clock } from '../platform/config/index.js';
 import { appOptions, FirebaseAgent, type FirebaseClientOptions, withEmulatorHost } from './firebase-app.js';
 
@@ -205,13 +206,7 @@ export class FirebaseClient implements OnApplicationShutdown {
 
   /** The library retries for half a minute and more; who waits for us does not. */
   private async ask<T>(answer: Promise<T>): Promise<T> {
-    const { promise, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(new FirebaseUnavailable('timeout')), this.timeoutMs);
-    try {
-      return await Promise.race([answer, promise]);
-    } finally {
-      clearTimeout(timer);
-    }
+    return withTimeLimit(this.timeoutMs, answer, () => new FirebaseUnavailable('timeout'));
   }
 }
 

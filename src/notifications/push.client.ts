@@ -3,6 +3,7 @@ import { FirebaseError } from 'firebase-admin/app';
 import { getMessaging, type Messaging } from 'firebase-admin/messaging';
 import { z } from 'zod';
 import { FirebaseClient } from '../auth/index.js';
+import { withTimeLimit } from '../platform/background/index.js';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
 import { down, later, type Outcome, refused, sent, skipped } from './carrier.js';
 
@@ -93,12 +94,5 @@ function outcomeOf(error: FirebaseError): Outcome | 'dead_token' | 'broken' {
 }
 
 /** The library retries for half a minute and more; the other devices wait meanwhile. */
-async function inTime<T>(answer: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error('Firebase does not answer.')), patienceMs);
-  try {
-    return await Promise.race([answer, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const inTime = <T>(answer: Promise<T>) =>
+  withTimeLimit(patienceMs, answer, () => new Error('Firebase does not answer.'));

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { identify, isAlive, type ProcessIdentity } from '../../dev/services/process-identity.js';
+import { processStat } from '../../dev/services/process-stat.js';
 import { endWithThisProcess } from '../../dev/services/reaper.js';
 
 /*
@@ -29,8 +30,7 @@ afterEach(() => {
 function processes(): Process[] {
   return readdirSync('/proc').flatMap((name) => {
     try {
-      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-      const [, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      const [, parent] = processStat(Number(name));
       const commandLine = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ');
       return [{ ...identify(Number(name)), parent: Number(parent), commandLine }];
     } catch {

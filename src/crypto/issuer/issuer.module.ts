@@ -1,10 +1,16 @@
 import { Global, Module } from '@nestjs/common';
 import { every, upkeepJobs } from '../../platform/background/index.js';
-import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../../platform/config/index.js';
+import {
+  Clock,
+  COMMON_CONFIG,
+  type CommonConfig,
+  GATEKEEPER_CONFIG,
+  type GatekeeperConfig,
+} from '../../platform/config/index.js';
 import { IdentityUpkeep } from '../../prisma/identity/index.js';
 import { DirectoryModule } from '../directory.module.js';
 import { IssuerDirectorySource, IssuerPublishedDirectory } from '../published-directory.js';
-import { InProcessDirectorySource, IssuerDirectory } from './issuer-directory.js';
+import { InProcessDirectorySource } from './in-process-directory-source.js';
 import { IssuerKeysService } from './issuer-keys.service.js';
 import { IssuerKeysStore } from './issuer-keys.store.js';
 import { PrivateKeyEncryption } from './private-key-encryption.js';
@@ -26,7 +32,12 @@ import { PrivateKeyEncryption } from './private-key-encryption.js';
         new PrivateKeyEncryption(config.issuerKeyEncryptionKey, config.issuerKeyEncryptionKeyPrevious),
       inject: [GATEKEEPER_CONFIG],
     },
-    { provide: IssuerPublishedDirectory, useClass: IssuerDirectory },
+    {
+      provide: IssuerPublishedDirectory,
+      useFactory: (keys: IssuerKeysService, clock: Clock, config: CommonConfig) =>
+        new IssuerPublishedDirectory(() => keys.directoryKeys(), clock, config),
+      inject: [IssuerKeysService, Clock, COMMON_CONFIG],
+    },
     { provide: IssuerDirectorySource, useClass: InProcessDirectorySource },
   ],
   exports: [IssuerKeysService, IssuerPublishedDirectory, IssuerDirectorySource],

@@ -3,6 +3,7 @@ import { every, upkeepJobs } from '../../platform/background/index.js';
 import {
   ANONYMIZER_CONFIG,
   type AnonymizerConfig,
+  Clock,
   COMMON_CONFIG,
   type CommonConfig,
 } from '../../platform/config/index.js';
@@ -11,7 +12,6 @@ import { DirectoryModule } from '../directory.module.js';
 import { IssuerDirectorySource, NetworkPublishedDirectory } from '../published-directory.js';
 import { serviceChallenge } from '../token-challenge.js';
 import { HttpDirectorySource } from './http-directory-source.js';
-import { NetworkDirectory } from './network-directory.js';
 import { DIRECTORY_SOURCE, VerifierKeysService } from './verifier-keys.service.js';
 import { VerifierKeysStore } from './verifier-keys.store.js';
 
@@ -26,7 +26,12 @@ import { VerifierKeysStore } from './verifier-keys.store.js';
       NetworkUpkeep,
       every(3_600, 'verifier-keys', VerifierKeysService, (keys) => keys.purge()),
     ),
-    { provide: NetworkPublishedDirectory, useClass: NetworkDirectory },
+    {
+      provide: NetworkPublishedDirectory,
+      useFactory: (keys: VerifierKeysService, clock: Clock, config: CommonConfig) =>
+        new NetworkPublishedDirectory(() => keys.directoryKeys(), clock, config),
+      inject: [VerifierKeysService, Clock, COMMON_CONFIG],
+    },
     {
       provide: DIRECTORY_SOURCE,
       useFactory: directorySource,

@@ -2,4 +2,5 @@ export { Background } from './background.js';
 export { BackgroundModule } from './background.module.js';
 export { LatestRead } from './latest-read.js';
 export { Repeater } from './repeater.js';
-export { every, Upkeep, upkeepJobs } from './upkeep.js';
+export { withTimeLimit } from './time-limit.js';
+export { every, type Exclusively, Upkeep, upkeepJobs } from './upkeep.js';

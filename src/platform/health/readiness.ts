@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { withTimeLimit } from '../background/index.js';
 
 export interface ReadinessCheck {
   readonly name: string;
@@ -44,14 +45,10 @@ export class Readiness {
 }
 
 async function isUp(check: ReadinessCheck): Promise<boolean> {
-  const { promise: tooLate, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error('timeout')), patienceMs);
   try {
-    await Promise.race([check.check(), tooLate]);
+    await withTimeLimit(patienceMs, check.check(), () => new Error('timeout'));
     return true;
   } catch {
     return false;
-  } finally {
-    clearTimeout(timer);
   }
 }

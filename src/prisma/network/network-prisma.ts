@@ -1,9 +1,10 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { AnonymizerLogger } from '../../logger/index.js';
-import { Background, Upkeep } from '../../platform/background/index.js';
+import { Background, type Exclusively, Upkeep } from '../../platform/background/index.js';
 import { ANONYMIZER_CONFIG, type AnonymizerConfig, Clock } from '../../platform/config/index.js';
 import { Readiness } from '../../platform/health/index.js';
 import { postgresAdapter } from '../adapter.js';
+import { exclusively } from '../exclusively.js';
 import { PrismaClient } from '../generated/network/client.js';
 import { versionQuery, watchPostgres } from '../postgres-version.js';
 
@@ -23,7 +24,17 @@ export class NetworkPrisma extends PrismaClient implements OnApplicationShutdown
 @Injectable()
 export class NetworkUpkeep extends Upkeep {
   constructor(prisma: NetworkPrisma, clock: Clock, logger: AnonymizerLogger, background: Background) {
-    super((name, at, work) => exclusively(prisma, name, at, work), clock, logger, background);
+    const run: Exclusively = (name, at, work) =>
+      exclusively(
+        prisma,
+        { lock: 'network-upkeep', name },
+        work,
+        (transaction) => transaction.$executeRaw`
+          INSERT INTO "Upkeep" AS u (name, last_at, since) VALUES (${name}, ${at}, ${at})
+          ON CONFLICT (name) DO UPDATE SET last_at = excluded.last_at,
+            since = CASE WHEN u.last_at < excluded.last_at - ${upkeepGapSeconds} * interval '1 second' THEN excluded.since ELSE u.since END`,
+      );
+    super(run, clock, logger, background);
   }
 }
 
@@ -33,20 +44,3 @@ export class NetworkUpkeep extends Upkeep {
  * two pulses, must stay below the 30 s of silence that make a node unhealthy.
  */
 export const upkeepGapSeconds = 15;
-
-async function exclusively(prisma: NetworkPrisma, name: string, at: Date, work: () => Promise<void>): Promise<boolean> {
-  return prisma.$transaction(
-    async (transaction) => {
-      const [lock] = await transaction.$queryRaw<{ locked: boolean }[]>`
-        SELECT pg_try_advisory_xact_lock(hashtext('network-upkeep'), hashtext(${name})) AS locked`;
-      if (lock?.locked !== true) return false;
-      await work();
-      await transaction.$executeRaw`
-        INSERT INTO "Upkeep" AS u (name, last_at, since) VALUES (${name}, ${at}, ${at})
-        ON CONFLICT (name) DO UPDATE SET last_at = excluded.last_at,
-          since = CASE WHEN u.last_at < excluded.last_at - ${upkeepGapSeconds} * interval '1 second' THEN excluded.since ELSE u.since END`;
-      return true;
-    },
-    { timeout: 60_000 },
-  );
-}
