@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { IssuanceStore } from '../src/auth/issuance.store.js';
+import { IssuanceStore } from '../src/auth/issuance/issuance.store.js';
 import { SubscriptionStore } from '../src/subscription/subscription.store.js';
 import { projectId, type Stack } from '../dev/stack/stack.js';
 import { type IssuingConfiguration } from './issuing-server.js';

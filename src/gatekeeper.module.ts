@@ -1,18 +1,19 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AccountModule } from './account/index.js';
-import { AuthModule, VpnTokenModule } from './auth/index.js';
-import { type CommonConfig } from './platform/config/index.js';
+import { AuthModule } from './auth/index.js';
+import { IssuanceModule } from './auth/issuance/index.js';
 import { MailPreviewModule, NotificationsModule } from './notifications/index.js';
 import { PaymentModule } from './payment/index.js';
-import { PreferencesModule } from './preferences/index.js';
-import { IdentityPrismaModule } from './prisma/identity/index.js';
+import { type CommonConfig } from './platform/config/index.js';
 import { IdentityJobsModule } from './platform/jobs/index.js';
 import { GatekeeperRateLimitModule } from './platform/rate-limit/index.js';
 import { GatekeeperRedisModule } from './platform/redis/index.js';
+import { PreferencesModule } from './preferences/index.js';
+import { IdentityPrismaModule } from './prisma/identity/index.js';
 import { SubscriptionModule } from './subscription/index.js';
 
 /** One object, so that Nest builds it once. */
-const vpnTokens = VpnTokenModule.with(SubscriptionModule);
+const vpnTokens = IssuanceModule.with(SubscriptionModule);
 
 /** The church: people and money, never traffic. */
 @Module({

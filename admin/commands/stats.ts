@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { IssuanceStatistics } from '../../src/auth/index.js';
+import { IssuanceStatistics } from '../../src/auth/issuance/index.js';
 import { UsageStatistics } from '../../src/connection/index.js';
 import { holdsSide, withSide } from '../context.js';
 import { number, type Output, withJson } from '../options.js';

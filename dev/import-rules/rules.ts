@@ -3,6 +3,7 @@ import { halves, platform, type Sides } from './sides.js';
 
 /** Rooms: folders inside another that have a public `index.ts` of their own. */
 const rooms = [
+  'auth/issuance',
   'crypto/issuer',
   'crypto/verifier',
   'notifications/outbox',

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { People, type Person, requireRecentSignIn, TokenQuota } from '../auth/index.js';
+import { People, type Person, requireRecentSignIn } from '../auth/index.js';
+import { TokenQuota } from '../auth/issuance/index.js';
 import { self } from '../platform/audit/index.js';
 import { Clock } from '../platform/config/index.js';
 import { AppError } from '../platform/errors/index.js';

@@ -1,11 +1,9 @@
 import { Body, Controller, Header, HttpCode, Post, UseGuards } from '@nestjs/common';
 import { RouteConstraints } from '@nestjs/platform-fastify';
 import { ApiBearerAuth, ApiExcludeEndpoint, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { AlsoBinary, OnSide, Problems, Returns } from '../platform/http/index.js';
-import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
-import { signInProblems } from './id-token-problems.js';
-import { PersonGuard } from './person.guard.js';
-import { CurrentPerson, type Person } from './person.js';
+import { AlsoBinary, OnSide, Problems, Returns } from '../../platform/http/index.js';
+import { GatekeeperAddressLimit } from '../../platform/rate-limit/index.js';
+import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../index.js';
 import { privateTokenRequest } from './private-token-request.js';
 import {
   binaryTokenRequest,

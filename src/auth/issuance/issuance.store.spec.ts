@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { blindedTexts, replyOf, startIssuing, type TestIssuing } from '../../test/support/issuing.js';
-import { patiently } from '../../test/support/patiently.js';
-import { query } from '../../test/support/stack.js';
-import { IssuerKeysService } from '../crypto/issuer/index.js';
+import { blindedTexts, replyOf, startIssuing, type TestIssuing } from '../../../test/support/issuing.js';
+import { patiently } from '../../../test/support/patiently.js';
+import { query } from '../../../test/support/stack.js';
+import { IssuerKeysService } from '../../crypto/issuer/index.js';
 import { IssuanceStore } from './issuance.store.js';
 
 const dayMs = 86_400_000;

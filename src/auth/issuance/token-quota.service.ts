@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../platform/config/index.js';
-import { epochTimes } from '../crypto/index.js';
-import { IssuerKeysService } from '../crypto/issuer/index.js';
-import { EntitlementReader } from './entitlement-reader.js';
+import { epochTimes } from '../../crypto/index.js';
+import { IssuerKeysService } from '../../crypto/issuer/index.js';
+import { Clock } from '../../platform/config/index.js';
+import { EntitlementReader } from '../index.js';
 import { IssuanceStore } from './issuance.store.js';
 
 /** How many tokens a person may have of the key that signs now. */

@@ -7,8 +7,8 @@ import {
   type TestIssuing,
   text,
   tokenRequest,
-} from '../../test/support/issuing.js';
-import { IssuerKeysService } from '../crypto/issuer/index.js';
+} from '../../../test/support/issuing.js';
+import { IssuerKeysService } from '../../crypto/issuer/index.js';
 
 let issuing: TestIssuing;
 

@@ -1,8 +1,8 @@
 import { type DynamicModule, Module, type Type } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { type FastifyAdapter } from '@nestjs/platform-fastify';
-import { IssuerModule } from '../crypto/issuer/index.js';
-import { AuthModule } from './auth.module.js';
+import { IssuerModule } from '../../crypto/issuer/index.js';
+import { AuthModule } from '../index.js';
 import { CrowdController } from './crowd.controller.js';
 import { Crowd } from './crowd.service.js';
 import { IssuanceStatistics } from './issuance-statistics.service.js';
@@ -19,10 +19,10 @@ import { VpnTokenService } from './vpn-token.service.js';
   providers: [VpnTokenService, IssuanceStore, IssuanceStatistics, IssuanceStatisticsStore, TokenQuota, Crowd],
   exports: [IssuanceStatistics, TokenQuota],
 })
-export class VpnTokenModule {
+export class IssuanceModule {
   /** @param entitlements exports an `EntitlementReader` */
   static with(entitlements: Type): DynamicModule {
-    return { module: VpnTokenModule, imports: [AuthModule, IssuerModule, entitlements] };
+    return { module: IssuanceModule, imports: [AuthModule, IssuerModule, entitlements] };
   }
 
   // Here and not in onModuleInit: Nest declares the routes before that. The operator's command has no HTTP adapter.

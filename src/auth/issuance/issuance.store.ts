@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { IdentityPrisma } from '../prisma/identity/index.js';
+import { IdentityPrisma } from '../../prisma/identity/index.js';
 
 /** One request for signatures: whose, under which key, of which blinded messages. */
 export interface Issuance {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { base64urlBytes, signatureBytes } from '../crypto/index.js';
+import { base64urlBytes, signatureBytes } from '../../crypto/index.js';
 
 export const tokenRequestType = 'application/private-token-request';
 export const tokenResponseType = 'application/private-token-response';

@@ -1,7 +1,7 @@
 import { Controller, Get, Header, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
-import { OnSide, Problems, Returns } from '../platform/http/index.js';
-import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
+import { OnSide, Problems, Returns } from '../../platform/http/index.js';
+import { GatekeeperAddressLimit } from '../../platform/rate-limit/index.js';
 import { crowdReport } from './crowd.schema.js';
 import { Crowd } from './crowd.service.js';
 

@@ -2,7 +2,7 @@ import { constants, publicEncrypt, randomBytes } from 'node:crypto';
 import { publicVerif, TokenChallenge } from '@cloudflare/privacypass-ts';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type SignedIn } from '../../test/support/gatekeeper.js';
+import { type SignedIn } from '../../../test/support/gatekeeper.js';
 import {
   blinded,
   blindedTexts,
@@ -14,9 +14,9 @@ import {
   text,
   tokenRequest,
   tokenRequestType,
-} from '../../test/support/issuing.js';
-import { query } from '../../test/support/stack.js';
-import { IssuerKeysService } from '../crypto/issuer/index.js';
+} from '../../../test/support/issuing.js';
+import { query } from '../../../test/support/stack.js';
+import { IssuerKeysService } from '../../crypto/issuer/index.js';
 
 let issuing: TestIssuing;
 let start: Date;

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type DailyIssuance, IdentityPrisma } from '../prisma/identity/index.js';
+import { type DailyIssuance, IdentityPrisma } from '../../prisma/identity/index.js';
 
 /** Aggregates of what was signed. A total below 20 is never written down or told: it could speak of a few people. */
 @Injectable()

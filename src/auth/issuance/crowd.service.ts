@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { encodeBase64url } from '../crypto/index.js';
-import { IssuerKeysService } from '../crypto/issuer/index.js';
-import { GatekeeperLogger } from '../logger/index.js';
-import { Background } from '../platform/background/index.js';
-import { Clock } from '../platform/config/index.js';
-import { AppError } from '../platform/errors/index.js';
+import { encodeBase64url } from '../../crypto/index.js';
+import { IssuerKeysService } from '../../crypto/issuer/index.js';
+import { GatekeeperLogger } from '../../logger/index.js';
+import { Background } from '../../platform/background/index.js';
+import { Clock } from '../../platform/config/index.js';
+import { AppError } from '../../platform/errors/index.js';
 import { type CrowdReport } from './crowd.schema.js';
 import { IssuanceStatisticsStore } from './issuance-statistics.store.js';
 

@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import { encodeBase64url, epochTimes, parseTokenRequest } from '../crypto/index.js';
-import { IssuerKeysService, type SigningKey } from '../crypto/issuer/index.js';
-import { Clock } from '../platform/config/index.js';
-import { AppError } from '../platform/errors/index.js';
-import { type Entitlement, EntitlementReader } from './entitlement-reader.js';
+import { encodeBase64url, epochTimes, parseTokenRequest } from '../../crypto/index.js';
+import { IssuerKeysService, type SigningKey } from '../../crypto/issuer/index.js';
+import { Clock } from '../../platform/config/index.js';
+import { AppError } from '../../platform/errors/index.js';
+import { type Entitlement, EntitlementReader, type Person } from '../index.js';
 import { IssuanceStore } from './issuance.store.js';
-import { type Person } from './person.js';
 import { type VpnTokenRequest, type VpnTokenResponse } from './vpn-token.schema.js';
 
 /**

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../platform/config/index.js';
-import { type DailyIssuance, IdentityUpkeep } from '../prisma/identity/index.js';
+import { Clock } from '../../platform/config/index.js';
+import { type DailyIssuance, IdentityUpkeep } from '../../prisma/identity/index.js';
 import { IssuanceStatisticsStore } from './issuance-statistics.store.js';
 
 const upkeepSeconds = 600;
