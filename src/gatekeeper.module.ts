@@ -12,9 +12,6 @@ import { PreferencesModule } from './preferences/index.js';
 import { IdentityPrismaModule } from './prisma/identity/index.js';
 import { SubscriptionModule } from './subscription/index.js';
 
-/** One object, so that Nest builds it once. */
-const vpnTokens = IssuanceModule.with(SubscriptionModule);
-
 /** The church: people and money, never traffic. */
 @Module({
   imports: [
@@ -25,9 +22,9 @@ const vpnTokens = IssuanceModule.with(SubscriptionModule);
     AuthModule,
     SubscriptionModule,
     PaymentModule,
-    vpnTokens,
+    IssuanceModule,
     PreferencesModule,
-    AccountModule.with(vpnTokens),
+    AccountModule,
     NotificationsModule,
   ],
 })

@@ -1,5 +1,6 @@
-import { type DynamicModule, Module } from '@nestjs/common';
+import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/index.js';
+import { IssuanceModule } from '../auth/issuance/index.js';
 import { PaymentModule } from '../payment/index.js';
 import { every, upkeepJobs } from '../platform/background/index.js';
 import { handles, jobHandlers, personOf } from '../platform/jobs/index.js';
@@ -19,6 +20,7 @@ const stores = [AccountStore, DeletionStore, ExportStore, HistoryStore];
 
 /** What is kept of a person, for them to see, to take along and to end. */
 @Module({
+  imports: [AuthModule, SubscriptionModule, PaymentModule, IssuanceModule],
   controllers: [AccountController],
   providers: [
     ...stores,
@@ -39,9 +41,4 @@ const stores = [AccountStore, DeletionStore, ExportStore, HistoryStore];
   ],
   exports: [AccountDeletions, AccountExports],
 })
-export class AccountModule {
-  /** @param tokens exports a `TokenQuota` */
-  static with(tokens: DynamicModule): DynamicModule {
-    return { module: AccountModule, imports: [AuthModule, SubscriptionModule, PaymentModule, tokens] };
-  }
-}
+export class AccountModule {}

@@ -10,5 +10,5 @@ export { hasLonger } from './subscription-news.js';
 export { type SubscriptionState } from './subscription-state.js';
 export { SubscriptionModule } from './subscription.module.js';
 export { subscriptionReport, type SubscriptionReport } from './subscription.schema.js';
-export { type OwnSubscription, SubscriptionService } from './subscription.service.js';
+export { type Entitlement, type OwnSubscription, SubscriptionService } from './subscription.service.js';
 export { Trials } from './trials.service.js';

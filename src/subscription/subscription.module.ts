@@ -1,5 +1,5 @@
 import { Module } from '@nestjs/common';
-import { AuthModule, EntitlementReader } from '../auth/index.js';
+import { AuthModule } from '../auth/index.js';
 import { AccessBlocks } from './access-blocks.service.js';
 import { AccessBlocksStore } from './access-blocks.store.js';
 import { OperatorAccess } from './operator-access.service.js';
@@ -31,8 +31,7 @@ import { TrialsStore } from './trials.store.js';
     ProviderSubscriptionsStore,
     Trials,
     TrialsStore,
-    { provide: EntitlementReader, useExisting: SubscriptionService },
   ],
-  exports: [EntitlementReader, Plans, AccessBlocks, OperatorAccess, ProviderSubscriptions, SubscriptionService, Trials],
+  exports: [Plans, AccessBlocks, OperatorAccess, ProviderSubscriptions, SubscriptionService, Trials],
 })
 export class SubscriptionModule {}

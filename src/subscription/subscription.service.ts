@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { type Entitlement, type EntitlementReader, People, type Person } from '../auth/index.js';
+import { People, type Person } from '../auth/index.js';
 import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
 import { AppError } from '../platform/errors/index.js';
 import { type SubscriptionProvider } from '../prisma/identity/index.js';
@@ -11,6 +11,13 @@ import { TrialGrants } from './trial-grant.js';
 
 const dayMs = 86_400_000;
 
+/** What a person who has access may use. */
+export interface Entitlement {
+  readonly planId: string;
+  /** Distinct tokens per issuer key. */
+  readonly dailyTokens: number;
+}
+
 /** One of a person's subscriptions, as its provider names it and as it stands now. */
 export interface OwnSubscription {
   readonly provider: SubscriptionProvider;
@@ -20,7 +27,7 @@ export interface OwnSubscription {
 
 /** Who has access, until when and why; and the one trial that a person may have. */
 @Injectable()
-export class SubscriptionService implements EntitlementReader {
+export class SubscriptionService {
   private readonly trialGrants: TrialGrants;
   private readonly trialDays: number;
 
@@ -34,6 +41,7 @@ export class SubscriptionService implements EntitlementReader {
     this.trialDays = config.trialDays;
   }
 
+  /** Undefined when nothing grants the person access at this moment. One statement. */
   async entitlementOf(userId: string, now: Date): Promise<Entitlement | undefined> {
     const { plan } = await this.accessAt(userId, now);
     return plan === null ? undefined : { planId: plan.id, dailyTokens: plan.dailyTokens };

@@ -1,7 +1,8 @@
-import { type DynamicModule, Module, type Type } from '@nestjs/common';
+import { Module } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { type FastifyAdapter } from '@nestjs/platform-fastify';
 import { IssuerModule } from '../../crypto/issuer/index.js';
+import { SubscriptionModule } from '../../subscription/index.js';
 import { AuthModule } from '../index.js';
 import { CrowdController } from './crowd.controller.js';
 import { Crowd } from './crowd.service.js';
@@ -15,16 +16,12 @@ import { VpnTokenService } from './vpn-token.service.js';
 
 /** Issuing: blinded tokens signed for people who may have them. */
 @Module({
+  imports: [AuthModule, IssuerModule, SubscriptionModule],
   controllers: [VpnTokenController, CrowdController],
   providers: [VpnTokenService, IssuanceStore, IssuanceStatistics, IssuanceStatisticsStore, TokenQuota, Crowd],
   exports: [IssuanceStatistics, TokenQuota],
 })
 export class IssuanceModule {
-  /** @param entitlements exports an `EntitlementReader` */
-  static with(entitlements: Type): DynamicModule {
-    return { module: IssuanceModule, imports: [AuthModule, IssuerModule, entitlements] };
-  }
-
   // Here and not in onModuleInit: Nest declares the routes before that. The operator's command has no HTTP adapter.
   constructor(host: HttpAdapterHost<FastifyAdapter>) {
     const adapter: FastifyAdapter | null | undefined = host.httpAdapter;

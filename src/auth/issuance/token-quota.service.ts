@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { epochTimes } from '../../crypto/index.js';
 import { IssuerKeysService } from '../../crypto/issuer/index.js';
 import { Clock } from '../../platform/config/index.js';
-import { EntitlementReader } from '../index.js';
+import { SubscriptionService } from '../../subscription/index.js';
 import { IssuanceStore } from './issuance.store.js';
 
 /** How many tokens a person may have of the key that signs now. */
@@ -19,7 +19,7 @@ export interface TokenQuotaReport {
 @Injectable()
 export class TokenQuota {
   constructor(
-    private readonly entitlements: EntitlementReader,
+    private readonly subscriptions: SubscriptionService,
     private readonly keys: IssuerKeysService,
     private readonly store: IssuanceStore,
     private readonly clock: Clock,
@@ -28,7 +28,7 @@ export class TokenQuota {
   async of(userId: string): Promise<TokenQuotaReport> {
     const key = this.keys.signingKey();
     const [entitlement, used] = await Promise.all([
-      this.entitlements.entitlementOf(userId, this.clock.now()),
+      this.subscriptions.entitlementOf(userId, this.clock.now()),
       this.store.countedSoFar(userId, key.keyId),
     ]);
     const dailyTokens = entitlement?.dailyTokens ?? 0;

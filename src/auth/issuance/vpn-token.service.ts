@@ -5,7 +5,8 @@ import { encodeBase64url, epochTimes, parseTokenRequest } from '../../crypto/ind
 import { IssuerKeysService, type SigningKey } from '../../crypto/issuer/index.js';
 import { Clock } from '../../platform/config/index.js';
 import { AppError } from '../../platform/errors/index.js';
-import { type Entitlement, EntitlementReader, type Person } from '../index.js';
+import { type Entitlement, SubscriptionService } from '../../subscription/index.js';
+import { type Person } from '../index.js';
 import { IssuanceStore } from './issuance.store.js';
 import { type VpnTokenRequest, type VpnTokenResponse } from './vpn-token.schema.js';
 
@@ -18,7 +19,7 @@ import { type VpnTokenRequest, type VpnTokenResponse } from './vpn-token.schema.
 @Injectable()
 export class VpnTokenService {
   constructor(
-    private readonly entitlements: EntitlementReader,
+    private readonly subscriptions: SubscriptionService,
     private readonly keys: IssuerKeysService,
     private readonly store: IssuanceStore,
     private readonly clock: Clock,
@@ -57,7 +58,7 @@ export class VpnTokenService {
   }
 
   private async entitlementOf({ userId }: Person): Promise<Entitlement> {
-    const entitlement = await this.entitlements.entitlementOf(userId, this.clock.now());
+    const entitlement = await this.subscriptions.entitlementOf(userId, this.clock.now());
     if (entitlement !== undefined) return entitlement;
     throw new AppError('subscription_inactive', 'Tokens need an active subscription or trial. See GET /subscription.');
   }
