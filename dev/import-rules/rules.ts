@@ -61,10 +61,23 @@ export function importRules(sides: Sides): IRegularForbiddenRuleType[] {
       to: { path: allHalves },
     },
     {
-      name: 'issuer-belongs-to-auth',
-      comment: 'The issuer signs. Only auth, which has checked the person and the quota, may ask it to.',
-      from: { path: '^src/', pathNot: ['^src/(auth|crypto/issuer)/', '^src/gatekeeper\\.module\\.ts$'] },
+      name: 'issuer-belongs-to-issuance',
+      comment: 'The issuer signs. Only src/auth/issuance, which has checked access and the quota, may ask it to.',
+      from: { path: '^src/', pathNot: '^src/(auth/issuance|crypto/issuer)/' },
       to: { path: '^src/crypto/issuer/' },
+    },
+    {
+      name: 'signing-in-knows-no-issuance',
+      comment:
+        'Every module needs signing in, subscription too; issuance needs subscription. So issuance is above both.',
+      from: { path: '^src/auth/', pathNot: '^src/auth/issuance/' },
+      to: { path: '^src/auth/issuance/' },
+    },
+    {
+      name: 'issuance-meets-signing-in-at-index',
+      comment: 'Issuance takes from signing in what every module may take. Import ../index.js.',
+      from: { path: '^src/auth/issuance/' },
+      to: { path: '^src/auth/', pathNot: ['^src/auth/issuance/', '^src/auth/index\\.ts$'] },
     },
     {
       name: 'verifier-belongs-to-the-anonymizer',

@@ -10,14 +10,17 @@ type Files = Readonly<Record<string, string>>;
 const clean: Files = {
   'src/app.module.ts': "import './gatekeeper.module.js';\nimport './anonymizer.module.js';",
   'src/gatekeeper.module.ts':
-    "import './prisma/identity/index.js';\nimport './crypto/issuer/index.js';\nimport './auth/index.js';\nimport './account/index.js';",
+    "import './prisma/identity/index.js';\nimport './auth/index.js';\nimport './auth/issuance/index.js';\nimport './account/index.js';",
   'src/anonymizer.module.ts':
     "import './prisma/network/index.js';\nimport './crypto/verifier/index.js';\nimport './nodes/index.js';\nimport './vpn-config/index.js';",
   'src/auth/index.ts':
-    "import { issuer } from '../crypto/issuer/index.js';\nimport { GatekeeperRedis } from '../platform/redis/index.js';\nexport const auth = [issuer, GatekeeperRedis];\nexport type Person = string;",
+    "import { GatekeeperRedis } from '../platform/redis/index.js';\nexport const auth = GatekeeperRedis;\nexport type Person = string;",
   'src/auth/auth.service.ts': 'export const service = 1;',
+  'src/auth/issuance/index.ts':
+    "import { auth } from '../index.js';\nimport { quota } from './quota.js';\nimport { issuer } from '../../crypto/issuer/index.js';\nexport const issuance = [auth, quota, issuer];\nexport type Quota = number;",
+  'src/auth/issuance/quota.ts': 'export const quota = 1;',
   'src/account/index.ts':
-    "import { auth } from '../auth/index.js';\nimport { store } from './account.store.js';\nexport const account = [auth, store];",
+    "import { auth } from '../auth/index.js';\nimport { issuance } from '../auth/issuance/index.js';\nimport { store } from './account.store.js';\nexport const account = [auth, issuance, store];",
   'src/account/account.store.ts': "export { identity as store } from '../prisma/identity/index.js';",
   'src/nodes/index.ts':
     "import { network } from '../prisma/network/index.js';\nimport { AnonymizerRedis } from '../platform/redis/index.js';\nexport const nodes = [network, AnonymizerRedis];\nexport type NodeId = string;",
@@ -115,8 +118,28 @@ describe('the import rules', () => {
       plant('src/crypto/index.ts', "export { verifier } from './verifier/index.js';"),
     ],
     [
-      'issuer-belongs-to-auth: src/account/index.ts',
+      'issuer-belongs-to-issuance: src/account/index.ts',
       plant('src/account/index.ts', "export { issuer } from '../crypto/issuer/index.js';"),
+    ],
+    [
+      'issuer-belongs-to-issuance: src/auth/auth.service.ts',
+      plant('src/auth/auth.service.ts', "export { issuer } from '../crypto/issuer/index.js';"),
+    ],
+    [
+      'issuer-belongs-to-issuance: src/gatekeeper.module.ts',
+      plant('src/gatekeeper.module.ts', "import './crypto/issuer/index.js';"),
+    ],
+    [
+      'signing-in-knows-no-issuance: src/auth/auth.service.ts',
+      plant('src/auth/auth.service.ts', "export { issuance } from './issuance/index.js';"),
+    ],
+    [
+      'signing-in-knows-no-issuance: src/auth/auth.service.ts',
+      plant('src/auth/auth.service.ts', "import type { Quota } from './issuance/index.js';\nexport type T = Quota;"),
+    ],
+    [
+      'issuance-meets-signing-in-at-index: src/auth/issuance/quota.ts',
+      plant('src/auth/issuance/quota.ts', "export { service } from '../auth.service.js';"),
     ],
     [
       'verifier-belongs-to-the-anonymizer: src/platform/redis/index.ts',
@@ -145,6 +168,14 @@ describe('the import rules', () => {
     [
       'others-meet-src-at-index: src/main.ts',
       plant('src/main.ts', "export { service } from './auth/auth.service.js';"),
+    ],
+    [
+      'modules-meet-at-index: src/account/index.ts',
+      plant('src/account/index.ts', "export { quota } from '../auth/issuance/quota.js';"),
+    ],
+    [
+      'others-meet-src-at-index: admin/main.ts',
+      plant('admin/main.ts', "export { quota } from '../src/auth/issuance/quota.js';"),
     ],
     [
       'rooms-are-entered-at-index: src/prisma/adapter.ts',
