@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { encodeBase64url } from '../../crypto/index.js';
 import { IssuerKeysService } from '../../crypto/issuer/index.js';
 import { GatekeeperLogger } from '../../logger/index.js';
-import { Background } from '../../platform/background/index.js';
+import { Background, Repeater } from '../../platform/background/index.js';
 import { Clock } from '../../platform/config/index.js';
 import { AppError } from '../../platform/errors/index.js';
 import { type CrowdReport } from './crowd.schema.js';
@@ -22,17 +22,21 @@ const retryMs = 60_000;
 @Injectable()
 export class Crowd {
   private counted: CrowdReport | undefined;
-  private timer: NodeJS.Timeout | undefined;
-  private stopped = false;
 
   constructor(
     private readonly store: IssuanceStatisticsStore,
     private readonly keys: IssuerKeysService,
     private readonly clock: Clock,
-    private readonly logger: GatekeeperLogger,
+    logger: GatekeeperLogger,
     background: Background,
   ) {
-    background.add({ start: () => this.tick(), stop: () => this.stop() });
+    const repeater = new Repeater({
+      waitMs: (hasFailed) => (hasFailed ? retryMs : hourMs + offsetMs - (clock.now().getTime() % hourMs)),
+      run: () => this.refresh(),
+      onFailure: (error) => logger.error('crowd_not_counted', error),
+      atStart: true,
+    });
+    background.add(repeater);
   }
 
   /** @throws {AppError} `unavailable` until the first count */
@@ -47,25 +51,6 @@ export class Crowd {
     const { keyId } = this.keys.signingKey();
     const asOf = this.clock.now().toISOString();
     this.counted = { keyId: encodeBase64url(keyId), tokens: rounded(await this.store.signedBy(keyId)), asOf };
-  }
-
-  private async tick(): Promise<void> {
-    try {
-      await this.refresh();
-      this.scheduleNext(hourMs + offsetMs - (this.clock.now().getTime() % hourMs));
-    } catch (error) {
-      this.logger.error('crowd_not_counted', error);
-      this.scheduleNext(retryMs);
-    }
-  }
-
-  private scheduleNext(delayMs: number): void {
-    if (!this.stopped) this.timer = setTimeout(() => void this.tick(), delayMs).unref();
-  }
-
-  private stop(): void {
-    this.stopped = true;
-    clearTimeout(this.timer);
   }
 }
 

@@ -1,9 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../platform/config/index.js';
-import { type DailyIssuance, IdentityUpkeep } from '../../prisma/identity/index.js';
+import { type DailyIssuance } from '../../prisma/identity/index.js';
 import { IssuanceStatisticsStore } from './issuance-statistics.store.js';
-
-const upkeepSeconds = 600;
 
 /** Another replica's clock may run behind and still count on rows that ours would close. */
 const marginMs = 5 * 60_000;
@@ -14,10 +12,7 @@ export class IssuanceStatistics {
   constructor(
     private readonly store: IssuanceStatisticsStore,
     private readonly clock: Clock,
-    upkeep: IdentityUpkeep,
-  ) {
-    upkeep.every('close-issuance', upkeepSeconds, () => this.close());
-  }
+  ) {}
 
   async close(): Promise<void> {
     await this.store.closeKeys(new Date(this.clock.now().getTime() - marginMs));

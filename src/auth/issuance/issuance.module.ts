@@ -2,6 +2,8 @@ import { Module } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { type FastifyAdapter } from '@nestjs/platform-fastify';
 import { IssuerModule } from '../../crypto/issuer/index.js';
+import { every, upkeepJobs } from '../../platform/background/index.js';
+import { IdentityUpkeep } from '../../prisma/identity/index.js';
 import { SubscriptionModule } from '../../subscription/index.js';
 import { AuthModule } from '../index.js';
 import { CrowdController } from './crowd.controller.js';
@@ -18,7 +20,18 @@ import { VpnTokenService } from './vpn-token.service.js';
 @Module({
   imports: [AuthModule, IssuerModule, SubscriptionModule],
   controllers: [VpnTokenController, CrowdController],
-  providers: [VpnTokenService, IssuanceStore, IssuanceStatistics, IssuanceStatisticsStore, TokenQuota, Crowd],
+  providers: [
+    VpnTokenService,
+    IssuanceStore,
+    IssuanceStatistics,
+    IssuanceStatisticsStore,
+    TokenQuota,
+    Crowd,
+    ...upkeepJobs(
+      IdentityUpkeep,
+      every(600, 'close-issuance', IssuanceStatistics, (statistics) => statistics.close()),
+    ),
+  ],
   exports: [IssuanceStatistics, TokenQuota],
 })
 export class IssuanceModule {
