@@ -1,4 +1,4 @@
-import { startMailCatcher } from '../dev/mail/index.js';
+import { startMailCatcher } from '@vpn-backend/fake-providers/mail';
 import { serveProgram } from './server-process.js';
 
 /** A mail server that takes every mail, in a process of its own. */

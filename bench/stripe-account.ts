@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import Stripe from 'stripe';
-import { startStripeStandIn } from '../dev/stripe/index.js';
+import { startStripeStandIn } from '@vpn-backend/fake-providers/stripe';
 import { serveProgram } from './server-process.js';
 
 interface StripeAccountConfiguration {

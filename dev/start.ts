@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { serviceKeys } from '../src/platform/config/index.js';
-import { type CaughtMail } from './mail/index.js';
+import { type CaughtMail } from '@vpn-backend/fake-providers/mail';
 import { askedToStop } from './stack/asked-to-stop.js';
 import { projectId, type Stack, startStack } from './stack/stack.js';
 import { returnUrl } from './stack/stripe-account.js';

@@ -31,7 +31,7 @@ export async function checkImports(root: string): Promise<Violation[]> {
       doNotFollow: { path: ['node_modules', '/generated/'] },
       exclude: { path: ['(^|/)dist/'] },
     },
-    { conditionNames: ['source', 'import', 'node', 'default'], exportsFields: ['exports'] },
+    { conditionNames: ['vpn-source', 'import', 'node', 'default'], exportsFields: ['exports'] },
   );
   const reasons = new Map(forbidden.map(({ name, comment }) => [name, comment]));
   const crossed = (output as ICruiseResult).summary.violations.map(({ rule, from, to, cycle }) => ({

@@ -24,19 +24,20 @@ export async function setUp() {
       generated,
       generateClients,
     );
-    step('build', hashOf(buildInputs), ['dist/src', 'packages/client/dist', 'packages/node-agent/dist'], build);
+    step('build', hashOf(buildInputs), ['dist/src', ...packages.map((name) => `${name}/dist`)], build);
     announceSelf();
   });
 }
 
 const generated = ['src/prisma/generated/identity/client.ts', 'src/prisma/generated/network/client.ts'];
 
-const sources = ['src', 'admin', 'dev', 'bench', 'packages/client/src', 'packages/node-agent/src'];
+/** Built before the service, since its tools import what these build. */
+const packages = ['packages/client', 'packages/fake-providers', 'packages/node-agent'];
 
 const buildInputs = [
   ...['package-lock.json', 'tsconfig.base.json', 'tsconfig.build.json'],
-  ...['packages/client/tsconfig.build.json', 'packages/node-agent/tsconfig.build.json'],
-  ...sources,
+  ...['src', 'admin', 'dev', 'bench'],
+  ...packages.flatMap((name) => [`${name}/package.json`, `${name}/tsconfig.build.json`, `${name}/src`]),
 ];
 
 /** Does the work unless its stamp says that it was done for the same input and its results are there. */
@@ -97,17 +98,9 @@ function generateClients() {
 }
 
 function build() {
-  for (const project of [
-    'packages/client/tsconfig.build.json',
-    'packages/node-agent/tsconfig.build.json',
-    'tsconfig.build.json',
-  ]) {
-    run(
-      `Building ${project.replace('tsconfig.build.json', '') || 'the service'}`,
-      join(bin, 'tsc'),
-      ['-p', project],
-      toolEnvironment,
-    );
+  for (const folder of [...packages, '.']) {
+    const title = `Building ${folder === '.' ? 'the service' : folder}`;
+    run(title, join(bin, 'tsc'), ['-p', join(folder, 'tsconfig.build.json')], toolEnvironment);
   }
 }
 

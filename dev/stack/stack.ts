@@ -1,6 +1,6 @@
 import { migrate, type Side, sides } from '../../src/prisma/migrate/index.js';
-import { type FirebaseStandIn, startFirebaseStandIn } from '../firebase/index.js';
-import { type CaughtMail, type MailCatcher, startMailCatcher } from '../mail/index.js';
+import { type FirebaseStandIn, startFirebaseStandIn } from '@vpn-backend/fake-providers/firebase';
+import { type CaughtMail, type MailCatcher, startMailCatcher } from '@vpn-backend/fake-providers/mail';
 import { type Services, startServices } from '../services/index.js';
 import { type StackSecrets, stackSecrets } from './secrets.js';
 import { type ServiceProcess, startService } from './service-process.js';

@@ -1,5 +1,5 @@
 import Stripe from 'stripe';
-import { startStripeStandIn } from '../stripe/index.js';
+import { startStripeStandIn } from '@vpn-backend/fake-providers/stripe';
 
 type Settings = Readonly<Record<string, string>>;
 

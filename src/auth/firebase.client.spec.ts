@@ -1,7 +1,11 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type FirebaseStandIn, type IdTokenOverrides, startFirebaseStandIn } from '../../dev/firebase/index.js';
+import {
+  type FirebaseStandIn,
+  type IdTokenOverrides,
+  startFirebaseStandIn,
+} from '@vpn-backend/fake-providers/firebase';
 import { freePort } from '../../dev/services/server-process.js';
 import { TestClock } from '../../test/support/test-clock.js';
 import {

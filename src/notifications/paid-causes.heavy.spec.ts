@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type AccountHistory } from '../account/account.schema.js';
-import { appleProducts } from '../../test/support/apple.js';
+import { appleProducts } from '@vpn-backend/fake-providers/testing';
 import { type Notices, startPaidNotices } from '../../test/support/notices.js';
 import { dayMs, type Subscriber, type TestPayments } from '../../test/support/payments.js';
 import { Inbox } from '../payment/index.js';

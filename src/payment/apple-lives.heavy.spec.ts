@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Purchase } from '../../dev/apple/index.js';
-import { appleProducts } from '../../test/support/apple.js';
+import { type Purchase } from '@vpn-backend/fake-providers/apple';
+import { appleProducts } from '@vpn-backend/fake-providers/testing';
 import { type SignedIn } from '../../test/support/gatekeeper.js';
 import { dayMs, startPayments, type TestPayments } from '../../test/support/payments.js';
 

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { appleProducts } from '../../test/support/apple.js';
+import { appleProducts } from '@vpn-backend/fake-providers/testing';
 import { type SignedIn } from '../../test/support/gatekeeper.js';
 import { dayMs, startPayments, type TestPayments } from '../../test/support/payments.js';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { appleProducts } from '../../test/support/apple.js';
+import { appleProducts } from '@vpn-backend/fake-providers/testing';
 import { patiently } from '../../test/support/patiently.js';
 import { startPayments, type TestPayments } from '../../test/support/payments.js';
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SignedIn } from '../../test/support/gatekeeper.js';
 import { patiently } from '../../test/support/patiently.js';
 import { dayMs, startPayments, type TestPayments } from '../../test/support/payments.js';
-import { appleProducts } from '../../test/support/apple.js';
+import { appleProducts } from '@vpn-backend/fake-providers/testing';
 
 let payments: TestPayments;
 beforeAll(async () => {

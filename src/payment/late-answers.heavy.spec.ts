@@ -1,6 +1,6 @@
 import Stripe from 'stripe';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { appleProducts } from '../../test/support/apple.js';
+import { appleProducts } from '@vpn-backend/fake-providers/testing';
 import { type SignedIn } from '../../test/support/gatekeeper.js';
 import { startPayments, type Subscriber, type TestPayments, webhookSecret } from '../../test/support/payments.js';
 import { Inbox } from './inbox.service.js';

@@ -1,6 +1,6 @@
 import { register } from 'prom-client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { appleProducts } from '../../test/support/apple.js';
+import { appleProducts } from '@vpn-backend/fake-providers/testing';
 import { startPayments, type Subscriber, type TestPayments } from '../../test/support/payments.js';
 import { runUpkeep } from '../../test/support/upkeep.js';
 import { IdentityUpkeep } from '../prisma/identity/index.js';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { appleProducts } from '../../test/support/apple.js';
+import { appleProducts } from '@vpn-backend/fake-providers/testing';
 import { dayMs, startPayments, type Subscriber, type TestPayments } from '../../test/support/payments.js';
 import { live, newLives, type Round, truthOf, writtenOf } from '../../test/support/stripe-lives.js';
 import { OperatorAccess } from '../subscription/index.js';

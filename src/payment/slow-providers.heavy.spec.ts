@@ -5,8 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { X509Certificate } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { appleProducts, type AppleBench, startApple } from '../../test/support/apple.js';
-import { startStripe, type StripeBench } from '../../test/support/stripe.js';
+import {
+  type AppleBench,
+  appleProducts,
+  startApple,
+  startStripe,
+  type StripeBench,
+} from '@vpn-backend/fake-providers/testing';
 import { AppleClient } from './apple.client.js';
 import { StripeClient } from './stripe.client.js';
 

@@ -268,7 +268,7 @@ describe('the import rules', () => {
     mkdirSync(join(root, 'node_modules'));
     symlinkSync(join(root, 'packages', 'client'), join(root, 'node_modules', 'client'));
     const planted = {
-      'packages/client/package.json': '{"name":"client","exports":{".":{"source":"./src/index.ts"}}}',
+      'packages/client/package.json': '{"name":"client","exports":{".":{"vpn-source":"./src/index.ts"}}}',
       ...plant('src/platform/redis/index.ts', "import 'client';"),
     };
     expect(await rulesBrokenIn(planted)).toEqual(['production-stands-alone: src/platform/redis/index.ts']);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../src/platform/config/index.js';
 import { HoldingProxy, type Moment } from '../support/holding-proxy.js';
 import { query } from '../support/stack.js';
-import { startStripe, type StripeBench } from '../support/stripe.js';
+import { startStripe, type StripeBench } from '@vpn-backend/fake-providers/testing';
 import { http, postgres } from '../support/wire-protocols.js';
 import { ask } from './asking.js';
 import { type Person, signIn } from './people.js';

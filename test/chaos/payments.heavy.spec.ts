@@ -8,14 +8,14 @@ import { createInterface } from 'node:readline';
 import pg from 'pg';
 import type Stripe from 'stripe';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type AppleStandIn, startAppleStandIn } from '../../dev/apple/index.js';
+import { type AppleStandIn, startAppleStandIn } from '@vpn-backend/fake-providers/apple';
+import { appleProducts, startStripe, type StripeBench } from '@vpn-backend/fake-providers/testing';
 import { endWithThisProcess } from '../../dev/services/reaper.js';
 import { freePort } from '../../dev/services/server-process.js';
 import { type ServiceProcess } from '../../dev/stack/service-process.js';
 import { SystemClock } from '../../src/platform/config/index.js';
-import { appleProducts, appleSettings } from '../support/apple.js';
+import { appleSettings } from '../support/apple-settings.js';
 import { query } from '../support/stack.js';
-import { startStripe, type StripeBench } from '../support/stripe.js';
 import { type Person, signIn } from './people.js';
 import { createWorld, type World } from './world.js';
 

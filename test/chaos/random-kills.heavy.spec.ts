@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type MintedToken } from '../../bench/tokens.js';
-import { SeededRandom } from '../../dev/stand-in/random.js';
+import { SeededRandom } from '@vpn-backend/fake-providers/testing';
 import { HoldingProxy } from '../support/holding-proxy.js';
 import { query } from '../support/stack.js';
 import { http } from '../support/wire-protocols.js';

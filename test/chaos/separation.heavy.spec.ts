@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { createClient, generateWireguardKeyPair, type RedeemedConfig, VpnApiError } from '@vpn-backend/client';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { SeededRandom } from '../../dev/stand-in/random.js';
+import { SeededRandom } from '@vpn-backend/fake-providers/testing';
 import { HoldingProxy } from '../support/holding-proxy.js';
 import { http } from '../support/wire-protocols.js';
 import { moment } from './asking.js';

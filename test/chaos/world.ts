@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type FirebaseStandIn } from '../../dev/firebase/index.js';
-import { type MailCatcher } from '../../dev/mail/index.js';
+import { type FirebaseStandIn } from '@vpn-backend/fake-providers/firebase';
+import { type MailCatcher } from '@vpn-backend/fake-providers/mail';
 import { type Services } from '../../dev/services/index.js';
 import { freePort } from '../../dev/services/server-process.js';
 import { type ServiceProcess, startService } from '../../dev/stack/service-process.js';

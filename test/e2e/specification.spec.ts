@@ -8,7 +8,7 @@ import {
 } from '@vpn-backend/client';
 import { type NodeAgent } from 'vpn-node-agent';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type FirebaseStandIn, startFirebaseStandIn } from '../../dev/firebase/index.js';
+import { type FirebaseStandIn, startFirebaseStandIn } from '@vpn-backend/fake-providers/firebase';
 import { type Clock } from '../../src/platform/config/index.js';
 import { anonymizerEnv, gatekeeperEnv, startTestApp, type TestApp } from '../support/app.js';
 import { followAs } from '../support/anonymizer.js';

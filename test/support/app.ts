@@ -1,5 +1,5 @@
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { type FirebaseStandIn } from '../../dev/firebase/index.js';
+import { type FirebaseStandIn } from '@vpn-backend/fake-providers/firebase';
 import { createApp, drain, serve } from '../../src/app.js';
 import { type AppConfig, type Clock, loadConfig } from '../../src/platform/config/index.js';
 import { type TestStack } from './stack.js';

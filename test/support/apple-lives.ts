@@ -3,7 +3,7 @@ import {
   type JWSRenewalInfoDecodedPayload,
   type JWSTransactionDecodedPayload,
 } from '@apple/app-store-server-library';
-import { appleClient, appleProducts } from './apple.js';
+import { appleClient, appleProducts } from '@vpn-backend/fake-providers/testing';
 import { type SignedIn } from './gatekeeper.js';
 import { type TestPayments } from './payments.js';
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type FirebaseStandIn, startFirebaseStandIn } from '../../dev/firebase/index.js';
+import { type FirebaseStandIn, startFirebaseStandIn } from '@vpn-backend/fake-providers/firebase';
 import { type Env, gatekeeperEnv, startTestApp, type TestApp } from './app.js';
 import { createTestStack, type TestStack } from './stack.js';
 import { TestClock } from './test-clock.js';

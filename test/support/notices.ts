@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
-import { type MailCatcher, startMailCatcher } from '../../dev/mail/index.js';
+import { freePort } from '../../dev/services/server-process.js';
+import { type MailCatcher, startMailCatcher } from '@vpn-backend/fake-providers/mail';
 import { areWoken, telling } from '../../src/notifications/outbox/index.js';
 import { IdentityUpkeep, Prisma } from '../../src/prisma/identity/index.js';
 import { type Env } from './app.js';
@@ -98,14 +99,14 @@ function noticesOf(gatekeeper: TestGatekeeper, mail: MailCatcher): Notices {
 
 /** The gatekeeper alone, with a mail server that catches everything. */
 export async function startNotices(env: Env = {}): Promise<TestGatekeeper & Notices> {
-  const mail = await startMailCatcher();
+  const mail = await startMailCatcher({ port: await freePort() });
   const gatekeeper = await startGatekeeper({ ...mailEnv(mail), ...env });
   return { ...gatekeeper, ...noticesOf(gatekeeper, mail), stop: both(gatekeeper, mail) };
 }
 
 /** As `startNotices`, with those who take money. */
 export async function startPaidNotices(): Promise<TestPayments & Notices> {
-  const mail = await startMailCatcher();
+  const mail = await startMailCatcher({ port: await freePort() });
   const payments = await startPayments(mailEnv(mail));
   const notices = noticesOf(payments, mail);
   const settled = async () => {

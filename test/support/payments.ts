@@ -5,14 +5,14 @@ import { randomUUID, X509Certificate } from 'node:crypto';
 import pg from 'pg';
 import type Stripe from 'stripe';
 import { expect, vi } from 'vitest';
-import { type AppleStandIn, startAppleStandIn } from '../../dev/apple/index.js';
+import { type AppleStandIn, startAppleStandIn } from '@vpn-backend/fake-providers/apple';
+import { appleProducts, startStripe, type StripeBench } from '@vpn-backend/fake-providers/testing';
 import { PlanPrices } from '../../src/payment/index.js';
 import { Plans } from '../../src/subscription/index.js';
-import { appleProducts, appleSettings } from './apple.js';
+import { appleSettings } from './apple-settings.js';
 import { type Env } from './app.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
 import { whenNotBusy } from './patiently.js';
-import { startStripe, type StripeBench } from './stripe.js';
 import { TestClock } from './test-clock.js';
 
 export const dayMs = 86_400_000;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import Stripe from 'stripe';
-import { appleProducts } from '../apple.js';
+import { appleProducts } from '@vpn-backend/fake-providers/testing';
 import { type GatekeeperConfig } from '../../../src/platform/config/index.js';
 import { IssuerKeysService } from '../../../src/crypto/issuer/index.js';
 import { NoticeKeys } from '../../../src/notifications/notice-keys.js';

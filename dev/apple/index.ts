@@ -1,3 +1,0 @@
-export { type Purchase } from './controls.js';
-export { type Product } from './products.js';
-export { type AppleStandIn, type AppleStandInOptions, startAppleStandIn } from './stand-in.js';

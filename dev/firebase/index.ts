@@ -1,2 +1,0 @@
-export { type IdTokenOverrides } from './id-tokens.js';
-export { type FirebaseStandIn, type FirebaseStandInOptions, startFirebaseStandIn } from './stand-in.js';

@@ -1,7 +1,0 @@
-export { Deliveries, type Disturbance, type RetryPolicy } from './deliveries.js';
-export { type Fault, Faults, type FaultScope, type Watch } from './faults.js';
-export { post } from './post.js';
-export { SeededRandom } from './random.js';
-export { StoredJson } from './stored-json.js';
-export { end, host, listen, readText } from './server.js';
-export { Timeline, type TimelineSnapshot } from './timeline.js';

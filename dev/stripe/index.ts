@@ -1,1 +1,0 @@
-export { type StripeStandIn, type StripeStandInOptions, startStripeStandIn } from './stand-in.js';

@@ -1,0 +1,247 @@
+import { GetTransactionHistoryVersion, type HistoryResponse, Order } from '@apple/app-store-server-library';
+import { once } from 'node:events';
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type AppleBench, appleClient, appleProducts, startApple } from '../testing/apple.js';
+
+let bench: AppleBench;
+beforeEach(async () => {
+  bench = await startApple({ retry: { firstMs: 1, factor: 1, attempts: 4 } });
+});
+afterEach(() => bench.stand.close());
+
+const { basic, plus } = appleProducts;
+const now = () => bench.stand.now().getTime();
+const v2 = GetTransactionHistoryVersion.V2;
+
+describe('the API', () => {
+  it('answers the holder of its key, and nobody else', async () => {
+    const { transactionId } = bench.stand.buy();
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const key = bench.stand.apiKey;
+    const strangers = [
+      appleClient(bench.stand, { ...key, privateKey: String(privateKey.export({ type: 'pkcs8', format: 'pem' })) }),
+      appleClient(bench.stand, { ...key, keyId: 'OTHER' }),
+      appleClient(bench.stand, { ...key, issuerId: crypto.randomUUID() }),
+      appleClient(bench.stand, key, 'com.example.other'),
+    ];
+    for (const stranger of strangers) {
+      await expect(stranger.getTransactionInfo(transactionId)).rejects.toMatchObject({ httpStatusCode: 401 });
+    }
+    expect((await fetch(`${bench.stand.url}/inApps/v1/transactions/${transactionId}`)).status).toBe(401);
+    expect((await bench.client.getTransactionInfo(transactionId)).signedTransactionInfo).toBeDefined();
+  });
+
+  it('finds everything of a person by any of their transactions', async () => {
+    const { originalTransactionId, transactionId } = bench.stand.buy({ account: 'a' });
+    bench.stand.buy({ account: 'b' });
+    bench.stand.advanceDays(7);
+    const { data } = await bench.client.getAllSubscriptionStatuses(transactionId);
+    expect(data).toMatchObject([
+      { subscriptionGroupIdentifier: basic.group, lastTransactions: [{ originalTransactionId, status: 1 }] },
+    ]);
+    expect((await bench.client.getAllSubscriptionStatuses(transactionId, [2])).data).toEqual([]);
+  });
+
+  it('refuses what it does not know', async () => {
+    const client = bench.client;
+    const unknown = { httpStatusCode: 404, apiError: 4040010 };
+    await expect(client.getTransactionInfo('1')).rejects.toMatchObject(unknown);
+    await expect(client.getAllSubscriptionStatuses('1')).rejects.toMatchObject(unknown);
+    await expect(client.getTransactionInfo('abc')).rejects.toMatchObject({ httpStatusCode: 400, apiError: 4000006 });
+    await expect(client.lookUpOrderId('M1')).rejects.toMatchObject({ httpStatusCode: 404 });
+  });
+
+  it('shows the history of a person twenty transactions at a time, either way round', async () => {
+    const { originalTransactionId: id } = bench.stand.buy({ product: plus.id });
+    bench.stand.advanceTo(new Date('2032-01-15T00:00:00Z'));
+    const dates: number[] = [];
+    let revision: string | null = null;
+    let pages = 0;
+    for (let more = true; more; pages += 1) {
+      const page: HistoryResponse = await bench.client.getTransactionHistory(id, revision, {}, v2);
+      for (const signed of page.signedTransactions ?? []) {
+        dates.push((await bench.verifier().verifyAndDecodeTransaction(signed)).purchaseDate ?? 0);
+      }
+      revision = page.revision ?? null;
+      more = page.hasMore === true;
+    }
+    expect([dates.length, pages]).toEqual([25, 2]);
+    expect(dates).toEqual(dates.toSorted((a, b) => a - b));
+    // Going on from the last revision finds what is new, and only that.
+    expect((await bench.client.getTransactionHistory(id, revision, {}, v2)).signedTransactions).toEqual([]);
+
+    const latest = { sort: Order.DESCENDING, productIds: [plus.id], startDate: Date.parse('2031-12-01') };
+    const { signedTransactions } = await bench.client.getTransactionHistory(id, null, latest, v2);
+    expect(signedTransactions).toHaveLength(2);
+    await expect(bench.client.getTransactionHistory(id, 'nonsense', {}, v2)).rejects.toMatchObject({
+      apiError: 4000005,
+    });
+  });
+
+  it.each([
+    [
+      { kind: 'status', status: 429 },
+      { httpStatusCode: 429, apiError: 4290000 },
+    ],
+    [
+      { kind: 'status', status: 500 },
+      { httpStatusCode: 500, apiError: 5000000 },
+    ],
+    [{ kind: 'refuse' }, { name: 'FetchError' }],
+    [{ kind: 'lose-answer' }, { name: 'FetchError' }],
+  ] as const)('fails as it is told: %j', async (fault, error) => {
+    const { transactionId } = bench.stand.buy();
+    bench.stand.inject(fault, { times: 1 });
+    await expect(bench.client.getTransactionInfo(transactionId)).rejects.toMatchObject(error);
+    await bench.client.getTransactionInfo(transactionId);
+  });
+});
+
+describe('notifications', () => {
+  let server: Server;
+  let received: string[];
+  let answer: () => number;
+  beforeEach(async () => {
+    received = [];
+    answer = () => 200;
+    server = createServer((request, response) => {
+      void (async () => {
+        let body = '';
+        for await (const chunk of request) body += String(chunk);
+        received.push((JSON.parse(body) as { signedPayload: string }).signedPayload);
+        response.writeHead(answer()).end();
+      })();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    bench.stand.notify(`http://127.0.0.1:${(server.address() as AddressInfo).port}/webhooks/apple`);
+  });
+  afterEach(() => server.close());
+  const settled = () => bench.stand.deliveriesSettled();
+  const types = () =>
+    Promise.all(
+      received.map(async (one) => (await bench.verifier().verifyAndDecodeNotification(one)).notificationType),
+    );
+
+  it('carry a transaction and renewal info, each signed by itself', async () => {
+    const { originalTransactionId } = bench.stand.buy();
+    await settled();
+    const { payload, transaction, renewal } = await bench.decode(received[0] ?? '');
+    expect(payload).toMatchObject({ notificationType: 'SUBSCRIBED', subtype: 'INITIAL_BUY', version: '2.0' });
+    expect(payload.notificationUUID).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4/);
+    expect([transaction.originalTransactionId, renewal.originalTransactionId]).toEqual([
+      originalTransactionId,
+      originalTransactionId,
+    ]);
+  });
+
+  it('are sent until they are accepted, and the history says how it went', async () => {
+    let refusals = 2;
+    answer = () => (refusals-- > 0 ? 500 : 200);
+    bench.stand.buy();
+    await settled();
+    expect(new Set(received).size).toBe(1);
+    const range = { startDate: now(), endDate: now() };
+    const { notificationHistory } = await bench.client.getNotificationHistory(null, range);
+    expect(notificationHistory?.[0]?.sendAttempts?.map((one) => one.sendAttemptResult)).toEqual([
+      'UNSUCCESSFUL_HTTP_RESPONSE_CODE',
+      'UNSUCCESSFUL_HTTP_RESPONSE_CODE',
+      'SUCCESS',
+    ]);
+    expect(
+      (await bench.client.getNotificationHistory(null, { ...range, onlyFailures: true })).notificationHistory,
+    ).toEqual([]);
+  });
+
+  it('that were given up are in the history, where they can be found again', async () => {
+    answer = () => 503;
+    const { originalTransactionId } = bench.stand.buy({ account: 'a' });
+    bench.stand.buy({ account: 'b' });
+    await settled();
+    expect(received).toHaveLength(8);
+    const asked = { startDate: now(), endDate: now(), onlyFailures: true };
+    expect((await bench.client.getNotificationHistory(null, asked)).notificationHistory).toHaveLength(2);
+    const ofOne = await bench.client.getNotificationHistory(null, { ...asked, transactionId: originalTransactionId });
+    expect(ofOne.notificationHistory?.map(({ signedPayload }) => signedPayload)).toEqual([received[0]]);
+  });
+
+  it('come in pages of twenty, for half a year', async () => {
+    for (let n = 0; n < 21; n += 1) bench.stand.buy();
+    const asked = { startDate: now(), endDate: now() };
+    const first = await bench.client.getNotificationHistory(null, asked);
+    expect([first.notificationHistory?.length, first.hasMore]).toEqual([20, true]);
+    const second = await bench.client.getNotificationHistory(first.paginationToken ?? '', asked);
+    expect([second.notificationHistory?.length, second.hasMore]).toEqual([1, false]);
+    expect(second).not.toHaveProperty('paginationToken');
+    const refused = (request: Partial<typeof asked>) =>
+      expect(bench.client.getNotificationHistory(null, { ...asked, ...request })).rejects;
+    await refused({ startDate: now() - 181 * 86_400_000 }).toMatchObject({ apiError: 4000012 });
+    await refused({ startDate: now() + 1 }).toMatchObject({ apiError: 4000013 });
+    await expect(bench.client.getNotificationHistory('x', asked)).rejects.toMatchObject({ apiError: 4000014 });
+  });
+
+  it('can be dropped, duplicated and shuffled, or held and arranged', async () => {
+    bench.stand.disturbDeliveries({ drop: 0.3, duplicate: 0.3, shuffle: 8 });
+    for (let n = 0; n < 30; n += 1) bench.stand.buy();
+    await settled();
+    const distinct = new Set(received).size;
+    expect(distinct).toBeGreaterThan(10);
+    expect(distinct).toBeLessThan(30);
+    expect(received.length).toBeGreaterThan(distinct);
+
+    bench.stand.disturbDeliveries({});
+    received = [];
+    bench.stand.holdDeliveries();
+    const { originalTransactionId } = bench.stand.buy();
+    bench.stand.setAutoRenew(originalTransactionId, false);
+    bench.stand.refund(originalTransactionId);
+    bench.stand.releaseDeliveries((ids) => [ids[2], ids[0], ids[0]].map(String));
+    await settled();
+    expect(await types()).toEqual(['REFUND', 'SUBSCRIBED', 'SUBSCRIBED']);
+  });
+
+  it('can be tried out', async () => {
+    const { testNotificationToken: token = '' } = await bench.client.requestTestNotification();
+    await settled();
+    expect(await types()).toEqual(['TEST']);
+    const { sendAttempts } = await bench.client.getTestNotificationStatus(token);
+    expect(sendAttempts).toMatchObject([{ sendAttemptResult: 'SUCCESS' }]);
+    await expect(bench.client.getTestNotificationStatus('none')).rejects.toMatchObject({ apiError: 4040008 });
+  });
+});
+
+describe('the stand-in', () => {
+  it('cannot be tried out where nobody listens', async () => {
+    await expect(bench.client.requestTestNotification()).rejects.toMatchObject({ apiError: 4040007 });
+  });
+
+  it('gives the same ids for the same seed', async () => {
+    const ids = async (seed: string) => {
+      const other = await startApple({ seed });
+      const id = other.stand.buy().transactionId;
+      await other.stand.close();
+      return id;
+    };
+    expect(await ids('a')).toBe(await ids('a'));
+    expect(await ids('a')).not.toBe(await ids('b'));
+  });
+
+  it('keeps everything in its data folder but the chain, and goes on where it was', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'apple-'));
+    const first = await startApple({ dataDir });
+    const { originalTransactionId: id } = first.stand.buy({ product: plus.id });
+    first.stand.breakBilling(id);
+    await first.stand.close();
+    const second = await startApple({ dataDir });
+    second.stand.advanceDays(31);
+    expect(await second.told()).toEqual(['SUBSCRIBED/INITIAL_BUY 1', 'DID_FAIL_TO_RENEW/GRACE_PERIOD 4']);
+    expect(second.stand.buy().transactionId).not.toBe(id);
+    await second.stand.close();
+    rmSync(dataDir, { recursive: true });
+  });
+});

@@ -1,0 +1,116 @@
+import { Environment, VerificationException, VerificationStatus } from '@apple/app-store-server-library';
+import { X509Certificate } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type AppleBench, startApple } from '../testing/apple.js';
+
+let bench: AppleBench;
+let signed: string;
+beforeAll(async () => {
+  bench = await startApple();
+  signed = bench.stand.buy().signedTransaction;
+});
+afterAll(() => bench.stand.close());
+afterEach(() => bench.stand.setOcsp('good'));
+
+const failure = async (verified: Promise<unknown>) => {
+  const error: unknown = await verified.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return error instanceof VerificationException ? error.status : error;
+};
+const chainOf = (jws: string) =>
+  (JSON.parse(Buffer.from(jws.split('.')[0] ?? '', 'base64url').toString()) as { x5c: string[] }).x5c;
+const transaction = () => ({
+  bundleId: bench.stand.bundleId,
+  environment: bench.stand.environment,
+  signedDate: bench.stand.now().getTime(),
+});
+const verify = (jws: string, options?: Parameters<AppleBench['verifier']>[0]) =>
+  bench.verifier(options).verifyAndDecodeTransaction(jws);
+
+describe('the chain', () => {
+  it('is the one that Apple’s verifier looks for: three certificates, P-256 under P-384', async () => {
+    const [leaf, intermediate, root] = chainOf(signed).map((one) => new X509Certificate(Buffer.from(one, 'base64')));
+    expect(chainOf(signed)).toHaveLength(3);
+    expect([leaf, intermediate, root].map((one) => one?.publicKey.asymmetricKeyDetails?.namedCurve)).toEqual([
+      'prime256v1',
+      'secp384r1',
+      'secp384r1',
+    ]);
+    expect(root?.raw).toEqual(bench.stand.rootCertificate);
+    expect(leaf?.infoAccess).toContain(`OCSP - URI:${bench.stand.url}/ocsp`);
+    expect(await verify(signed)).toMatchObject({ productId: 'vpn.basic.month', environment: Environment.SANDBOX });
+  });
+});
+
+describe('a signature', () => {
+  it('over something else is refused', async () => {
+    const [header, payload, signature] = signed.split('.');
+    const other = JSON.parse(Buffer.from(payload ?? '', 'base64url').toString()) as object;
+    const altered = Buffer.from(JSON.stringify({ ...other, productId: 'vpn.plus.month' })).toString('base64url');
+    const refused = VerificationStatus.VERIFICATION_FAILURE;
+    expect(await failure(verify(`${header}.${altered}.${signature}`))).toBe(refused);
+    const flipped = `${signature?.startsWith('A') ? 'B' : 'A'}${signature?.slice(1)}`;
+    expect(await failure(verify(`${header}.${payload}.${flipped}`))).toBe(refused);
+  });
+
+  it('of a chain that is too long, too short, or somebody else’s is refused', async () => {
+    const [leaf = '', intermediate = '', root = ''] = chainOf(signed);
+    const under = (x5c: string[]) => failure(verify(bench.stand.sign(transaction(), { x5c })));
+    // The library reports a wrong length as a wrong certificate.
+    expect(await under([leaf, intermediate])).toBe(VerificationStatus.INVALID_CERTIFICATE);
+    expect(await under([leaf, intermediate, root, root])).toBe(VerificationStatus.INVALID_CERTIFICATE);
+    const other = await startApple({ seed: 'other' });
+    const [otherLeaf = ''] = chainOf(other.stand.buy().signedTransaction);
+    expect(await under([otherLeaf, intermediate, root])).toBe(VerificationStatus.VERIFICATION_FAILURE);
+    const foreign = failure(verify(other.stand.buy().signedTransaction));
+    expect(await foreign).toBe(VerificationStatus.VERIFICATION_FAILURE);
+    await other.stand.close();
+  });
+
+  it('that claims no algorithm, or a shared secret, is refused', async () => {
+    for (const alg of ['none', 'HS256']) {
+      const forged = bench.stand.sign(transaction(), { alg });
+      expect(await failure(verify(forged))).toBe(VerificationStatus.VERIFICATION_FAILURE);
+    }
+  });
+
+  it('for another app, or of another environment, is refused', async () => {
+    const other = verify(signed, { bundleId: 'com.example.other' });
+    expect(await failure(other)).toBe(VerificationStatus.INVALID_APP_IDENTIFIER);
+    const production = bench.stand.sign({ ...transaction(), environment: Environment.PRODUCTION });
+    expect(await failure(verify(production))).toBe(VerificationStatus.INVALID_ENVIRONMENT);
+  });
+});
+
+describe('the status of the certificates', () => {
+  it('is good, and asked of a responder that each issuer has named', async () => {
+    expect(await verify(signed, { online: true })).toMatchObject({ bundleId: bench.stand.bundleId });
+  });
+
+  it.each([
+    ['revoked', VerificationStatus.FAILURE],
+    ['unknown', VerificationStatus.FAILURE],
+    // Nobody answers: that says nothing about the signature, and can be tried again.
+    ['down', VerificationStatus.RETRYABLE_VERIFICATION_FAILURE],
+  ] as const)('can be %s', async (status, expected) => {
+    bench.stand.setOcsp(status);
+    expect(await failure(verify(signed, { online: true }))).toBe(expected);
+  });
+});
+
+describe('production', () => {
+  it('names the app in its notifications, which the sandbox does not', async () => {
+    const production = await startApple({ environment: Environment.PRODUCTION, appAppleId: 42 });
+    production.stand.buy();
+    const range = { startDate: production.stand.now().getTime(), endDate: production.stand.now().getTime() };
+    const [first] = (await production.client.getNotificationHistory(null, range)).notificationHistory ?? [];
+    const { payload, transaction } = await production.decode(first?.signedPayload ?? '');
+    expect(payload.data).toMatchObject({ appAppleId: 42, environment: 'Production' });
+    expect(transaction.environment).toBe('Production');
+    const [sandbox] = (await bench.client.getNotificationHistory(null, range)).notificationHistory ?? [];
+    expect((await bench.decode(sandbox?.signedPayload ?? '')).payload.data).not.toHaveProperty('appAppleId');
+    await production.stand.close();
+  });
+});

@@ -1,0 +1,180 @@
+import { randomBytes } from 'node:crypto';
+import { type Clock } from '../common/index.js';
+import { GoogleError } from './google-error.js';
+
+export interface Account {
+  readonly uid: string;
+  email: string;
+  emailVerified: boolean;
+  /** Absent when a test made the account without one: nobody signs in to it. */
+  password?: string;
+  disabled: boolean;
+  /** Ways to sign in beside the password, such as `google.com`. */
+  linked?: readonly string[];
+  /** Unix seconds: sign-ins before it count no longer. */
+  validSince: number;
+  /** Unix milliseconds. */
+  readonly createdAt: number;
+  lastLoginAt: number;
+}
+
+/** What a refresh token stands for. */
+export interface SignIn {
+  readonly uid: string;
+  /** Unix seconds. */
+  readonly authTime: number;
+}
+
+/** What a link that was mailed, or made for a backend to mail, allows once. */
+export interface OobCode {
+  readonly oobCode: string;
+  readonly uid: string;
+  /** Of the account when the code was made. */
+  readonly email: string;
+  /** The address that the account gets, for a change of it. */
+  readonly newEmail?: string;
+  readonly requestType: 'VERIFY_EMAIL' | 'VERIFY_AND_CHANGE_EMAIL';
+}
+
+export interface AccountsSnapshot {
+  readonly accounts: readonly Account[];
+  readonly refreshTokens: readonly (readonly [string, SignIn])[];
+  readonly oobCodes: readonly OobCode[];
+}
+
+/** Who exists, in memory. Every change is told to `changed`, which may keep it. */
+export class Accounts {
+  private readonly accounts = new Map<string, Account>();
+  private readonly refreshTokens = new Map<string, SignIn>();
+  private readonly oobCodes = new Map<string, OobCode>();
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly changed: () => void,
+    snapshot?: AccountsSnapshot,
+  ) {
+    for (const account of snapshot?.accounts ?? []) this.accounts.set(account.uid, account);
+    for (const [token, signIn] of snapshot?.refreshTokens ?? []) this.refreshTokens.set(token, signIn);
+    for (const code of snapshot?.oobCodes ?? []) this.oobCodes.set(code.oobCode, code);
+  }
+
+  snapshot(): AccountsSnapshot {
+    return {
+      accounts: [...this.accounts.values()],
+      refreshTokens: [...this.refreshTokens],
+      oobCodes: [...this.oobCodes.values()],
+    };
+  }
+
+  find(uid: string): Account | undefined {
+    return this.accounts.get(uid);
+  }
+
+  findByEmail(email: string): Account | undefined {
+    return [...this.accounts.values()].find((account) => account.email === email.toLowerCase());
+  }
+
+  /** @throws {GoogleError} EMAIL_EXISTS */
+  create(email: string, password?: string, emailVerified = false, at = this.clock.now()): Account {
+    if (this.findByEmail(email)) throw new GoogleError('EMAIL_EXISTS');
+    const now = at.getTime();
+    const account: Account = {
+      uid: randomBytes(21).toString('base64url'),
+      email: email.toLowerCase(),
+      emailVerified,
+      password,
+      disabled: false,
+      validSince: Math.floor(now / 1000),
+      createdAt: now,
+      lastLoginAt: now,
+    };
+    this.accounts.set(account.uid, account);
+    this.changed();
+    return account;
+  }
+
+  /** @throws {GoogleError} USER_NOT_FOUND */
+  update(uid: string, changes: Partial<Omit<Account, 'uid' | 'createdAt'>>): Account {
+    const account = this.accounts.get(uid);
+    if (!account) throw new GoogleError('USER_NOT_FOUND');
+    Object.assign(account, changes);
+    this.changed();
+    return account;
+  }
+
+  delete(uid: string): boolean {
+    const existed = this.accounts.delete(uid);
+    this.changed();
+    return existed;
+  }
+
+  /**
+   * The `validSince` that ends every sign-in so far. They are dated in whole seconds, so those of the running second end
+   * only when it has passed.
+   */
+  afterNow(): number {
+    return Math.floor(this.clock.now().getTime() / 1000) + 1;
+  }
+
+  /** Never earlier than what was revoked, or a sign-in in the second of a revocation would be revoked too. */
+  signIn(account: Account): SignIn & { readonly refreshToken: string } {
+    const now = this.clock.now().getTime();
+    const signIn = { uid: account.uid, authTime: Math.max(Math.floor(now / 1000), account.validSince) };
+    const refreshToken = randomBytes(48).toString('base64url');
+    this.refreshTokens.set(refreshToken, signIn);
+    this.update(account.uid, { lastLoginAt: now });
+    return { ...signIn, refreshToken };
+  }
+
+  /** @throws {GoogleError} as the real service words it, when the refresh token is unknown or counts no longer. */
+  refresh(refreshToken: string): { account: Account; signIn: SignIn } {
+    const signIn = this.refreshTokens.get(refreshToken);
+    if (!signIn) throw new GoogleError('INVALID_REFRESH_TOKEN');
+    return { account: this.current(signIn), signIn };
+  }
+
+  /** @throws {GoogleError} when the account is gone or disabled, or the sign-in was revoked. */
+  current({ uid, authTime }: SignIn): Account {
+    const account = this.accounts.get(uid);
+    if (!account) throw new GoogleError('USER_NOT_FOUND');
+    if (account.disabled) throw new GoogleError('USER_DISABLED');
+    if (authTime < account.validSince) throw new GoogleError('TOKEN_EXPIRED');
+    return account;
+  }
+
+  /**
+   * A code that proves the address, or another one that the account then gets; a later change of address makes it void.
+   *
+   * @throws {GoogleError} EMAIL_EXISTS
+   */
+  createOobCode(account: Account, newEmail?: string): OobCode {
+    if (newEmail !== undefined && this.findByEmail(newEmail)) throw new GoogleError('EMAIL_EXISTS');
+    const code: OobCode = {
+      oobCode: randomBytes(40).toString('base64url'),
+      uid: account.uid,
+      email: account.email,
+      ...(newEmail === undefined
+        ? { requestType: 'VERIFY_EMAIL' }
+        : { requestType: 'VERIFY_AND_CHANGE_EMAIL', newEmail: newEmail.toLowerCase() }),
+    };
+    this.oobCodes.set(code.oobCode, code);
+    this.changed();
+    return code;
+  }
+
+  /** Good for one use. A change of address ends every sign-in. @throws {GoogleError} INVALID_OOB_CODE, EMAIL_EXISTS */
+  useOobCode(oobCode: string): Account {
+    const code = this.oobCodes.get(oobCode);
+    const account = code && this.accounts.get(code.uid);
+    if (!account || account.email !== code.email) throw new GoogleError('INVALID_OOB_CODE');
+    const { newEmail } = code;
+    if (newEmail !== undefined && this.findByEmail(newEmail)) throw new GoogleError('EMAIL_EXISTS');
+    this.oobCodes.delete(oobCode);
+    const changed = newEmail !== undefined && { email: newEmail, validSince: this.afterNow() };
+    return this.update(account.uid, { emailVerified: true, ...changed });
+  }
+
+  listOobCodes(): OobCode[] {
+    return [...this.oobCodes.values()];
+  }
+}

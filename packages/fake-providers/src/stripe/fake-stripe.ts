@@ -1,0 +1,151 @@
+import { createServer } from 'node:http';
+import {
+  type Clock,
+  end,
+  Faults,
+  host,
+  listen,
+  type RetryPolicy,
+  StoredJson,
+  systemClock,
+  Timeline,
+} from '../common/index.js';
+import { Account, type AccountSnapshot } from './account.js';
+import { Bank } from './billing/bank.js';
+import { Collection } from './billing/collection.js';
+import { Endings } from './billing/endings.js';
+import { Invoices } from './billing/invoices.js';
+import { PriceChanges } from './billing/price-changes.js';
+import { Renewals } from './billing/renewals.js';
+import { Subscriptions } from './billing/subscriptions.js';
+import { Checkout } from './checkout.js';
+import { controls, type StripeControls } from './controls.js';
+import { Disputes } from './disputes.js';
+import { Hosted } from './hosted.js';
+import { Api } from './http/api.js';
+import { checkoutPath, Pages, portalPath } from './pages.js';
+import { Refunds } from './refunds.js';
+import { catalogueRoutes } from './routes/catalogue.js';
+import { checkoutRoutes } from './routes/checkout.js';
+import { customerRoutes } from './routes/customers.js';
+import { eventRoutes } from './routes/events.js';
+import { invoiceRoutes } from './routes/invoices.js';
+import { paymentRoutes } from './routes/payments.js';
+import { portalRoutes } from './routes/portal.js';
+import { subscriptionRoutes } from './routes/subscriptions.js';
+import { type BillingSettings, defaultSettings } from './settings.js';
+import { Webhooks } from './webhooks.js';
+
+export interface StripeStandInOptions {
+  /** A free one by default. */
+  readonly port?: number;
+  /** The same seed and the same calls give the same ids. */
+  readonly seed?: string;
+  /** The machine's by default. Billing runs on it, plus however far it was advanced. */
+  readonly clock?: Clock;
+  readonly livemode?: boolean;
+  readonly settings?: Partial<BillingSettings>;
+  /**
+   * How refused events are sent again. Stripe takes "up to three days with an exponential back off"; a quarter of a second
+   * to half an hour by default, so that nobody waits for days.
+   */
+  readonly retry?: RetryPolicy;
+  /** How many events are sent at once; one, by default, which keeps their order. */
+  readonly concurrency?: number;
+  /** Keeps everything in its `stripe` folder; without it all is gone at `close`. */
+  readonly dataDir?: string;
+}
+
+/** Stripe on 127.0.0.1, so far as somebody who sells subscriptions calls it. */
+export interface StripeStandIn extends StripeControls {
+  readonly url: string;
+  /** `new Stripe(apiKey, connection)` reaches it. */
+  readonly connection: { readonly host: string; readonly port: number; readonly protocol: 'http' };
+  readonly apiKey: string;
+  close(): Promise<void>;
+}
+
+const defaultRetry: RetryPolicy = { firstMs: 250, factor: 2, attempts: 14 };
+
+export async function startStripeStandIn(options: StripeStandInOptions = {}): Promise<StripeStandIn> {
+  const { clock = systemClock, seed = 'stripe', livemode = false, retry = defaultRetry, concurrency = 1 } = options;
+  const stored = new StoredJson<AccountSnapshot>(options.dataDir, 'stripe');
+  const snapshot = stored.read();
+  let url = '';
+  const timeline = new Timeline(clock, snapshot?.timeline);
+  const account: Account = new Account({
+    seed,
+    livemode,
+    settings: { ...defaultSettings, ...options.settings },
+    timeline,
+    snapshot,
+    currentRequest: () => api.current,
+    happened: (event) => webhooks.tell(event),
+  });
+  const changed = () => stored.write(() => account.snapshot());
+  const webhooks = new Webhooks({ account, clock, retry, concurrency });
+  const bank = new Bank(account);
+  const invoices = new Invoices(account, bank);
+  const endings = new Endings(account, invoices);
+  const collection = new Collection(account, invoices, endings);
+  const renewals = new Renewals(account, collection, endings);
+  const priceChanges = new PriceChanges(account, collection, renewals, bank);
+  const subscriptions = new Subscriptions(account, collection, renewals, endings, priceChanges);
+  const checkout = new Checkout(account, () => url + checkoutPath, bank, subscriptions, collection);
+  const refunds = new Refunds(account);
+  const hosted = new Hosted(account, checkout, collection);
+  const faults = new Faults();
+  const apiKey = `sk_${livemode ? 'live' : 'test'}_standin${seed.replace(/\W/g, '')}`;
+  const routes = [
+    ...customerRoutes(account, subscriptions),
+    ...catalogueRoutes(account),
+    ...checkoutRoutes(account, checkout),
+    ...portalRoutes(account, () => url + portalPath),
+    ...subscriptionRoutes(account, subscriptions),
+    ...invoiceRoutes(account, collection),
+    ...paymentRoutes(account, refunds),
+    ...eventRoutes(account, webhooks),
+  ];
+  const api: Api = new Api({ account, apiKey, routes, faults, changed });
+  const pages = new Pages(account, checkout, subscriptions, hosted, changed);
+
+  timeline.on('renew', (id) => renewals.renew(id));
+  timeline.on('trial_will_end', (id) => renewals.trialWillEnd(id));
+  timeline.on('finalize', (id) => collection.finalizeDraft(id));
+  timeline.on('retry', (id) => collection.retry(id));
+  timeline.on('incomplete_expire', (id) => endings.expireIncomplete(id));
+  timeline.on('session_expire', (id) => checkout.expireIfOpen(id));
+
+  const server = createServer((request, response) => {
+    const answered = pages.serves(request.url ?? '/') ? pages.handle(request, response) : api.handle(request, response);
+    answered.catch((error: unknown) => {
+      console.error(error);
+      response.destroy();
+    });
+  });
+  const port = await listen(server, options.port ?? 0);
+  url = `http://${host}:${port}`;
+  webhooks.resumePending();
+  const parts = {
+    account,
+    bank,
+    checkout,
+    disputes: new Disputes(account, endings),
+    hosted,
+    refunds,
+    faults,
+    webhooks,
+    changed,
+  };
+  return Object.assign(controls(parts), {
+    url,
+    apiKey,
+    connection: { host, port, protocol: 'http' as const },
+    close: async () => {
+      webhooks.close();
+      await end(server);
+      changed();
+      stored.flush();
+    },
+  });
+}

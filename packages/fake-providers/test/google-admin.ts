@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { Agent } from 'node:https';
+import { type App, deleteApp, initializeApp } from 'firebase-admin/app';
+import { type Auth, getAuth } from 'firebase-admin/auth';
+import { type FirebaseStandIn } from '../src/firebase/index.js';
+
+/** Sends every request to the fake, whatever host of Google's it names; TLS still checks that name, under the fake's CA. */
+class FakeGoogleAgent extends Agent {
+  constructor(private readonly tls: FirebaseStandIn['tls']) {
+    super({ keepAlive: true, ca: readFileSync(tls.caFile) });
+  }
+
+  override createConnection(...[options, callback]: Parameters<Agent['createConnection']>) {
+    return super.createConnection({ ...options, host: this.tls.host, port: this.tls.port }, callback);
+  }
+}
+
+/** Google's own library for backends, as it speaks to Google: over TLS, verifying what it is given. */
+export function googleAdmin({ tls }: FirebaseStandIn, projectId: string): { auth: Auth; close(): Promise<void> } {
+  const httpAgent = new FakeGoogleAgent(tls);
+  const credential = { getAccessToken: async () => ({ access_token: 'fake', expires_in: 3600 }) };
+  const app: App = initializeApp({ projectId, httpAgent, credential }, crypto.randomUUID());
+  const close = async () => {
+    await deleteApp(app);
+    httpAgent.destroy();
+  };
+  return { auth: getAuth(app), close };
+}

@@ -1,0 +1,12 @@
+import { type AppleStandIn } from '@vpn-backend/fake-providers/apple';
+
+/** What a service is told of a stand-in. @param rootFile its root certificate, as PEM */
+export const appleSettings = ({ bundleId, appAppleId, environment, apiKey, url }: AppleStandIn, rootFile: string) => ({
+  APPLE_BUNDLE_ID: bundleId,
+  APPLE_APP_ID: String(appAppleId),
+  APPLE_ENVIRONMENT: environment,
+  APPLE_ISSUER_ID: apiKey.issuerId,
+  APPLE_KEY_ID: apiKey.keyId,
+  APPLE_PRIVATE_KEY: apiKey.privateKey,
+  APPLE_STAND_IN: `${url},${rootFile}`,
+});
