@@ -42,7 +42,7 @@ const path = '/payment/webhooks/stripe';
 
 /**
  * Events of Stripe, from the webhook to what they mean being written: verified and kept, then looked up at Stripe (the
- * stand-in, on the same machine) and compared with what is written. First as many as the service deals with in the long
+ * fake, on the same machine) and compared with what is written. First as many as the service deals with in the long
  * run, then a burst, and how long it takes until nothing waits.
  */
 export async function measurePayments(options: PaymentsOptions): Promise<PaymentsMeasured> {
@@ -76,8 +76,8 @@ export async function measurePayments(options: PaymentsOptions): Promise<Payment
   }
 }
 
-/** As the stand-in makes it of its seed. */
-const apiKey = 'sk_test_standinbench';
+/** As the fake makes it of its seed. */
+const apiKey = 'sk_test_fakebench';
 
 /** An account here for every customer there. */
 async function makePersons(owner: pg.Client, stripe: Stripe): Promise<string[]> {
@@ -102,11 +102,11 @@ async function measure(
   stack: Stack,
   owner: pg.Client,
   customers: readonly string[],
-  standInPid: number,
+  fakePid: number,
   { burst, measureMs, connections, tell }: PaymentsOptions,
 ): Promise<PaymentsMeasured> {
   const machine = await describeMachine(stack.services.ownerUrl, stack.services.redisUrl);
-  const cpu = metersOf(machine).of(stack.service.pid, { 'Stripe (stand-in)': standInPid });
+  const cpu = metersOf(machine).of(stack.service.pid, { 'Stripe (fake)': fakePid });
   const stripe = new Pool(stack.service.url, { connections, pipelining: 1 });
   const events = eventsOf(customers);
   try {

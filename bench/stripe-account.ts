@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import Stripe from 'stripe';
-import { startStripeStandIn } from '@vpn-backend/fake-providers/stripe';
+import { startFakeStripe } from '@vpn-backend/fake-providers/stripe';
 import { serveProgram } from './server-process.js';
 
 interface StripeAccountConfiguration {
@@ -8,10 +8,10 @@ interface StripeAccountConfiguration {
   readonly customers: number;
 }
 
-/** An account at Stripe (the stand-in), in a process of its own. It sends no events: the bench does. */
+/** An account at the fake Stripe, in a process of its own. It sends no events: the bench does. */
 await serveProgram(async ({ customers }: StripeAccountConfiguration) => {
-  const stand = await startStripeStandIn({ seed: 'bench' });
-  const stripe = new Stripe(stand.apiKey, stand.connection);
+  const fake = await startFakeStripe({ seed: 'bench' });
+  const stripe = new Stripe(fake.apiKey, fake.connection);
   const { id: price } = await stripe.prices.create({
     currency: 'eur',
     unit_amount: 499,
@@ -26,9 +26,9 @@ await serveProgram(async ({ customers }: StripeAccountConfiguration) => {
       line_items: [{ price, quantity: 1 }],
       success_url: 'https://vpn.example/paid',
     });
-    stand.pay(session.id);
+    fake.pay(session.id);
     // Lets the parent hear that this process lives.
     if (count % 100 === 99) await setTimeout(0);
   }
-  return { port: stand.connection.port, stop: () => stand.close() };
+  return { port: fake.connection.port, stop: () => fake.close() };
 });

@@ -184,7 +184,7 @@ async function main(): Promise<number> {
   let failure: unknown;
   let log = () => '';
   const walk = async () => {
-    const stack = await tell.step('stack', 'Start PostgreSQL, Redis, a Firebase stand-in and the service', () =>
+    const stack = await tell.step('stack', 'Start PostgreSQL, Redis, a fake Firebase and the service', () =>
       // Whatever else this machine does meanwhile.
       startStack({ env: { ...labSettings, NODE_ACK_TIMEOUT_MS: '4000' } }),
     );

@@ -61,7 +61,7 @@ const parts = {
   check: ' For a part: npm run check:imports, check:openapi or check:unused.',
 };
 
-/** What the environment cannot talk a task out of: in production no stand-in is believed. */
+/** What the environment cannot talk a task out of: in production no fake provider is believed. */
 const fixed = { 'start:prod': { NODE_ENV: 'production' } };
 
 /** What starts servers and other processes, none of which may outlive it. */

@@ -124,7 +124,7 @@ export function importRules(sides: Sides): IRegularForbiddenRuleType[] {
     },
     {
       name: 'production-stands-alone',
-      comment: 'What runs in production contains no tool, test or stand-in, and no client of itself.',
+      comment: 'What runs in production contains no tool, test or fake provider, and no client of itself.',
       from: { path: '^(src|admin)/' },
       to: { path: '^(dev|test|bench|packages)/' },
     },

@@ -1,5 +1,5 @@
 import { migrate, type Side, sides } from '../../src/prisma/migrate/index.js';
-import { type FirebaseStandIn, startFirebaseStandIn } from '@vpn-backend/fake-providers/firebase';
+import { type FakeFirebase, startFakeFirebase } from '@vpn-backend/fake-providers/firebase';
 import { type CaughtMail, type MailCatcher, startMailCatcher } from '@vpn-backend/fake-providers/mail';
 import { type Services, startServices } from '../services/index.js';
 import { type StackSecrets, stackSecrets } from './secrets.js';
@@ -10,7 +10,7 @@ export const projectId = 'demo-vpn';
 
 export interface Stack {
   readonly services: Services;
-  readonly firebase: FirebaseStandIn;
+  readonly firebase: FakeFirebase;
   /** Present when it was asked for, the gatekeeper is served, and no other is set. */
   readonly stripe?: StripeAccount;
   /** Present unless another mail server is set. */
@@ -34,7 +34,7 @@ export interface StackOptions {
   readonly onMail?: (mail: CaughtMail) => void;
 }
 
-/** PostgreSQL, Redis, the stand-ins and the built service, on free ports of 127.0.0.1. */
+/** PostgreSQL, Redis, the fakes and the built service, on free ports of 127.0.0.1. */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { dataDir, env = {}, echo = false } = options;
   const stops: (() => Promise<unknown>)[] = [];
@@ -45,7 +45,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const ours = sidesOf(env).filter((side) => env[databaseUrlOf(side)] === undefined);
     const services = await startServices({ dataDir, redisUrl: env.REDIS_URL, withoutPostgres: ours.length === 0 });
     stops.push(() => services.stop());
-    const firebase = await startFirebaseStandIn({ projectId, dataDir });
+    const firebase = await startFakeFirebase({ projectId, dataDir });
     stops.push(() => firebase.close());
     const sells = options.stripe === true && env.STRIPE_SECRET_KEY === undefined && sidesOf(env).includes('identity');
     const stripe = sells ? await startStripeAccount(dataDir) : undefined;
@@ -78,8 +78,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   }
 }
 
-/** What a deployment would write into its environment, pointing at the local stand-ins. */
-function serviceEnv(services: Services, firebase: FirebaseStandIn, secrets: StackSecrets): Record<string, string> {
+/** What a deployment would write into its environment, pointing at the local fakes. */
+function serviceEnv(services: Services, firebase: FakeFirebase, secrets: StackSecrets): Record<string, string> {
   return {
     NODE_ENV: 'development',
     PORT: '0',

@@ -1,9 +1,9 @@
 import Stripe from 'stripe';
-import { startStripeStandIn } from '@vpn-backend/fake-providers/stripe';
+import { startFakeStripe } from '@vpn-backend/fake-providers/stripe';
 
 type Settings = Readonly<Record<string, string>>;
 
-/** An account at Stripe (the stand-in) with something to sell. */
+/** An account at the fake Stripe with something to sell. */
 export interface StripeAccount {
   readonly url: string;
   /** Of a month, in euro. */
@@ -18,22 +18,22 @@ export interface StripeAccount {
 /** Where an app in development waits for people to come back. */
 export const returnUrl = 'http://localhost:8080/';
 
-const webhookSecret = 'whsec_standin';
+const webhookSecret = 'whsec_fake';
 
 /** @param dataDir keeps what was bought from start to start */
 export async function startStripeAccount(dataDir: string | undefined): Promise<StripeAccount> {
-  const stand = await startStripeStandIn({ dataDir });
+  const fake = await startFakeStripe({ dataDir });
   return {
-    url: stand.url,
-    price: await priceAt(new Stripe(stand.apiKey, stand.connection)),
+    url: fake.url,
+    price: await priceAt(new Stripe(fake.apiKey, fake.connection)),
     env: {
-      STRIPE_SECRET_KEY: stand.apiKey,
+      STRIPE_SECRET_KEY: fake.apiKey,
       STRIPE_WEBHOOK_SECRET: webhookSecret,
-      STRIPE_STAND_IN: stand.url,
+      STRIPE_STAND_IN: fake.url,
       PAYMENT_RETURN_URLS: returnUrl,
     },
-    notify: (serviceUrl) => void stand.deliverTo(`${serviceUrl}/payment/webhooks/stripe`, { secret: webhookSecret }),
-    close: () => stand.close(),
+    notify: (serviceUrl) => void fake.deliverTo(`${serviceUrl}/payment/webhooks/stripe`, { secret: webhookSecret }),
+    close: () => fake.close(),
   };
 }
 

@@ -8,7 +8,7 @@ beforeAll(async () => {
   payments = await startPayments();
 });
 afterAll(() => payments.stop());
-afterEach(() => payments.stripe.stand.clearFaults());
+afterEach(() => payments.stripe.fake.clearFaults());
 
 const payer = () => payments.signIn({ emailVerified: false });
 const isGone = async (customer: string) => (await payments.stripe.stripe.customers.retrieve(customer)).deleted === true;
@@ -16,9 +16,9 @@ const isGone = async (customer: string) => (await payments.stripe.stripe.custome
 /** Stripe makes the customer, and its answer is lost. @returns the customer */
 async function failToBuy(person: SignedIn): Promise<string> {
   // Twice: Stripe's library asks again when a connection breaks, under the same key.
-  payments.stripe.stand.inject({ kind: 'lose-answer' }, { on: /POST \/v1\/customers$/, times: 2 });
+  payments.stripe.fake.inject({ kind: 'lose-answer' }, { on: /POST \/v1\/customers$/, times: 2 });
   expect((await payments.checkout(person)).status).toBe(503);
-  payments.stripe.stand.clearFaults();
+  payments.stripe.fake.clearFaults();
   const { data } = await payments.stripe.stripe.customers.list({ email: person.email });
   expect(data).toHaveLength(1);
   return data[0]?.id ?? '';
@@ -57,7 +57,7 @@ describe('deleting an account, for whom a checkout that failed made a customer w
   it('ends that one though Stripe lets its merchant search for nobody', async () => {
     const person = await payer();
     const orphan = await failToBuy(person);
-    payments.stripe.stand.inject({ kind: 'status', status: 400 }, { on: /GET \/v1\/customers\/search/ });
+    payments.stripe.fake.inject({ kind: 'status', status: 400 }, { on: /GET \/v1\/customers\/search/ });
     await remove(person);
     expect(await isGone(orphan)).toBe(true);
   });

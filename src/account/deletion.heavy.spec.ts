@@ -17,7 +17,7 @@ afterAll(() => payments.stop());
 beforeEach(() => payments.clock.set(new Date()));
 afterEach(() => {
   payments.firebase.comeBack();
-  payments.stripe.stand.clearFaults();
+  payments.stripe.fake.clearFaults();
 });
 
 const remove = async (headers: SignedIn['headers']) => {
@@ -127,12 +127,12 @@ describe('deleting an account', () => {
   it('lets nobody in from the moment it begins', async () => {
     const person = await payments.subscribe();
     const headers = await freshly(person);
-    payments.stripe.stand.inject({ kind: 'refuse' });
+    payments.stripe.fake.inject({ kind: 'refuse' });
     expect((await remove(headers)).status).toBe(202);
     await failedOnce();
     expect((await payments.get('/subscription', headers)).status).toBe(401);
     expect((await payments.get('/subscription', await freshly(person))).status).toBe(401);
-    payments.stripe.stand.clearFaults();
+    payments.stripe.fake.clearFaults();
     await gone(person);
     expect((await payments.get('/subscription', headers)).status).toBe(401);
   });
@@ -154,11 +154,11 @@ describe('a deletion that is stopped', () => {
   it('before Stripe was asked erases nothing, and goes on when Stripe is back', async () => {
     const person = await payments.subscribe();
     const id = await idOf(person);
-    payments.stripe.stand.inject({ kind: 'status', status: 500 });
+    payments.stripe.fake.inject({ kind: 'status', status: 500 });
     await remove(await freshly(person));
     await failedOnce();
     expect([exists(person), (await rowsOf(person)).length]).toEqual([true, 1]);
-    payments.stripe.stand.clearFaults();
+    payments.stripe.fake.clearFaults();
     await erasedWholly(person, id);
   });
 
@@ -248,7 +248,7 @@ describe('what comes late', () => {
 
   it('brings nobody back, and what was paid is in the books before its event comes', async () => {
     const person = await payments.subscribe();
-    payments.stripe.stand.holdDeliveries();
+    payments.stripe.fake.holdDeliveries();
     payments.advance(32 * 86_400_000);
     const renewal = await payments.lastCharge(person.customer);
     const before = await eventsOf(person.customer);
@@ -256,7 +256,7 @@ describe('what comes late', () => {
     await removeByOperator(person);
     await gone(person);
     expect(await inBooks(renewal.id)).toEqual([{ user_id: null, kind: 'charge' }]);
-    payments.stripe.stand.releaseDeliveries();
+    payments.stripe.fake.releaseDeliveries();
     await payments.settled();
     const events = await eventsOf(person.customer);
     expect(events.length).toBeGreaterThan(before.length);

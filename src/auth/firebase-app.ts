@@ -12,8 +12,8 @@ export interface FirebaseClientOptions extends Readonly<GatekeeperConfig['fireba
  * Ends connections that fall silent: the library sets no limit for certificates, so each token that waits for them would
  * leave a connection behind.
  *
- * With a stand-in, every request goes there, whatever host it names. TLS still checks that name: only `*.googleapis.com`
- * passes, and only under the stand-in's own CA.
+ * With a fake, every request goes there, whatever host it names. TLS still checks that name: only `*.googleapis.com`
+ * passes, and only under the fake's own CA.
  */
 export class FirebaseAgent extends Agent {
   constructor(
@@ -36,9 +36,9 @@ export function appOptions(
   httpAgent?: Agent,
 ): AppOptions {
   const options = { projectId, ...(httpAgent && { httpAgent }) };
-  // Not `cert` with a stand-in: it would fetch its access token past the agent, from Google.
+  // Not `cert` with a fake: it would fetch its access token past the agent, from Google.
   if (standIn) {
-    return { ...options, credential: { getAccessToken: async () => ({ access_token: 'stand-in', expires_in: 3600 }) } };
+    return { ...options, credential: { getAccessToken: async () => ({ access_token: 'fake', expires_in: 3600 }) } };
   }
   return { ...options, ...(serviceAccount && { credential: cert({ projectId, ...serviceAccount }) }) };
 }

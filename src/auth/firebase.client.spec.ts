@@ -1,11 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import {
-  type FirebaseStandIn,
-  type IdTokenOverrides,
-  startFirebaseStandIn,
-} from '@vpn-backend/fake-providers/firebase';
+import { type FakeFirebase, type IdTokenOverrides, startFakeFirebase } from '@vpn-backend/fake-providers/firebase';
 import { freePort } from '../../dev/services/server-process.js';
 import { TestClock } from '../../test/support/test-clock.js';
 import {
@@ -22,7 +18,7 @@ const start = clock.now();
 const later = (seconds: number) => new Date(start.getTime() + seconds * 1000);
 const unix = (date: Date) => date.getTime() / 1000;
 
-let firebase: FirebaseStandIn;
+let firebase: FakeFirebase;
 let client: FirebaseClient;
 const clients: FirebaseClient[] = [];
 
@@ -37,7 +33,7 @@ function newClient(options: Partial<FirebaseClientOptions> = {}): FirebaseClient
 }
 
 beforeAll(async () => {
-  firebase = await startFirebaseStandIn({ projectId, clock });
+  firebase = await startFakeFirebase({ projectId, clock });
 });
 beforeEach(() => {
   clock.set(start);
@@ -221,7 +217,7 @@ describe('a provider that is away', () => {
   });
 
   it('or that is somebody else is not believed: TLS checks the name under the CA', async () => {
-    const other = await startFirebaseStandIn({ projectId, clock });
+    const other = await startFakeFirebase({ projectId, clock });
     const impostor = newClient({ standIn: { ...other.tls, caFile: firebase.tls.caFile } });
     await expect(impostor.verifyIdToken(await other.mintIdToken('someone'))).rejects.toEqual(
       new FirebaseUnavailable('certificates'),

@@ -66,21 +66,21 @@ describe('somebody who pays is told', () => {
 
   it('of a payment that failed and how to mend it, of the end of the grace, and of what came after', async () => {
     const person = await payments.subscribe();
-    payments.stripe.stand.declineCharges(person.customer);
+    payments.stripe.fake.declineCharges(person.customer);
     await toTheNextPeriod(person);
     expect(await told(person)).toEqual([]);
     await later(hour);
     expect(await told(person)).toEqual(['payment_failed']);
     await expect.poll(() => lastMail(person), { timeout: 20_000 }).toContain('choose “Manage payment”');
     const { until } = await payments.report(person);
-    payments.stripe.stand.holdDeliveries();
+    payments.stripe.fake.holdDeliveries();
     payments.advance(Date.parse(until ?? '') - payments.clock.now().getTime() - 3_600_000);
     await payments.tick();
     await payments.tick();
     expect(await told(person)).toEqual(['payment_failed', 'grace_ending']);
-    payments.stripe.stand.releaseDeliveries();
-    payments.stripe.stand.acceptCharges(person.customer);
-    payments.stripe.stand.payOpenInvoice(person.subscription);
+    payments.stripe.fake.releaseDeliveries();
+    payments.stripe.fake.acceptCharges(person.customer);
+    payments.stripe.fake.payOpenInvoice(person.subscription);
     await payments.settled();
     expect(await told(person)).toEqual(['payment_failed', 'grace_ending', 'renewed']);
     expect(await whatBecame(person)).toEqual(['renewed', 'payment_failed', 'started']);

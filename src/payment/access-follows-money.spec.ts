@@ -14,15 +14,15 @@ it('follows money, from webhook to token: some, none after a dispute, some again
     const [blindedToken] = blindedTexts(1);
     return (await payments.post('/auth/vpn-token', person.headers, { blindedToken })).status;
   };
-  const arrived = () => payments.stripe.stand.deliveriesSettled();
+  const arrived = () => payments.stripe.fake.deliveriesSettled();
   expect(await issue()).toBe(200);
 
   const { id: charge } = await payments.lastCharge(person.customer);
-  const dispute = payments.stripe.stand.openDispute(charge);
+  const dispute = payments.stripe.fake.openDispute(charge);
   await arrived();
   await expect.poll(issue, { timeout: 10_000, interval: 10 }).toBe(403);
 
-  payments.stripe.stand.closeDispute(dispute.id, 'won');
+  payments.stripe.fake.closeDispute(dispute.id, 'won');
   await arrived();
   await expect.poll(issue, { timeout: 10_000, interval: 10 }).toBe(200);
 

@@ -15,7 +15,7 @@ beforeAll(async () => {
   Object.assign(payments.service.app.get(OptionalStripe, { strict: false }), { client: patient });
 });
 afterAll(() => payments.stop());
-afterEach(() => payments.stripe.stand.clearFaults());
+afterEach(() => payments.stripe.fake.clearFaults());
 
 /** What a change of address does, once somebody asks with the new one. */
 async function move(
@@ -38,9 +38,9 @@ const done = () =>
       timeout: 30_000,
     })
     .toEqual([]);
-const held = () => expect.poll(() => payments.stripe.stand.requestsHeld()).toBe(1);
+const held = () => expect.poll(() => payments.stripe.fake.requestsHeld()).toBe(1);
 /** Stripe takes the next such request, and answers it when the faults are cleared. */
-const slow = (on: RegExp) => payments.stripe.stand.inject({ kind: 'slow', milliseconds: 60_000 }, { on, times: 1 });
+const slow = (on: RegExp) => payments.stripe.fake.inject({ kind: 'slow', milliseconds: 60_000 }, { on, times: 1 });
 
 describe('the address that Stripe has', () => {
   it('is the one that the person has, also when they have another', async () => {
@@ -57,8 +57,8 @@ describe('the address that Stripe has', () => {
     await held();
     const last = await move(person);
     await expect.poll(() => addressOf(person.customer)).toBe(last);
-    const asked = payments.stripe.stand.requestsHeld();
-    payments.stripe.stand.clearFaults();
+    const asked = payments.stripe.fake.requestsHeld();
+    payments.stripe.fake.clearFaults();
     expect(asked).toBe(1);
     await done();
     expect(await addressOf(person.customer)).toBe(last);
@@ -70,7 +70,7 @@ describe('the address that Stripe has', () => {
     const checkout = payments.checkout(person);
     await held();
     const email = await move(person);
-    payments.stripe.stand.clearFaults();
+    payments.stripe.fake.clearFaults();
     expect((await checkout).status).toBe(201);
     expect(await customersFor(email)).toHaveLength(1);
     expect(await customersFor(person.email)).toEqual([]);
@@ -100,12 +100,12 @@ describe('the address that Stripe has', () => {
 
   it('waits for Stripe to come back', async () => {
     const person = await payments.subscribe();
-    payments.stripe.stand.inject({ kind: 'status', status: 503 }, { on: /POST \/v1\/customers\/cus/ });
+    payments.stripe.fake.inject({ kind: 'status', status: 503 }, { on: /POST \/v1\/customers\/cus/ });
     const email = await move(person);
     const failed = `SELECT 1 FROM identity_jobs.jobs WHERE task_identifier = 'bill-to-address' AND last_error IS NOT NULL`;
     await expect.poll(() => payments.sql(failed)).toHaveLength(1);
     expect(await addressOf(person.customer)).toBe(person.email);
-    payments.stripe.stand.clearFaults();
+    payments.stripe.fake.clearFaults();
     const again = `UPDATE identity_jobs._private_jobs SET run_at = now() WHERE key LIKE 'bill-to-address:%'`;
     await expect
       .poll(async () => {

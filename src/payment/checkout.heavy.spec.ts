@@ -76,7 +76,7 @@ describe('a checkout', () => {
     expect(begun).toMatchObject({
       status: 201,
       trialDays: 0,
-      url: expect.stringContaining(payments.stripe.stand.url) as string,
+      url: expect.stringContaining(payments.stripe.fake.url) as string,
     });
     expect(await payments.report(person)).toMatchObject({ active: false, state: 'NONE' });
     payments.pay(begun.url);
@@ -108,7 +108,7 @@ describe('a checkout', () => {
     const person = await payer();
     await begin(person);
     // Twice: Stripe's library asks again when a connection breaks, under the same key.
-    payments.stripe.stand.inject({ kind: 'lose-answer' }, { on: /POST \/v1\/checkout\/sessions$/, times: 2 });
+    payments.stripe.fake.inject({ kind: 'lose-answer' }, { on: /POST \/v1\/checkout\/sessions$/, times: 2 });
     expect(await begin(person)).toMatchObject({ status: 503, code: 'payment_provider_unavailable' });
     expect(await begin(person)).toMatchObject({ status: 201 });
     expect(await openSessions(await customerOf(person))).toHaveLength(1);
@@ -117,10 +117,10 @@ describe('a checkout', () => {
   it('is refused to who has just paid, though no event has come yet', async () => {
     const person = await payer();
     const begun = await begin(person);
-    payments.stripe.stand.holdDeliveries();
+    payments.stripe.fake.holdDeliveries();
     payments.pay(begun.url);
     expect(await begin(person)).toMatchObject({ status: 409, code: 'already_subscribed', provider: 'stripe' });
-    payments.stripe.stand.releaseDeliveries();
+    payments.stripe.fake.releaseDeliveries();
     await payments.settled();
   });
 
@@ -194,11 +194,11 @@ describe('a checkout', () => {
     ['asking for patience', { kind: 'status', status: 429 }],
   ] as const)('says so when Stripe is %s, and works afterwards', async (_what, fault) => {
     const person = await payments.signIn();
-    payments.stripe.stand.inject(fault);
+    payments.stripe.fake.inject(fault);
     try {
       expect(await begin(person)).toMatchObject({ status: 503, code: 'payment_provider_unavailable' });
     } finally {
-      payments.stripe.stand.clearFaults();
+      payments.stripe.fake.clearFaults();
     }
     expect(await begin(person)).toMatchObject({ status: 201 });
   });
@@ -211,7 +211,7 @@ describe('the portal and the history', () => {
       read(await payments.post('/payment/portal', person.headers, { returnUrl }));
     expect(await open(paying)).toMatchObject({
       status: 201,
-      url: expect.stringContaining(payments.stripe.stand.url) as string,
+      url: expect.stringContaining(payments.stripe.fake.url) as string,
     });
     expect(await open(paying, 'https://evil.example')).toMatchObject({ code: 'return_url_not_allowed' });
     expect(await open(other)).toMatchObject({ status: 404, code: 'nothing_paid_yet' });

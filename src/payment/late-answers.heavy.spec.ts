@@ -16,8 +16,8 @@ beforeAll(async () => {
 });
 afterAll(() => payments.stop());
 afterEach(async () => {
-  payments.stripe.stand.clearFaults();
-  payments.stripe.stand.releaseDeliveries();
+  payments.stripe.fake.clearFaults();
+  payments.stripe.fake.releaseDeliveries();
   payments.apple.clearFaults();
   payments.apple.releaseDeliveries();
   await payments.settled();
@@ -29,14 +29,14 @@ const lookUp = (provider: 'stripe' | 'apple', lookup: string) =>
 
 /** Begins to look a customer up, lets the answer to one question wait, and meanwhile things change and are looked up. */
 async function overtaken(customer: string, question: RegExp, change: () => unknown): Promise<void> {
-  const { stand } = payments.stripe;
-  stand.holdDeliveries();
-  stand.inject(late, { on: question, times: 1 });
+  const { fake } = payments.stripe;
+  fake.holdDeliveries();
+  fake.inject(late, { on: question, times: 1 });
   const early = lookUp('stripe', customer);
-  await expect.poll(() => stand.requestsHeld()).toBe(1);
+  await expect.poll(() => fake.requestsHeld()).toBe(1);
   await change();
   await lookUp('stripe', customer);
-  stand.clearFaults();
+  fake.clearFaults();
   await early;
 }
 
@@ -51,10 +51,10 @@ describe('an answer of Stripe from before', () => {
   });
 
   it('a dispute was won takes no access', async () => {
-    const { stand } = payments.stripe;
-    stand.holdDeliveries();
-    const { id } = stand.openDispute(charge);
-    await overtaken(person.customer, /GET \/v1\/disputes/, () => stand.closeDispute(id, 'won'));
+    const { fake } = payments.stripe;
+    fake.holdDeliveries();
+    const { id } = fake.openDispute(charge);
+    await overtaken(person.customer, /GET \/v1\/disputes/, () => fake.closeDispute(id, 'won'));
     expect(await payments.report(person)).toMatchObject({ active: true, state: 'ACTIVE' });
   });
 
@@ -65,16 +65,16 @@ describe('an answer of Stripe from before', () => {
 
   it('another event came leaves that event to do', async () => {
     const state = () => payments.sql(`SELECT state::text FROM identity."WebhookEvent" WHERE event_id = 'evt_later'`);
-    const { stand } = payments.stripe;
-    stand.inject(late, { on: /GET \/v1\/charges\?/, times: 1 });
+    const { fake } = payments.stripe;
+    fake.inject(late, { on: /GET \/v1\/charges\?/, times: 1 });
     const early = lookUp('stripe', person.customer);
-    await expect.poll(() => stand.requestsHeld()).toBe(1);
+    await expect.poll(() => fake.requestsHeld()).toBe(1);
     await payments.sql(
       `INSERT INTO identity."WebhookEvent" (provider, event_id, type, lookup, occurred_at, received_at)
        VALUES ('stripe', 'evt_later', 'invoice.paid', $1, now(), now())`,
       [person.customer],
     );
-    stand.clearFaults();
+    fake.clearFaults();
     await early;
     expect(await state()).toEqual([{ state: 'pending' }]);
     await lookUp('stripe', person.customer);
@@ -102,9 +102,9 @@ describe('fifty deliveries at once', () => {
 
   it('of one event of Stripe are one look-up', async () => {
     const { customer } = await payments.subscribe();
-    const { stand } = payments.stripe;
+    const { fake } = payments.stripe;
     await quiet(`stripe:${customer}`);
-    const asked = stand.watch(/^GET \/v1\/subscriptions\?/);
+    const asked = fake.watch(/^GET \/v1\/subscriptions\?/);
     const created = Math.floor(payments.clock.now().getTime() / 1000);
     const object = { id: 'sub_x', object: 'subscription', customer };
     const event = {

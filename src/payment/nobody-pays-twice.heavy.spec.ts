@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => payments.stop());
 afterEach(() => {
-  payments.stripe.stand.clearFaults();
+  payments.stripe.fake.clearFaults();
   payments.apple.clearFaults();
   payments.apple.releaseDeliveries();
 });
@@ -53,8 +53,8 @@ const grant = async ({ uid }: SignedIn) =>
     .grant(uid, { planId: 'basic', days: 30 }, { actor: 'ada', reason: 'a friend of the house' });
 
 /** Stripe keeps one question waiting, so that a test can let things happen meanwhile. */
-const held = () => expect.poll(() => payments.stripe.stand.requestsHeld()).toBe(1);
-const slow = (on: RegExp) => payments.stripe.stand.inject({ kind: 'slow', milliseconds: 60_000 }, { on, times: 1 });
+const held = () => expect.poll(() => payments.stripe.fake.requestsHeld()).toBe(1);
+const slow = (on: RegExp) => payments.stripe.fake.inject({ kind: 'slow', milliseconds: 60_000 }, { on, times: 1 });
 
 describe('before a checkout, Apple is asked of what a person had there', () => {
   it('what was bought again a moment ago, though no notification has come', async () => {
@@ -103,14 +103,14 @@ describe('an open checkout is closed', () => {
   it('when an operator gives access, also while Stripe is away at first', async () => {
     const person = await payments.signIn();
     await begin(person);
-    payments.stripe.stand.inject({ kind: 'status', status: 503 }, { on: /^GET \/v1\/checkout/ });
+    payments.stripe.fake.inject({ kind: 'status', status: 503 }, { on: /^GET \/v1\/checkout/ });
     await grant(person);
     const failed = () => payments.sql(`SELECT 1 FROM identity_jobs.jobs WHERE attempts > 0 AND last_error IS NOT NULL`);
     await expect.poll(failed).not.toEqual([]);
     const later = `UPDATE identity_jobs._private_jobs SET run_at = now() + interval '1 hour'
        WHERE locked_at IS NULL AND attempts > 0 RETURNING 1`;
     await expect.poll(() => payments.sql(later)).not.toEqual([]);
-    payments.stripe.stand.clearFaults();
+    payments.stripe.fake.clearFaults();
     expect(await openSessions(person)).toHaveLength(1);
     await payments.sql(`UPDATE identity_jobs._private_jobs SET run_at = now()`);
     await expect.poll(() => openSessions(person)).toEqual([]);
@@ -124,7 +124,7 @@ describe('an open checkout is closed', () => {
     await grant(person);
     // The job has found nothing to close.
     await expect.poll(() => payments.sql('SELECT 1 FROM identity_jobs.jobs')).toEqual([]);
-    payments.stripe.stand.clearFaults();
+    payments.stripe.fake.clearFaults();
     expect((await begun).url).toBeUndefined();
     expect(await openSessions(person)).toEqual([]);
   });
@@ -136,14 +136,14 @@ describe('an attempt that Stripe keeps waiting', () => {
     const questions = [/^GET \/v1\/checkout\/sessions/, /^GET \/v1\/invoices/];
     let first: ReturnType<typeof begin> | undefined;
     for (const question of questions) {
-      payments.stripe.stand.clearFaults();
+      payments.stripe.fake.clearFaults();
       slow(question);
       first ??= begin(person);
       await held();
       payments.clock.advance(45_000);
       expect(await begin(person)).toMatchObject({ status: 409, code: 'checkout_in_progress' });
     }
-    payments.stripe.stand.clearFaults();
+    payments.stripe.fake.clearFaults();
     expect(await first).toMatchObject({ status: 201 });
   });
 
@@ -155,7 +155,7 @@ describe('an attempt that Stripe keeps waiting', () => {
     payments.clock.advance(61_000);
     const second = await begin(person);
     expect(second).toMatchObject({ status: 201 });
-    payments.stripe.stand.clearFaults();
+    payments.stripe.fake.clearFaults();
     expect((await first).url).toBeUndefined();
     const [open, ...others] = await openSessions(person);
     expect(others).toEqual([]);

@@ -46,18 +46,18 @@ describe('metrics of payments', () => {
   it('tell of a status that nobody here knows: it grants nothing new, takes nothing paid, and is done once it is known', async () => {
     const person = await payments.subscribe();
     const { until } = await payments.report(person);
-    const stand = payments.stripe.stand;
+    const fake = payments.stripe.fake;
     const counted = await growth(
       'payment_lookups_parked_total{provider="stripe",reason="unknown_status"}',
       async () => {
         // Together with a dearer plan, which nobody here knows to be paid.
-        stand.disturbDeliveries({ drop: 1 });
+        fake.disturbDeliveries({ drop: 1 });
         const { subscriptions } = payments.stripe.stripe;
         const [item] = (await subscriptions.retrieve(person.subscription)).items.data;
         const items = [{ id: item?.id ?? '', price: payments.stripe.prices.plus }];
         await subscriptions.update(person.subscription, { items, proration_behavior: 'none' });
-        stand.disturbDeliveries({});
-        stand.setStatus(person.subscription, 'dormant');
+        fake.disturbDeliveries({});
+        fake.setStatus(person.subscription, 'dormant');
         await payments.settled();
       },
     );
@@ -77,7 +77,7 @@ describe('metrics of payments', () => {
     await expect.poll(() => figure('payment_events{state="parked"}'), { timeout: 60_000 }).toBeGreaterThan(0);
     payments.clock.advance(32 * dayMs);
     expect(await payments.report(person)).toMatchObject({ active: false, state: 'EXPIRED' });
-    stand.setStatus(person.subscription, 'active');
+    fake.setStatus(person.subscription, 'active');
     await payments.service.app.get(Inbox, { strict: false }).retry();
     await payments.settled();
     expect(await parked()).toEqual([]);
@@ -86,9 +86,9 @@ describe('metrics of payments', () => {
   it('count what the nightly comparison had to repair', async () => {
     const person = await payments.subscribe();
     const { id: charge } = await payments.lastCharge(person.customer);
-    payments.stripe.stand.disturbDeliveries({ drop: 1 });
+    payments.stripe.fake.disturbDeliveries({ drop: 1 });
     await payments.stripe.stripe.refunds.create({ charge });
-    payments.stripe.stand.disturbDeliveries({});
+    payments.stripe.fake.disturbDeliveries({});
     const repairs = 'payment_reconciliation_repairs_total{provider="stripe"}';
     const before = await figure(repairs);
     await payments.service.app.get(Reconciliation, { strict: false }).run();

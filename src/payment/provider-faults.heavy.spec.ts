@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => payments.stop());
 afterEach(() => {
-  payments.stripe.stand.clearFaults();
+  payments.stripe.fake.clearFaults();
   payments.apple.clearFaults();
 });
 
@@ -33,11 +33,11 @@ describe.each([
     const person = await payments.subscribe();
     const { id: charge } = await payments.lastCharge(person.customer);
     await payments.stripe.stripe.refunds.create({ charge });
-    payments.stripe.stand.inject(fault);
-    await payments.stripe.stand.deliveriesSettled();
+    payments.stripe.fake.inject(fault);
+    await payments.stripe.fake.deliveriesSettled();
     await expect.poll(failedJobs).not.toEqual([]);
     expect((await pending()).length).toBeGreaterThan(0);
-    payments.stripe.stand.clearFaults();
+    payments.stripe.fake.clearFaults();
     await hurry();
     await payments.settled();
     expect(await payments.report(person)).toMatchObject({ active: false, state: 'REVOKED' });
@@ -47,11 +47,11 @@ describe.each([
 describe('what an error says', () => {
   it('is kept nowhere: a job that failed tells the kind alone', async () => {
     const person = await payments.subscribe();
-    payments.stripe.stand.inject({ kind: 'status', status: 503 });
+    payments.stripe.fake.inject({ kind: 'status', status: 503 });
     await inbox().repair({ provider: 'stripe', lookup: person.customer });
     const said = async () => (await failedJobs()).filter(({ attempts }) => attempts < 25).map((job) => job.last_error);
     await expect.poll(said).toEqual(['ProviderUnavailable']);
-    payments.stripe.stand.clearFaults();
+    payments.stripe.fake.clearFaults();
     await hurry();
     await payments.settled();
   });
@@ -82,7 +82,7 @@ describe('poison', () => {
     const refund = async ({ customer }: Subscriber, amount?: number) =>
       payments.stripe.stripe.refunds.create({ charge: (await payments.lastCharge(customer)).id, amount });
     await refund(poisoned, 77);
-    await payments.stripe.stand.deliveriesSettled();
+    await payments.stripe.fake.deliveriesSettled();
     const key = `stripe:${poisoned.customer}`;
     const attempts = async () =>
       (await payments.sql<{ n: number }>('SELECT attempts AS n FROM identity_jobs.jobs WHERE key = $1', [key]))[0]?.n;
@@ -147,7 +147,7 @@ describe('poison', () => {
 describe('a look-up that failed often', () => {
   it('is tried again within minutes', async () => {
     const person = await payments.subscribe();
-    payments.stripe.stand.inject({ kind: 'status', status: 503 });
+    payments.stripe.fake.inject({ kind: 'status', status: 503 });
     await inbox().repair({ provider: 'stripe', lookup: person.customer });
     const key = `stripe:${person.customer}`;
     const waits = () =>
@@ -163,7 +163,7 @@ describe('a look-up that failed often', () => {
     await runUpkeep(payments.service.app.get(IdentityUpkeep, { strict: false }), 'payment-inbox-revive');
     const [wait] = await waits();
     expect(wait?.seconds).toBeLessThanOrEqual(300);
-    payments.stripe.stand.clearFaults();
+    payments.stripe.fake.clearFaults();
     await hurry();
     await payments.settled();
   });

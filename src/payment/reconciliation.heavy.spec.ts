@@ -38,10 +38,10 @@ describe('the nightly comparison with Stripe', () => {
     ['every event', 1],
   ])('repairs what was missed when %s was lost', async (_what, drop) => {
     const people = await newLives(payments, 6);
-    payments.stripe.stand.disturbDeliveries({ drop });
+    payments.stripe.fake.disturbDeliveries({ drop });
     await live(payments, people, script);
     await payments.settled();
-    payments.stripe.stand.disturbDeliveries({});
+    payments.stripe.fake.disturbDeliveries({});
     await reconcile();
     for (const person of people) expect(await writtenOf(payments, person)).toEqual(await truthOf(payments, person));
     expect(await reconcile()).toMatchObject({ stripe: 0 });
@@ -63,10 +63,10 @@ describe('a subscription whose period was refunded', () => {
     await payments.settled();
     expect(await written()).toEqual([{ status: 'REVOKED', ends: true }]);
 
-    payments.stripe.stand.disturbDeliveries({ drop: 1 });
+    payments.stripe.fake.disturbDeliveries({ drop: 1 });
     await endAtPeriodEnd(false);
-    await payments.stripe.stand.deliveriesSettled();
-    payments.stripe.stand.disturbDeliveries({});
+    await payments.stripe.fake.deliveriesSettled();
+    payments.stripe.fake.disturbDeliveries({});
     expect(await reconcile()).toMatchObject({ stripe: 1 });
     expect(await written()).toEqual([{ status: 'REVOKED', ends: false }]);
     expect(await reconcile()).toMatchObject({ stripe: 0 });
@@ -77,10 +77,10 @@ describe('what only a comparison of the money shows', () => {
   const movements = async (person: Subscriber) => (await payments.history(person)).map(({ kind }) => kind).sort();
   /** Does something that no event tells of. */
   const unheard = async (act: () => unknown) => {
-    payments.stripe.stand.disturbDeliveries({ drop: 1 });
+    payments.stripe.fake.disturbDeliveries({ drop: 1 });
     await act();
-    await payments.stripe.stand.deliveriesSettled();
-    payments.stripe.stand.disturbDeliveries({});
+    await payments.stripe.fake.deliveriesSettled();
+    payments.stripe.fake.disturbDeliveries({});
   };
 
   it('a refund that failed after it was written: the money came back', async () => {
@@ -88,7 +88,7 @@ describe('what only a comparison of the money shows', () => {
     const { id: charge } = await payments.lastCharge(person.customer);
     const refund = await payments.stripe.stripe.refunds.create({ charge, amount: 100 });
     await payments.settled();
-    await unheard(() => payments.stripe.stand.failRefund(refund.id));
+    await unheard(() => payments.stripe.fake.failRefund(refund.id));
     expect(await reconcile()).toMatchObject({ stripe: 1 });
     expect(await movements(person)).toEqual(['charge', 'refund', 'reversal']);
     expect(await reconcile()).toMatchObject({ stripe: 0 });
@@ -98,8 +98,8 @@ describe('what only a comparison of the money shows', () => {
     const person = await payments.subscribe();
     const { id: charge } = await payments.lastCharge(person.customer);
     await unheard(() => {
-      const { id } = payments.stripe.stand.openDispute(charge);
-      payments.stripe.stand.closeDispute(id, 'won');
+      const { id } = payments.stripe.fake.openDispute(charge);
+      payments.stripe.fake.closeDispute(id, 'won');
     });
     expect(await reconcile()).toMatchObject({ stripe: 1 });
     expect(await movements(person)).toEqual(['charge', 'dispute', 'reversal']);
@@ -115,7 +115,7 @@ describe('what is not ours, or is decided, is nothing to repair', () => {
     const [refunded, disputed] = [await stripe().customer(), await stripe().customer()];
     for (const customer of [refunded, disputed]) await stripe().subscribe({ customer });
     await stripe().stripe.refunds.create({ charge: await chargeOf(refunded), amount: 7 });
-    stripe().stand.openDispute(await chargeOf(disputed));
+    stripe().fake.openDispute(await chargeOf(disputed));
     await payments.settled();
     const parked = () => payments.sql(`SELECT count(*) AS n FROM identity."WebhookEvent" WHERE state = 'parked'`);
     const before = await parked();
@@ -125,8 +125,8 @@ describe('what is not ours, or is decided, is nothing to repair', () => {
 
   it('a lost dispute whose block an operator has lifted', async () => {
     const person = await payments.subscribe();
-    const { id } = stripe().stand.openDispute(await chargeOf(person.customer));
-    stripe().stand.closeDispute(id, 'lost');
+    const { id } = stripe().fake.openDispute(await chargeOf(person.customer));
+    stripe().fake.closeDispute(id, 'lost');
     await payments.settled();
     const operators = payments.service.app.get(OperatorAccess, { strict: false });
     expect(await operators.unblock(person.uid, { actor: 'ada', reason: 'a mistake of the bank' })).toBe(1);
@@ -152,9 +152,9 @@ describe('the nightly comparison while the App Store is away', () => {
   it('repairs what is Stripe’s all the same, and says that it is not done', async () => {
     const person = await payments.subscribe();
     const { id: charge } = await payments.lastCharge(person.customer);
-    payments.stripe.stand.disturbDeliveries({ drop: 1 });
+    payments.stripe.fake.disturbDeliveries({ drop: 1 });
     await payments.stripe.stripe.refunds.create({ charge });
-    payments.stripe.stand.disturbDeliveries({});
+    payments.stripe.fake.disturbDeliveries({});
     payments.apple.inject({ kind: 'status', status: 503 });
     await expect(reconcile()).rejects.toThrow();
     payments.apple.clearFaults();

@@ -27,24 +27,24 @@ let folder: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'apple-root-'));
   [stripe, apple] = await Promise.all([startStripe(), startApple()]);
-  writeFileSync(join(folder, 'root.pem'), new X509Certificate(apple.stand.rootCertificate).toString());
+  writeFileSync(join(folder, 'root.pem'), new X509Certificate(apple.fake.rootCertificate).toString());
 });
 afterAll(async () => {
-  await Promise.all([stripe.stand.close(), apple.stand.close()]);
+  await Promise.all([stripe.fake.close(), apple.fake.close()]);
   rmSync(folder, { recursive: true });
 });
 afterEach(() => {
-  stripe.stand.clearFaults();
-  apple.stand.clearFaults();
+  stripe.fake.clearFaults();
+  apple.fake.clearFaults();
 });
 
-const stripeClient = (timeoutMs: number, url = stripe.stand.url) => {
+const stripeClient = (timeoutMs: number, url = stripe.fake.url) => {
   const { hostname, port } = new URL(url);
-  const settings = { secretKey: stripe.stand.apiKey, webhookSecrets: [], livemode: false, returnUrls: [] };
+  const settings = { secretKey: stripe.fake.apiKey, webhookSecrets: [], livemode: false, returnUrls: [] };
   return new StripeClient({ ...settings, standIn: { host: hostname, port: Number(port) } }, timeoutMs);
 };
 const appleClient = (timeoutMs: number) => {
-  const { bundleId, appAppleId: appId, environment, apiKey, url } = apple.stand;
+  const { bundleId, appAppleId: appId, environment, apiKey, url } = apple.fake;
   const standIn = { url, rootFile: join(folder, 'root.pem') };
   return new AppleClient({ bundleId, appId, environment, ...apiKey, standIn }, timeoutMs);
 };
@@ -52,19 +52,19 @@ const appleClient = (timeoutMs: number) => {
 describe('a provider that does not answer in time is one that cannot be asked', () => {
   it('Stripe', async () => {
     const customer = await stripe.customer();
-    stripe.stand.inject({ kind: 'hang' });
+    stripe.fake.inject({ kind: 'hang' });
     const asked = stripeClient(impatienceMs).moneyOf(customer);
     await expect(asked).rejects.toMatchObject({ name: 'ProviderUnavailable', provider: 'stripe' });
-    stripe.stand.clearFaults();
+    stripe.fake.clearFaults();
     expect(await stripeClient(patienceMs).moneyOf(customer)).toMatchObject({ subscriptions: [] });
   });
 
   it('Apple', async () => {
-    const { originalTransactionId } = apple.stand.buy({ product: appleProducts.plus.id });
-    apple.stand.inject({ kind: 'hang' });
+    const { originalTransactionId } = apple.fake.buy({ product: appleProducts.plus.id });
+    apple.fake.inject({ kind: 'hang' });
     const asked = appleClient(impatienceMs).subscription(originalTransactionId);
     await expect(asked).rejects.toMatchObject({ name: 'ProviderUnavailable', provider: 'apple' });
-    apple.stand.clearFaults();
+    apple.fake.clearFaults();
     expect(await appleClient(patienceMs).subscription(originalTransactionId)).toMatchObject({ status: 1 });
   });
 });

@@ -53,7 +53,7 @@ describe('a subscription through Stripe', () => {
 
   it('that cannot be paid has our days of grace, ends by time alone, and recovers when it is paid', async () => {
     const person = await payments.subscribe();
-    payments.stripe.stand.declineCharges(person.customer);
+    payments.stripe.fake.declineCharges(person.customer);
     await later(month);
     const inGrace = await report(person);
     expect(inGrace).toMatchObject({
@@ -63,16 +63,16 @@ describe('a subscription through Stripe', () => {
       next: { action: 'pay', provider: 'stripe' },
     });
     const untilMs = Date.parse(inGrace.until ?? '');
-    payments.stripe.stand.holdDeliveries();
+    payments.stripe.fake.holdDeliveries();
     payments.advance(untilMs - payments.clock.now().getTime() - 1000);
     expect(await report(person)).toMatchObject({ active: true, state: 'GRACE' });
     payments.clock.advance(1000);
     expect(await report(person)).toMatchObject({ active: false, state: 'SUSPENDED', reason: 'payment_overdue' });
-    payments.stripe.stand.releaseDeliveries();
+    payments.stripe.fake.releaseDeliveries();
     await payments.settled();
     expect(await report(person)).toMatchObject({ active: false, state: 'SUSPENDED' });
-    payments.stripe.stand.acceptCharges(person.customer);
-    payments.stripe.stand.payOpenInvoice(person.subscription);
+    payments.stripe.fake.acceptCharges(person.customer);
+    payments.stripe.fake.payOpenInvoice(person.subscription);
     await payments.settled();
     expect(await report(person)).toMatchObject({ active: true, state: 'ACTIVE' });
     expect(await kinds(person)).toHaveLength(2);
@@ -82,13 +82,13 @@ describe('a subscription through Stripe', () => {
     ['cancel', 'EXPIRED'],
     ['unpaid', 'SUSPENDED'],
   ] as const)('that stays unpaid to the last attempt, with "%s" set at Stripe, is %s', async (afterRetries, state) => {
-    payments.stripe.stand.changeSettings({ afterRetries });
+    payments.stripe.fake.changeSettings({ afterRetries });
     const person = await payments.subscribe();
-    payments.stripe.stand.declineCharges(person.customer);
+    payments.stripe.fake.declineCharges(person.customer);
     await later(month);
     await later(20 * dayMs);
     expect(await report(person)).toMatchObject({ active: false, state });
-    payments.stripe.stand.changeSettings({ afterRetries: 'cancel' });
+    payments.stripe.fake.changeSettings({ afterRetries: 'cancel' });
   });
 
   it('cancelled lasts to its end; resumed it goes on', async () => {
@@ -122,7 +122,7 @@ describe('a subscription through Stripe', () => {
 
   it('does not move up when the card is declined', async () => {
     const person = await payments.subscribe();
-    payments.stripe.stand.declineCharges(person.customer);
+    payments.stripe.fake.declineCharges(person.customer);
     await later(dayMs);
     expect(await change(person, 'plan', 'PUT', { planId: 'plus', interval: 'month' })).toMatchObject({
       status: 402,
@@ -144,16 +144,16 @@ describe('a subscription through Stripe', () => {
     await map(payments.stripe.prices.plus);
     expect(refused).toMatchObject({ status: 409, code: 'payment_refused' });
     for (const status of [429, 500, 503] as const) {
-      payments.stripe.stand.inject({ kind: 'status', status }, { on: /^POST \/v1\/subscriptions/ });
+      payments.stripe.fake.inject({ kind: 'status', status }, { on: /^POST \/v1\/subscriptions/ });
       const answer = await change(person, 'plan', 'PUT', plus);
-      payments.stripe.stand.clearFaults();
+      payments.stripe.fake.clearFaults();
       expect(answer).toMatchObject({ status: 503, code: 'payment_provider_unavailable', retryAfter: '5' });
     }
     // Ended at Stripe, and told to nobody yet.
-    payments.stripe.stand.holdDeliveries();
+    payments.stripe.fake.holdDeliveries();
     await payments.stripe.stripe.subscriptions.cancel(person.subscription);
     const ended = await answerTo(person, 'cancel');
-    payments.stripe.stand.releaseDeliveries();
+    payments.stripe.fake.releaseDeliveries();
     await payments.settled();
     expect(ended).toMatchObject({ status: 409, code: 'payment_refused' });
     expect(await report(person)).toMatchObject({ active: false, state: 'EXPIRED' });
@@ -161,7 +161,7 @@ describe('a subscription through Stripe', () => {
 
   it('does not move to another interval, cheaper or not, when the card is declined', async () => {
     const person = await payments.subscribe({ plan: 'plus' });
-    payments.stripe.stand.declineCharges(person.customer);
+    payments.stripe.fake.declineCharges(person.customer);
     await later(dayMs);
     expect(await change(person, 'plan', 'PUT', { planId: 'basic', interval: 'year' })).toMatchObject({
       status: 402,
@@ -211,7 +211,7 @@ describe('a price that is raised at Stripe, which asks nobody', () => {
     await payments.settled();
     for (const person of people) expect(await report(person)).toMatchObject({ active: true, plan: { id: 'basic' } });
     await change(leaves, 'cancel');
-    payments.stripe.stand.declineCharges(declines.customer);
+    payments.stripe.fake.declineCharges(declines.customer);
     await later(month);
     expect(await report(stays)).toMatchObject({ active: true, state: 'ACTIVE' });
     expect(await kinds(stays)).toEqual([
@@ -251,7 +251,7 @@ describe('a dispute', () => {
   it('takes access while it is open, and gives it back when it is won', async () => {
     const person = await payments.subscribe();
     const { id: charge } = await payments.lastCharge(person.customer);
-    const dispute = payments.stripe.stand.openDispute(charge);
+    const dispute = payments.stripe.fake.openDispute(charge);
     await payments.settled();
     expect(await report(person)).toMatchObject({
       active: false,
@@ -259,10 +259,10 @@ describe('a dispute', () => {
       reason: 'blocked_dispute',
       next: { action: 'contact_support' },
     });
-    payments.stripe.stand.contestDispute(dispute.id);
+    payments.stripe.fake.contestDispute(dispute.id);
     await payments.settled();
     expect(await report(person)).toMatchObject({ active: false, reason: 'blocked_dispute' });
-    payments.stripe.stand.closeDispute(dispute.id, 'won');
+    payments.stripe.fake.closeDispute(dispute.id, 'won');
     await payments.settled();
     expect(await report(person)).toMatchObject({ active: true, state: 'ACTIVE' });
     expect(await kinds(person)).toEqual([
@@ -275,8 +275,8 @@ describe('a dispute', () => {
   it('that is lost takes access until an operator gives it back, and nobody can pay for nothing', async () => {
     const person = await payments.subscribe();
     const { id: charge } = await payments.lastCharge(person.customer);
-    const dispute = payments.stripe.stand.openDispute(charge);
-    payments.stripe.stand.closeDispute(dispute.id, 'lost');
+    const dispute = payments.stripe.fake.openDispute(charge);
+    payments.stripe.fake.closeDispute(dispute.id, 'lost');
     await payments.settled();
     expect(await report(person)).toMatchObject({ active: false, reason: 'blocked_dispute' });
     const refused = await payments.checkout(person);
@@ -297,11 +297,11 @@ describe('a dispute', () => {
   it('that is only an inquiry takes nothing, unless it becomes one', async () => {
     const person = await payments.subscribe();
     const { id: charge } = await payments.lastCharge(person.customer);
-    const inquiry = payments.stripe.stand.openDispute(charge, { inquiry: true });
+    const inquiry = payments.stripe.fake.openDispute(charge, { inquiry: true });
     await payments.settled();
     expect(await report(person)).toMatchObject({ active: true, state: 'ACTIVE' });
     expect(await kinds(person)).toEqual([['charge', 499]]);
-    payments.stripe.stand.escalateDispute(inquiry.id);
+    payments.stripe.fake.escalateDispute(inquiry.id);
     await payments.settled();
     expect(await report(person)).toMatchObject({ active: false, reason: 'blocked_dispute' });
   });

@@ -92,7 +92,7 @@ describe('an event of Stripe', () => {
     });
     try {
       await rotated.subscribe();
-      const results = rotated.stripe.stand.deliveryAttempts.map(({ status }) => status);
+      const results = rotated.stripe.fake.deliveryAttempts.map(({ status }) => status);
       expect(new Set(results)).toEqual(new Set([200]));
     } finally {
       await rotated.stop();
@@ -169,9 +169,9 @@ describe('an event that is nobody’s money', () => {
 describe('one event', () => {
   it('delivered fifty times at once is one event, one look-up and one payment', async () => {
     const { id: charge } = await payments.lastCharge(person.customer);
-    payments.stripe.stand.holdDeliveries();
+    payments.stripe.fake.holdDeliveries();
     await payments.stripe.stripe.refunds.create({ charge, amount: 50 });
-    payments.stripe.stand.releaseDeliveries(() => []);
+    payments.stripe.fake.releaseDeliveries(() => []);
     const one = event();
     const answers = await Promise.all(Array.from({ length: 50 }, () => deliver(one)));
     expect(answers).toEqual(Array.from({ length: 50 }, () => kept));
@@ -210,10 +210,10 @@ describe('an event of a customer who', () => {
 
   it('was deleted, here and there, brings nothing back', async () => {
     const gone = await payments.subscribe();
-    payments.stripe.stand.holdDeliveries();
+    payments.stripe.fake.holdDeliveries();
     await payments.stripe.stripe.customers.del(gone.customer);
     await payments.sql(`DELETE FROM identity."User" WHERE firebase_uid = $1`, [gone.uid]);
-    payments.stripe.stand.releaseDeliveries();
+    payments.stripe.fake.releaseDeliveries();
     await payments.settled();
     expect(new Set((await stateOf(gone.customer)).map(({ state }) => state))).toEqual(new Set(['done']));
     expect(

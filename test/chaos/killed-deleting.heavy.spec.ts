@@ -17,9 +17,9 @@ let toPostgres: HoldingProxy;
 
 beforeAll(async () => {
   stripe = await startStripe({ clock: new SystemClock(), concurrency: 4 });
-  toStripe = await HoldingProxy.start([Number(new URL(stripe.stand.url).port)], http);
+  toStripe = await HoldingProxy.start([Number(new URL(stripe.fake.url).port)], http);
   world = await createWorld({
-    STRIPE_SECRET_KEY: stripe.stand.apiKey,
+    STRIPE_SECRET_KEY: stripe.fake.apiKey,
     STRIPE_WEBHOOK_SECRET: 'whsec_ofTests',
     STRIPE_STAND_IN: `http://127.0.0.1:${toStripe.port}`,
     PAYMENT_RETURN_URLS: 'https://app.example/account',
@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([toStripe, toPostgres].map((proxy) => proxy.stop()));
   await world.stop();
-  await stripe.stand.close();
+  await stripe.fake.close();
 });
 
 const sql = <Row extends Record<string, unknown>>(text: string, values?: unknown[]) =>

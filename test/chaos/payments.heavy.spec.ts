@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import pg from 'pg';
 import type Stripe from 'stripe';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type AppleStandIn, startAppleStandIn } from '@vpn-backend/fake-providers/apple';
+import { type FakeApple, startFakeApple } from '@vpn-backend/fake-providers/apple';
 import { appleProducts, startStripe, type StripeBench } from '@vpn-backend/fake-providers/testing';
 import { endWithThisProcess } from '../../dev/services/reaper.js';
 import { freePort } from '../../dev/services/server-process.js';
@@ -29,7 +29,7 @@ const secret = 'whsec_ofTests';
 const returnUrl = 'https://app.example/account';
 
 let stripe: StripeBench;
-let apple: AppleStandIn;
+let apple: FakeApple;
 let folder: string;
 let world: World;
 let port: string;
@@ -42,22 +42,22 @@ beforeAll(async () => {
   const products = Object.values(appleProducts);
   [stripe, apple] = await Promise.all([
     startStripe(patient),
-    startAppleStandIn({ ...patient, bundleId: 'com.example.vpn', products }),
+    startFakeApple({ ...patient, bundleId: 'com.example.vpn', products }),
   ]);
   folder = mkdtempSync(join(tmpdir(), 'apple-root-'));
   const rootFile = join(folder, 'root.pem');
   writeFileSync(rootFile, new X509Certificate(apple.rootCertificate).toString());
   world = await createWorld({
-    STRIPE_SECRET_KEY: stripe.stand.apiKey,
+    STRIPE_SECRET_KEY: stripe.fake.apiKey,
     STRIPE_WEBHOOK_SECRET: secret,
-    STRIPE_STAND_IN: stripe.stand.url,
+    STRIPE_STAND_IN: stripe.fake.url,
     PAYMENT_RETURN_URLS: returnUrl,
     ...appleSettings(apple, rootFile),
     IDENTITY_WORKER: 'apart',
   });
   port = String(await freePort());
   service = await start();
-  stripe.stand.deliverTo(`${service.url}/payment/webhooks/stripe`, { secret });
+  stripe.fake.deliverTo(`${service.url}/payment/webhooks/stripe`, { secret });
   apple.notify(`${service.url}/payment/webhooks/apple`);
   await sql(`INSERT INTO identity."Plan" VALUES ('basic', 'Basic', 32)`);
   await sql(
@@ -69,11 +69,11 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(async () => {
   await world.stop();
-  await Promise.all([stripe.stand.close(), apple.close()]);
+  await Promise.all([stripe.fake.close(), apple.close()]);
   rmSync(folder, { recursive: true });
 });
 afterEach(() => {
-  stripe.stand.clearFaults();
+  stripe.fake.clearFaults();
   apple.clearFaults();
 });
 
@@ -122,7 +122,7 @@ async function checkout(headers: Person['headers']): Promise<{ url: string }> {
 async function subscribe() {
   const { uid } = world.firebase.createAccount({ email: 'ada@example.com', emailVerified: false });
   const { url } = await checkout({ authorization: `Bearer ${await world.firebase.mintIdToken(uid)}` });
-  stripe.stand.pay(/cs_\w+/.exec(url)?.[0] ?? '');
+  stripe.fake.pay(/cs_\w+/.exec(url)?.[0] ?? '');
   await settled();
   const [row] = await sql<{ customer: string }>(`SELECT stripe_customer_id AS customer FROM identity."User"`);
   const paid = (await stripe.stripe.charges.list({ customer: row?.customer ?? '' })).data[0];
@@ -134,7 +134,7 @@ const pending = () => sql(`SELECT lookup FROM identity."WebhookEvent" WHERE stat
 
 /** Resolves when all that Stripe told was dealt with: minutes after a crash, never the hours that a lock of jobs lasts. */
 async function settled(): Promise<void> {
-  await Promise.all([stripe.stand.deliveriesSettled(), apple.deliveriesSettled()]);
+  await Promise.all([stripe.fake.deliveriesSettled(), apple.deliveriesSettled()]);
   await vi.waitFor(async () => expect(await pending()).toEqual([]), { timeout: 120_000, interval: 100 });
 }
 
@@ -186,23 +186,23 @@ describe('killed', { timeout: 300_000 }, () => {
   });
 
   it('while it asks Stripe, the service loses nothing', async () => {
-    stripe.stand.inject({ kind: 'hang' }, { on: /GET \/v1\/charges/ });
+    stripe.fake.inject({ kind: 'hang' }, { on: /GET \/v1\/charges/ });
     await refund();
-    await expect.poll(() => stripe.stand.requestsHeld(), { timeout: 60_000 }).toBeGreaterThan(0);
+    await expect.poll(() => stripe.fake.requestsHeld(), { timeout: 60_000 }).toBeGreaterThan(0);
     await service.kill();
-    stripe.stand.clearFaults();
+    stripe.fake.clearFaults();
     service = await start();
     await settled();
     await expectTruth();
   });
 
   it('between what it has written and the end of its events, the service loses nothing', async () => {
-    stripe.stand.inject({ kind: 'slow', milliseconds: 60_000 }, { on: /GET \/v1\/charges/ });
+    stripe.fake.inject({ kind: 'slow', milliseconds: 60_000 }, { on: /GET \/v1\/charges/ });
     await refund();
-    await stripe.stand.deliveriesSettled();
-    await expect.poll(() => stripe.stand.requestsHeld(), { timeout: 60_000 }).toBeGreaterThan(0);
+    await stripe.fake.deliveriesSettled();
+    await expect.poll(() => stripe.fake.requestsHeld(), { timeout: 60_000 }).toBeGreaterThan(0);
     const lock = `LOCK TABLE identity."WebhookEvent" IN SHARE MODE`;
-    await killedAt(lock, () => stripe.stand.clearFaults(), '%UPDATE "WebhookEvent"%');
+    await killedAt(lock, () => stripe.fake.clearFaults(), '%UPDATE "WebhookEvent"%');
     service = await start();
     await settled();
     await expectTruth();
@@ -211,13 +211,13 @@ describe('killed', { timeout: 300_000 }, () => {
   it('before a dispute is written, the service blocks all the same', async () => {
     let dispute = '';
     await killedAt(`LOCK TABLE identity."AccessBlock" IN SHARE MODE`, () => {
-      dispute = stripe.stand.openDispute(charge.id).id;
+      dispute = stripe.fake.openDispute(charge.id).id;
     });
     service = await start();
     await settled();
     const blocks = () => sql(`SELECT provider_ref AS ref, lifted_on IS NULL AS blocks FROM identity."AccessBlock"`);
     expect(await blocks()).toEqual([{ ref: `stripe:${dispute}`, blocks: true }]);
-    stripe.stand.closeDispute(dispute, 'won');
+    stripe.fake.closeDispute(dispute, 'won');
     await settled();
     expect(await blocks()).toEqual([{ ref: `stripe:${dispute}`, blocks: false }]);
     await expectTruth();
@@ -245,11 +245,11 @@ describe('killed', { timeout: 300_000 }, () => {
   it('while Stripe opens a checkout, the service leaves one that can be paid, and no other', async () => {
     const { headers, uid } = await signIn(world);
     const opening = /^POST \/v1\/checkout\/sessions$/;
-    stripe.stand.inject({ kind: 'late-answer', milliseconds: 60_000 }, { on: opening, times: 1 });
+    stripe.fake.inject({ kind: 'late-answer', milliseconds: 60_000 }, { on: opening, times: 1 });
     const begun = checkout(headers).catch(() => undefined);
-    await expect.poll(() => stripe.stand.requestsHeld(), { timeout: 60_000 }).toBeGreaterThan(0);
+    await expect.poll(() => stripe.fake.requestsHeld(), { timeout: 60_000 }).toBeGreaterThan(0);
     await service.kill();
-    stripe.stand.clearFaults();
+    stripe.fake.clearFaults();
     expect(await begun).toBeUndefined();
     service = await start();
     // As a minute later, when the killed attempt's lease is over.
@@ -282,7 +282,7 @@ describe('with IDENTITY_WORKER=apart', { timeout: 300_000 }, () => {
     await service.stop();
     service = await world.replica({ PORT: port });
     await refund();
-    await stripe.stand.deliveriesSettled();
+    await stripe.fake.deliveriesSettled();
     expect(await pending()).not.toEqual([]);
     const worker = await startWorker();
     await settled();

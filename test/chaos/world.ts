@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type FirebaseStandIn } from '@vpn-backend/fake-providers/firebase';
+import { type FakeFirebase } from '@vpn-backend/fake-providers/firebase';
 import { type MailCatcher } from '@vpn-backend/fake-providers/mail';
 import { type Services } from '../../dev/services/index.js';
 import { freePort } from '../../dev/services/server-process.js';
@@ -36,7 +36,7 @@ export interface Replica extends ServiceProcess {
 /** Stores of a test file's own, and the built service in as many processes as the test starts. */
 export interface World {
   readonly services: Services;
-  readonly firebase: FirebaseStandIn;
+  readonly firebase: FakeFirebase;
   /** Catches the mails to people. */
   readonly mail?: MailCatcher;
   /** What each replica is configured by. */

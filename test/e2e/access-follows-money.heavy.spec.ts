@@ -25,10 +25,10 @@ it('follows money within a second of the event, from webhook to 403 and back', a
   for (let round = 0; round < 8; round += 1) {
     const person = await payments.subscribe();
     await until(person, 200);
-    const dispute = payments.stripe.stand.openDispute((await payments.lastCharge(person.customer)).id);
+    const dispute = payments.stripe.fake.openDispute((await payments.lastCharge(person.customer)).id);
     took.push(await until(person, 403));
     await payments.settled();
-    payments.stripe.stand.closeDispute(dispute.id, 'won');
+    payments.stripe.fake.closeDispute(dispute.id, 'won');
     took.push(await until(person, 200));
     await payments.settled();
   }

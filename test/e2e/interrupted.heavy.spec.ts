@@ -8,7 +8,7 @@ import { endWithThisProcess } from '../../dev/services/reaper.js';
 
 /*
  * A run of tests that is interrupted leaves no process and no data behind, whichever of its processes is killed. The run here
- * is of a spec that starts all there is: PostgreSQL, Redis, stand-ins, and the built service in processes of its own.
+ * is of a spec that starts all there is: PostgreSQL, Redis, fakes, and the built service in processes of its own.
  */
 
 const command = ['test', '--', '--mode', 'heavy', 'test/chaos/killed-issuing.heavy.spec.ts'];

@@ -8,7 +8,7 @@ import {
 } from '@vpn-backend/client';
 import { type NodeAgent } from 'vpn-node-agent';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type FirebaseStandIn, startFirebaseStandIn } from '@vpn-backend/fake-providers/firebase';
+import { type FakeFirebase, startFakeFirebase } from '@vpn-backend/fake-providers/firebase';
 import { type Clock } from '../../src/platform/config/index.js';
 import { anonymizerEnv, gatekeeperEnv, startTestApp, type TestApp } from '../support/app.js';
 import { followAs } from '../support/anonymizer.js';
@@ -23,7 +23,7 @@ interface Sides {
   readonly anonymizer: TestApp;
 }
 
-type StartSides = (stack: TestStack, firebase: FirebaseStandIn, clock: Clock) => Promise<Sides>;
+type StartSides = (stack: TestStack, firebase: FakeFirebase, clock: Clock) => Promise<Sides>;
 
 const oneProcess: StartSides = async (stack, firebase, clock) => {
   const both = await startTestApp({ ...gatekeeperEnv(stack, firebase), ...anonymizerEnv(stack) }, clock);
@@ -44,13 +44,13 @@ describe.each([
   // It stands still: keys change at midnight, and a client may have blinded for today's a moment before.
   const clock = new TestClock(new Date());
   let stack: TestStack;
-  let firebase: FirebaseStandIn;
+  let firebase: FakeFirebase;
   let sides: Sides;
   let agent: NodeAgent | undefined;
   let node: { id: string; credential: string; publicKey: string };
 
   beforeAll(async () => {
-    [stack, firebase] = await Promise.all([createTestStack(), startFirebaseStandIn({ projectId: 'demo-vpn', clock })]);
+    [stack, firebase] = await Promise.all([createTestStack(), startFakeFirebase({ projectId: 'demo-vpn', clock })]);
     sides = await startSides(stack, firebase, clock);
     await addLocation(sides.anonymizer, 'de-frankfurt');
   });

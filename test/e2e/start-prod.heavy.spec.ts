@@ -44,7 +44,7 @@ describe('npm run start:prod refuses', { timeout: 120_000 }, () => {
   it.each<[string, Env, string[]]>([
     ['nothing at all', {}, [...Object.keys({ ...gatekeeper, ...anonymizer }), 'TOKEN_ISSUER_NAME', 'TOKEN_ORIGIN']],
     [
-      'stand-ins, also where the environment speaks of development',
+      'fake providers, also where the environment speaks of development',
       {
         ...{ ...common, ...gatekeeper, ...anonymizer, NODE_ENV: 'development' },
         ...{ FIREBASE_STAND_IN: '127.0.0.1:9443,/tmp/ca.pem', FIREBASE_AUTH_EMULATOR_HOST: '127.0.0.1:9099' },

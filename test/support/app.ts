@@ -1,5 +1,5 @@
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { type FirebaseStandIn } from '@vpn-backend/fake-providers/firebase';
+import { type FakeFirebase } from '@vpn-backend/fake-providers/firebase';
 import { createApp, drain, serve } from '../../src/app.js';
 import { type AppConfig, type Clock, loadConfig } from '../../src/platform/config/index.js';
 import { type TestStack } from './stack.js';
@@ -26,7 +26,7 @@ export const publicSettings: Env = {
 };
 
 /** @param firebase whose tokens are believed; without it nobody's are. */
-export function gatekeeperEnv(stack: Pick<TestStack, 'identityUrl' | 'redisUrl'>, firebase?: FirebaseStandIn): Env {
+export function gatekeeperEnv(stack: Pick<TestStack, 'identityUrl' | 'redisUrl'>, firebase?: FakeFirebase): Env {
   const { tls } = firebase ?? {};
   return {
     FIREBASE_STAND_IN: tls && `${tls.host}:${tls.port},${tls.caFile}`,

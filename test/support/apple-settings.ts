@@ -1,7 +1,7 @@
-import { type AppleStandIn } from '@vpn-backend/fake-providers/apple';
+import { type FakeApple } from '@vpn-backend/fake-providers/apple';
 
-/** What a service is told of a stand-in. @param rootFile its root certificate, as PEM */
-export const appleSettings = ({ bundleId, appAppleId, environment, apiKey, url }: AppleStandIn, rootFile: string) => ({
+/** What a service is told of a fake. @param rootFile its root certificate, as PEM */
+export const appleSettings = ({ bundleId, appAppleId, environment, apiKey, url }: FakeApple, rootFile: string) => ({
   APPLE_BUNDLE_ID: bundleId,
   APPLE_APP_ID: String(appAppleId),
   APPLE_ENVIRONMENT: environment,

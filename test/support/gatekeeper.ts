@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type FirebaseStandIn, startFirebaseStandIn } from '@vpn-backend/fake-providers/firebase';
+import { type FakeFirebase, startFakeFirebase } from '@vpn-backend/fake-providers/firebase';
 import { type Env, gatekeeperEnv, startTestApp, type TestApp } from './app.js';
 import { createTestStack, type TestStack } from './stack.js';
 import { TestClock } from './test-clock.js';
@@ -11,10 +11,10 @@ export interface SignedIn {
   readonly headers: { readonly authorization: string };
 }
 
-/** The gatekeeper alone on stores of its own, with the Firebase stand-in and a clock that tests move. */
+/** The gatekeeper alone on stores of its own, with the fake Firebase and a clock that tests move. */
 export interface TestGatekeeper {
   readonly stack: TestStack;
-  readonly firebase: FirebaseStandIn;
+  readonly firebase: FakeFirebase;
   /** Starts at the machine's time: firebase-admin compares the expiry of tokens with that. */
   readonly clock: TestClock;
   readonly service: TestApp;
@@ -31,10 +31,7 @@ export interface TestGatekeeper {
 }
 
 export async function startGatekeeper(env: Env = {}, clock = new TestClock(new Date())): Promise<TestGatekeeper> {
-  const [stack, firebase] = await Promise.all([
-    createTestStack(),
-    startFirebaseStandIn({ projectId: 'demo-vpn', clock }),
-  ]);
+  const [stack, firebase] = await Promise.all([createTestStack(), startFakeFirebase({ projectId: 'demo-vpn', clock })]);
   const { host, port, caFile } = firebase.tls;
   const service = await startTestApp(
     {

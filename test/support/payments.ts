@@ -5,7 +5,7 @@ import { randomUUID, X509Certificate } from 'node:crypto';
 import pg from 'pg';
 import type Stripe from 'stripe';
 import { expect, vi } from 'vitest';
-import { type AppleStandIn, startAppleStandIn } from '@vpn-backend/fake-providers/apple';
+import { type FakeApple, startFakeApple } from '@vpn-backend/fake-providers/apple';
 import { appleProducts, startStripe, type StripeBench } from '@vpn-backend/fake-providers/testing';
 import { PlanPrices } from '../../src/payment/index.js';
 import { Plans } from '../../src/subscription/index.js';
@@ -41,10 +41,10 @@ export interface Subscriber extends SignedIn {
   readonly subscription: string;
 }
 
-/** The gatekeeper alone with both providers' stand-ins, all on one clock that tests move. */
+/** The gatekeeper alone with both providers' fakes, all on one clock that tests move. */
 export interface TestPayments extends TestGatekeeper {
   readonly stripe: StripeBench;
-  readonly apple: AppleStandIn;
+  readonly apple: FakeApple;
   /** Moves time for everybody, and lets the providers do what falls due. */
   advance(milliseconds: number): void;
   /** Resolves when everything that the providers told so far has arrived and was dealt with. */
@@ -66,15 +66,15 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
   const folder = mkdtempSync(join(tmpdir(), 'apple-root-'));
   const [stripe, apple] = await Promise.all([
     startStripe({ clock, concurrency: 4 }),
-    startAppleStandIn({ bundleId: 'com.example.vpn', products: Object.values(appleProducts), clock, concurrency: 4 }),
+    startFakeApple({ bundleId: 'com.example.vpn', products: Object.values(appleProducts), clock, concurrency: 4 }),
   ]);
   const rootFile = join(folder, 'root.pem');
   writeFileSync(rootFile, new X509Certificate(apple.rootCertificate).toString());
   const gatekeeper = await startGatekeeper(
     {
-      STRIPE_SECRET_KEY: stripe.stand.apiKey,
+      STRIPE_SECRET_KEY: stripe.fake.apiKey,
       STRIPE_WEBHOOK_SECRET: webhookSecret,
-      STRIPE_STAND_IN: stripe.stand.url,
+      STRIPE_STAND_IN: stripe.fake.url,
       PAYMENT_RETURN_URLS: returnUrl,
       ...appleSettings(apple, rootFile),
       TRIAL_DAYS: '0',
@@ -88,7 +88,7 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
   const sql: TestPayments['sql'] = async <Row extends Record<string, unknown>>(text: string, values?: unknown[]) =>
     (await pool.query<Row>(text, values)).rows;
   await whenNotBusy(() => offerPlans(gatekeeper, stripe));
-  stripe.stand.deliverTo(`${service.url}/payment/webhooks/stripe`, { secret: webhookSecret });
+  stripe.fake.deliverTo(`${service.url}/payment/webhooks/stripe`, { secret: webhookSecret });
   apple.notify(`${service.url}/payment/webhooks/apple`);
 
   const signIn: TestPayments['signIn'] = async ({
@@ -105,7 +105,7 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
     return { uid, email, headers: { authorization: `Bearer ${token}` } };
   };
   const settled = async () => {
-    await Promise.all([stripe.stand.deliveriesSettled(), apple.deliveriesSettled()]);
+    await Promise.all([stripe.fake.deliveriesSettled(), apple.deliveriesSettled()]);
     const pending = () => sql(`SELECT lookup, type FROM identity."WebhookEvent" WHERE state = 'pending'`);
     // Also before the first test, where `expect.poll` is refused.
     await vi.waitFor(async () => expect(await pending()).toEqual([]), { timeout: 60_000, interval: 20 });
@@ -119,7 +119,7 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
     });
   const pay: TestPayments['pay'] = (url, card) => {
     const session = /cs_\w+/.exec(url)?.[0] ?? '';
-    stripe.stand.pay(session, { card });
+    stripe.fake.pay(session, { card });
   };
   return {
     ...gatekeeper,
@@ -137,7 +137,7 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
     pay,
     advance: (milliseconds) => {
       clock.advance(milliseconds);
-      stripe.stand.catchUp();
+      stripe.fake.catchUp();
       apple.catchUp();
     },
     report: async ({ headers }) => (await (await gatekeeper.get('/subscription', headers)).json()) as Report,
@@ -171,7 +171,7 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
     stop: async () => {
       await pool.end();
       await gatekeeper.stop();
-      await Promise.all([stripe.stand.close(), apple.close()]);
+      await Promise.all([stripe.fake.close(), apple.close()]);
       rmSync(folder, { recursive: true });
     },
   };

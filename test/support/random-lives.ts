@@ -65,7 +65,7 @@ export async function liveThrough(
     newLives(payments, people.stripe),
     newAppleLives(payments, people.apple),
   ]);
-  payments.stripe.stand.disturbDeliveries(disturbance);
+  payments.stripe.fake.disturbDeliveries(disturbance);
   payments.apple.disturbDeliveries(disturbance);
   for (const round of all) {
     await actAllAtStripe(payments, atStripe, round.atStripe);

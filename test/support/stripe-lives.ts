@@ -58,7 +58,7 @@ export async function actAllAtStripe(payments: TestPayments, lives: readonly Lif
 
 /** Does it if it can be done; what Stripe or the service refuses does not happen. */
 async function act(payments: TestPayments, life: Life, action: StripeAction): Promise<void> {
-  const { stand, stripe, prices } = payments.stripe;
+  const { fake, stripe, prices } = payments.stripe;
   const { customer } = life;
   if (action === 'subscribe') return subscribe(payments, life, 'basic');
   if (action === 'subscribe to plus') return subscribe(payments, life, 'plus');
@@ -69,7 +69,7 @@ async function act(payments: TestPayments, life: Life, action: StripeAction): Pr
   const close = async (outcome: 'won' | 'lost') => {
     const { id = '', disputed = false } = (await charge()) ?? {};
     const [dispute] = disputed ? (await stripe.disputes.list({ charge: id })).data : [];
-    if (dispute?.status === 'needs_response') stand.closeDispute(dispute.id, outcome);
+    if (dispute?.status === 'needs_response') fake.closeDispute(dispute.id, outcome);
   };
   const give = async (amount?: number) => {
     const paid = await charge();
@@ -91,14 +91,14 @@ async function act(payments: TestPayments, life: Life, action: StripeAction): Pr
     downgrade: () => move(prices.basic, false),
     'to a year': () => move(prices.yearly, true),
     'to a month': () => move(prices.basic, true),
-    decline: () => stand.declineCharges(customer),
-    accept: () => stand.acceptCharges(customer),
-    pay: async () => stand.payOpenInvoice((await live())?.id ?? ''),
+    decline: () => fake.declineCharges(customer),
+    accept: () => fake.acceptCharges(customer),
+    pay: async () => fake.payOpenInvoice((await live())?.id ?? ''),
     refund: () => give(),
     'refund a part': () => give(7),
     dispute: async () => {
       const paid = await charge();
-      if (paid?.disputed === false) stand.openDispute(paid.id);
+      if (paid?.disputed === false) fake.openDispute(paid.id);
     },
     win: () => close('won'),
     lose: () => close('lost'),

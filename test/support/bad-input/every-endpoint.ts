@@ -14,7 +14,7 @@ export interface EveryEndpoint extends TwoSides {
 export async function startEveryEndpoint(): Promise<EveryEndpoint> {
   const gatekeeper = await startPayments({ TRIAL_DAYS: '7', LOCATIONS_URL: locationsAt(await freePort()) });
   const subscriber = await gatekeeper.subscribe({ person: await gatekeeper.signIn({ emailVerified: false }) });
-  gatekeeper.stripe.stand.holdDeliveries();
+  gatekeeper.stripe.fake.holdDeliveries();
   gatekeeper.apple.holdDeliveries();
   // Asking everything of everyone spends more than a day's tokens.
   const plans = gatekeeper.service.app.get(Plans, { strict: false });

@@ -9,7 +9,7 @@ export interface Settings {
   readonly anonymizerUrl: string;
   /** Firebase's web API key of the project: public. */
   readonly apiKey: string;
-  /** Firebase's emulator or stand-in; Google when absent. */
+  /** Firebase's emulator or a fake of it; Google when absent. */
   readonly firebaseUrl?: string;
 }
 

@@ -13,34 +13,34 @@ let bench: AppleBench;
 beforeEach(async () => {
   bench = await startApple({ retry: { firstMs: 1, factor: 1, attempts: 4 } });
 });
-afterEach(() => bench.stand.close());
+afterEach(() => bench.fake.close());
 
 const { basic, plus } = appleProducts;
-const now = () => bench.stand.now().getTime();
+const now = () => bench.fake.now().getTime();
 const v2 = GetTransactionHistoryVersion.V2;
 
 describe('the API', () => {
   it('answers the holder of its key, and nobody else', async () => {
-    const { transactionId } = bench.stand.buy();
+    const { transactionId } = bench.fake.buy();
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    const key = bench.stand.apiKey;
+    const key = bench.fake.apiKey;
     const strangers = [
-      appleClient(bench.stand, { ...key, privateKey: String(privateKey.export({ type: 'pkcs8', format: 'pem' })) }),
-      appleClient(bench.stand, { ...key, keyId: 'OTHER' }),
-      appleClient(bench.stand, { ...key, issuerId: crypto.randomUUID() }),
-      appleClient(bench.stand, key, 'com.example.other'),
+      appleClient(bench.fake, { ...key, privateKey: String(privateKey.export({ type: 'pkcs8', format: 'pem' })) }),
+      appleClient(bench.fake, { ...key, keyId: 'OTHER' }),
+      appleClient(bench.fake, { ...key, issuerId: crypto.randomUUID() }),
+      appleClient(bench.fake, key, 'com.example.other'),
     ];
     for (const stranger of strangers) {
       await expect(stranger.getTransactionInfo(transactionId)).rejects.toMatchObject({ httpStatusCode: 401 });
     }
-    expect((await fetch(`${bench.stand.url}/inApps/v1/transactions/${transactionId}`)).status).toBe(401);
+    expect((await fetch(`${bench.fake.url}/inApps/v1/transactions/${transactionId}`)).status).toBe(401);
     expect((await bench.client.getTransactionInfo(transactionId)).signedTransactionInfo).toBeDefined();
   });
 
   it('finds everything of a person by any of their transactions', async () => {
-    const { originalTransactionId, transactionId } = bench.stand.buy({ account: 'a' });
-    bench.stand.buy({ account: 'b' });
-    bench.stand.advanceDays(7);
+    const { originalTransactionId, transactionId } = bench.fake.buy({ account: 'a' });
+    bench.fake.buy({ account: 'b' });
+    bench.fake.advanceDays(7);
     const { data } = await bench.client.getAllSubscriptionStatuses(transactionId);
     expect(data).toMatchObject([
       { subscriptionGroupIdentifier: basic.group, lastTransactions: [{ originalTransactionId, status: 1 }] },
@@ -58,8 +58,8 @@ describe('the API', () => {
   });
 
   it('shows the history of a person twenty transactions at a time, either way round', async () => {
-    const { originalTransactionId: id } = bench.stand.buy({ product: plus.id });
-    bench.stand.advanceTo(new Date('2032-01-15T00:00:00Z'));
+    const { originalTransactionId: id } = bench.fake.buy({ product: plus.id });
+    bench.fake.advanceTo(new Date('2032-01-15T00:00:00Z'));
     const dates: number[] = [];
     let revision: string | null = null;
     let pages = 0;
@@ -96,8 +96,8 @@ describe('the API', () => {
     [{ kind: 'refuse' }, { name: 'FetchError' }],
     [{ kind: 'lose-answer' }, { name: 'FetchError' }],
   ] as const)('fails as it is told: %j', async (fault, error) => {
-    const { transactionId } = bench.stand.buy();
-    bench.stand.inject(fault, { times: 1 });
+    const { transactionId } = bench.fake.buy();
+    bench.fake.inject(fault, { times: 1 });
     await expect(bench.client.getTransactionInfo(transactionId)).rejects.toMatchObject(error);
     await bench.client.getTransactionInfo(transactionId);
   });
@@ -119,17 +119,17 @@ describe('notifications', () => {
       })();
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
-    bench.stand.notify(`http://127.0.0.1:${(server.address() as AddressInfo).port}/webhooks/apple`);
+    bench.fake.notify(`http://127.0.0.1:${(server.address() as AddressInfo).port}/webhooks/apple`);
   });
   afterEach(() => server.close());
-  const settled = () => bench.stand.deliveriesSettled();
+  const settled = () => bench.fake.deliveriesSettled();
   const types = () =>
     Promise.all(
       received.map(async (one) => (await bench.verifier().verifyAndDecodeNotification(one)).notificationType),
     );
 
   it('carry a transaction and renewal info, each signed by itself', async () => {
-    const { originalTransactionId } = bench.stand.buy();
+    const { originalTransactionId } = bench.fake.buy();
     await settled();
     const { payload, transaction, renewal } = await bench.decode(received[0] ?? '');
     expect(payload).toMatchObject({ notificationType: 'SUBSCRIBED', subtype: 'INITIAL_BUY', version: '2.0' });
@@ -143,7 +143,7 @@ describe('notifications', () => {
   it('are sent until they are accepted, and the history says how it went', async () => {
     let refusals = 2;
     answer = () => (refusals-- > 0 ? 500 : 200);
-    bench.stand.buy();
+    bench.fake.buy();
     await settled();
     expect(new Set(received).size).toBe(1);
     const range = { startDate: now(), endDate: now() };
@@ -160,8 +160,8 @@ describe('notifications', () => {
 
   it('that were given up are in the history, where they can be found again', async () => {
     answer = () => 503;
-    const { originalTransactionId } = bench.stand.buy({ account: 'a' });
-    bench.stand.buy({ account: 'b' });
+    const { originalTransactionId } = bench.fake.buy({ account: 'a' });
+    bench.fake.buy({ account: 'b' });
     await settled();
     expect(received).toHaveLength(8);
     const asked = { startDate: now(), endDate: now(), onlyFailures: true };
@@ -171,7 +171,7 @@ describe('notifications', () => {
   });
 
   it('come in pages of twenty, for half a year', async () => {
-    for (let n = 0; n < 21; n += 1) bench.stand.buy();
+    for (let n = 0; n < 21; n += 1) bench.fake.buy();
     const asked = { startDate: now(), endDate: now() };
     const first = await bench.client.getNotificationHistory(null, asked);
     expect([first.notificationHistory?.length, first.hasMore]).toEqual([20, true]);
@@ -186,21 +186,21 @@ describe('notifications', () => {
   });
 
   it('can be dropped, duplicated and shuffled, or held and arranged', async () => {
-    bench.stand.disturbDeliveries({ drop: 0.3, duplicate: 0.3, shuffle: 8 });
-    for (let n = 0; n < 30; n += 1) bench.stand.buy();
+    bench.fake.disturbDeliveries({ drop: 0.3, duplicate: 0.3, shuffle: 8 });
+    for (let n = 0; n < 30; n += 1) bench.fake.buy();
     await settled();
     const distinct = new Set(received).size;
     expect(distinct).toBeGreaterThan(10);
     expect(distinct).toBeLessThan(30);
     expect(received.length).toBeGreaterThan(distinct);
 
-    bench.stand.disturbDeliveries({});
+    bench.fake.disturbDeliveries({});
     received = [];
-    bench.stand.holdDeliveries();
-    const { originalTransactionId } = bench.stand.buy();
-    bench.stand.setAutoRenew(originalTransactionId, false);
-    bench.stand.refund(originalTransactionId);
-    bench.stand.releaseDeliveries((ids) => [ids[2], ids[0], ids[0]].map(String));
+    bench.fake.holdDeliveries();
+    const { originalTransactionId } = bench.fake.buy();
+    bench.fake.setAutoRenew(originalTransactionId, false);
+    bench.fake.refund(originalTransactionId);
+    bench.fake.releaseDeliveries((ids) => [ids[2], ids[0], ids[0]].map(String));
     await settled();
     expect(await types()).toEqual(['REFUND', 'SUBSCRIBED', 'SUBSCRIBED']);
   });
@@ -215,7 +215,7 @@ describe('notifications', () => {
   });
 });
 
-describe('the stand-in', () => {
+describe('FakeApple', () => {
   it('cannot be tried out where nobody listens', async () => {
     await expect(bench.client.requestTestNotification()).rejects.toMatchObject({ apiError: 4040007 });
   });
@@ -223,8 +223,8 @@ describe('the stand-in', () => {
   it('gives the same ids for the same seed', async () => {
     const ids = async (seed: string) => {
       const other = await startApple({ seed });
-      const id = other.stand.buy().transactionId;
-      await other.stand.close();
+      const id = other.fake.buy().transactionId;
+      await other.fake.close();
       return id;
     };
     expect(await ids('a')).toBe(await ids('a'));
@@ -234,14 +234,14 @@ describe('the stand-in', () => {
   it('keeps everything in its data folder but the chain, and goes on where it was', async () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'apple-'));
     const first = await startApple({ dataDir });
-    const { originalTransactionId: id } = first.stand.buy({ product: plus.id });
-    first.stand.breakBilling(id);
-    await first.stand.close();
+    const { originalTransactionId: id } = first.fake.buy({ product: plus.id });
+    first.fake.breakBilling(id);
+    await first.fake.close();
     const second = await startApple({ dataDir });
-    second.stand.advanceDays(31);
+    second.fake.advanceDays(31);
     expect(await second.told()).toEqual(['SUBSCRIBED/INITIAL_BUY 1', 'DID_FAIL_TO_RENEW/GRACE_PERIOD 4']);
-    expect(second.stand.buy().transactionId).not.toBe(id);
-    await second.stand.close();
+    expect(second.fake.buy().transactionId).not.toBe(id);
+    await second.fake.close();
     rmSync(dataDir, { recursive: true });
   });
 });

@@ -46,11 +46,11 @@ export async function createChain(ocspUrl: string): Promise<Chain> {
   ];
   const ocsp = new AuthorityInfoAccessExtension({ ocsp: ocspUrl });
   const signing = new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true);
-  const root = await issue('CN=Stand-in Root CA - G3, O=Stand-in', p384, ca);
+  const root = await issue('CN=Fake Root CA - G3, O=Fake', p384, ca);
   const relations = [...ca, ocsp, new Extension(developerRelations, false, empty)];
-  const intermediate = await issue('CN=Stand-in Developer Relations, O=Stand-in', p384, relations, root);
+  const intermediate = await issue('CN=Fake Developer Relations, O=Fake', p384, relations, root);
   const leaf = await issue(
-    'CN=Stand-in App Store Receipt Signing, O=Stand-in',
+    'CN=Fake App Store Receipt Signing, O=Fake',
     p256,
     [new BasicConstraintsExtension(false), signing, ocsp, new Extension(receiptSigning, false, empty)],
     intermediate,
@@ -67,8 +67,8 @@ export async function createChain(ocspUrl: string): Promise<Chain> {
     intermediate,
     leaf,
     responders: {
-      root: await responder(root, 'Stand-in OCSP for the root'),
-      intermediate: await responder(intermediate, 'Stand-in OCSP for the intermediate'),
+      root: await responder(root, 'Fake OCSP for the root'),
+      intermediate: await responder(intermediate, 'Fake OCSP for the intermediate'),
     },
   };
 }

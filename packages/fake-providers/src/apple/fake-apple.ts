@@ -22,10 +22,10 @@ import { AppleServer, ocspPath } from './server.js';
 import { Signer } from './signer.js';
 import { State, type StateSnapshot } from './state.js';
 
-export interface AppleStandInOptions {
+export interface FakeAppleOptions {
   readonly bundleId: string;
   readonly products: readonly Product[];
-  /** Sandbox by default; one stand-in is one environment, as each of Apple's hosts is. */
+  /** Sandbox by default; one fake is one environment, as each of Apple's hosts is. */
   readonly environment?: Environment.PRODUCTION | Environment.SANDBOX;
   readonly appAppleId?: number;
   /** Days of billing grace; 16 by default, 0 for none. */
@@ -48,7 +48,7 @@ export interface AppleStandInOptions {
 }
 
 /** The App Store on 127.0.0.1, so far as a backend of subscriptions meets it. */
-export interface AppleStandIn extends AppleControls {
+export interface FakeApple extends AppleControls {
   /** In place of `https://api.storekit.apple.com`. */
   readonly url: string;
   readonly environment: Environment.PRODUCTION | Environment.SANDBOX;
@@ -63,7 +63,7 @@ export interface AppleStandIn extends AppleControls {
 
 const defaultRetry: RetryPolicy = { firstMs: 1000, factor: 2, attempts: 6 };
 
-export async function startAppleStandIn(options: AppleStandInOptions): Promise<AppleStandIn> {
+export async function startFakeApple(options: FakeAppleOptions): Promise<FakeApple> {
   const { bundleId, products, environment = Environment.SANDBOX, appAppleId = 1_234_567_890, graceDays = 16 } = options;
   const { seed = 'apple', clock = systemClock, retry = defaultRetry, concurrency = 1 } = options;
   const stored = new StoredJson<StateSnapshot>(options.dataDir, 'apple');
@@ -87,7 +87,7 @@ export async function startAppleStandIn(options: AppleStandInOptions): Promise<A
 
   const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const apiKey = {
-    keyId: 'STANDIN001',
+    keyId: 'FAKEKEY001',
     issuerId: '57246542-96fe-1a63-e053-0824d011072a',
     privateKey: String(keys.privateKey.export({ type: 'pkcs8', format: 'pem' })),
   };

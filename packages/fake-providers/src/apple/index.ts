@@ -1,3 +1,3 @@
 export { type Purchase } from './controls.js';
 export { type Product } from './products.js';
-export { type AppleStandIn, type AppleStandInOptions, startAppleStandIn } from './fake-apple.js';
+export { type FakeApple, type FakeAppleOptions, startFakeApple } from './fake-apple.js';

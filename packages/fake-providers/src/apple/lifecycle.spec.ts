@@ -5,7 +5,7 @@ let bench: AppleBench;
 beforeEach(async () => {
   bench = await startApple();
 });
-afterEach(() => bench.stand.close());
+afterEach(() => bench.fake.close());
 
 const { basic, plus, yearly } = appleProducts;
 const token = '0d6ff3a1-6e1f-4b0c-9a0c-1f0c2b3d4e5f';
@@ -25,12 +25,12 @@ async function look(id: string, from = bench) {
 }
 /** A subscription past its trial, in a month that was paid. */
 function paid(product: string = plus.id, account?: string) {
-  return bench.stand.buy({ product, appAccountToken: token, account }).originalTransactionId;
+  return bench.fake.buy({ product, appAccountToken: token, account }).originalTransactionId;
 }
 
 describe('a purchase', () => {
   it('begins with the free trial, once for an account', async () => {
-    const { originalTransactionId: id, signedTransaction } = bench.stand.buy({ account: 'a', appAccountToken: token });
+    const { originalTransactionId: id, signedTransaction } = bench.fake.buy({ account: 'a', appAccountToken: token });
     expect(await bench.verifier().verifyAndDecodeTransaction(signedTransaction)).toMatchObject({
       originalTransactionId: id,
       transactionId: id,
@@ -45,9 +45,9 @@ describe('a purchase', () => {
       inAppOwnershipType: 'PURCHASED',
       type: 'Auto-Renewable Subscription',
     });
-    bench.stand.setAutoRenew(id, false);
-    bench.stand.advanceDays(8);
-    const again = bench.stand.buy({ account: 'a' });
+    bench.fake.setAutoRenew(id, false);
+    bench.fake.advanceDays(8);
+    const again = bench.fake.buy({ account: 'a' });
     expect(again.originalTransactionId).toBe(id);
     const { transaction, status } = await look(id);
     expect([status, transaction.price, transaction.offerType]).toEqual([1, 4990, undefined]);
@@ -74,12 +74,12 @@ describe('a purchase', () => {
 describe('auto-renewal', () => {
   it('can be turned off, and on again before the end', async () => {
     const id = paid();
-    bench.stand.setAutoRenew(id, false);
-    bench.stand.setAutoRenew(id, false);
+    bench.fake.setAutoRenew(id, false);
+    bench.fake.setAutoRenew(id, false);
     expect((await look(id)).renewal.autoRenewStatus).toBe(0);
-    bench.stand.setAutoRenew(id, true);
-    bench.stand.setAutoRenew(id, false);
-    bench.stand.advanceDays(31);
+    bench.fake.setAutoRenew(id, true);
+    bench.fake.setAutoRenew(id, false);
+    bench.fake.advanceDays(31);
     expect(await look(id)).toMatchObject({ status: 2, renewal: { expirationIntent: 1 } });
     expect((await bench.told()).slice(1)).toEqual([
       'DID_CHANGE_RENEWAL_STATUS/AUTO_RENEW_DISABLED 1',
@@ -93,15 +93,15 @@ describe('auto-renewal', () => {
 describe('a renewal that cannot be billed', () => {
   it('goes into grace, then is retried, then expires after sixty days', async () => {
     const id = paid();
-    bench.stand.breakBilling(id);
-    bench.stand.advanceDays(31);
+    bench.fake.breakBilling(id);
+    bench.fake.advanceDays(31);
     const grace = await look(id);
     expect(grace).toMatchObject({ status: 4, renewal: { isInBillingRetryPeriod: true } });
     expect(grace.renewal.gracePeriodExpiresDate).toBe(Date.parse('2030-02-01T12:00:00Z') + 16 * day);
-    bench.stand.advanceDays(16);
+    bench.fake.advanceDays(16);
     expect(await look(id)).toMatchObject({ status: 3, renewal: { isInBillingRetryPeriod: true } });
     expect((await look(id)).renewal).not.toHaveProperty('gracePeriodExpiresDate');
-    bench.stand.advanceDays(44);
+    bench.fake.advanceDays(44);
     expect(await look(id)).toMatchObject({
       status: 2,
       renewal: { expirationIntent: 2, isInBillingRetryPeriod: false },
@@ -115,37 +115,37 @@ describe('a renewal that cannot be billed', () => {
 
   it('recovers in grace without a gap, and after it with a new period', async () => {
     const [first, second] = [paid(), paid()];
-    for (const id of [first, second]) bench.stand.breakBilling(id);
-    bench.stand.advanceDays(33);
-    bench.stand.fixBilling(first);
+    for (const id of [first, second]) bench.fake.breakBilling(id);
+    bench.fake.advanceDays(33);
+    bench.fake.fixBilling(first);
     const recovered = await look(first);
     expect(recovered.status).toBe(1);
     expect(recovered.transaction.purchaseDate).toBe(Date.parse('2030-02-01T12:00:00Z'));
-    bench.stand.advanceDays(17);
-    bench.stand.fixBilling(second);
-    expect((await look(second)).transaction.purchaseDate).toBe(bench.stand.now().getTime());
+    bench.fake.advanceDays(17);
+    bench.fake.fixBilling(second);
+    expect((await look(second)).transaction.purchaseDate).toBe(bench.fake.now().getTime());
     const told = await bench.told();
     expect(told.filter((one) => one === 'DID_RENEW/BILLING_RECOVERY 1')).toHaveLength(2);
-    bench.stand.advanceDays(61);
+    bench.fake.advanceDays(61);
     expect((await look(second)).status).toBe(1);
   });
 
   it('is retried at once where the app offers no grace', async () => {
     const other = await startApple({ graceDays: 0 });
-    const { originalTransactionId: id } = other.stand.buy({ product: plus.id });
-    other.stand.breakBilling(id);
-    other.stand.advanceDays(31);
+    const { originalTransactionId: id } = other.fake.buy({ product: plus.id });
+    other.fake.breakBilling(id);
+    other.fake.advanceDays(31);
     expect((await look(id, other)).status).toBe(3);
     expect(await other.told()).toEqual(['SUBSCRIBED/INITIAL_BUY 1', 'DID_FAIL_TO_RENEW 3']);
-    await other.stand.close();
+    await other.fake.close();
   });
 });
 
 describe('another product of the group', () => {
   it('of a higher level takes effect at once', async () => {
     const id = paid(yearly.id, 'a');
-    bench.stand.advanceDays(10);
-    const upgraded = bench.stand.buy({ account: 'a', product: plus.id });
+    bench.fake.advanceDays(10);
+    const upgraded = bench.fake.buy({ account: 'a', product: plus.id });
     expect(upgraded.originalTransactionId).toBe(id);
     const { transaction, renewal } = await look(id);
     expect(transaction).toMatchObject({ productId: plus.id, purchaseDate: start + 10 * day });
@@ -160,14 +160,14 @@ describe('another product of the group', () => {
 
   it('of the same or a lower level waits for the renewal, and can be taken back', async () => {
     const id = paid(plus.id, 'a');
-    bench.stand.buy({ account: 'a', product: basic.id });
+    bench.fake.buy({ account: 'a', product: basic.id });
     expect(await look(id)).toMatchObject({
       transaction: { productId: plus.id },
       renewal: { autoRenewProductId: basic.id, renewalPrice: 4990 },
     });
-    bench.stand.buy({ account: 'a', product: plus.id });
-    bench.stand.buy({ account: 'a', product: basic.id });
-    bench.stand.advanceDays(31);
+    bench.fake.buy({ account: 'a', product: plus.id });
+    bench.fake.buy({ account: 'a', product: basic.id });
+    bench.fake.advanceDays(31);
     expect((await look(id)).transaction).toMatchObject({ productId: basic.id, price: 4990 });
     expect((await bench.told()).slice(1)).toEqual([
       'DID_CHANGE_RENEWAL_PREF/DOWNGRADE 1',
@@ -181,18 +181,18 @@ describe('another product of the group', () => {
 describe('a price increase', () => {
   it('ends the subscription of who does not consent', async () => {
     const id = paid();
-    bench.stand.increasePrice(id, 11_990);
+    bench.fake.increasePrice(id, 11_990);
     expect((await look(id)).renewal).toMatchObject({ priceIncreaseStatus: 0, renewalPrice: 11_990 });
-    bench.stand.advanceDays(31);
+    bench.fake.advanceDays(31);
     expect(await look(id)).toMatchObject({ status: 2, renewal: { expirationIntent: 3 } });
     expect((await bench.told()).slice(1)).toEqual(['PRICE_INCREASE/PENDING 1', 'EXPIRED/PRICE_INCREASE 2']);
   });
 
   it('is paid from the next renewal on by who consents', async () => {
     const id = paid();
-    bench.stand.increasePrice(id, 11_990);
-    bench.stand.consentToPrice(id);
-    bench.stand.advanceDays(62);
+    bench.fake.increasePrice(id, 11_990);
+    bench.fake.consentToPrice(id);
+    bench.fake.advanceDays(62);
     expect((await look(id)).transaction.price).toBe(11_990);
     expect((await bench.told()).slice(1)).toEqual([
       'PRICE_INCREASE/PENDING 1',
@@ -206,42 +206,42 @@ describe('a price increase', () => {
 describe('a refund', () => {
   it('of the latest transaction revokes the subscription; reversed, it is back', async () => {
     const id = paid();
-    bench.stand.refund(id);
+    bench.fake.refund(id);
     expect(await look(id)).toMatchObject({
       status: 5,
       transaction: { revocationDate: start, revocationReason: 0, revocationType: 'REFUND_FULL' },
     });
-    bench.stand.advanceDays(1);
-    bench.stand.reverseRefund(id);
+    bench.fake.advanceDays(1);
+    bench.fake.reverseRefund(id);
     const back = await look(id);
     expect(back.status).toBe(1);
     expect(back.transaction).not.toHaveProperty('revocationDate');
     expect((await bench.told()).slice(1)).toEqual(['REFUND 5', 'REFUND_REVERSED 1']);
-    bench.stand.advanceDays(30);
+    bench.fake.advanceDays(30);
     expect((await bench.told()).at(-1)).toBe('DID_RENEW 1');
   });
 
   it('is not renewed, and reversed too late finds the subscription over', async () => {
     const id = paid();
-    bench.stand.refund(id);
-    bench.stand.advanceDays(40);
+    bench.fake.refund(id);
+    bench.fake.advanceDays(40);
     expect((await look(id)).status).toBe(5);
-    bench.stand.reverseRefund(id);
+    bench.fake.reverseRefund(id);
     expect((await look(id)).status).toBe(2);
   });
 
   it('of an older transaction leaves the running one alone', async () => {
     const id = paid();
-    bench.stand.advanceDays(31);
-    bench.stand.refund(id);
+    bench.fake.advanceDays(31);
+    bench.fake.refund(id);
     expect((await look(id)).status).toBe(1);
-    expect(() => bench.stand.refund(id)).toThrow('revoked already');
+    expect(() => bench.fake.refund(id)).toThrow('revoked already');
     expect(await bench.told()).toEqual(['SUBSCRIBED/INITIAL_BUY 1', 'DID_RENEW 1', 'REFUND 1']);
   });
 
   it('can be declined', async () => {
     const id = paid();
-    bench.stand.declineRefund(id);
+    bench.fake.declineRefund(id);
     expect((await bench.told()).at(-1)).toBe('REFUND_DECLINED 1');
     expect((await look(id)).status).toBe(1);
   });
@@ -250,31 +250,31 @@ describe('a refund', () => {
 describe('family sharing', () => {
   it('gives a member a subscription of their own, which names no account of the app', async () => {
     const id = paid();
-    const shared = bench.stand.shareWithFamily(id);
+    const shared = bench.fake.shareWithFamily(id);
     expect(shared.originalTransactionId).not.toBe(id);
     const { transaction } = await look(shared.originalTransactionId);
     expect(transaction).toMatchObject({ inAppOwnershipType: 'FAMILY_SHARED', productId: plus.id });
     expect(transaction).not.toHaveProperty('appAccountToken');
-    bench.stand.advanceDays(31);
+    bench.fake.advanceDays(31);
     expect((await look(shared.originalTransactionId)).transaction.transactionReason).toBe('RENEWAL');
   });
 
   it('can be ended for one member, ends with a refund, and with the subscription', async () => {
     const id = paid();
-    const [one, two] = [bench.stand.shareWithFamily(id), bench.stand.shareWithFamily(id)].map(
+    const [one, two] = [bench.fake.shareWithFamily(id), bench.fake.shareWithFamily(id)].map(
       (shared) => shared.originalTransactionId,
     );
-    bench.stand.revokeFromFamily(one ?? '');
+    bench.fake.revokeFromFamily(one ?? '');
     expect(await look(one ?? '')).toMatchObject({ status: 5, transaction: { revocationType: 'FAMILY_REVOKE' } });
     expect([(await look(id)).status, (await look(two ?? '')).status]).toEqual([1, 1]);
-    bench.stand.refund(id);
+    bench.fake.refund(id);
     expect((await look(two ?? '')).status).toBe(5);
     expect((await bench.told()).slice(-3)).toEqual(['REVOKE 5', 'REFUND 5', 'REVOKE 5']);
 
     const other = paid();
-    const member = bench.stand.shareWithFamily(other).originalTransactionId;
-    bench.stand.setAutoRenew(other, false);
-    bench.stand.advanceDays(31);
+    const member = bench.fake.shareWithFamily(other).originalTransactionId;
+    bench.fake.setAutoRenew(other, false);
+    bench.fake.advanceDays(31);
     expect([(await look(other)).status, (await look(member)).status]).toEqual([2, 2]);
   });
 });

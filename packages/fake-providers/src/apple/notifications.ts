@@ -43,7 +43,7 @@ export class Notifications {
     return this.add(NotificationTypeV2.TEST, undefined, {}).id;
   }
 
-  /** The same each time it is sent or looked up, from one start of the stand-in to its end. */
+  /** The same each time it is sent or looked up, from one start of the fake to its end. */
   signedPayload(notification: Notification): string {
     const before = this.signed.get(notification.id);
     if (before !== undefined) return before;

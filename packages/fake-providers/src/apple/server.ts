@@ -39,8 +39,8 @@ export class AppleServer {
 
   private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { served } = this;
-    if (!served) throw new Error('The stand-in has not started.');
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://stand-in');
+    if (!served) throw new Error('The fake has not started.');
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://fake');
     if (pathname === ocspPath) return this.answerOcsp(request, response, served.chain);
     const fault = served.faults.strike(`${request.method} ${pathname}`);
     if (fault?.kind === 'hang') return served.faults.hang(request);

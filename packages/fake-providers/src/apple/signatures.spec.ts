@@ -7,10 +7,10 @@ let bench: AppleBench;
 let signed: string;
 beforeAll(async () => {
   bench = await startApple();
-  signed = bench.stand.buy().signedTransaction;
+  signed = bench.fake.buy().signedTransaction;
 });
-afterAll(() => bench.stand.close());
-afterEach(() => bench.stand.setOcsp('good'));
+afterAll(() => bench.fake.close());
+afterEach(() => bench.fake.setOcsp('good'));
 
 const failure = async (verified: Promise<unknown>) => {
   const error: unknown = await verified.then(
@@ -22,9 +22,9 @@ const failure = async (verified: Promise<unknown>) => {
 const chainOf = (jws: string) =>
   (JSON.parse(Buffer.from(jws.split('.')[0] ?? '', 'base64url').toString()) as { x5c: string[] }).x5c;
 const transaction = () => ({
-  bundleId: bench.stand.bundleId,
-  environment: bench.stand.environment,
-  signedDate: bench.stand.now().getTime(),
+  bundleId: bench.fake.bundleId,
+  environment: bench.fake.environment,
+  signedDate: bench.fake.now().getTime(),
 });
 const verify = (jws: string, options?: Parameters<AppleBench['verifier']>[0]) =>
   bench.verifier(options).verifyAndDecodeTransaction(jws);
@@ -38,8 +38,8 @@ describe('the chain', () => {
       'secp384r1',
       'secp384r1',
     ]);
-    expect(root?.raw).toEqual(bench.stand.rootCertificate);
-    expect(leaf?.infoAccess).toContain(`OCSP - URI:${bench.stand.url}/ocsp`);
+    expect(root?.raw).toEqual(bench.fake.rootCertificate);
+    expect(leaf?.infoAccess).toContain(`OCSP - URI:${bench.fake.url}/ocsp`);
     expect(await verify(signed)).toMatchObject({ productId: 'vpn.basic.month', environment: Environment.SANDBOX });
   });
 });
@@ -57,21 +57,21 @@ describe('a signature', () => {
 
   it('of a chain that is too long, too short, or somebody else’s is refused', async () => {
     const [leaf = '', intermediate = '', root = ''] = chainOf(signed);
-    const under = (x5c: string[]) => failure(verify(bench.stand.sign(transaction(), { x5c })));
+    const under = (x5c: string[]) => failure(verify(bench.fake.sign(transaction(), { x5c })));
     // The library reports a wrong length as a wrong certificate.
     expect(await under([leaf, intermediate])).toBe(VerificationStatus.INVALID_CERTIFICATE);
     expect(await under([leaf, intermediate, root, root])).toBe(VerificationStatus.INVALID_CERTIFICATE);
     const other = await startApple({ seed: 'other' });
-    const [otherLeaf = ''] = chainOf(other.stand.buy().signedTransaction);
+    const [otherLeaf = ''] = chainOf(other.fake.buy().signedTransaction);
     expect(await under([otherLeaf, intermediate, root])).toBe(VerificationStatus.VERIFICATION_FAILURE);
-    const foreign = failure(verify(other.stand.buy().signedTransaction));
+    const foreign = failure(verify(other.fake.buy().signedTransaction));
     expect(await foreign).toBe(VerificationStatus.VERIFICATION_FAILURE);
-    await other.stand.close();
+    await other.fake.close();
   });
 
   it('that claims no algorithm, or a shared secret, is refused', async () => {
     for (const alg of ['none', 'HS256']) {
-      const forged = bench.stand.sign(transaction(), { alg });
+      const forged = bench.fake.sign(transaction(), { alg });
       expect(await failure(verify(forged))).toBe(VerificationStatus.VERIFICATION_FAILURE);
     }
   });
@@ -79,14 +79,14 @@ describe('a signature', () => {
   it('for another app, or of another environment, is refused', async () => {
     const other = verify(signed, { bundleId: 'com.example.other' });
     expect(await failure(other)).toBe(VerificationStatus.INVALID_APP_IDENTIFIER);
-    const production = bench.stand.sign({ ...transaction(), environment: Environment.PRODUCTION });
+    const production = bench.fake.sign({ ...transaction(), environment: Environment.PRODUCTION });
     expect(await failure(verify(production))).toBe(VerificationStatus.INVALID_ENVIRONMENT);
   });
 });
 
 describe('the status of the certificates', () => {
   it('is good, and asked of a responder that each issuer has named', async () => {
-    expect(await verify(signed, { online: true })).toMatchObject({ bundleId: bench.stand.bundleId });
+    expect(await verify(signed, { online: true })).toMatchObject({ bundleId: bench.fake.bundleId });
   });
 
   it.each([
@@ -95,7 +95,7 @@ describe('the status of the certificates', () => {
     // Nobody answers: that says nothing about the signature, and can be tried again.
     ['down', VerificationStatus.RETRYABLE_VERIFICATION_FAILURE],
   ] as const)('can be %s', async (status, expected) => {
-    bench.stand.setOcsp(status);
+    bench.fake.setOcsp(status);
     expect(await failure(verify(signed, { online: true }))).toBe(expected);
   });
 });
@@ -103,14 +103,14 @@ describe('the status of the certificates', () => {
 describe('production', () => {
   it('names the app in its notifications, which the sandbox does not', async () => {
     const production = await startApple({ environment: Environment.PRODUCTION, appAppleId: 42 });
-    production.stand.buy();
-    const range = { startDate: production.stand.now().getTime(), endDate: production.stand.now().getTime() };
+    production.fake.buy();
+    const range = { startDate: production.fake.now().getTime(), endDate: production.fake.now().getTime() };
     const [first] = (await production.client.getNotificationHistory(null, range)).notificationHistory ?? [];
     const { payload, transaction } = await production.decode(first?.signedPayload ?? '');
     expect(payload.data).toMatchObject({ appAppleId: 42, environment: 'Production' });
     expect(transaction.environment).toBe('Production');
     const [sandbox] = (await bench.client.getNotificationHistory(null, range)).notificationHistory ?? [];
     expect((await bench.decode(sandbox?.signedPayload ?? '')).payload.data).not.toHaveProperty('appAppleId');
-    await production.stand.close();
+    await production.fake.close();
   });
 });

@@ -6,7 +6,7 @@ const letters = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 export class SeededRandom {
   constructor(
     readonly seed: string,
-    /** How often it has been drawn from; a stand-in that keeps its state goes on from here. */
+    /** How often it has been drawn from; a fake that keeps its state goes on from here. */
     public draws = 0,
   ) {}
 

@@ -11,7 +11,7 @@ export async function listen(server: Server, port: number): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** Ends open connections too: a stand-in that hangs would otherwise never close. */
+/** Ends open connections too: a fake that hangs would otherwise never close. */
 export async function end(server: Server): Promise<void> {
   if (!server.listening) return;
   server.close();

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A stand-in's state, kept from start to start in a file of its own in the data folder, if there is one. */
+/** A fake's state, kept from start to start in a file of its own in the data folder, if there is one. */
 export class StoredJson<T> {
   private readonly file: string | undefined;
   private timer: NodeJS.Timeout | undefined;

@@ -40,11 +40,11 @@ export async function createTokenSigner(): Promise<Identity> {
   return { key: await pem(keys.privateKey), cert: cert.toString('pem') };
 }
 
-/** A CA of this stand-in alone, and a TLS identity for `*.googleapis.com` that only those who are given the CA believe. */
+/** A CA of this fake alone, and a TLS identity for `*.googleapis.com` that only those who are given the CA believe. */
 export async function createTlsIdentity(): Promise<Identity & { readonly ca: string }> {
   const caKeys = await webcrypto.subtle.generateKey(ecdsa, true, ['sign', 'verify']);
   const ca = await X509CertificateGenerator.createSelfSigned({
-    name: 'CN=Firebase stand-in',
+    name: 'CN=Fake Firebase',
     keys: caKeys,
     signingAlgorithm: ecdsa,
     extensions: [new BasicConstraintsExtension(true, 0, true), new KeyUsagesExtension(KeyUsageFlags.keyCertSign, true)],

@@ -14,17 +14,17 @@ import {
   updatePassword,
 } from '@firebase/auth';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type FirebaseStandIn, startFirebaseStandIn } from './index.js';
+import { type FakeFirebase, startFakeFirebase } from './index.js';
 
 const projectId = 'demo-vpn';
 const password = 'correct horse';
 
-let firebase: FirebaseStandIn;
+let firebase: FakeFirebase;
 let app: FirebaseApp;
 let auth: Auth;
 
 beforeAll(async () => {
-  firebase = await startFirebaseStandIn({ projectId });
+  firebase = await startFakeFirebase({ projectId });
 });
 afterAll(() => firebase.close());
 beforeEach(() => {
@@ -42,7 +42,7 @@ async function codeFor(email: string): Promise<string> {
   return oobCodes.findLast((code) => code.email === email.toLowerCase())?.oobCode ?? '';
 }
 
-/** Firebase's own SDK is the judge of what the stand-in answers. */
+/** Firebase's own SDK is the judge of what the fake answers. */
 describe('Firebase’s client SDK', () => {
   it('signs up, proves the address, and gets tokens that say so', async () => {
     const email = newEmail();

@@ -6,7 +6,7 @@ import { type Auth, getAuth } from 'firebase-admin/auth';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { googleAdmin } from '../../test/google-admin.js';
 import { ManualClock } from '../testing/manual-clock.js';
-import { type FirebaseStandIn, type FirebaseStandInOptions, startFirebaseStandIn } from './index.js';
+import { type FakeFirebase, type FakeFirebaseOptions, startFakeFirebase } from './index.js';
 
 const projectId = 'demo-vpn';
 const cleanUp: (() => Promise<unknown> | void)[] = [];
@@ -14,8 +14,8 @@ afterEach(async () => {
   for (const step of cleanUp.splice(0).reverse()) await step();
 });
 
-async function start(options: Partial<FirebaseStandInOptions> = {}): Promise<FirebaseStandIn> {
-  const firebase = await startFirebaseStandIn({ projectId, ...options });
+async function start(options: Partial<FakeFirebaseOptions> = {}): Promise<FakeFirebase> {
+  const firebase = await startFakeFirebase({ projectId, ...options });
   cleanUp.push(() => firebase.close());
   return firebase;
 }
@@ -25,17 +25,17 @@ async function post(url: string, body: object, headers: Record<string, string> =
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
 
-const signUp = (firebase: FirebaseStandIn, email = 'person@example.com') =>
+const signUp = (firebase: FakeFirebase, email = 'person@example.com') =>
   post(`${firebase.url}/v1/accounts:signUp?key=any`, { email, password: 'correct horse', returnSecureToken: true });
 
 /** Google's library on the listener that answers as Google's hosts. */
-function adminOf(firebase: FirebaseStandIn): Auth {
+function adminOf(firebase: FakeFirebase): Auth {
   const { auth, close } = googleAdmin(firebase, projectId);
   cleanUp.push(close);
   return auth;
 }
 
-describe('the stand-in', () => {
+describe('FakeFirebase', () => {
   it('satisfies firebase-admin from sign-up to deletion', async () => {
     // Ten seconds ago: firebase-admin dates a revocation by the machine's clock, and sign-ins of its second survive it.
     const clock = new ManualClock(new Date(Date.now() - 10_000));
@@ -164,7 +164,7 @@ describe('the stand-in', () => {
   });
 
   it('keeps accounts, sessions and its signing key in a data folder, readable by their owner alone', async () => {
-    const dataDir = mkdtempSync(join(tmpdir(), 'stand-in-'));
+    const dataDir = mkdtempSync(join(tmpdir(), 'fake-'));
     cleanUp.push(() => rmSync(dataDir, { recursive: true }));
     const first = await start({ dataDir });
     const { localId, idToken, refreshToken: refresh_token } = (await signUp(first)).body;

@@ -11,7 +11,7 @@ import { type Outage, Router } from './router.js';
 import { actionLink, routes } from './routes.js';
 import { StoredState } from './stored-state.js';
 
-export interface FirebaseStandInOptions {
+export interface FakeFirebaseOptions {
   readonly projectId: string;
   /** Of the plain HTTP listener; a free one by default. */
   readonly port?: number;
@@ -22,7 +22,7 @@ export interface FirebaseStandInOptions {
 }
 
 /** Firebase Auth and Cloud Messaging on 127.0.0.1: the public REST API for clients and backends, and what tests need to do to it. */
-export interface FirebaseStandIn {
+export interface FakeFirebase {
   /** Plain HTTP, for clients: `connectAuthEmulator(auth, url)`, or the REST paths themselves. */
   readonly url: string;
   /** Answers as `*.googleapis.com` to those who trust the CA: for the backend, as FIREBASE_STAND_IN. */
@@ -53,7 +53,7 @@ export interface FirebaseStandIn {
   close(): Promise<void>;
 }
 
-export async function startFirebaseStandIn(options: FirebaseStandInOptions): Promise<FirebaseStandIn> {
+export async function startFakeFirebase(options: FakeFirebaseOptions): Promise<FakeFirebase> {
   const { projectId, port = 0, dataDir, clock = systemClock } = options;
   const stored = new StoredState(dataDir);
   const before = stored.read();

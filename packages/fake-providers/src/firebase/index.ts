@@ -1,2 +1,2 @@
 export { type IdTokenOverrides } from './id-tokens.js';
-export { type FirebaseStandIn, type FirebaseStandInOptions, startFirebaseStandIn } from './fake-firebase.js';
+export { type FakeFirebase, type FakeFirebaseOptions, startFakeFirebase } from './fake-firebase.js';

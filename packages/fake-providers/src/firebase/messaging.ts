@@ -47,7 +47,7 @@ export class MessagingApi {
     const fault = this.faults.get(token);
     if (fault !== undefined) throw new MessagingError(fault);
     this.pushes.push({ token, ...notification, data });
-    return { name: `projects/stand-in/messages/${this.pushes.length}` };
+    return { name: `projects/fake/messages/${this.pushes.length}` };
   }
 }
 

@@ -55,7 +55,7 @@ export class Router {
   private async answer(request: IncomingMessage): Promise<[object, Route['headers']]> {
     if (this.outage === 'failing') throw new GoogleError('INTERNAL_ERROR', 500);
     if (request.method === 'OPTIONS') return [{}, undefined];
-    const { pathname, searchParams: query } = new URL(request.url ?? '/', 'http://stand-in');
+    const { pathname, searchParams: query } = new URL(request.url ?? '/', 'http://fake');
     const path = decodeURIComponent(pathname.replace(formerHost, ''));
     for (const route of this.routes) {
       const match = request.method === route.method ? route.path.exec(path) : null;

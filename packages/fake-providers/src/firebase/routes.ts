@@ -80,7 +80,7 @@ export function routes({ projectId, client, admin, messaging, accounts, idTokens
   ];
 }
 
-/** @param base address of the stand-in's plain listener */
+/** @param base address of the fake's plain listener */
 export function actionLink(base: string, { requestType, oobCode }: OobCode): string {
   const mode = requestType === 'VERIFY_EMAIL' ? 'verifyEmail' : 'verifyAndChangeEmail';
   return `${base}/emulator/action?mode=${mode}&oobCode=${oobCode}`;

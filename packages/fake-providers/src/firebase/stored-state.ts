@@ -8,7 +8,7 @@ export interface State extends AccountsSnapshot {
   readonly signer: Identity;
 }
 
-/** The stand-in's folder: `firebase/` in a data folder, kept from start to start, or one that `release` removes. */
+/** The fake's folder: `firebase/` in a data folder, kept from start to start, or one that `release` removes. */
 export class StoredState {
   private readonly folder: string;
 

@@ -6,20 +6,20 @@ let bench: StripeBench;
 beforeEach(async () => {
   bench = await startStripe();
 });
-afterEach(() => bench.stand.close());
+afterEach(() => bench.fake.close());
 
-const client = (options: Stripe.StripeConfig = {}, key = bench.stand.apiKey) =>
-  new Stripe(key, { ...bench.stand.connection, maxNetworkRetries: 0, ...options });
+const client = (options: Stripe.StripeConfig = {}, key = bench.fake.apiKey) =>
+  new Stripe(key, { ...bench.fake.connection, maxNetworkRetries: 0, ...options });
 
 describe('the API', () => {
   it('wants the key of the account', async () => {
     const refused = { type: 'StripeAuthenticationError', statusCode: 401 };
     await expect(client({}, 'sk_test_wrong').customers.list()).rejects.toMatchObject(refused);
-    expect((await fetch(`${bench.stand.url}/v1/customers`)).status).toBe(401);
+    expect((await fetch(`${bench.fake.url}/v1/customers`)).status).toBe(401);
   });
 
   it('speaks the version of the client, and no other', async () => {
-    const old = { ...bench.stand.connection, apiVersion: '2024-06-20' as typeof Stripe.API_VERSION };
+    const old = { ...bench.fake.connection, apiVersion: '2024-06-20' as typeof Stripe.API_VERSION };
     await expect(client(old).customers.list()).rejects.toThrow('Invalid Stripe API version: 2024-06-20');
   });
 
@@ -124,12 +124,12 @@ describe('an idempotency key', () => {
   });
 
   it('is refused while the first request runs', async () => {
-    bench.stand.inject({ kind: 'slow', milliseconds: 60_000 }, { times: 1 });
+    bench.fake.inject({ kind: 'slow', milliseconds: 60_000 }, { times: 1 });
     const slow = bench.stripe.customers.create({}, { idempotencyKey: 'key-1' });
-    await expect.poll(() => bench.stand.requestsHeld()).toBe(1);
+    await expect.poll(() => bench.fake.requestsHeld()).toBe(1);
     const second = bench.stripe.customers.create({}, { idempotencyKey: 'key-1' });
     await expect(second).rejects.toMatchObject({ statusCode: 409, code: 'idempotency_key_in_use' });
-    bench.stand.clearFaults();
+    bench.fake.clearFaults();
     await slow;
   });
 
@@ -144,12 +144,12 @@ describe('an idempotency key', () => {
 
   it('keeps the answer to a request that failed while it was executed', async () => {
     const subscription = await bench.subscribe();
-    bench.stand.declineCharges(subscription.customer as string);
-    bench.stand.advanceTo(new Date('2030-02-01T13:00:00Z'));
+    bench.fake.declineCharges(subscription.customer as string);
+    bench.fake.advanceTo(new Date('2030-02-01T13:00:00Z'));
     const [invoice] = (await bench.stripe.invoices.list({ status: 'open' })).data;
     const pay = () => bench.stripe.invoices.pay(invoice?.id ?? '', undefined, { idempotencyKey: 'pay' });
     await expect(pay()).rejects.toMatchObject({ type: 'StripeCardError' });
-    bench.stand.acceptCharges(subscription.customer as string);
+    bench.fake.acceptCharges(subscription.customer as string);
     await expect(pay()).rejects.toMatchObject({ type: 'StripeCardError' });
   });
 });
@@ -171,21 +171,21 @@ describe('a fault', () => {
     [{ kind: 'refuse' }, { type: 'StripeConnectionError' }],
     [{ kind: 'hang' }, { type: 'StripeConnectionError' }],
   ] as const)('%j strikes until it is cleared, and changes nothing', async (fault, error) => {
-    bench.stand.inject(fault);
+    bench.fake.inject(fault);
     await expect(client(fault.kind === 'hang' ? { timeout: 300 } : {}).customers.create()).rejects.toMatchObject(error);
-    bench.stand.clearFaults();
+    bench.fake.clearFaults();
     expect((await bench.stripe.customers.list()).data).toEqual([]);
   });
 
   it('can strike a few requests of one kind', async () => {
-    bench.stand.inject({ kind: 'status', status: 500 }, { times: 2, on: /^POST \/v1\/customers$/ });
+    bench.fake.inject({ kind: 'status', status: 500 }, { times: 2, on: /^POST \/v1\/customers$/ });
     await bench.stripe.customers.list();
     const retrying = client({ maxNetworkRetries: 2 });
     expect((await retrying.customers.create()).object).toBe('customer');
   });
 
   it('that loses the answer has done what was asked, once, for a client that asks again', async () => {
-    bench.stand.inject({ kind: 'lose-answer' }, { times: 1 });
+    bench.fake.inject({ kind: 'lose-answer' }, { times: 1 });
     await client({ maxNetworkRetries: 1 }).customers.create();
     expect((await bench.stripe.customers.list()).data).toHaveLength(1);
   });
@@ -196,7 +196,7 @@ describe('a seed', () => {
     const life = async (seed: string) => {
       const other = await startStripe({ seed });
       const { id, latest_invoice } = await other.subscribe();
-      await other.stand.close();
+      await other.fake.close();
       return [id, latest_invoice];
     };
     expect(await life('a')).toEqual(await life('a'));

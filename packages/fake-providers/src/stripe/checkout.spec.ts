@@ -6,7 +6,7 @@ let bench: StripeBench;
 beforeAll(async () => {
   bench = await startStripe();
 });
-afterAll(() => bench.stand.close());
+afterAll(() => bench.fake.close());
 
 const open = (more: Partial<Stripe.Checkout.SessionCreateParams> = {}) =>
   bench.stripe.checkout.sessions.create({
@@ -32,7 +32,7 @@ describe('Checkout', () => {
     expect(session.url).toContain(session.id);
     expect(session.expires_at - session.created).toBe(86_400);
 
-    expect(bench.stand.pay(session.id)).toEqual({
+    expect(bench.fake.pay(session.id)).toEqual({
       outcome: 'paid',
       redirect: `https://vpn.example/paid?session=${session.id}`,
     });
@@ -67,7 +67,7 @@ describe('Checkout', () => {
 
   it('makes a customer where none was named', async () => {
     const session = await open({ customer_email: 'new@example.com' });
-    bench.stand.pay(session.id, { email: 'new@example.com' });
+    bench.fake.pay(session.id, { email: 'new@example.com' });
     const { customer } = await bench.stripe.checkout.sessions.retrieve(session.id, { expand: ['customer'] });
     expect(customer).toMatchObject({ email: 'new@example.com' });
   });
@@ -75,7 +75,7 @@ describe('Checkout', () => {
   it('begins a trial without taking money', async () => {
     const session = await open({ customer: await bench.customer(), subscription_data: { trial_period_days: 7 } });
     expect(session.amount_total).toBe(0);
-    bench.stand.pay(session.id);
+    bench.fake.pay(session.id);
     const done = await bench.stripe.checkout.sessions.retrieve(session.id, {
       expand: ['subscription.latest_invoice', 'subscription.default_payment_method'],
     });
@@ -103,7 +103,7 @@ describe('Checkout', () => {
   it('leaves the session open and the subscription incomplete when the card is declined, and takes another card', async () => {
     const customer = await bench.customer();
     const session = await open({ customer });
-    expect(bench.stand.pay(session.id, { card: '4000000000000002' })).toEqual({
+    expect(bench.fake.pay(session.id, { card: '4000000000000002' })).toEqual({
       outcome: 'generic_decline',
       redirect: null,
     });
@@ -111,7 +111,7 @@ describe('Checkout', () => {
     const [incomplete] = (await bench.stripe.subscriptions.list({ customer })).data;
     expect(incomplete).toMatchObject({ status: 'incomplete' });
 
-    expect(bench.stand.pay(session.id).outcome).toBe('paid');
+    expect(bench.fake.pay(session.id).outcome).toBe('paid');
     const { data } = await bench.stripe.subscriptions.list({ customer, status: 'all' });
     expect(data).toMatchObject([{ id: incomplete?.id, status: 'active' }]);
   });
@@ -119,8 +119,8 @@ describe('Checkout', () => {
   it('ends a subscription that nobody paid within 23 hours, and voids its invoice', async () => {
     const customer = await bench.customer();
     const session = await open({ customer });
-    bench.stand.pay(session.id, { card: '4000000000009995' });
-    bench.stand.advanceTo(new Date(bench.stand.now().getTime() + 23 * 3600_000));
+    bench.fake.pay(session.id, { card: '4000000000009995' });
+    bench.fake.advanceTo(new Date(bench.fake.now().getTime() + 23 * 3600_000));
     const [subscription] = (await bench.stripe.subscriptions.list({ customer, status: 'incomplete_expired' })).data;
     expect(subscription).toBeDefined();
     const { data } = await bench.stripe.invoices.list({ subscription: subscription?.id });
@@ -131,8 +131,8 @@ describe('Checkout', () => {
     const [first, second] = [await open(), await open()];
     expect(await bench.stripe.checkout.sessions.expire(first.id)).toMatchObject({ status: 'expired', url: null });
     await expect(bench.stripe.checkout.sessions.expire(first.id)).rejects.toThrow('can be expired');
-    expect(() => bench.stand.pay(first.id)).toThrow('expired');
-    bench.stand.advanceDays(1);
+    expect(() => bench.fake.pay(first.id)).toThrow('expired');
+    bench.fake.advanceDays(1);
     expect((await bench.stripe.checkout.sessions.retrieve(second.id)).status).toBe('expired');
     expect(await eventsOf(['checkout.session.expired'])).toContain('checkout.session.expired');
   });

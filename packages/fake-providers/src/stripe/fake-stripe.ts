@@ -36,7 +36,7 @@ import { subscriptionRoutes } from './routes/subscriptions.js';
 import { type BillingSettings, defaultSettings } from './settings.js';
 import { Webhooks } from './webhooks.js';
 
-export interface StripeStandInOptions {
+export interface FakeStripeOptions {
   /** A free one by default. */
   readonly port?: number;
   /** The same seed and the same calls give the same ids. */
@@ -57,7 +57,7 @@ export interface StripeStandInOptions {
 }
 
 /** Stripe on 127.0.0.1, so far as somebody who sells subscriptions calls it. */
-export interface StripeStandIn extends StripeControls {
+export interface FakeStripe extends StripeControls {
   readonly url: string;
   /** `new Stripe(apiKey, connection)` reaches it. */
   readonly connection: { readonly host: string; readonly port: number; readonly protocol: 'http' };
@@ -67,7 +67,7 @@ export interface StripeStandIn extends StripeControls {
 
 const defaultRetry: RetryPolicy = { firstMs: 250, factor: 2, attempts: 14 };
 
-export async function startStripeStandIn(options: StripeStandInOptions = {}): Promise<StripeStandIn> {
+export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<FakeStripe> {
   const { clock = systemClock, seed = 'stripe', livemode = false, retry = defaultRetry, concurrency = 1 } = options;
   const stored = new StoredJson<AccountSnapshot>(options.dataDir, 'stripe');
   const snapshot = stored.read();
@@ -95,7 +95,7 @@ export async function startStripeStandIn(options: StripeStandInOptions = {}): Pr
   const refunds = new Refunds(account);
   const hosted = new Hosted(account, checkout, collection);
   const faults = new Faults();
-  const apiKey = `sk_${livemode ? 'live' : 'test'}_standin${seed.replace(/\W/g, '')}`;
+  const apiKey = `sk_${livemode ? 'live' : 'test'}_fake${seed.replace(/\W/g, '')}`;
   const routes = [
     ...customerRoutes(account, subscriptions),
     ...catalogueRoutes(account),

@@ -1,1 +1,1 @@
-export { type StripeStandIn, type StripeStandInOptions, startStripeStandIn } from './fake-stripe.js';
+export { type FakeStripe, type FakeStripeOptions, startFakeStripe } from './fake-stripe.js';

@@ -17,12 +17,12 @@ const step = fc.oneof(
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 async function live(bench: StripeBench, subscription: Stripe.Subscription, what: Step): Promise<void> {
-  const { stripe, stand, prices } = bench;
+  const { stripe, fake, prices } = bench;
   const customer = subscription.customer as string;
   const refused = () => undefined;
   switch (what.do) {
     case 'wait':
-      return stand.advanceTo(new Date(stand.now().getTime() + what.hours * 3600_000));
+      return fake.advanceTo(new Date(fake.now().getTime() + what.hours * 3600_000));
     case 'change': {
       const items = [{ id: subscription.items.data[0]?.id ?? '', price: prices[what.price] }];
       const change = { items, proration_behavior: what.prorations };
@@ -30,9 +30,9 @@ async function live(bench: StripeBench, subscription: Stripe.Subscription, what:
       return;
     }
     case 'decline':
-      return stand.declineCharges(customer);
+      return fake.declineCharges(customer);
     case 'accept':
-      return stand.acceptCharges(customer);
+      return fake.acceptCharges(customer);
     case 'pay': {
       const [open] = (await stripe.invoices.list({ customer, status: 'open' })).data;
       if (open) await stripe.invoices.pay(open.id).catch(refused);
@@ -90,7 +90,7 @@ describe('money', () => {
           for (const one of steps) await live(bench, subscription, one);
           await audit(bench, subscription.customer as string);
         } finally {
-          await bench.stand.close();
+          await bench.fake.close();
         }
       }),
       { numRuns: 40 },

@@ -119,7 +119,7 @@ function html(parts: TemplateStringsArray, ...values: readonly string[]): string
 
 function show(response: ServerResponse, status: number, ...body: readonly string[]): void {
   response.writeHead(status, { 'content-type': 'text/html; charset=utf-8' });
-  response.end(`<!doctype html><title>Stripe stand-in</title><body>${body.join('')}</body>`);
+  response.end(`<!doctype html><title>Fake Stripe</title><body>${body.join('')}</body>`);
 }
 
 function redirect(response: ServerResponse, location: string): void {

@@ -11,7 +11,7 @@ beforeEach(async () => {
   const [paid] = (await bench.stripe.charges.list({ customer: subscription.customer as string })).data;
   charge = paid?.id ?? '';
 });
-afterEach(() => bench.stand.close());
+afterEach(() => bench.fake.close());
 
 const retrieve = () => bench.stripe.charges.retrieve(charge, { expand: ['refunds'] });
 const happened = async (type: RegExp) => {
@@ -59,8 +59,8 @@ describe('a refund', () => {
   });
 
   it('of a charge that was declined is refused', async () => {
-    bench.stand.declineCharges(subscription.customer as string);
-    bench.stand.advanceTo(new Date('2030-02-01T13:00:00Z'));
+    bench.fake.declineCharges(subscription.customer as string);
+    bench.fake.advanceTo(new Date('2030-02-01T13:00:00Z'));
     const [declined] = (await bench.stripe.charges.list({ customer: subscription.customer as string })).data;
     expect(declined).toMatchObject({ status: 'failed', paid: false, failure_code: 'card_declined' });
     await expect(bench.stripe.refunds.create({ charge: declined?.id })).rejects.toMatchObject({
@@ -71,12 +71,12 @@ describe('a refund', () => {
 
 describe('a dispute', () => {
   it('takes the money, and gives it back when it is won', async () => {
-    const { id } = bench.stand.openDispute(charge);
+    const { id } = bench.fake.openDispute(charge);
     expect(await bench.stripe.disputes.retrieve(id)).toMatchObject({ status: 'needs_response', amount: 499, charge });
     expect((await retrieve()).disputed).toBe(true);
     await expect(bench.stripe.refunds.create({ charge })).rejects.toMatchObject({ code: 'charge_disputed' });
-    bench.stand.contestDispute(id);
-    bench.stand.closeDispute(id, 'won');
+    bench.fake.contestDispute(id);
+    bench.fake.closeDispute(id, 'won');
     const won = await bench.stripe.disputes.retrieve(id, { expand: ['charge'] });
     expect(won).toMatchObject({ status: 'won', charge: { id: charge } });
     expect(won.balance_transactions.map(({ amount, fee, net }) => [amount, fee, net])).toEqual([
@@ -95,21 +95,21 @@ describe('a dispute', () => {
   });
 
   it('that is lost keeps the money', async () => {
-    const { id } = bench.stand.openDispute(charge, { reason: 'product_not_received' });
-    bench.stand.closeDispute(id, 'lost');
+    const { id } = bench.fake.openDispute(charge, { reason: 'product_not_received' });
+    bench.fake.closeDispute(id, 'lost');
     const [lost] = (await bench.stripe.disputes.list({ charge })).data;
     expect(lost).toMatchObject({ id, status: 'lost', reason: 'product_not_received' });
     expect(lost?.balance_transactions).toHaveLength(1);
   });
 
   it('can begin as a question, which takes nothing, and become a chargeback', async () => {
-    const asked = bench.stand.openDispute(charge, { inquiry: true });
+    const asked = bench.fake.openDispute(charge, { inquiry: true });
     expect(asked).toMatchObject({ status: 'warning_needs_response', balance_transactions: [] });
-    bench.stand.closeDispute(asked.id, 'won');
+    bench.fake.closeDispute(asked.id, 'won');
     expect((await bench.stripe.disputes.retrieve(asked.id)).status).toBe('warning_closed');
 
-    const other = bench.stand.openDispute(charge, { inquiry: true });
-    bench.stand.escalateDispute(other.id);
+    const other = bench.fake.openDispute(charge, { inquiry: true });
+    bench.fake.escalateDispute(other.id);
     expect(await bench.stripe.disputes.retrieve(other.id)).toMatchObject({ status: 'needs_response' });
     expect((await happened(/dispute/)).map(({ type }) => type)).toEqual([
       'charge.dispute.created',
@@ -121,8 +121,8 @@ describe('a dispute', () => {
   });
 
   it('ends the subscription where the account has it so', async () => {
-    bench.stand.changeSettings({ onDispute: 'cancel' });
-    bench.stand.openDispute(charge);
+    bench.fake.changeSettings({ onDispute: 'cancel' });
+    bench.fake.openDispute(charge);
     expect(await bench.stripe.subscriptions.retrieve(subscription.id)).toMatchObject({
       status: 'canceled',
       cancellation_details: { reason: 'payment_disputed' },
@@ -149,8 +149,8 @@ describe('the billing portal', () => {
   });
 
   it('takes another card, and pays what is due', async () => {
-    bench.stand.declineCharges(subscription.customer as string, 'expired_card', 1);
-    bench.stand.advanceTo(new Date('2030-02-01T13:00:00Z'));
+    bench.fake.declineCharges(subscription.customer as string, 'expired_card', 1);
+    bench.fake.advanceTo(new Date('2030-02-01T13:00:00Z'));
     expect(await statusOf()).toBe('past_due');
     const { url } = await visit();
     await press(url, { action: 'card', card: '5555555555554444' });

@@ -6,7 +6,7 @@ let bench: StripeBench;
 beforeEach(async () => {
   bench = await startStripe();
 });
-afterEach(() => bench.stand.close());
+afterEach(() => bench.fake.close());
 
 const seconds = (date: string) => Date.parse(date) / 1000;
 const retrieve = (id: string) => bench.stripe.subscriptions.retrieve(id, { expand: ['latest_invoice'] });
@@ -32,7 +32,7 @@ const change = (subscription: Stripe.Subscription, price: string, more: Stripe.S
 describe('a renewal', () => {
   it('begins a period at once, and takes the money when its invoice has been a draft for an hour', async () => {
     const { id } = await bench.subscribe();
-    bench.stand.advanceTo(new Date('2030-02-01T12:00:00Z'));
+    bench.fake.advanceTo(new Date('2030-02-01T12:00:00Z'));
     const renewed = await retrieve(id);
     expect(periodOf(renewed)).toEqual([seconds('2030-02-01T12:00:00Z'), seconds('2030-03-01T12:00:00Z')]);
     const draft = invoiceOf(renewed);
@@ -43,7 +43,7 @@ describe('a renewal', () => {
     ]);
     expect(draft.lines.data[0]?.period.start).toBe(seconds('2030-02-01T12:00:00Z'));
 
-    bench.stand.advanceTo(new Date('2030-02-01T13:00:00Z'));
+    bench.fake.advanceTo(new Date('2030-02-01T13:00:00Z'));
     expect(invoiceOf(await retrieve(id))).toMatchObject({ id: draft.id, status: 'paid', amount_paid: 499 });
     expect(await since(seconds('2030-01-31T00:00:00Z'))).toEqual([
       'invoice.created',
@@ -74,8 +74,8 @@ describe('a renewal', () => {
 
   it('that fails makes the subscription past due, is tried again, and recovers', async () => {
     const { id, customer } = await bench.subscribe();
-    bench.stand.declineCharges(customer as string, 'insufficient_funds', 2);
-    bench.stand.advanceTo(new Date('2030-02-01T13:00:00Z'));
+    bench.fake.declineCharges(customer as string, 'insufficient_funds', 2);
+    bench.fake.advanceTo(new Date('2030-02-01T13:00:00Z'));
     const failed = await retrieve(id);
     expect(failed.status).toBe('past_due');
     expect(invoiceOf(failed)).toMatchObject({
@@ -83,9 +83,9 @@ describe('a renewal', () => {
       attempt_count: 1,
       next_payment_attempt: seconds('2030-02-04T13:00:00Z'),
     });
-    bench.stand.advanceTo(new Date('2030-02-04T13:00:00Z'));
+    bench.fake.advanceTo(new Date('2030-02-04T13:00:00Z'));
     expect((await retrieve(id)).status).toBe('past_due');
-    bench.stand.advanceTo(new Date('2030-02-09T13:00:00Z'));
+    bench.fake.advanceTo(new Date('2030-02-09T13:00:00Z'));
     const cured = await retrieve(id);
     expect(cured.status).toBe('active');
     expect(invoiceOf(cured)).toMatchObject({ status: 'paid', attempt_count: 3 });
@@ -101,10 +101,10 @@ describe('a renewal', () => {
     ['unpaid', 'unpaid'],
     ['past_due', 'past_due'],
   ] as const)('that is never paid ends as the account has it: %s', async (afterRetries, status) => {
-    bench.stand.changeSettings({ afterRetries });
+    bench.fake.changeSettings({ afterRetries });
     const { id, customer } = await bench.subscribe();
-    bench.stand.declineCharges(customer as string);
-    bench.stand.advanceTo(new Date('2030-02-16T13:00:00Z'));
+    bench.fake.declineCharges(customer as string);
+    bench.fake.advanceTo(new Date('2030-02-16T13:00:00Z'));
     const given = await retrieve(id);
     expect(given.status).toBe(status);
     expect(given.cancellation_details?.reason).toBe(status === 'canceled' ? 'payment_failed' : null);
@@ -112,26 +112,26 @@ describe('a renewal', () => {
   });
 
   it('of an unpaid subscription is a draft that nobody collects; paying the latest invoice makes it active', async () => {
-    bench.stand.changeSettings({ afterRetries: 'unpaid' });
+    bench.fake.changeSettings({ afterRetries: 'unpaid' });
     const { id, customer } = await bench.subscribe();
-    bench.stand.declineCharges(customer as string);
-    bench.stand.advanceTo(new Date('2030-02-20T00:00:00Z'));
-    bench.stand.acceptCharges(customer as string);
-    expect(bench.stand.payOpenInvoice(id)).toBe('paid');
+    bench.fake.declineCharges(customer as string);
+    bench.fake.advanceTo(new Date('2030-02-20T00:00:00Z'));
+    bench.fake.acceptCharges(customer as string);
+    expect(bench.fake.payOpenInvoice(id)).toBe('paid');
     expect((await retrieve(id)).status).toBe('active');
 
-    bench.stand.declineCharges(customer as string);
-    bench.stand.advanceTo(new Date('2030-04-02T00:00:00Z'));
+    bench.fake.declineCharges(customer as string);
+    bench.fake.advanceTo(new Date('2030-04-02T00:00:00Z'));
     const unpaid = await retrieve(id);
     expect([unpaid.status, invoiceOf(unpaid).status]).toEqual(['unpaid', 'draft']);
   });
 
   it('waits for a person when the card wants authentication', async () => {
     const { id } = await bench.subscribe({ card: '4000002760003184' });
-    bench.stand.advanceTo(new Date('2030-02-01T13:00:00Z'));
+    bench.fake.advanceTo(new Date('2030-02-01T13:00:00Z'));
     expect((await retrieve(id)).status).toBe('past_due');
     expect(await since(seconds('2030-02-01T12:30:00Z'))).toContain('invoice.payment_action_required');
-    expect(bench.stand.payOpenInvoice(id)).toBe('paid');
+    expect(bench.fake.payOpenInvoice(id)).toBe('paid');
     expect((await retrieve(id)).status).toBe('active');
   });
 });
@@ -139,20 +139,20 @@ describe('a renewal', () => {
 describe('a trial', () => {
   it('is announced three days before its end, is active then, and takes the money an hour later', async () => {
     const { id } = await bench.subscribe({ trialDays: 7 });
-    bench.stand.advanceTo(new Date('2030-01-05T12:00:00Z'));
+    bench.fake.advanceTo(new Date('2030-01-05T12:00:00Z'));
     expect(await since(seconds('2030-01-02T00:00:00Z'))).toEqual(['customer.subscription.trial_will_end']);
-    bench.stand.advanceTo(new Date('2030-01-08T12:00:00Z'));
+    bench.fake.advanceTo(new Date('2030-01-08T12:00:00Z'));
     expect(await retrieve(id)).toMatchObject({ status: 'active', latest_invoice: { status: 'draft', total: 499 } });
-    bench.stand.advanceTo(new Date('2030-01-08T13:00:00Z'));
+    bench.fake.advanceTo(new Date('2030-01-08T13:00:00Z'));
     expect(await retrieve(id)).toMatchObject({ status: 'active', latest_invoice: { status: 'paid' } });
   });
 
   it('ends past due when its card is declined once it is charged', async () => {
     const { id } = await bench.subscribe({ trialDays: 7, card: '4000000000000341' });
-    bench.stand.advanceTo(new Date('2030-01-08T13:00:00Z'));
+    bench.fake.advanceTo(new Date('2030-01-08T13:00:00Z'));
     expect((await retrieve(id)).status).toBe('past_due');
-    bench.stand.replaceCard((await retrieve(id)).customer as string, '5555555555554444');
-    bench.stand.advanceTo(new Date('2030-01-11T13:00:00Z'));
+    bench.fake.replaceCard((await retrieve(id)).customer as string, '5555555555554444');
+    bench.fake.advanceTo(new Date('2030-01-11T13:00:00Z'));
     expect((await retrieve(id)).status).toBe('active');
   });
 
@@ -170,8 +170,8 @@ describe('a trial', () => {
       payment_method_collection: 'if_required',
       subscription_data: { trial_period_days: 7, trial_settings: { end_behavior: { missing_payment_method } } },
     });
-    bench.stand.pay(session.id, { card: null });
-    bench.stand.advanceTo(new Date('2030-01-08T13:00:00Z'));
+    bench.fake.pay(session.id, { card: null });
+    bench.fake.advanceTo(new Date('2030-01-08T13:00:00Z'));
     const [given] = (await bench.stripe.subscriptions.list({ customer, status: 'all' })).data;
     expect(given?.status).toBe(status);
     expect(await since(seconds('2030-01-07T00:00:00Z'))).toContain(event);
@@ -200,7 +200,7 @@ describe('an end', () => {
     const staying = await bench.stripe.subscriptions.update(id, { cancel_at_period_end: false });
     expect(staying).toMatchObject({ cancel_at_period_end: false, cancel_at: null, canceled_at: null });
     await bench.stripe.subscriptions.update(id, { cancel_at_period_end: true });
-    bench.stand.advanceTo(new Date('2030-02-01T12:00:00Z'));
+    bench.fake.advanceTo(new Date('2030-02-01T12:00:00Z'));
     expect(await retrieve(id)).toMatchObject({ status: 'canceled', ended_at: seconds('2030-02-01T12:00:00Z') });
     expect((await bench.stripe.invoices.list({ subscription: id })).data).toHaveLength(1);
   });
@@ -216,7 +216,7 @@ describe('an end', () => {
     const listed = async (status?: 'all' | 'ended') =>
       (await bench.stripe.subscriptions.list({ customer: customer as string, status })).data.length;
     expect([await listed(), await listed('all'), await listed('ended')]).toEqual([0, 1, 1]);
-    bench.stand.advanceDays(60);
+    bench.fake.advanceDays(60);
     expect((await bench.stripe.invoices.list({ subscription: id })).data).toHaveLength(1);
   });
 
@@ -228,7 +228,7 @@ describe('an end', () => {
     await expect(bench.stripe.customers.update(customer as string, { name: 'x' })).rejects.toThrow('No such customer');
     const happened = await since(seconds('2030-01-01T00:00:00Z'));
     expect(happened.slice(-2)).toEqual(['customer.subscription.deleted', 'customer.deleted']);
-    bench.stand.advanceDays(90);
+    bench.fake.advanceDays(90);
     expect(await since(seconds('2030-01-02T00:00:00Z'))).toEqual([]);
   });
 });
@@ -236,12 +236,12 @@ describe('an end', () => {
 describe('a pause', () => {
   it('bills nothing, and resumes with a new period', async () => {
     const { id } = await bench.subscribe();
-    bench.stand.advanceTo(new Date('2030-01-16T12:00:00Z'));
+    bench.fake.advanceTo(new Date('2030-01-16T12:00:00Z'));
     expect(await bench.stripe.subscriptions.pause(id)).toMatchObject({
       status: 'paused',
       status_details: { paused: { subscription: { type: 'pause_requested' } } },
     });
-    bench.stand.advanceTo(new Date('2030-04-01T00:00:00Z'));
+    bench.fake.advanceTo(new Date('2030-04-01T00:00:00Z'));
     expect((await bench.stripe.invoices.list({ subscription: id })).data).toHaveLength(1);
     await bench.stripe.subscriptions.resume(id);
     const resumed = await retrieve(id);
@@ -255,11 +255,11 @@ describe('a pause', () => {
 describe('a change of price', () => {
   it('is billed with the next invoice, to the second', async () => {
     const subscription = await bench.subscribe();
-    bench.stand.advanceTo(new Date('2030-01-16T12:00:00Z'));
+    bench.fake.advanceTo(new Date('2030-01-16T12:00:00Z'));
     const changed = await change(subscription, bench.prices.plus);
     expect(changed.items.data[0]?.price.id).toBe(bench.prices.plus);
     expect(changed.latest_invoice).toBe(subscription.latest_invoice);
-    bench.stand.advanceTo(new Date('2030-02-01T13:00:00Z'));
+    bench.fake.advanceTo(new Date('2030-02-01T13:00:00Z'));
     const { lines, total } = invoiceOf(await retrieve(subscription.id));
     // 16 of 31 days remained.
     expect(lines.data.map(({ amount }) => amount)).toEqual([-258, 516, 999]);
@@ -272,7 +272,7 @@ describe('a change of price', () => {
 
   it('can be billed now, or not at all', async () => {
     const subscription = await bench.subscribe();
-    bench.stand.advanceTo(new Date('2030-01-16T12:00:00Z'));
+    bench.fake.advanceTo(new Date('2030-01-16T12:00:00Z'));
     await change(subscription, bench.prices.plus, { proration_behavior: 'always_invoice' });
     expect(invoiceOf(await retrieve(subscription.id))).toMatchObject({
       billing_reason: 'subscription_update',
@@ -280,18 +280,18 @@ describe('a change of price', () => {
       status: 'paid',
     });
     await change(subscription, bench.prices.basic, { proration_behavior: 'none' });
-    bench.stand.advanceTo(new Date('2030-02-01T13:00:00Z'));
+    bench.fake.advanceTo(new Date('2030-02-01T13:00:00Z'));
     expect(invoiceOf(await retrieve(subscription.id))).toMatchObject({ total: 499 });
   });
 
   it('down, billed now, is a credit that the next invoices use up', async () => {
     const subscription = await bench.subscribe({ price: bench.prices.plus });
-    bench.stand.advanceTo(new Date('2030-01-02T12:00:00Z'));
+    bench.fake.advanceTo(new Date('2030-01-02T12:00:00Z'));
     await change(subscription, bench.prices.basic, { proration_behavior: 'always_invoice' });
     const credit = invoiceOf(await retrieve(subscription.id));
     expect(credit).toMatchObject({ total: -484, amount_due: 0, status: 'paid', ending_balance: -484 });
     expect(await bench.stripe.customers.retrieve(subscription.customer as string)).toMatchObject({ balance: -484 });
-    bench.stand.advanceTo(new Date('2030-03-01T13:00:00Z'));
+    bench.fake.advanceTo(new Date('2030-03-01T13:00:00Z'));
     const { data } = await bench.stripe.invoices.list({ subscription: subscription.id });
     // 15 cents are too little to be charged: they are owed, and due with the invoice after.
     expect(
@@ -304,7 +304,7 @@ describe('a change of price', () => {
 
   it('to another interval begins a new period now', async () => {
     const subscription = await bench.subscribe();
-    bench.stand.advanceTo(new Date('2030-01-16T12:00:00Z'));
+    bench.fake.advanceTo(new Date('2030-01-16T12:00:00Z'));
     await change(subscription, bench.prices.yearly);
     const yearly = await retrieve(subscription.id);
     expect(periodOf(yearly)).toEqual([seconds('2030-01-16T12:00:00Z'), seconds('2031-01-16T12:00:00Z')]);
@@ -315,13 +315,13 @@ describe('a change of price', () => {
     const subscription = await bench.subscribe({ trialDays: 7 });
     const changed = await change(subscription, bench.prices.plus);
     expect(changed).toMatchObject({ status: 'trialing', trial_end: subscription.trial_end });
-    bench.stand.advanceTo(new Date('2030-01-08T13:00:00Z'));
+    bench.fake.advanceTo(new Date('2030-01-08T13:00:00Z'));
     expect(invoiceOf(await retrieve(subscription.id)).total).toBe(999);
   });
 
   it('with a card that is declined is refused, or leaves the subscription past due, as asked', async () => {
     const subscription = await bench.subscribe();
-    bench.stand.declineCharges(subscription.customer as string);
+    bench.fake.declineCharges(subscription.customer as string);
     const asked = { proration_behavior: 'always_invoice' } as const;
     await expect(
       change(subscription, bench.prices.plus, { ...asked, payment_behavior: 'error_if_incomplete' }),

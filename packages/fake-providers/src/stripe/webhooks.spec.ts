@@ -35,13 +35,13 @@ beforeEach(async () => {
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/webhooks`;
 });
 afterEach(async () => {
-  await bench.stand.close();
+  await bench.fake.close();
   server.close();
 });
 
 const types = () => received.map(({ event }) => event.type);
 const ids = () => received.map(({ event }) => event.id);
-const settled = () => bench.stand.deliveriesSettled();
+const settled = () => bench.fake.deliveriesSettled();
 const customers = async (count: number) => {
   for (let n = 0; n < count; n += 1) await bench.customer();
 };
@@ -49,7 +49,7 @@ const numbers = (found: readonly string[], order: readonly string[]) => found.ma
 
 describe('an event', () => {
   it('carries a signature that Stripe’s own verifier believes, and an altered one that it refuses', async () => {
-    const { secret } = bench.stand.deliverTo(url);
+    const { secret } = bench.fake.deliverTo(url);
     await bench.customer();
     await settled();
     const [{ body, signature } = { body: '', signature: '' }] = received;
@@ -71,7 +71,7 @@ describe('an event', () => {
   });
 
   it('shows the object as it was, what changed, and the request that did it', async () => {
-    bench.stand.deliverTo(url, { events: ['customer.updated'] });
+    bench.fake.deliverTo(url, { events: ['customer.updated'] });
     const id = await bench.customer();
     const options = { idempotencyKey: 'rename' };
     await bench.stripe.customers.update(id, { name: 'First' }, options);
@@ -92,25 +92,25 @@ describe('an event', () => {
   it('is sent until it is accepted, and is pending until then', async () => {
     let refusals = 3;
     answer = () => (refusals-- > 0 ? 503 : 204);
-    bench.stand.deliverTo(url);
+    bench.fake.deliverTo(url);
     await bench.customer();
     await settled();
     expect(types()).toEqual(Array(4).fill('customer.created'));
     expect(new Set(ids()).size).toBe(1);
-    expect(bench.stand.deliveryAttempts.map(({ status }) => status)).toEqual([503, 503, 503, 204]);
+    expect(bench.fake.deliveryAttempts.map(({ status }) => status)).toEqual([503, 503, 503, 204]);
     expect((await bench.stripe.events.retrieve(ids()[0] ?? '')).pending_webhooks).toBe(0);
   });
 
   it('is given up when nobody ever accepts it, can be found as undelivered, and sent again', async () => {
     answer = () => 400;
-    bench.stand.deliverTo(url);
+    bench.fake.deliverTo(url);
     await bench.customer();
     await settled();
     expect(received).toHaveLength(5);
     const [undelivered] = (await bench.stripe.events.list({ delivery_success: false })).data;
     expect(undelivered).toMatchObject({ id: ids()[0], pending_webhooks: 1 });
     answer = () => 200;
-    await bench.stand.resend(undelivered?.id ?? '');
+    await bench.fake.resend(undelivered?.id ?? '');
     expect(received).toHaveLength(6);
     expect((await bench.stripe.events.list({ delivery_success: false })).data).toEqual([]);
   });
@@ -132,7 +132,7 @@ describe('an event', () => {
 
 describe('the way to the backend', () => {
   it('keeps the order while nothing disturbs it', async () => {
-    bench.stand.deliverTo(url);
+    bench.fake.deliverTo(url);
     await bench.subscribe();
     await settled();
     const happened = (await bench.stripe.events.list({ limit: 100 })).data.map(({ id }) => id).reverse();
@@ -143,12 +143,12 @@ describe('the way to the backend', () => {
     const run = async (seed: string) => {
       const other = await startStripe({ seed, retry: { firstMs: 1, factor: 1, attempts: 2 } });
       received = [];
-      other.stand.deliverTo(url);
-      other.stand.disturbDeliveries({ drop: 0.3, duplicate: 0.3, shuffle: 10 });
+      other.fake.deliverTo(url);
+      other.fake.disturbDeliveries({ drop: 0.3, duplicate: 0.3, shuffle: 10 });
       for (let n = 0; n < 40; n += 1) await other.customer();
-      await other.stand.deliveriesSettled();
+      await other.fake.deliveriesSettled();
       const { data } = await other.stripe.events.list({ limit: 40 });
-      await other.stand.close();
+      await other.fake.close();
       return numbers(ids(), data.map(({ id }) => id).reverse());
     };
     const first = await run('a');
@@ -162,8 +162,8 @@ describe('the way to the backend', () => {
   });
 
   it('delays each event by its own time', async () => {
-    bench.stand.deliverTo(url);
-    bench.stand.disturbDeliveries({ delayMs: 1_000 });
+    bench.fake.deliverTo(url);
+    bench.fake.disturbDeliveries({ delayMs: 1_000 });
     await customers(20);
     await settled();
     const { data } = await bench.stripe.events.list({ limit: 20 });
@@ -173,13 +173,13 @@ describe('the way to the backend', () => {
   });
 
   it('holds events back, and releases them as the test arranges them', async () => {
-    bench.stand.deliverTo(url);
-    bench.stand.holdDeliveries();
+    bench.fake.deliverTo(url);
+    bench.fake.holdDeliveries();
     await customers(4);
     await settled();
     expect(received).toEqual([]);
     let held: string[] = [];
-    bench.stand.releaseDeliveries((events) => {
+    bench.fake.releaseDeliveries((events) => {
       held = events;
       return [events[3], events[0], events[0]].map(String);
     });
@@ -188,9 +188,9 @@ describe('the way to the backend', () => {
   });
 
   it('waits for a backend that is down', async () => {
-    bench.stand.deliverTo('http://127.0.0.1:9/closed');
+    bench.fake.deliverTo('http://127.0.0.1:9/closed');
     await bench.customer();
     await settled();
-    expect(bench.stand.deliveryAttempts.map(({ status }) => status)).toEqual(Array(5).fill(undefined));
+    expect(bench.fake.deliveryAttempts.map(({ status }) => status)).toEqual(Array(5).fill(undefined));
   });
 });

@@ -90,7 +90,7 @@ export class Webhooks {
     await this.deliveries.settled();
   }
 
-  /** What was under way when the stand-in last ended. */
+  /** What was under way when the fake last ended. */
   resumePending(): void {
     for (const event of this.options.account.objects.events.where((one) => one.pending_webhooks > 0)) {
       for (const { id } of this.options.account.objects.webhookEndpoints.all())

@@ -6,7 +6,7 @@ import {
   type ResponseBodyV2DecodedPayload,
   SignedDataVerifier,
 } from '@apple/app-store-server-library';
-import { type AppleStandIn, type AppleStandInOptions, type Product, startAppleStandIn } from '../apple/index.js';
+import { type FakeApple, type FakeAppleOptions, type Product, startFakeApple } from '../apple/index.js';
 import { ManualClock } from './manual-clock.js';
 
 const group = '21500001';
@@ -24,9 +24,9 @@ interface DecodedNotification {
   readonly renewal: JWSRenewalInfoDecodedPayload;
 }
 
-/** Apple's own client and verifier on a stand-in, with products and a clock that stands still. */
+/** Apple's own client and verifier on a fake, with products and a clock that stands still. */
 export interface AppleBench {
-  readonly stand: AppleStandIn;
+  readonly fake: FakeApple;
   readonly clock: ManualClock;
   readonly client: AppStoreServerAPIClient;
   verifier(options?: { online?: boolean; bundleId?: string; root?: Buffer }): SignedDataVerifier;
@@ -37,27 +37,23 @@ export interface AppleBench {
 }
 
 /** Apple's client, on another host. */
-export function appleClient(
-  stand: AppleStandIn,
-  key = stand.apiKey,
-  bundleId = stand.bundleId,
-): AppStoreServerAPIClient {
-  const client = new AppStoreServerAPIClient(key.privateKey, key.keyId, key.issuerId, bundleId, stand.environment);
+export function appleClient(fake: FakeApple, key = fake.apiKey, bundleId = fake.bundleId): AppStoreServerAPIClient {
+  const client = new AppStoreServerAPIClient(key.privateKey, key.keyId, key.issuerId, bundleId, fake.environment);
   // The library has no option for it, and a private field.
-  Reflect.set(client, 'urlBase', stand.url);
+  Reflect.set(client, 'urlBase', fake.url);
   return client;
 }
 
-export async function startApple(options: Partial<AppleStandInOptions> = {}): Promise<AppleBench> {
+export async function startApple(options: Partial<FakeAppleOptions> = {}): Promise<AppleBench> {
   const clock = new ManualClock();
   const products = Object.values(appleProducts);
-  const stand = await startAppleStandIn({ bundleId: 'com.example.vpn', products, clock, ...options });
-  const client = appleClient(stand);
+  const fake = await startFakeApple({ bundleId: 'com.example.vpn', products, clock, ...options });
+  const client = appleClient(fake);
   const verifier: AppleBench['verifier'] = ({
     online = false,
-    bundleId = stand.bundleId,
-    root = stand.rootCertificate,
-  } = {}) => new SignedDataVerifier([root], online, stand.environment, bundleId, stand.appAppleId);
+    bundleId = fake.bundleId,
+    root = fake.rootCertificate,
+  } = {}) => new SignedDataVerifier([root], online, fake.environment, bundleId, fake.appAppleId);
   const decode = async (signedPayload: string) => {
     const verify = verifier();
     const payload = await verify.verifyAndDecodeNotification(signedPayload);
@@ -68,7 +64,7 @@ export async function startApple(options: Partial<AppleStandInOptions> = {}): Pr
     };
   };
   return {
-    stand,
+    fake,
     clock,
     client,
     verifier,
@@ -77,7 +73,7 @@ export async function startApple(options: Partial<AppleStandInOptions> = {}): Pr
       const told: string[] = [];
       let token: string | null = null;
       do {
-        const range = { startDate: stand.now().getTime() - 179 * 86_400_000, endDate: stand.now().getTime() };
+        const range = { startDate: fake.now().getTime() - 179 * 86_400_000, endDate: fake.now().getTime() };
         const page: NotificationHistoryResponse = await client.getNotificationHistory(token, range);
         for (const { signedPayload } of page.notificationHistory ?? []) {
           const { notificationType, subtype, data } = await verifier().verifyAndDecodeNotification(signedPayload ?? '');

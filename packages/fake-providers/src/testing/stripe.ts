@@ -1,10 +1,10 @@
 import Stripe from 'stripe';
-import { startStripeStandIn, type StripeStandIn, type StripeStandInOptions } from '../stripe/index.js';
+import { startFakeStripe, type FakeStripe, type FakeStripeOptions } from '../stripe/index.js';
 import { ManualClock } from './manual-clock.js';
 
-/** Stripe's own client on a stand-in, with something to sell and a clock that stands still. */
+/** Stripe's own client on a fake, with something to sell and a clock that stands still. */
 export interface StripeBench {
-  readonly stand: StripeStandIn;
+  readonly fake: FakeStripe;
   readonly stripe: Stripe;
   readonly clock: ManualClock;
   /** 4.99 a month, 9.99 a month, 49.99 a year. */
@@ -21,10 +21,10 @@ interface SubscribeOptions {
   readonly card?: string;
 }
 
-export async function startStripe(options: StripeStandInOptions = {}): Promise<StripeBench> {
+export async function startStripe(options: FakeStripeOptions = {}): Promise<StripeBench> {
   const clock = new ManualClock();
-  const stand = await startStripeStandIn({ clock, ...options });
-  const stripe = new Stripe(stand.apiKey, { ...stand.connection, maxNetworkRetries: 0 });
+  const fake = await startFakeStripe({ clock, ...options });
+  const stripe = new Stripe(fake.apiKey, { ...fake.connection, maxNetworkRetries: 0 });
   const price = async (name: string, unit_amount: number, interval: 'month' | 'year') => {
     const given = { currency: 'eur', unit_amount, recurring: { interval }, product_data: { name } };
     return (await stripe.prices.create(given)).id;
@@ -36,7 +36,7 @@ export async function startStripe(options: StripeStandInOptions = {}): Promise<S
   };
   const customer = async () => (await stripe.customers.create({ metadata: { user: crypto.randomUUID() } })).id;
   return {
-    stand,
+    fake,
     stripe,
     clock,
     prices,
@@ -49,7 +49,7 @@ export async function startStripe(options: StripeStandInOptions = {}): Promise<S
         success_url: 'https://vpn.example/paid?session={CHECKOUT_SESSION_ID}',
         subscription_data: { trial_period_days: asked.trialDays },
       });
-      stand.pay(session.id, { card: asked.card });
+      fake.pay(session.id, { card: asked.card });
       const { subscription } = await stripe.checkout.sessions.retrieve(session.id, { expand: ['subscription'] });
       return subscription as Stripe.Subscription;
     },

@@ -65,7 +65,7 @@ export class Api {
     this.authenticate(headers.authorization);
     const version = headers['stripe-version'];
     if (version !== undefined && version !== Stripe.API_VERSION) {
-      throw invalid(`Invalid Stripe API version: ${String(version)}; the stand-in speaks ${Stripe.API_VERSION}.`);
+      throw invalid(`Invalid Stripe API version: ${String(version)}; the fake speaks ${Stripe.API_VERSION}.`);
     }
     const [path = '', query = ''] = url.split('?');
     const { route, id } = findRoute(this.options.routes, method, path);
@@ -122,10 +122,10 @@ function refusal(status: 400 | 429 | 500 | 503): ApiError {
 
 function errorAnswer(error: unknown, requestId: string): Answer {
   if (error instanceof ApiError) return { status: error.status, body: { error: error.body }, requestId };
-  // A mistake of the stand-in's own: whoever runs it must see it.
+  // A mistake of the fake's own: whoever runs it must see it.
   console.error(error);
   const message = error instanceof Error ? error.message : String(error);
-  return { status: 500, body: { error: { type: 'api_error', message: `In the stand-in: ${message}` } }, requestId };
+  return { status: 500, body: { error: { type: 'api_error', message: `In the fake: ${message}` } }, requestId };
 }
 
 function send(response: ServerResponse, { status, body }: Answer, headers: Record<string, string>): void {

@@ -10,11 +10,11 @@ const url = text.pipe(z.url('Not a valid URL'));
 const quantity = integer.pipe(z.number().min(1)).default(1);
 
 const sessionFields = {
-  mode: z.literal('subscription', 'The stand-in sells subscriptions alone'),
+  mode: z.literal('subscription', 'The fake sells subscriptions alone'),
   customer: text.optional(),
   customer_email: text.optional(),
   client_reference_id: text.max(200).optional(),
-  line_items: z.array(z.strictObject({ price: text, quantity })).length(1, 'The stand-in sells one price at a time'),
+  line_items: z.array(z.strictObject({ price: text, quantity })).length(1, 'The fake sells one price at a time'),
   success_url: url,
   cancel_url: url.optional(),
   expires_at: integer.optional(),

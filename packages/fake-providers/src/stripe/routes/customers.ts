@@ -46,7 +46,7 @@ export function customerRoutes(account: Account, subscriptions: Subscriptions): 
     route('GET', '/v1/customers/search', { query: text, limit: listing.limit, page: text.optional() }, ({ query }) => {
       const [, key = '', value] = /^metadata\["(\w+)"\]:"([^"]*)"$/.exec(query) ?? [];
       if (value === undefined)
-        throw invalid('This stand-in understands metadata["key"]:"value" alone.', { param: 'query' });
+        throw invalid('This fake understands metadata["key"]:"value" alone.', { param: 'query' });
       const data = customers.all().filter((one) => isLive(one) && one.metadata[key] === value);
       return { object: 'search_result', url: '/v1/customers/search', data, has_more: false, next_page: null };
     }),

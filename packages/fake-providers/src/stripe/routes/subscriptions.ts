@@ -27,7 +27,7 @@ const updateFields = {
   default_payment_method: text.optional(),
   items: z
     .array(z.strictObject({ id: text, price: text.optional(), quantity: integer.pipe(z.number().min(1)).optional() }))
-    .length(1, 'The stand-in has one item a subscription')
+    .length(1, 'The fake has one item a subscription')
     .optional(),
   metadata: metadata.optional(),
   payment_behavior: z.enum(['allow_incomplete', 'error_if_incomplete']).default('allow_incomplete'),

@@ -76,7 +76,7 @@ export function invoice(account: Account, given: NewInvoice): Stripe.Invoice {
     id,
     object: 'invoice',
     account_country: 'US',
-    account_name: 'Stand-in',
+    account_name: 'Fake',
     account_tax_ids: null,
     amount_due: Math.max(total, 0),
     amount_overpaid: 0,

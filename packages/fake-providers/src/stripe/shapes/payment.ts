@@ -109,7 +109,7 @@ export function charge(
     application_fee_amount: null,
     balance_transaction: failure ? null : account.id('txn'),
     billing_details: method.billing_details,
-    calculated_statement_descriptor: 'STAND-IN',
+    calculated_statement_descriptor: 'FAKE',
     captured: !failure,
     created: account.now(),
     currency: intent.currency,
