@@ -41,8 +41,8 @@ const webhookSecret = 'whsec_ofTheBench';
 const path = '/payment/webhooks/stripe';
 
 /**
- * Events of Stripe, from the webhook to what they mean being written: verified and kept, then looked up at Stripe (the
- * fake, on the same machine) and compared with what is written. First as many as the service deals with in the long
+ * Events of Stripe, from the webhook to what they mean being written: verified and kept, then looked up at the
+ * fake Stripe (on the same machine) and compared with what is written. First as many as the service deals with in the long
  * run, then a burst, and how long it takes until nothing waits.
  */
 export async function measurePayments(options: PaymentsOptions): Promise<PaymentsMeasured> {
@@ -50,15 +50,15 @@ export async function measurePayments(options: PaymentsOptions): Promise<Payment
   const account = await startProgram('stripe-account', { customers });
   try {
     tell(`${customers} customers at Stripe, each with a paid subscription`);
-    const standIn = new URL(account.url);
-    const stripe = new Stripe(apiKey, { host: standIn.hostname, port: Number(standIn.port), protocol: 'http' });
+    const { hostname: host, port } = new URL(account.url);
+    const stripe = new Stripe(apiKey, { host, port, protocol: 'http' });
     const stack = await startStack({
       dataDir: join(options.dataDir, 'payments'),
       env: {
         ...options.env,
         STRIPE_SECRET_KEY: apiKey,
         STRIPE_WEBHOOK_SECRET: webhookSecret,
-        STRIPE_STAND_IN: account.url,
+        STRIPE_API_URL: account.url,
         PAYMENT_RETURN_URLS: 'https://vpn.example/',
       },
     });

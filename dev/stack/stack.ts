@@ -90,7 +90,8 @@ function serviceEnv(services: Services, firebase: FakeFirebase, secrets: StackSe
     IDENTITY_SECRET_KEY: secrets.identitySecretKey,
     ISSUER_KEY_ENCRYPTION_KEY: secrets.issuerKeyEncryptionKey,
     FIREBASE_PROJECT_ID: projectId,
-    FIREBASE_STAND_IN: `${firebase.tls.host}:${firebase.tls.port},${firebase.tls.caFile}`,
+    FIREBASE_API_URL: firebase.tls.url,
+    FIREBASE_CA_FILE: firebase.tls.caFile,
     NETWORK_REDIS_URL: services.redisUrl,
     NETWORK_SECRET_KEY: secrets.networkSecretKey,
   };

@@ -29,7 +29,7 @@ export async function startStripeAccount(dataDir: string | undefined): Promise<S
     env: {
       STRIPE_SECRET_KEY: fake.apiKey,
       STRIPE_WEBHOOK_SECRET: webhookSecret,
-      STRIPE_STAND_IN: fake.url,
+      STRIPE_API_URL: fake.url,
       PAYMENT_RETURN_URLS: returnUrl,
     },
     notify: (serviceUrl) => void fake.deliverTo(`${serviceUrl}/payment/webhooks/stripe`, { secret: webhookSecret }),

@@ -12,33 +12,35 @@ export interface FirebaseClientOptions extends Readonly<GatekeeperConfig['fireba
  * Ends connections that fall silent: the library sets no limit for certificates, so each token that waits for them would
  * leave a connection behind.
  *
- * With a fake, every request goes there, whatever host it names. TLS still checks that name: only `*.googleapis.com`
- * passes, and only under the fake's own CA.
+ * With another API URL, every request goes there, whatever host of Google's it names. TLS still checks that name: only
+ * `*.googleapis.com` passes, and only under the CA that is configured with the URL.
  */
 export class FirebaseAgent extends Agent {
   constructor(
     timeout: number,
-    private readonly standIn: FirebaseClientOptions['standIn'],
+    private readonly api: FirebaseClientOptions['api'],
   ) {
-    super({ keepAlive: true, timeout, ...(standIn && { ca: readFileSync(standIn.caFile) }) });
+    super({ keepAlive: true, timeout, ...(api && { ca: readFileSync(api.caFile) }) });
   }
 
   override createConnection(...[options, callback]: Parameters<Agent['createConnection']>) {
-    const address = this.standIn && { host: this.standIn.host, port: this.standIn.port };
+    const address = this.api && addressOf(this.api.url);
     const socket = super.createConnection({ ...options, ...address }, callback);
     socket?.on('timeout', () => socket.destroy(new Error('Google fell silent.')));
     return socket;
   }
 }
 
-export function appOptions(
-  { projectId, serviceAccount, standIn }: FirebaseClientOptions,
-  httpAgent?: Agent,
-): AppOptions {
+function addressOf(url: string) {
+  const { hostname, port } = new URL(url);
+  return { host: hostname, port: Number(port || 443) };
+}
+
+export function appOptions({ projectId, serviceAccount, api }: FirebaseClientOptions, httpAgent?: Agent): AppOptions {
   const options = { projectId, ...(httpAgent && { httpAgent }) };
-  // Not `cert` with a fake: it would fetch its access token past the agent, from Google.
-  if (standIn) {
-    return { ...options, credential: { getAccessToken: async () => ({ access_token: 'fake', expires_in: 3600 }) } };
+  // Not `cert` with another API URL: it would fetch its access token past the agent, from Google.
+  if (api) {
+    return { ...options, credential: { getAccessToken: async () => ({ access_token: 'none', expires_in: 3600 }) } };
   }
   return { ...options, ...(serviceAccount && { credential: cert({ projectId, ...serviceAccount }) }) };
 }

@@ -23,9 +23,9 @@ let client: FirebaseClient;
 const clients: FirebaseClient[] = [];
 
 function newClient(options: Partial<FirebaseClientOptions> = {}): FirebaseClient {
-  const standIn = firebase.tls;
+  const api = firebase.tls;
   const created = new FirebaseClient(
-    { projectId, serviceAccount: undefined, emulatorHost: undefined, standIn, timeoutMs: 10_000, ...options },
+    { projectId, serviceAccount: undefined, emulatorHost: undefined, api, timeoutMs: 10_000, ...options },
     clock,
   );
   clients.push(created);
@@ -218,7 +218,7 @@ describe('a provider that is away', () => {
 
   it('or that is somebody else is not believed: TLS checks the name under the CA', async () => {
     const other = await startFakeFirebase({ projectId, clock });
-    const impostor = newClient({ standIn: { ...other.tls, caFile: firebase.tls.caFile } });
+    const impostor = newClient({ api: { ...other.tls, caFile: firebase.tls.caFile } });
     await expect(impostor.verifyIdToken(await other.mintIdToken('someone'))).rejects.toEqual(
       new FirebaseUnavailable('certificates'),
     );
@@ -226,13 +226,13 @@ describe('a provider that is away', () => {
   });
 
   it('or that listens to nothing', async () => {
-    const lost = newClient({ standIn: { ...firebase.tls, port: await freePort() } });
+    const lost = newClient({ api: { ...firebase.tls, url: `https://127.0.0.1:${await freePort()}` } });
     await expect(lost.lookUp('someone')).rejects.toMatchObject({ code: 'app/network-error' });
   });
 
   it('or that takes connections and no more leaves none behind', async () => {
     const silent = await listen();
-    const waiting = newClient({ standIn: { ...firebase.tls, port: silent.port }, timeoutMs: 200 });
+    const waiting = newClient({ api: { ...firebase.tls, url: `https://127.0.0.1:${silent.port}` }, timeoutMs: 200 });
     const token = await firebase.mintIdToken('someone');
     const asked = await Promise.allSettled(Array.from({ length: 20 }, () => waiting.verifyIdToken(token)));
     const refused = { status: 'rejected', reason: expect.objectContaining({ code: 'timeout' }) as unknown };
@@ -259,7 +259,7 @@ describe('the Firebase emulator’s unsigned tokens', () => {
 
   it('are accepted from the emulator that is configured, if it knows the account', async () => {
     const emulatorHost = new URL(firebase.url).host;
-    const lax = newClient({ emulatorHost, standIn: undefined });
+    const lax = newClient({ emulatorHost, api: undefined });
     const { uid } = person();
     const token = await firebase.mintIdToken(uid, { signature: 'none' });
     expect((await lax.verifyIdToken(token)).uid).toBe(uid);

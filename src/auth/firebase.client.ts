@@ -111,7 +111,7 @@ export class FirebaseClient implements OnApplicationShutdown {
     private readonly clock: Clock,
   ) {
     this.timeoutMs = options.timeoutMs ?? 3_000;
-    this.agent = options.emulatorHost === undefined ? new FirebaseAgent(this.timeoutMs, options.standIn) : undefined;
+    this.agent = options.emulatorHost === undefined ? new FirebaseAgent(this.timeoutMs, options.api) : undefined;
     this.app = initializeApp(appOptions(options, this.agent), `vpn-${randomUUID()}`);
     this.auth = withEmulatorHost(options.emulatorHost, () => getAuth(this.app));
     this.header = options.emulatorHost === undefined ? headerSchema : unsignedHeaderSchema;

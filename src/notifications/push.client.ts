@@ -35,7 +35,7 @@ export class PushClient {
 
   constructor(@Inject(GATEKEEPER_CONFIG) { firebase }: GatekeeperConfig, client: FirebaseClient) {
     // The emulator has no messaging: without an account nobody may send.
-    const maySend = firebase.emulatorHost === undefined && (firebase.serviceAccount ?? firebase.standIn) !== undefined;
+    const maySend = firebase.emulatorHost === undefined && (firebase.serviceAccount ?? firebase.api) !== undefined;
     this.messaging = maySend ? getMessaging(client.app) : undefined;
   }
 

@@ -67,12 +67,12 @@ export class AppleClient {
   private readonly verifier: SignedDataVerifier;
 
   constructor(
-    { bundleId, appId, environment, issuerId, keyId, privateKey, standIn }: AppleSettings,
+    { bundleId, appId, environment, issuerId, keyId, privateKey, api }: AppleSettings,
     timeoutMs = patienceMs,
   ) {
     const where = environment === 'Production' ? Environment.PRODUCTION : Environment.SANDBOX;
-    this.api = new ApiClient(privateKey, keyId, issuerId, bundleId, where, standIn?.url, timeoutMs);
-    const root = new X509Certificate(standIn ? readFileSync(standIn.rootFile) : appleRootCertificate);
+    this.api = new ApiClient(privateKey, keyId, issuerId, bundleId, where, api?.url, timeoutMs);
+    const root = new X509Certificate(api ? readFileSync(api.caFile) : appleRootCertificate);
     this.verifier = new SignedDataVerifier([root.raw], true, where, bundleId, appId);
   }
 
@@ -161,7 +161,7 @@ class ApiClient extends AppStoreServerAPIClient {
     issuerId: string,
     bundleId: string,
     private readonly environment: Environment,
-    private readonly standIn: string | undefined,
+    private readonly apiUrl: string | undefined,
     private readonly timeoutMs: number,
   ) {
     super(privateKey, keyId, issuerId, bundleId, environment);
@@ -171,7 +171,7 @@ class ApiClient extends AppStoreServerAPIClient {
     ...[path, query, method, body, headers]: Parameters<AppStoreServerAPIClient['makeFetchRequest']>
   ): ReturnType<AppStoreServerAPIClient['makeFetchRequest']> {
     const production = this.environment === Environment.PRODUCTION;
-    const base = this.standIn ?? `https://api.storekit${production ? '' : '-sandbox'}.itunes.apple.com`;
+    const base = this.apiUrl ?? `https://api.storekit${production ? '' : '-sandbox'}.itunes.apple.com`;
     const response = await fetch(`${base}${path}?${query.toString()}`, {
       method,
       headers,

@@ -38,15 +38,14 @@ afterEach(() => {
   apple.fake.clearFaults();
 });
 
-const stripeClient = (timeoutMs: number, url = stripe.fake.url) => {
-  const { hostname, port } = new URL(url);
+const stripeClient = (timeoutMs: number, apiUrl = stripe.fake.url) => {
   const settings = { secretKey: stripe.fake.apiKey, webhookSecrets: [], livemode: false, returnUrls: [] };
-  return new StripeClient({ ...settings, standIn: { host: hostname, port: Number(port) } }, timeoutMs);
+  return new StripeClient({ ...settings, apiUrl }, timeoutMs);
 };
 const appleClient = (timeoutMs: number) => {
   const { bundleId, appAppleId: appId, environment, apiKey, url } = apple.fake;
-  const standIn = { url, rootFile: join(folder, 'root.pem') };
-  return new AppleClient({ bundleId, appId, environment, ...apiKey, standIn }, timeoutMs);
+  const api = { url, caFile: join(folder, 'root.pem') };
+  return new AppleClient({ bundleId, appId, environment, ...apiKey, api }, timeoutMs);
 };
 
 describe('a provider that does not answer in time is one that cannot be asked', () => {

@@ -38,9 +38,9 @@ const page = { limit: 100 };
 export class StripeClient {
   private readonly stripe: Stripe;
 
-  constructor({ secretKey, standIn }: StripeSettings, timeoutMs = patienceMs) {
-    const host = standIn && { ...standIn, protocol: 'http' as const };
-    this.stripe = new Stripe(secretKey, { timeout: timeoutMs, maxNetworkRetries: 0, telemetry: false, ...host });
+  constructor({ secretKey, apiUrl }: StripeSettings, timeoutMs = patienceMs) {
+    const address = apiUrl === undefined ? {} : addressOf(apiUrl);
+    this.stripe = new Stripe(secretKey, { timeout: timeoutMs, maxNetworkRetries: 0, telemetry: false, ...address });
   }
 
   async moneyOf(customer: string): Promise<StripeCustomerMoney> {
@@ -222,6 +222,14 @@ export class StripeClient {
 
 export const idOf = (reference: string | { readonly id: string }): string =>
   typeof reference === 'string' ? reference : reference.id;
+
+/** The library takes a URL in parts, and the port of TLS for the default of both schemes. */
+function addressOf(url: string): Stripe.StripeConfig {
+  const { hostname: host, port, protocol } = new URL(url);
+  return protocol === 'https:'
+    ? { host, port: port || 443, protocol: 'https' }
+    : { host, port: port || 80, protocol: 'http' };
+}
 
 const seconds = (date: Date) => Math.floor(date.getTime() / 1000);
 

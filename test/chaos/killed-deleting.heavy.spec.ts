@@ -21,7 +21,7 @@ beforeAll(async () => {
   world = await createWorld({
     STRIPE_SECRET_KEY: stripe.fake.apiKey,
     STRIPE_WEBHOOK_SECRET: 'whsec_ofTests',
-    STRIPE_STAND_IN: `http://127.0.0.1:${toStripe.port}`,
+    STRIPE_API_URL: `http://127.0.0.1:${toStripe.port}`,
     PAYMENT_RETURN_URLS: 'https://app.example/account',
     // Whoever stays does no jobs: they are the victim's.
     IDENTITY_WORKER: 'apart',

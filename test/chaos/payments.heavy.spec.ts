@@ -50,7 +50,7 @@ beforeAll(async () => {
   world = await createWorld({
     STRIPE_SECRET_KEY: stripe.fake.apiKey,
     STRIPE_WEBHOOK_SECRET: secret,
-    STRIPE_STAND_IN: stripe.fake.url,
+    STRIPE_API_URL: stripe.fake.url,
     PAYMENT_RETURN_URLS: returnUrl,
     ...appleSettings(apple, rootFile),
     IDENTITY_WORKER: 'apart',

@@ -47,9 +47,10 @@ describe('npm run start:prod refuses', { timeout: 120_000 }, () => {
       'fake providers, also where the environment speaks of development',
       {
         ...{ ...common, ...gatekeeper, ...anonymizer, NODE_ENV: 'development' },
-        ...{ FIREBASE_STAND_IN: '127.0.0.1:9443,/tmp/ca.pem', FIREBASE_AUTH_EMULATOR_HOST: '127.0.0.1:9099' },
+        ...{ FIREBASE_API_URL: 'https://127.0.0.1:9443', FIREBASE_CA_FILE: '/tmp/ca.pem' },
+        FIREBASE_AUTH_EMULATOR_HOST: '127.0.0.1:9099',
       },
-      ['FIREBASE_AUTH_EMULATOR_HOST', 'FIREBASE_STAND_IN'],
+      ['FIREBASE_API_URL', 'FIREBASE_AUTH_EMULATOR_HOST', 'FIREBASE_CA_FILE'],
     ],
   ])('%s', async (_name, env, names) => {
     const { code, output } = await startProd(env);

@@ -27,9 +27,9 @@ export const publicSettings: Env = {
 
 /** @param firebase whose tokens are believed; without it nobody's are. */
 export function gatekeeperEnv(stack: Pick<TestStack, 'identityUrl' | 'redisUrl'>, firebase?: FakeFirebase): Env {
-  const { tls } = firebase ?? {};
   return {
-    FIREBASE_STAND_IN: tls && `${tls.host}:${tls.port},${tls.caFile}`,
+    FIREBASE_API_URL: firebase?.tls.url,
+    FIREBASE_CA_FILE: firebase?.tls.caFile,
     IDENTITY_DATABASE_URL: stack.identityUrl,
     IDENTITY_REDIS_URL: stack.redisUrl,
     IDENTITY_SECRET_KEY: key(1),

@@ -32,12 +32,10 @@ export interface TestGatekeeper {
 
 export async function startGatekeeper(env: Env = {}, clock = new TestClock(new Date())): Promise<TestGatekeeper> {
   const [stack, firebase] = await Promise.all([createTestStack(), startFakeFirebase({ projectId: 'demo-vpn', clock })]);
-  const { host, port, caFile } = firebase.tls;
   const service = await startTestApp(
     {
       SERVICE_ROLE: 'gatekeeper',
-      ...gatekeeperEnv(stack),
-      FIREBASE_STAND_IN: `${host}:${port},${caFile}`,
+      ...gatekeeperEnv(stack, firebase),
       ...env,
     },
     clock,

@@ -74,7 +74,7 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
     {
       STRIPE_SECRET_KEY: stripe.fake.apiKey,
       STRIPE_WEBHOOK_SECRET: webhookSecret,
-      STRIPE_STAND_IN: stripe.fake.url,
+      STRIPE_API_URL: stripe.fake.url,
       PAYMENT_RETURN_URLS: returnUrl,
       ...appleSettings(apple, rootFile),
       TRIAL_DAYS: '0',

@@ -11,7 +11,8 @@ class FakeGoogleAgent extends Agent {
   }
 
   override createConnection(...[options, callback]: Parameters<Agent['createConnection']>) {
-    return super.createConnection({ ...options, host: this.tls.host, port: this.tls.port }, callback);
+    const { hostname: host, port } = new URL(this.tls.url);
+    return super.createConnection({ ...options, host, port }, callback);
   }
 }
 

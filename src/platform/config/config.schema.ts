@@ -67,27 +67,15 @@ const appleKey = z.string().transform((source, context) => {
   }
 });
 
-const stripeStandIn = httpUrl.transform((text) => {
-  const { hostname: host, port } = new URL(text);
-  return { host, port: Number(port) };
+/** Where a provider's API answers instead of at the provider. Production refuses it: see load-config.ts. */
+const apiUrl = z.string().refine((text) => /^https?:/.test(text) && isOrigin(text), {
+  error: 'expected scheme, host and port alone, such as http://127.0.0.1:9444',
 });
 
-const appleStandIn = z
-  .string()
-  .regex(/^https?:[^,]+,.+$/, { error: 'expected http://host:port,path-of-root.pem' })
-  .transform((text) => {
-    const [url = '', rootFile = ''] = text.split(/,(.*)/s);
-    return { url, rootFile };
-  });
-
-const standIn = z
-  .string()
-  .regex(/^[^,]+:\d+,.+$/, { error: 'expected host:port,path-of-ca.pem' })
-  .transform((text) => {
-    const [address = '', caFile = ''] = text.split(/,(.*)/s);
-    const colon = address.lastIndexOf(':');
-    return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)), caFile };
-  });
+/** Google's library speaks TLS alone. */
+const firebaseApiUrl = z.string().refine((text) => text.startsWith('https:') && isOrigin(text), {
+  error: 'expected https, host and port alone, such as https://127.0.0.1:9443',
+});
 
 /** `Name <address>`: what the service calls itself, and who writes. */
 const sender = z
@@ -131,7 +119,8 @@ export const gatekeeperShape = {
   FIREBASE_PROJECT_ID: z.string().regex(/^[a-z0-9-]{4,40}$/, { error: 'expected a Firebase project id' }),
   FIREBASE_SERVICE_ACCOUNT: serviceAccount.optional(),
   FIREBASE_AUTH_EMULATOR_HOST: z.string().optional(),
-  FIREBASE_STAND_IN: standIn.optional(),
+  FIREBASE_API_URL: firebaseApiUrl.optional(),
+  FIREBASE_CA_FILE: z.string().optional(),
   LOCATIONS_URL: httpUrl.optional(),
   TRIAL_DAYS: z.coerce.number().int().min(0).max(90).default(7),
   GRACE_DAYS: z.coerce.number().int().min(0).max(60).default(7),
@@ -142,7 +131,7 @@ export const gatekeeperShape = {
     .optional(),
   STRIPE_WEBHOOK_SECRET: webhookSecret.optional(),
   STRIPE_WEBHOOK_SECRET_PREVIOUS: webhookSecret.optional(),
-  STRIPE_STAND_IN: stripeStandIn.optional(),
+  STRIPE_API_URL: apiUrl.optional(),
   PAYMENT_RETURN_URLS: list('URLs, such as https://app.example.com/account', (text) => URL.canParse(text)),
   APPLE_BUNDLE_ID: z
     .string()
@@ -158,7 +147,8 @@ export const gatekeeperShape = {
     .regex(/^[A-Z0-9]{10}$/, { error: 'expected the id of the key of App Store Connect, 10 characters' })
     .optional(),
   APPLE_PRIVATE_KEY: appleKey.optional(),
-  APPLE_STAND_IN: appleStandIn.optional(),
+  APPLE_API_URL: apiUrl.optional(),
+  APPLE_ROOT_CA_FILE: z.string().optional(),
   SMTP_URL: z.url({ protocol: /^smtps?$/, error: 'expected smtps://user:password@host or smtp://…' }).optional(),
   SMTP_CONNECTIONS: z.coerce.number().int().min(1).max(50).default(4),
   MAIL_FROM: sender.optional(),

@@ -146,9 +146,11 @@ describe('loadConfig', () => {
 
   it.each([
     ['FIREBASE_AUTH_EMULATOR_HOST', '127.0.0.1:9099'],
-    ['FIREBASE_STAND_IN', '127.0.0.1:9443,/tmp/ca.pem'],
-    ['STRIPE_STAND_IN', 'http://127.0.0.1:9444'],
-    ['APPLE_STAND_IN', 'http://127.0.0.1:9445,/tmp/root.pem'],
+    ['FIREBASE_API_URL', 'https://127.0.0.1:9443'],
+    ['FIREBASE_CA_FILE', '/tmp/ca.pem'],
+    ['STRIPE_API_URL', 'http://127.0.0.1:9444'],
+    ['APPLE_API_URL', 'http://127.0.0.1:9445'],
+    ['APPLE_ROOT_CA_FILE', '/tmp/root.pem'],
   ])('production refuses %s', (name, value) => {
     const account = JSON.stringify({ client_email: 'a@b.iam.gserviceaccount.com', private_key: 'key' });
     const env = { ...common, ...gatekeeper, ...anonymizer, NODE_ENV: 'production', FIREBASE_SERVICE_ACCOUNT: account };
@@ -208,8 +210,41 @@ describe('loadConfig', () => {
       ['APPLE_PRIVATE_KEY', '/nowhere.p8'],
       ['STRIPE_SECRET_KEY', 'pk_live_x'],
       ['PAYMENT_RETURN_URLS', 'app.example.com'],
+      ['STRIPE_API_URL', '127.0.0.1:9444'],
+      ['STRIPE_API_URL', 'ftp://127.0.0.1'],
+      ['STRIPE_API_URL', 'http://127.0.0.1:9444/v1'],
     ])('refuse %s=%s', (name, value) => {
       expect(problemsOf({ ...base, ...stripe, ...apple, [name]: value })).toEqual([expect.stringMatching(`^${name}:`)]);
+    });
+  });
+
+  describe('an API URL of a provider', () => {
+    it.each([
+      ['FIREBASE_API_URL', 'https://127.0.0.1:9443', 'FIREBASE_CA_FILE'],
+      ['FIREBASE_CA_FILE', '/tmp/ca.pem', 'FIREBASE_API_URL'],
+    ])('needs its certificate file, and the file its URL: %s alone is refused', (name, value, other) => {
+      expect(problemsOf({ ...common, ...gatekeeper, SERVICE_ROLE: 'gatekeeper', [name]: value })).toEqual([
+        `${other} is missing: ${name} is set`,
+      ]);
+    });
+
+    it.each([
+      ['APPLE_API_URL', 'http://127.0.0.1:9445', 'APPLE_ROOT_CA_FILE'],
+      ['APPLE_ROOT_CA_FILE', '/tmp/root.pem', 'APPLE_API_URL'],
+    ])('needs its root certificate, and the certificate its URL: %s alone is refused', (name, value, other) => {
+      const env = { ...common, ...gatekeeper, SERVICE_ROLE: 'gatekeeper', [name]: value };
+      expect(problemsOf(env)).toContain(`${other} is missing: ${name} is set`);
+    });
+
+    it('of Firebase is https: the library speaks TLS alone', () => {
+      const env = { ...common, ...gatekeeper, SERVICE_ROLE: 'gatekeeper', FIREBASE_CA_FILE: '/tmp/ca.pem' };
+      expect(problemsOf({ ...env, FIREBASE_API_URL: 'http://127.0.0.1:9443' })).toEqual([
+        expect.stringMatching('^FIREBASE_API_URL: expected https'),
+      ]);
+      expect(loadConfig({ ...env, FIREBASE_API_URL: 'https://127.0.0.1:9443' }).gatekeeper?.firebase.api).toEqual({
+        url: 'https://127.0.0.1:9443',
+        caFile: '/tmp/ca.pem',
+      });
     });
   });
 
@@ -223,11 +258,13 @@ describe('loadConfig', () => {
     const problems = problemsOf({
       SERVICE_ROLE: 'gatekeeper',
       ...gatekeeper,
-      FIREBASE_STAND_IN: '127.0.0.1:1,/tmp/ca.pem',
+      FIREBASE_API_URL: 'https://127.0.0.1:1',
+      FIREBASE_CA_FILE: '/tmp/ca.pem',
     });
     expect(problems.map((problem) => /^[A-Z_]+/.exec(problem)?.[0]).sort()).toEqual([
+      'FIREBASE_API_URL',
+      'FIREBASE_CA_FILE',
       'FIREBASE_SERVICE_ACCOUNT',
-      'FIREBASE_STAND_IN',
       'TOKEN_ISSUER_NAME',
       'TOKEN_ORIGIN',
     ]);

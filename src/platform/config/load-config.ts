@@ -22,6 +22,11 @@ const commonConfig = z.object(commonShape).transform((env) => ({
 
 type GatekeeperEnv = z.output<z.ZodObject<typeof gatekeeperShape>>;
 
+/** Undefined where the provider itself is asked, and believed under its own certificates: always so in production. */
+function apiOf(url: string | undefined, caFile: string | undefined) {
+  return url === undefined || caFile === undefined ? undefined : { url, caFile };
+}
+
 /** Undefined where the operator takes no payments through Stripe. */
 function stripeOf({ STRIPE_SECRET_KEY: secretKey, STRIPE_WEBHOOK_SECRET: webhookSecret, ...env }: GatekeeperEnv) {
   if (secretKey === undefined || webhookSecret === undefined) return undefined;
@@ -31,7 +36,7 @@ function stripeOf({ STRIPE_SECRET_KEY: secretKey, STRIPE_WEBHOOK_SECRET: webhook
     livemode: secretKey.includes('_live_'),
     webhookSecrets: previous === undefined ? [webhookSecret] : [webhookSecret, previous],
     returnUrls: env.PAYMENT_RETURN_URLS,
-    standIn: env.STRIPE_STAND_IN,
+    apiUrl: env.STRIPE_API_URL,
   };
 }
 
@@ -40,8 +45,9 @@ function appleOf(env: GatekeeperEnv) {
   const { APPLE_BUNDLE_ID: bundleId, APPLE_APP_ID: appId, APPLE_ISSUER_ID: issuerId } = env;
   const { APPLE_KEY_ID: keyId, APPLE_PRIVATE_KEY: privateKey } = env;
   if (!bundleId || !appId || !issuerId || !keyId || !privateKey) return undefined;
-  const { APPLE_ENVIRONMENT: environment, APPLE_STAND_IN: standIn } = env;
-  return { bundleId, appId, environment, issuerId, keyId, privateKey, standIn };
+  const { APPLE_ENVIRONMENT: environment } = env;
+  const api = apiOf(env.APPLE_API_URL, env.APPLE_ROOT_CA_FILE);
+  return { bundleId, appId, environment, issuerId, keyId, privateKey, api };
 }
 
 /** Undefined where the operator sends no mails. */
@@ -62,7 +68,7 @@ const gatekeeperConfig = z.object(gatekeeperShape).transform((env) => ({
     projectId: env.FIREBASE_PROJECT_ID,
     serviceAccount: env.FIREBASE_SERVICE_ACCOUNT,
     emulatorHost: env.FIREBASE_AUTH_EMULATOR_HOST,
-    standIn: env.FIREBASE_STAND_IN,
+    api: apiOf(env.FIREBASE_API_URL, env.FIREBASE_CA_FILE),
   },
   locationsUrl: env.LOCATIONS_URL,
   trialDays: env.TRIAL_DAYS,
@@ -115,7 +121,7 @@ export class ConfigError extends Error {
  * Reads the configuration of the sides that `SERVICE_ROLE` names.
  *
  * @throws {ConfigError} naming every bad key at once: malformed, missing, belonging to the side that this process does
- * not serve, used for two purposes, or unfit for production, such as a local stand-in.
+ * not serve, used for two purposes, or unfit for production, such as another address of Stripe's API.
  */
 export function loadConfig(env: Readonly<Record<string, string | undefined>>): AppConfig {
   const given = withoutEmpty(env);
@@ -191,6 +197,10 @@ const neededTogether = {
   APPLE_: ['APPLE_BUNDLE_ID', 'APPLE_APP_ID', 'APPLE_ISSUER_ID', 'APPLE_KEY_ID', 'APPLE_PRIVATE_KEY'],
   SMTP_: ['SMTP_URL', 'MAIL_FROM', 'MAIL_UNSUBSCRIBE_URL'],
   MAIL_: ['SMTP_URL', 'MAIL_FROM', 'MAIL_UNSUBSCRIBE_URL'],
+  FIREBASE_API_URL: ['FIREBASE_CA_FILE'],
+  FIREBASE_CA_FILE: ['FIREBASE_API_URL'],
+  APPLE_API_URL: ['APPLE_ROOT_CA_FILE'],
+  APPLE_ROOT_CA_FILE: ['APPLE_API_URL'],
 };
 
 /** A provider is set up whole or not at all. */
@@ -202,16 +212,19 @@ function halfAProvider(env: Environment): string[] {
   });
 }
 
-const standIns = {
+/** What may point at a fake provider, and what the service would then accept. */
+const developmentOnly = {
   FIREBASE_AUTH_EMULATOR_HOST: 'tokens that Firebase did not sign',
-  FIREBASE_STAND_IN: 'tokens that Firebase did not sign',
-  STRIPE_STAND_IN: 'payments that Stripe never saw',
-  APPLE_STAND_IN: 'payments that Apple never saw',
+  FIREBASE_API_URL: 'tokens that Firebase did not sign',
+  FIREBASE_CA_FILE: 'tokens that Firebase did not sign',
+  STRIPE_API_URL: 'payments that Stripe never saw',
+  APPLE_API_URL: 'payments that Apple never saw',
+  APPLE_ROOT_CA_FILE: 'payments that Apple never saw',
 };
 
-/** Emulator tokens are unsigned and a stand-in's are anybody's: either would let everyone in. */
+/** The emulator's tokens are unsigned, and a fake provider signs for anyone: either would let everyone in. */
 function unfitForProduction(env: Environment, role: Role): string[] {
-  const problems = Object.entries(standIns)
+  const problems = Object.entries(developmentOnly)
     .filter(([key]) => env[key] !== undefined)
     .map(([key, harm]) => `${key} must not be set in production: it accepts ${harm}`);
   if (role !== 'anonymizer' && env.FIREBASE_SERVICE_ACCOUNT === undefined) {

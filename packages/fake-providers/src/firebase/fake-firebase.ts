@@ -25,8 +25,8 @@ export interface FakeFirebaseOptions {
 export interface FakeFirebase {
   /** Plain HTTP, for clients: `connectAuthEmulator(auth, url)`, or the REST paths themselves. */
   readonly url: string;
-  /** Answers as `*.googleapis.com` to those who trust the CA: for the backend, as FIREBASE_STAND_IN. */
-  readonly tls: { readonly host: string; readonly port: number; readonly caFile: string };
+  /** Answers as `*.googleapis.com` to a backend that trusts the CA and sends there what it would send to Google. */
+  readonly tls: { readonly url: string; readonly caFile: string };
   /** An account without the detour of signing up; `mintIdToken` signs it in. */
   createAccount(account: { email: string; emailVerified?: boolean; createdAt?: Date }): { uid: string };
   /** An ID token of a sign-in of this moment, right but for the overrides. The uid need not exist. */
@@ -79,7 +79,7 @@ export async function startFakeFirebase(options: FakeFirebaseOptions): Promise<F
     url = `http://${host}:${plainPort}`;
     return {
       url,
-      tls: { host, port: securePort, caFile: stored.writeCa(ca) },
+      tls: { url: `https://${host}:${securePort}`, caFile: stored.writeCa(ca) },
       createAccount: ({ email, emailVerified, createdAt }) =>
         accounts.create(email, undefined, emailVerified, createdAt),
       mintIdToken: (uid, overrides) => {
