@@ -4,7 +4,7 @@ import { type FirebaseAccount, type FirebaseClient, FirebaseUnavailable } from '
 import { People } from './people.service.js';
 import { type UsersStore } from './users.store.js';
 
-// Real: People. Stand-ins, so that a test decides which answer comes first: the provider and the store.
+// Real: People. Fakes, so that a test decides which answer comes first: the provider and the store.
 
 const account: FirebaseAccount = {
   disabled: false,

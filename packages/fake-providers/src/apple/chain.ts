@@ -57,7 +57,7 @@ export async function createChain(ocspUrl: string): Promise<Chain> {
   );
   const responder = (issuer: Identity, name: string) =>
     issue(
-      `CN=${name}, O=Stand-in`,
+      `CN=${name}, O=Fake`,
       p256,
       [signing, new ExtendedKeyUsageExtension([ExtendedKeyUsage.ocspSigning])],
       issuer,
