@@ -53,6 +53,13 @@ describe('deploy/', () => {
     }
   });
 
+  it('builds with every package of packages/, and keeps none of them', () => {
+    const [build = '', ...others] = containerfile.split(/^FROM /m).slice(1);
+    const copied = all(build, /^COPY (packages\/[\w-]+\/package\.json) /gm);
+    expect(copied.sort()).toEqual(globSync('packages/*/package.json').sort());
+    expect(all(others.at(-1) ?? '', /^COPY .*(packages\/.*)$/gm)).toEqual([]);
+  });
+
   it('knocks where the service listens', () => {
     const [port, metricsPort] = [commonShape.PORT.parse(undefined), commonShape.METRICS_PORT.parse(undefined)];
     expect(containerfile).toContain(`EXPOSE ${port} ${metricsPort}`);

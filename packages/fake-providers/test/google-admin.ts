@@ -17,7 +17,7 @@ class FakeGoogleAgent extends Agent {
 }
 
 /** Google's own library for backends, as it speaks to Google: over TLS, verifying what it is given. */
-export function googleAdmin({ tls }: FakeFirebase, projectId: string): { auth: Auth; close(): Promise<void> } {
+export function googleAdmin({ tls }: FakeFirebase, projectId: string): { auth: Auth; close: () => Promise<void> } {
   const httpAgent = new FakeGoogleAgent(tls);
   const credential = { getAccessToken: async () => ({ access_token: 'fake', expires_in: 3600 }) };
   const app: App = initializeApp({ projectId, httpAgent, credential }, crypto.randomUUID());

@@ -56,12 +56,7 @@ export async function createChain(ocspUrl: string): Promise<Chain> {
     intermediate,
   );
   const responder = (issuer: Identity, name: string) =>
-    issue(
-      `CN=${name}, O=Fake`,
-      p256,
-      [signing, new ExtendedKeyUsageExtension([ExtendedKeyUsage.ocspSigning])],
-      issuer,
-    );
+    issue(`CN=${name}, O=Fake`, p256, [signing, new ExtendedKeyUsageExtension([ExtendedKeyUsage.ocspSigning])], issuer);
   return {
     root,
     intermediate,
