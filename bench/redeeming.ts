@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { type Stack } from '../dev/stack/stack.js';
 import { AllocationStore } from '../src/connection/allocation.store.js';
-import { OutboxStore } from '../src/connection/outbox.store.js';
+import { OutboxStore } from '../src/connection/peer-sync/outbox.store.js';
 import { challengeDigest, serviceChallenge } from '../src/crypto/index.js';
 import { NodeStore } from '../src/nodes/node.store.js';
 import { type RedeemingConfiguration } from './bare-redeeming.js';

@@ -4,7 +4,7 @@ import { startConnections, type TestConnections, wantedConnection } from '../../
 import { AllocationStore } from './allocation.store.js';
 import { LifecycleStore } from './lifecycle.store.js';
 import { type LiveConnection } from './connection.js';
-import { OutboxStore } from './outbox.store.js';
+import { OutboxStore } from './peer-sync/outbox.store.js';
 
 let connections: TestConnections;
 let store: AllocationStore;

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { NetworkPrisma } from '../prisma/network/index.js';
-import { type KnownConnection, type LiveConnection, type Placement, type WantedConnection } from './connection.js';
+import { type KnownConnection, type LiveConnection, type WantedConnection } from './connection.js';
 import { drawSlots } from './slots.js';
 
 /**
@@ -85,15 +85,6 @@ export class AllocationStore {
       DELETE FROM "Connection"
       WHERE id = ${id}::uuid AND node_id = ${nodeId}::uuid AND revision = ${revision} AND status = 'pending'`;
     return gone === 1;
-  }
-
-  /** Which of these placements are active by now. */
-  async activeOf(placements: readonly Placement[]): Promise<Placement[]> {
-    return this.prisma.$queryRaw<Placement[]>`
-      SELECT c.id, c.revision FROM "Connection" c
-      JOIN unnest(${placements.map(({ id }) => id)}::uuid[], ${placements.map(({ revision }) => revision)}::int[]) AS w(id, revision)
-        ON c.id = w.id AND c.revision = w.revision
-      WHERE c.status = 'active'`;
   }
 }
 

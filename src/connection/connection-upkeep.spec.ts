@@ -16,7 +16,7 @@ import { NetworkPrisma, NetworkUpkeep } from '../prisma/network/index.js';
 import { AllocationStore } from './allocation.store.js';
 import { ConnectionUpkeep } from './connection-upkeep.js';
 import { LifecycleStore } from './lifecycle.store.js';
-import { PeerSignals } from './peer-signals.js';
+import { PeerSignals } from './peer-sync/peer-signals.js';
 import { UsageStatistics } from './usage-statistics.js';
 
 let connections: TestConnections;

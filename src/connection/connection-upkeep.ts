@@ -6,7 +6,7 @@ import { Background } from '../platform/background/index.js';
 import { Clock } from '../platform/config/index.js';
 import { NetworkUpkeep } from '../prisma/network/index.js';
 import { LifecycleStore } from './lifecycle.store.js';
-import { PeerSignals } from './peer-signals.js';
+import { PeerSignals } from './peer-sync/peer-signals.js';
 import { UsageStatistics } from './usage-statistics.js';
 
 const expireSeconds = 10;

@@ -4,7 +4,7 @@ import { AppError } from '../platform/errors/index.js';
 import { secretHashOf } from './connection-secrets.js';
 import { type ConnectionStatusView } from './connection.schema.js';
 import { LifecycleStore } from './lifecycle.store.js';
-import { PeerSignals } from './peer-signals.js';
+import { PeerSignals } from './peer-sync/peer-signals.js';
 
 /** What whoever holds a connection's secret may do with it. */
 @Injectable()

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished }
 import { hoursLater, startConnections, type TestConnections } from '../../test/support/connections.js';
 import { type LiveConnection } from './connection.js';
 import { LifecycleStore } from './lifecycle.store.js';
-import { OutboxStore } from './outbox.store.js';
+import { OutboxStore } from './peer-sync/outbox.store.js';
 
 let connections: TestConnections;
 let store: LifecycleStore;

@@ -3,11 +3,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { startConnections, type TestConnections } from '../../test/support/connections.js';
 import { ANONYMIZER_CONFIG, type AnonymizerConfig } from '../platform/config/index.js';
 import { NodeDirectory } from '../nodes/index.js';
-import { AckWaiter } from './ack-waiter.js';
+import { AckWaiter } from './peer-sync/ack-waiter.js';
 import { AllocationStore } from './allocation.store.js';
 import { type Placement } from './connection.js';
-import { OutboxStore } from './outbox.store.js';
-import { PeerSignals } from './peer-signals.js';
+import { OutboxStore } from './peer-sync/outbox.store.js';
+import { PeerSignals } from './peer-sync/peer-signals.js';
 import { Placements } from './placements.js';
 
 let connections: TestConnections;

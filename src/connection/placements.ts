@@ -3,11 +3,11 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import { ANONYMIZER_CONFIG, type AnonymizerConfig } from '../platform/config/index.js';
 import { NodeDirectory, type NodeEndpoint } from '../nodes/index.js';
-import { AckWaiter } from './ack-waiter.js';
+import { AckWaiter } from './peer-sync/ack-waiter.js';
 import { AllocationStore } from './allocation.store.js';
 import { type KnownConnection, type LiveConnection, type WantedConnection } from './connection.js';
 import { saltBytes } from './connection-secrets.js';
-import { PeerSignals } from './peer-signals.js';
+import { PeerSignals } from './peer-sync/peer-signals.js';
 
 const unacknowledged = new Counter({
   name: 'placements_unacknowledged_total',

@@ -1,6 +1,6 @@
 import { AllocationStore } from '../../src/connection/allocation.store.js';
 import { ConnectionSecrets, type LiveConnection, type WantedConnection } from '../../src/connection/index.js';
-import { PeerSignals } from '../../src/connection/peer-signals.js';
+import { PeerSignals } from '../../src/connection/peer-sync/peer-signals.js';
 import { anonymizerEnv, type Env, startTestApp, type TestApp } from './app.js';
 import { wantedConnection } from './connections.js';
 import { addLocation } from './fleet.js';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { hoursLater, startConnections, type TestConnections } from '../../test/support/connections.js';
+import { hoursLater, startConnections, type TestConnections } from '../../../test/support/connections.js';
 import { OutboxStore } from './outbox.store.js';
 
 let connections: TestConnections;

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { Background } from '../platform/background/index.js';
-import { AnonymizerRedis } from '../platform/redis/index.js';
-import { type Placement } from './connection.js';
+import { Background } from '../../platform/background/index.js';
+import { AnonymizerRedis } from '../../platform/redis/index.js';
+import { type Placement } from '../connection.js';
 import { WakeUp } from './wake-up.js';
 
 const changedChannel = 'peers:changed';

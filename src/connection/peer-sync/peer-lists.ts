@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
-import { Clock } from '../platform/config/index.js';
-import { ConnectionSecrets } from './connection-secrets.js';
+import { Clock } from '../../platform/config/index.js';
+import { ConnectionSecrets } from '../connection-secrets.js';
 import { OutboxStore, type PeerRow } from './outbox.store.js';
 import { describePeer, describeRemoval } from './peers.schema.js';
 

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type TestApp } from '../../test/support/app.js';
-import { type PeerListDocument } from '../../test/support/event-stream.js';
-import { enrolNode, postJson, type TestNode } from '../../test/support/fleet.js';
-import { placeAt, placementOf, serviceOf, startFirstReplica } from '../../test/support/peers.js';
-import { createTestStack, query, type TestStack } from '../../test/support/stack.js';
-import { TestClock } from '../../test/support/test-clock.js';
-import { encodeWireguardKey, Fleet, slotAddresses } from '../nodes/index.js';
-import { ConnectionSecrets } from './connection-secrets.js';
-import { LifecycleStore } from './lifecycle.store.js';
+import { type TestApp } from '../../../test/support/app.js';
+import { type PeerListDocument } from '../../../test/support/event-stream.js';
+import { enrolNode, postJson, type TestNode } from '../../../test/support/fleet.js';
+import { placeAt, placementOf, serviceOf, startFirstReplica } from '../../../test/support/peers.js';
+import { createTestStack, query, type TestStack } from '../../../test/support/stack.js';
+import { TestClock } from '../../../test/support/test-clock.js';
+import { encodeWireguardKey, Fleet, slotAddresses } from '../../nodes/index.js';
+import { ConnectionSecrets } from '../connection-secrets.js';
+import { LifecycleStore } from '../lifecycle.store.js';
 import { OutboxStore } from './outbox.store.js';
 
 const clock = new TestClock();

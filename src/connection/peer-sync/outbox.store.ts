@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { type DnsBlocking, NetworkPrisma } from '../prisma/network/index.js';
-import { type Placement } from './connection.js';
+import { type DnsBlocking, NetworkPrisma } from '../../prisma/network/index.js';
+import { type Placement } from '../connection.js';
 
 type Bytes = Buffer<ArrayBuffer>;
 
@@ -63,6 +63,15 @@ export class OutboxStore {
       WHERE c.id = a.id AND c.revision = a.revision AND c.node_id = ${nodeId}::uuid AND c.status = 'pending'
         AND n.id = c.node_id AND n.status <> 'retired'
       RETURNING c.id, c.revision`;
+  }
+
+  /** Which of these placements are active by now. */
+  async activeOf(placements: readonly Placement[]): Promise<Placement[]> {
+    return this.prisma.$queryRaw<Placement[]>`
+      SELECT c.id, c.revision FROM "Connection" c
+      JOIN unnest(${ids(placements)}::uuid[], ${revisions(placements)}::int[]) AS w(id, revision)
+        ON c.id = w.id AND c.revision = w.revision
+      WHERE c.status = 'active'`;
   }
 
   /** The node has dropped these peers: what is left of them is the tombstone. */

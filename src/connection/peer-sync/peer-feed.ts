@@ -1,10 +1,10 @@
 import { type ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { Gauge } from 'prom-client';
-import { AnonymizerLogger } from '../logger/index.js';
-import { type AuthenticatedNode, NodeAuthenticator, NodeDirectory } from '../nodes/index.js';
-import { Background } from '../platform/background/index.js';
-import { Clock } from '../platform/config/index.js';
+import { AnonymizerLogger } from '../../logger/index.js';
+import { type AuthenticatedNode, NodeAuthenticator, NodeDirectory } from '../../nodes/index.js';
+import { Background } from '../../platform/background/index.js';
+import { Clock } from '../../platform/config/index.js';
 import { OutboxStore } from './outbox.store.js';
 import { PeerLists } from './peer-lists.js';
 import { PeerSignals } from './peer-signals.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { Background } from '../platform/background/index.js';
-import { AllocationStore } from './allocation.store.js';
-import { type Placement } from './connection.js';
+import { Background } from '../../platform/background/index.js';
+import { type Placement } from '../connection.js';
+import { OutboxStore } from './outbox.store.js';
 import { PeerSignals } from './peer-signals.js';
 
 const pollMs = 100;
@@ -24,7 +24,7 @@ export class AckWaiter {
   private polling = false;
 
   constructor(
-    private readonly store: AllocationStore,
+    private readonly outbox: OutboxStore,
     signals: PeerSignals,
     background: Background,
   ) {
@@ -69,7 +69,7 @@ export class AckWaiter {
     if (this.polling || this.waiting.size === 0) return;
     this.polling = true;
     try {
-      this.settle(await this.store.activeOf([...this.waiting.values()].map(({ placement }) => placement)));
+      this.settle(await this.outbox.activeOf([...this.waiting.values()].map(({ placement }) => placement)));
     } catch {
       // PostgreSQL is away: the waiters time out, and what they do next says so.
     } finally {

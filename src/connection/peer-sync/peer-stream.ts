@@ -1,7 +1,7 @@
 import { type ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type AuthenticatedNode } from '../nodes/index.js';
+import { type AuthenticatedNode } from '../../nodes/index.js';
 import { type PeerRow } from './outbox.store.js';
 
 /** Said again when it was not acknowledged within this time. */

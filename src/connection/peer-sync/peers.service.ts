@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type Placement } from './connection.js';
+import { type Placement } from '../connection.js';
 import { OutboxStore } from './outbox.store.js';
 import { PeerSignals } from './peer-signals.js';
 import { type Acknowledgements } from './peers.schema.js';

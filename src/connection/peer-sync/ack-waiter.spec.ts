@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { startConnections, type TestConnections } from '../../test/support/connections.js';
+import { startConnections, type TestConnections } from '../../../test/support/connections.js';
 import { AckWaiter } from './ack-waiter.js';
-import { AllocationStore } from './allocation.store.js';
+import { OutboxStore } from './outbox.store.js';
 import { PeerSignals } from './peer-signals.js';
 
 /** No test waits as long as this. */
@@ -52,24 +52,21 @@ describe('without a poll, waiting for an acknowledgement', () => {
 
 describe('the poll', () => {
   let polling: AckWaiter;
-  let store: AllocationStore;
+  let outbox: OutboxStore;
   beforeAll(async () => {
     const replica = await connections.addReplica();
-    [polling, store] = [
-      replica.app.get(AckWaiter, { strict: false }),
-      replica.app.get(AllocationStore, { strict: false }),
-    ];
+    [polling, outbox] = [replica.app.get(AckWaiter, { strict: false }), replica.app.get(OutboxStore, { strict: false })];
     await replica.start();
   });
 
   it('finds what a lost signal would have said, and asks only for what is still waited for', async () => {
     const [active, waiting] = [await connections.place(node), await connections.place(node)];
     await polling.isActiveWithin(1, await connections.place(node));
-    const asked = vi.spyOn(store, 'activeOf');
+    const asked = vi.spyOn(outbox, 'activeOf');
     const [first, second] = [active, waiting].map((placement) => polling.isActiveWithin(longMs, placement));
     await connections.set(active.id, 'active');
     expect(await first).toBe(true);
-    const idsOf = (call: Parameters<AllocationStore['activeOf']>) => call[0].map(({ id }) => id);
+    const idsOf = (call: Parameters<OutboxStore['activeOf']>) => call[0].map(({ id }) => id);
     const before = asked.mock.calls.length;
     expect(idsOf(asked.mock.lastCall ?? [[]])).toEqual([active.id, waiting.id]);
     await expect.poll(() => asked.mock.calls.length).toBeGreaterThan(before + 1);
@@ -82,14 +79,14 @@ describe('the poll', () => {
     const placement = await connections.place(node);
     await connections.set(placement.id, 'active');
     const earlier = { ...placement, revision: placement.revision - 1 };
-    expect(await store.activeOf([earlier])).toEqual([]);
-    expect(await store.activeOf([placement, earlier])).toEqual([{ id: placement.id, revision: placement.revision }]);
+    expect(await outbox.activeOf([earlier])).toEqual([]);
+    expect(await outbox.activeOf([placement, earlier])).toEqual([{ id: placement.id, revision: placement.revision }]);
   });
 
   it('outlives a database that does not answer', async () => {
     const placement = await connections.place(node);
     const wait = polling.isActiveWithin(longMs, placement);
-    const asked = vi.spyOn(store, 'activeOf');
+    const asked = vi.spyOn(outbox, 'activeOf');
     asked.mockRejectedValueOnce(new Error('away'));
     await expect.poll(() => asked.mock.calls.length).toBeGreaterThan(1);
     await connections.set(placement.id, 'active');

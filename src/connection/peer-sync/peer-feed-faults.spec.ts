@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type TestApp } from '../../test/support/app.js';
-import { type EventStream, followEvents } from '../../test/support/event-stream.js';
-import { enrolNode, postJson, type TestNode } from '../../test/support/fleet.js';
-import { placeAt, placementOf, serviceOf, startFirstReplica, startReplica } from '../../test/support/peers.js';
-import { createTestStack, type TestStack } from '../../test/support/stack.js';
-import { TestClock } from '../../test/support/test-clock.js';
+import { type TestApp } from '../../../test/support/app.js';
+import { type EventStream, followEvents } from '../../../test/support/event-stream.js';
+import { enrolNode, postJson, type TestNode } from '../../../test/support/fleet.js';
+import { placeAt, placementOf, serviceOf, startFirstReplica, startReplica } from '../../../test/support/peers.js';
+import { createTestStack, type TestStack } from '../../../test/support/stack.js';
+import { TestClock } from '../../../test/support/test-clock.js';
 import { AckWaiter } from './ack-waiter.js';
 import { PeerFeed } from './peer-feed.js';
 import { PeerSignals } from './peer-signals.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { encodeWireguardKey, slotAddresses } from '../nodes/index.js';
+import { encodeWireguardKey, slotAddresses } from '../../nodes/index.js';
 import { type PeerRow } from './outbox.store.js';
 
 const placement = z.strictObject({
