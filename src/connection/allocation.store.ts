@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { NetworkPrisma } from '../prisma/network/index.js';
 import { type KnownConnection, type LiveConnection, type WantedConnection } from './connection.js';
+import { allColumns, liveColumns } from './connection-columns.js';
 import { drawSlots } from './slots.js';
 
 /**
@@ -23,8 +24,7 @@ export class AllocationStore {
     // Random, so that a late acknowledgement of a placement that was taken back does not confirm the next one.
     const revision = randomInt(1, 2 ** 30);
     const [row] = await this.prisma.$queryRaw<{ slot: number }[]>`
-      INSERT INTO "Connection" (id, key_id, status, revision, node_id, slot, public_key, salt, secret_key_id, secret_hash,
-                                dns_blocking, started_on, expires_at)
+      INSERT INTO "Connection" (${allColumns})
       SELECT ${id}::uuid, ${keyId}, 'pending', ${revision}, ${nodeId}::uuid, s, ${publicKey}, ${salt}, ${secretKeyId}, ${secretHash},
              ${dnsBlocking}::"DnsBlocking", ${startedOn}::date, ${expiresAt}
       FROM unnest(${drawSlots(capacity)}::int[]) WITH ORDINALITY AS drawn(s, o) ORDER BY o
@@ -47,10 +47,9 @@ export class AllocationStore {
   /** What stands in the way: the row of this id, else the row of this public key. */
   async find(id: string, publicKey: Uint8Array): Promise<KnownConnection | undefined> {
     const [row] = await this.prisma.$queryRaw<KnownConnection[]>`
-      SELECT id, status::text AS status, revision, node_id AS "nodeId", slot, public_key AS "publicKey", salt,
-             secret_key_id AS "secretKeyId", dns_blocking::text AS "dnsBlocking", expires_at AS "expiresAt"
-      FROM "Connection" WHERE id = ${id}::uuid OR public_key = ${Buffer.from(publicKey)}
-      ORDER BY (id = ${id}::uuid) DESC LIMIT 1`;
+      SELECT ${liveColumns} FROM "Connection" c
+      WHERE c.id = ${id}::uuid OR c.public_key = ${Buffer.from(publicKey)}
+      ORDER BY (c.id = ${id}::uuid) DESC LIMIT 1`;
     return row && withBuffers(row);
   }
 
@@ -70,8 +69,7 @@ export class AllocationStore {
         WHERE id = ${from.id}::uuid AND node_id = ${from.nodeId}::uuid AND revision = ${from.revision} AND status = 'pending'
         RETURNING *
       )
-      INSERT INTO "Connection" (id, key_id, status, revision, node_id, slot, public_key, salt, secret_key_id, secret_hash,
-                                dns_blocking, started_on, expires_at)
+      INSERT INTO "Connection" (${allColumns})
       SELECT g.id, g.key_id, 'pending', g.revision + 1, ${nodeId}::uuid, s, g.public_key, ${salt}, g.secret_key_id,
              g.secret_hash, g.dns_blocking, g.started_on, g.expires_at
       FROM gone g, unnest(${drawSlots(capacity)}::int[]) WITH ORDINALITY AS drawn(s, o) ORDER BY o

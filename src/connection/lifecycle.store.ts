@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type ConnectionStatus, NetworkPrisma } from '../prisma/network/index.js';
+import { asTombstone } from './connection-columns.js';
 
 /** What the holder of a connection's secret may see. */
 export interface ConnectionView {
@@ -49,9 +50,7 @@ export class LifecycleStore {
       ), released AS (
         DELETE FROM "Connection" c USING due d WHERE c.id = d.id AND d.status = 'pending'
       ), ended AS (
-        UPDATE "Connection" c
-        SET status = 'ended', node_id = NULL, slot = NULL, public_key = NULL, salt = NULL, secret_key_id = NULL,
-            secret_hash = NULL, dns_blocking = NULL, started_on = NULL, expires_at = NULL
+        UPDATE "Connection" c SET ${asTombstone}
         FROM due d WHERE c.id = d.id AND d.status <> 'pending'
       )
       SELECT count(*)::int AS rows FROM due`;

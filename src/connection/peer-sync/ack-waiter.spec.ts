@@ -55,7 +55,10 @@ describe('the poll', () => {
   let outbox: OutboxStore;
   beforeAll(async () => {
     const replica = await connections.addReplica();
-    [polling, outbox] = [replica.app.get(AckWaiter, { strict: false }), replica.app.get(OutboxStore, { strict: false })];
+    [polling, outbox] = [
+      replica.app.get(AckWaiter, { strict: false }),
+      replica.app.get(OutboxStore, { strict: false }),
+    ];
     await replica.start();
   });
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type DnsBlocking, NetworkPrisma } from '../../prisma/network/index.js';
 import { type Placement } from '../connection.js';
+import { asTombstone, liveColumns } from '../connection-columns.js';
 
 type Bytes = Buffer<ArrayBuffer>;
 
@@ -31,24 +32,22 @@ export class OutboxStore {
    */
   async outstanding(nodeIds: readonly string[], now: Date, mostOfEach: number): Promise<PeerRow[]> {
     return this.prisma.$queryRaw<PeerRow[]>`
-      SELECT c.* FROM "Node" n CROSS JOIN LATERAL (
-        SELECT id, revision, node_id AS "nodeId", status::text AS status, slot, public_key AS "publicKey", salt,
-               secret_key_id AS "secretKeyId", dns_blocking::text AS "dnsBlocking", expires_at AS "expiresAt"
-        FROM "Connection"
-        WHERE node_id = n.id AND status IN ('pending', 'ending') AND expires_at > ${now}
-          AND (status = 'ending' OR n.status <> 'retired')
-        ORDER BY "Connection".status LIMIT ${mostOfEach}
-      ) c WHERE n.id = ANY(${nodeIds}::uuid[])`;
+      SELECT peer.* FROM "Node" n CROSS JOIN LATERAL (
+        SELECT ${liveColumns} FROM "Connection" c
+        WHERE c.node_id = n.id AND c.status IN ('pending', 'ending') AND c.expires_at > ${now}
+          AND (c.status = 'ending' OR n.status <> 'retired')
+        ORDER BY c.status LIMIT ${mostOfEach}
+      ) peer WHERE n.id = ANY(${nodeIds}::uuid[])`;
   }
 
   /** What a node shall have, in the order of slots, from after one of them; none for a retired node. */
   async peersOf(nodeId: string, now: Date, afterSlot: number, most: number): Promise<PeerRow[]> {
     return this.prisma.$queryRaw<PeerRow[]>`
-      SELECT c.id, revision, node_id AS "nodeId", c.status::text AS status, slot, c.public_key AS "publicKey", salt,
-             secret_key_id AS "secretKeyId", dns_blocking::text AS "dnsBlocking", expires_at AS "expiresAt"
+      SELECT ${liveColumns}
       FROM "Connection" c JOIN "Node" n ON n.id = c.node_id AND n.status <> 'retired'
-      WHERE node_id = ${nodeId}::uuid AND slot > ${afterSlot} AND c.status IN ('pending', 'active') AND expires_at > ${now}
-      ORDER BY slot LIMIT ${most}`;
+      WHERE c.node_id = ${nodeId}::uuid AND c.slot > ${afterSlot} AND c.status IN ('pending', 'active')
+        AND c.expires_at > ${now}
+      ORDER BY c.slot LIMIT ${most}`;
   }
 
   /**
@@ -78,9 +77,7 @@ export class OutboxStore {
   async acknowledgeRemoved(nodeId: string, placements: readonly Placement[]): Promise<number> {
     if (placements.length === 0) return 0;
     return this.prisma.$executeRaw`
-      UPDATE "Connection" c
-      SET status = 'ended', node_id = NULL, slot = NULL, public_key = NULL, salt = NULL, secret_key_id = NULL,
-          secret_hash = NULL, dns_blocking = NULL, started_on = NULL, expires_at = NULL
+      UPDATE "Connection" c SET ${asTombstone}
       FROM unnest(${ids(placements)}::uuid[], ${revisions(placements)}::int[]) AS a(id, revision)
       WHERE c.id = a.id AND c.revision = a.revision AND c.node_id = ${nodeId}::uuid AND c.status = 'ending'`;
   }
