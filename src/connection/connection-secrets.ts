@@ -4,7 +4,7 @@ import { ANONYMIZER_CONFIG, type AnonymizerConfig } from '../platform/config/ind
 
 type Bytes = Buffer<ArrayBuffer>;
 
-const saltBytes = 16;
+export const saltBytes = 16;
 const keyIdBytes = 8;
 
 /**
@@ -60,5 +60,3 @@ export function secretHashOf(secret: string): Bytes {
 function nameOf(key: Buffer): Bytes {
   return createHash('sha256').update(key).digest().subarray(0, keyIdBytes);
 }
-
-export { saltBytes };

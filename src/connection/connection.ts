@@ -2,7 +2,7 @@ import { type ConnectionStatus, type DnsBlocking } from '../prisma/network/index
 
 type Bytes = Buffer<ArrayBuffer>;
 
-/** What a redemption asks a place for. */
+/** A row that is to be made: everything but its place. */
 export interface WantedConnection {
   readonly id: string;
   readonly keyId: Bytes;

@@ -1,7 +1,7 @@
-export { type KnownConnection, type LiveConnection, type WantedConnection } from './connection.js';
-export { connectionIdOf, tokenHashOf } from './connection-id.js';
+export { type LiveConnection } from './connection.js';
+export { tokenHashOf } from './connection-id.js';
 export { ConnectionModule } from './connection.module.js';
-export { ConnectionSecrets, saltBytes, secretHashOf } from './connection-secrets.js';
-export { dayOf, expiryOf } from './connection-times.js';
+export { ConnectionSecrets } from './connection-secrets.js';
+export { type KnownRow } from './known-row.js';
 export { Placements } from './placements.js';
 export { UsageStatistics } from './usage-statistics.js';

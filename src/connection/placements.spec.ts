@@ -1,11 +1,12 @@
 import { register } from 'prom-client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startConnections, type TestConnections } from '../../test/support/connections.js';
-import { ANONYMIZER_CONFIG, type AnonymizerConfig } from '../platform/config/index.js';
+import { ANONYMIZER_CONFIG, type AnonymizerConfig, Clock } from '../platform/config/index.js';
 import { NodeDirectory } from '../nodes/index.js';
 import { AckWaiter } from './peer-sync/ack-waiter.js';
 import { AllocationStore } from './allocation.store.js';
 import { type Placement } from './connection.js';
+import { ConnectionSecrets } from './connection-secrets.js';
 import { OutboxStore } from './peer-sync/outbox.store.js';
 import { PeerSignals } from './peer-sync/peer-signals.js';
 import { Placements } from './placements.js';
@@ -49,6 +50,8 @@ describe('confirming a placement', () => {
       connections.get(NodeDirectory),
       connections.get(AckWaiter),
       connections.get(PeerSignals),
+      connections.get(ConnectionSecrets),
+      connections.get(Clock),
       {
         ...connections.replica.app.get<AnonymizerConfig>(ANONYMIZER_CONFIG, { strict: false }),
         nodeAckTimeoutMs: 1_234,

@@ -1,12 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
-import { ANONYMIZER_CONFIG, type AnonymizerConfig } from '../platform/config/index.js';
 import { NodeDirectory, type NodeEndpoint } from '../nodes/index.js';
-import { AckWaiter } from './peer-sync/ack-waiter.js';
+import { ANONYMIZER_CONFIG, type AnonymizerConfig, Clock } from '../platform/config/index.js';
+import { type DnsBlocking } from '../prisma/network/index.js';
 import { AllocationStore } from './allocation.store.js';
 import { type KnownConnection, type LiveConnection, type WantedConnection } from './connection.js';
-import { saltBytes } from './connection-secrets.js';
+import { connectionIdOf, tokenHashOf } from './connection-id.js';
+import { ConnectionSecrets, saltBytes, secretHashOf } from './connection-secrets.js';
+import { dayOf, expiryOf } from './connection-times.js';
+import { type KnownRow, knownRow } from './known-row.js';
+import { AckWaiter } from './peer-sync/ack-waiter.js';
 import { PeerSignals } from './peer-sync/peer-signals.js';
 
 const unacknowledged = new Counter({
@@ -14,6 +18,19 @@ const unacknowledged = new Counter({
   help: 'Placements that a node did not acknowledge in time, by what came of them.',
   labelNames: ['outcome'],
 });
+
+type Bytes = Buffer<ArrayBuffer>;
+
+/** What a redemption knows of the connection that it asks a place for; the rest of the row is derived. */
+export interface PlacementRequest {
+  /** 98 bytes: the id comes from it, and the secret that opens the connection. */
+  readonly token: Uint8Array;
+  /** Of the issuer's key that the token was signed by, 32 bytes: the row is purged once that key has stopped verifying. */
+  readonly keyId: Uint8Array;
+  /** The client's WireGuard key, 32 bytes. */
+  readonly publicKey: Bytes;
+  readonly dnsBlocking: DnsBlocking;
+}
 
 /** Where a connection stands after the wait for its node. */
 export type Confirmation =
@@ -31,19 +48,22 @@ export class Placements {
     private readonly directory: NodeDirectory,
     private readonly waiter: AckWaiter,
     private readonly signals: PeerSignals,
+    private readonly secrets: ConnectionSecrets,
+    private readonly clock: Clock,
     @Inject(ANONYMIZER_CONFIG) private readonly config: AnonymizerConfig,
   ) {}
 
-  /** Takes a place on a node; undefined when it has none, or when `find` finds what is in the way. */
-  async place(wanted: WantedConnection, node: NodeEndpoint): Promise<LiveConnection | undefined> {
-    const placed = await this.store.allocate(wanted, node.id, node.capacity);
-    if (placed !== undefined) this.directory.noteAllocated(node.id);
-    return placed;
+  /** What stands under this token's id, for the client with this public key. */
+  async known(token: Uint8Array, publicKey: Uint8Array): Promise<KnownRow> {
+    const id = connectionIdOf(tokenHashOf(token));
+    return knownRow(await this.store.find(id, publicKey), id, publicKey);
   }
 
-  /** The connection with this id, else the one with this public key. */
-  async find(id: string, publicKey: Uint8Array): Promise<KnownConnection | undefined> {
-    return this.store.find(id, publicKey);
+  /** Takes a place on a node; undefined when it has none, or when `known` says what is in the way. */
+  async place(request: PlacementRequest, node: NodeEndpoint): Promise<LiveConnection | undefined> {
+    const placed = await this.store.allocate(this.wanted(request), node.id, node.capacity);
+    if (placed !== undefined) this.directory.noteAllocated(node.id);
+    return placed;
   }
 
   /** Waits for the node's acknowledgement; without it, moves the connection once to another node, then gives it up. */
@@ -57,6 +77,23 @@ export class Placements {
     const end = await this.giveUp(moved ?? connection);
     unacknowledged.inc({ outcome: end.is === 'active' ? 'late' : end.is });
     return end;
+  }
+
+  private wanted({ token, keyId, publicKey, dnsBlocking }: PlacementRequest): WantedConnection {
+    const now = this.clock.now();
+    const secretKeyId = this.secrets.currentKeyId;
+    const secret = this.secrets.connectionSecret(token, secretKeyId) ?? '';
+    return {
+      id: connectionIdOf(tokenHashOf(token)),
+      keyId: Buffer.from(keyId),
+      publicKey,
+      salt: randomBytes(saltBytes),
+      secretKeyId,
+      secretHash: secretHashOf(secret),
+      dnsBlocking,
+      startedOn: dayOf(now),
+      expiresAt: expiryOf(now),
+    };
   }
 
   private async isInstalled(connection: LiveConnection): Promise<boolean> {

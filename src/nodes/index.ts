@@ -1,7 +1,7 @@
 export { type AuthenticatedNode, CurrentNode } from './current-node.js';
 export { EnrolmentTokens } from './enrolment-tokens.js';
 export { Fleet } from './fleet.js';
-export { type NodeEndpoint } from './fleet-snapshot.js';
+export { type LocationRecord, type NodeEndpoint } from './fleet-snapshot.js';
 export { Locations } from './locations.js';
 export { NodeAuthenticator } from './node-authenticator.js';
 export { NodeDirectory } from './node-directory.js';

@@ -53,8 +53,8 @@ describe('the directory', () => {
     expect(new Set(chosen())).toEqual(new Set([first, second]));
     expect(chosen(first)).toEqual([second]);
     expect(directory.candidates('fi-helsinki')).toEqual([]);
-    expect(directory.location('de-frankfurt')).toMatchObject({ id: 'de-frankfurt', enabled: true });
-    expect(directory.location('fi-helsinki')).toBeUndefined();
+    expect(directory.current().locations.get('de-frankfurt')).toMatchObject({ id: 'de-frankfurt', enabled: true });
+    expect(directory.current().locations.get('fi-helsinki')).toBeUndefined();
   });
 
   it('offers the one with fewer connections first, as reported and as just allocated', async () => {

@@ -4,7 +4,7 @@ import { AnonymizerLogger } from '../logger/index.js';
 import { Background, Repeater } from '../platform/background/index.js';
 import { AppError } from '../platform/errors/index.js';
 import { type NodeStatus } from '../prisma/network/index.js';
-import { type FleetRows, FleetSnapshot, type LocationRecord, type NodeEndpoint } from './fleet-snapshot.js';
+import { type FleetRows, FleetSnapshot, type NodeEndpoint } from './fleet-snapshot.js';
 import { FleetStore } from './fleet.store.js';
 
 const nodesByStatus = new Gauge({
@@ -43,11 +43,6 @@ export class NodeDirectory {
       atStart: true,
     });
     background.add(repeater);
-  }
-
-  /** Whether a location is known, and whether it is offered. */
-  location(id: string): LocationRecord | undefined {
-    return this.snapshot?.locations.get(id);
   }
 
   /** Where a node is reached, whatever its status: a retry is answered from a draining node too. */

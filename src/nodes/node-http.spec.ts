@@ -324,7 +324,7 @@ describe('GET /vpn/locations', () => {
     expect(await listed('dk-copenhagen')).toBeDefined();
     await locations.setEnabled('dk-copenhagen', false);
     await expect.poll(() => listed('dk-copenhagen')).toBeUndefined();
-    expect(directory().location('dk-copenhagen')).toMatchObject({ enabled: false });
+    expect(directory().current().locations.get('dk-copenhagen')).toMatchObject({ enabled: false });
     await expect(locations.setEnabled('xx-nowhere', true)).rejects.toMatchObject({ code: 'unknown_location' });
     await expect(addLocation(service, 'dk-copenhagen')).rejects.toMatchObject({ code: 'location_exists' });
   });

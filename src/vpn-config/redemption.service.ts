@@ -1,25 +1,20 @@
-import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import {
   ConnectionSecrets,
-  dayOf,
-  expiryOf,
-  type KnownConnection,
+  type KnownRow,
   type LiveConnection,
   Placements,
-  saltBytes,
-  secretHashOf,
   UsageStatistics,
-  type WantedConnection,
 } from '../connection/index.js';
 import { NodeDirectory, type NodeEndpoint } from '../nodes/index.js';
 import { Clock } from '../platform/config/index.js';
 import { AppError, toAppError } from '../platform/errors/index.js';
+import { type DnsBlocking } from '../prisma/network/index.js';
 import { type ClientKeys } from './client-keys.js';
 import * as refuse from './redemption-problems.js';
 import { type RedemptionRequest } from './redemption.js';
-import { SpentTokensStore } from './spent-tokens.store.js';
+import { type Mark, SpentTokensStore } from './spent-tokens.store.js';
 import { type GoodToken, TokenInspector } from './token-inspector.js';
 
 /** A mark outlives its key by an hour, for clocks that run behind. */
@@ -36,7 +31,19 @@ export interface Redemption {
   readonly connection: LiveConnection;
   readonly node: NodeEndpoint;
   readonly keys: ClientKeys;
+  /** Opens the connection's status, and ends it. */
   readonly secret: string;
+  /** 32 bytes. */
+  readonly presharedKey: Buffer;
+}
+
+/** One request on its way through steps 6 and 7, with what the steps before have found. */
+interface Attempt {
+  readonly good: GoodToken;
+  readonly dnsBlocking: DnsBlocking;
+  readonly mark: Mark;
+  /** Nodes with room that were not tried yet. */
+  readonly candidates: readonly NodeEndpoint[];
 }
 
 /**
@@ -51,7 +58,8 @@ export interface Redemption {
  * way, finds its own mark and its own row, and gets the same connection; anybody else is refused. Whenever no row was made,
  * or it was taken back, the mark goes as well; a kill in between leaves a mark that lets the same client through.
  *
- * Only an active row, one whose node has said that it has the peer, is answered. docs/redemption.md has the table of cases.
+ * Only an active row, one whose node has said that it has the peer, is answered. What is known of a token's row decides in
+ * one place, `settle`, which is the table of docs/redemption.md in its order and its words.
  */
 @Injectable()
 export class RedemptionService {
@@ -84,17 +92,17 @@ export class RedemptionService {
     // 1. Shape  2. Key  3. Signature
     const good = await this.inspector.inspect(request);
     // 4. Room
-    const candidates = this.candidates(request.location);
-    const own = candidates.length > 0 ? undefined : await this.findOwn(good);
-    if (candidates.length === 0 && own === undefined) throw this.noRoom(request.location);
+    const candidates = this.candidates(good);
+    const row = candidates.length > 0 ? undefined : await this.known(good);
+    if (row?.is === 'none' || row?.is === 'none, key in use') throw noRoom(good);
     // 5. Spend
     const until = new Date(good.key.verifyUntil.getTime() + markMarginMs);
     const mark = await this.spentTokens.mark(good.hash, good.fingerprint, until);
-    if (mark === 'another') return this.resume(good, request.location, await this.findOwn(good));
+    const attempt: Attempt = { good, dnsBlocking: request.dnsBlocking, mark, candidates };
+    if (mark === 'another') return this.settle(attempt, await this.known(good));
     try {
-      if (own !== undefined) return await this.resume(good, request.location, own);
-      // 6. Allocate
-      return await this.allocate(good, request, candidates);
+      // Where there is room, no row was looked for: the INSERT finds it.
+      return await this.settle(attempt, row ?? { is: 'none' });
     } catch (error) {
       // Where a row of ours stands, the mark stays with it. A store that failed may have made one: the row is the lock then.
       if (error instanceof refuse.NothingTaken || !(error instanceof AppError)) {
@@ -104,71 +112,52 @@ export class RedemptionService {
     }
   }
 
-  private candidates(locationId: string): NodeEndpoint[] {
-    if (this.directory.location(locationId)?.enabled !== true) return [];
-    return this.directory.candidates(locationId).filter((node) => node !== undefined);
-  }
-
-  private noRoom(locationId: string): AppError {
-    return this.directory.location(locationId)?.enabled === true ? refuse.noCapacity() : refuse.unknownLocation();
-  }
-
-  /** The connection that this token has bought, if any. */
-  private async findOwn({ id, keys }: GoodToken): Promise<KnownConnection | undefined> {
-    const known = await this.placements.find(id, keys.publicKey);
-    return known?.id === id ? known : undefined;
-  }
-
-  private async allocate(
-    good: GoodToken,
-    request: RedemptionRequest,
-    candidates: readonly NodeEndpoint[],
-  ): Promise<Redemption> {
-    const wanted = this.wanted(good, request);
-    for (const node of candidates) {
-      const placed = await this.placements.place(wanted, node);
-      if (placed !== undefined) {
-        const redemption = await this.confirmed(good, request.location, placed);
-        this.usage.redeemed(request.location);
-        return redemption;
-      }
-      const known = await this.placements.find(good.id, good.keys.publicKey);
-      if (known !== undefined && known.id !== good.id) throw refuse.publicKeyInUse();
-      if (known !== undefined) return this.resume(good, request.location, known);
+  /** The table of docs/redemption.md: what follows from what is known of this token's row. */
+  private async settle(attempt: Attempt, row: KnownRow): Promise<Redemption> {
+    switch (row.is) {
+      case 'none':
+        if (attempt.mark === 'another') throw refuse.tokenReused();
+        return this.allocate(attempt);
+      case 'none, key in use':
+        throw attempt.mark === 'another' ? refuse.tokenReused() : refuse.publicKeyInUse();
+      case 'own, pending':
+      case 'own, active':
+        return this.resume(attempt, row.connection);
+      case 'own, ending':
+        throw refuse.tokenReused();
+      case 'foreign, pending':
+      case 'foreign, active':
+      case 'foreign, ending':
+        throw refuse.tokenTaken();
+      case 'ended':
+        throw refuse.tokenReused();
     }
-    throw refuse.noCapacity();
   }
 
-  private wanted({ token, id, key, keys }: GoodToken, { dnsBlocking }: RedemptionRequest): WantedConnection {
-    const now = this.clock.now();
-    const secretKeyId = this.secrets.currentKeyId;
-    const secret = this.secrets.connectionSecret(token, secretKeyId) ?? '';
-    return {
-      id,
-      keyId: Buffer.from(key.keyId),
-      publicKey: keys.publicKey,
-      salt: randomBytes(saltBytes),
-      secretKeyId,
-      secretHash: secretHashOf(secret),
-      dnsBlocking,
-      startedOn: dayOf(now),
-      expiresAt: expiryOf(now),
-    };
+  /** 6. Allocate: the next candidate takes the connection, or a row is in the way, or it is full as well. */
+  private async allocate(attempt: Attempt): Promise<Redemption> {
+    const { good, dnsBlocking } = attempt;
+    const [node, ...candidates] = attempt.candidates;
+    if (node === undefined) throw refuse.noCapacity();
+    const { token, key, keys } = good;
+    const { keyId } = key;
+    const placed = await this.placements.place({ token, keyId, publicKey: keys.publicKey, dnsBlocking }, node);
+    if (placed === undefined) return this.settle({ ...attempt, candidates }, await this.known(good));
+    const redemption = await this.confirmed(good, placed);
+    this.usage.redeemed(good.location.id);
+    return redemption;
   }
 
-  /** The token was spent before: the same client gets the same connection, anybody else is refused. */
-  private async resume(good: GoodToken, location: string, own: KnownConnection | undefined): Promise<Redemption> {
-    if (own === undefined || own.status === 'ended') throw refuse.tokenReused();
-    if (!own.publicKey.equals(good.keys.publicKey)) throw refuse.tokenTaken();
-    if (own.status === 'ending') throw refuse.tokenReused();
-    const node = this.directory.endpoint(own.nodeId);
-    if (node !== undefined && node.locationId !== location) throw refuse.locationChanged();
-    return this.confirmed(good, location, own);
+  /** The same client again: the same connection, at the same location. */
+  private async resume({ good }: Attempt, connection: LiveConnection): Promise<Redemption> {
+    const node = this.directory.endpoint(connection.nodeId);
+    if (node !== undefined && node.locationId !== good.location.id) throw refuse.locationChanged();
+    return this.confirmed(good, connection);
   }
 
-  // 7. Wait for the node's acknowledgement
-  private async confirmed(good: GoodToken, location: string, placed: LiveConnection): Promise<Redemption> {
-    const confirmation = await this.placements.confirm(placed, location);
+  /** 7. Wait for the node's acknowledgement, and answer for what is active then. */
+  private async confirmed(good: GoodToken, placed: LiveConnection): Promise<Redemption> {
+    const confirmation = await this.placements.confirm(placed, good.location.id);
     if (confirmation.is === 'released') throw refuse.noCapacity();
     if (confirmation.is === 'changed') {
       throw confirmation.known.status === 'pending' ? refuse.notInstalledYet() : refuse.tokenReused();
@@ -178,9 +167,25 @@ export class RedemptionService {
     if (!connection.publicKey.equals(good.keys.publicKey)) throw refuse.tokenTaken();
     // Its hour has come, whether the sweep has been there or not.
     if (connection.expiresAt <= this.clock.now()) throw refuse.tokenReused();
-    const node = this.directory.endpoint(connection.nodeId);
-    const secret = this.secrets.connectionSecret(good.token, connection.secretKeyId);
-    if (node === undefined || secret === undefined) throw refuse.notInstalledYet();
-    return { connection, node, keys: good.keys, secret };
+    const { id, nodeId, salt, secretKeyId } = connection;
+    const node = this.directory.endpoint(nodeId);
+    const secret = this.secrets.connectionSecret(good.token, secretKeyId);
+    const presharedKey = this.secrets.presharedKey(id, salt, secretKeyId);
+    if (node === undefined || secret === undefined || presharedKey === undefined) throw refuse.notInstalledYet();
+    return { connection, node, keys: good.keys, secret, presharedKey };
   }
+
+  /** Nodes with room, at a location that is offered. */
+  private candidates({ location }: GoodToken): NodeEndpoint[] {
+    if (!location.enabled) return [];
+    return this.directory.candidates(location.id).filter((node) => node !== undefined);
+  }
+
+  private async known({ token, keys }: GoodToken): Promise<KnownRow> {
+    return this.placements.known(token, keys.publicKey);
+  }
+}
+
+function noRoom({ location }: GoodToken): AppError {
+  return location.enabled ? refuse.noCapacity() : refuse.unknownLocation();
 }

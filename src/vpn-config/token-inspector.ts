@@ -1,23 +1,23 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { connectionIdOf, tokenHashOf } from '../connection/index.js';
+import { tokenHashOf } from '../connection/index.js';
 import { VerifierKeysService, type VerifyingKey } from '../crypto/verifier/index.js';
-import { NodeDirectory } from '../nodes/index.js';
+import { type LocationRecord, NodeDirectory } from '../nodes/index.js';
 import { type ClientKeys, makeClientKeys } from './client-keys.js';
 import { type RedemptionRequest } from './redemption.js';
 import * as refuse from './redemption-problems.js';
 import { ServiceChallenge } from './service-challenge.js';
 
-/** A token that was found good, with everything that is derived from it. */
+/** A token that was found good, with what is derived from it, and where it is to be spent. */
 export interface GoodToken {
   readonly token: Buffer;
   readonly hash: Buffer;
-  /** Of the only connection that it can buy. */
-  readonly id: string;
   readonly key: VerifyingKey;
   readonly keys: ClientKeys;
   /** SHA-256(token ‖ public key), which the same client sends again; random bytes when it sent no key. base64url. */
   readonly fingerprint: string;
+  /** Known, and offered or not. */
+  readonly location: LocationRecord;
 }
 
 /** The part of redeeming that changes nothing: whether a token is good. The cheap checks first; no store is asked. */
@@ -37,12 +37,13 @@ export class TokenInspector {
     // 1. Shape
     const input = this.challenge.read(request.token);
     if (input === undefined) throw refuse.foreignToken();
-    if (!this.directory.current().locations.has(request.location)) throw refuse.unknownLocation();
+    const location = this.directory.current().locations.get(request.location);
+    if (location === undefined) throw refuse.unknownLocation();
     // 2. Key
     const key = await this.verifyingKey(input.keyId);
     // 3. Signature
     if (!key.verifies(request.token, request.signature)) throw refuse.invalidSignature(this.challenge.headers());
-    return goodToken(request, key);
+    return goodToken(request, key, location);
   }
 
   private async verifyingKey(keyId: Buffer): Promise<VerifyingKey> {
@@ -53,10 +54,10 @@ export class TokenInspector {
   }
 }
 
-function goodToken({ token, publicKey }: RedemptionRequest, key: VerifyingKey): GoodToken {
+function goodToken({ token, publicKey }: RedemptionRequest, key: VerifyingKey, location: LocationRecord): GoodToken {
   const hash = tokenHashOf(token);
   const fingerprint =
     publicKey === undefined ? randomBytes(32) : createHash('sha256').update(token).update(publicKey).digest();
   const keys = publicKey === undefined ? makeClientKeys() : { publicKey };
-  return { token, hash, id: connectionIdOf(hash), key, keys, fingerprint: fingerprint.toString('base64url') };
+  return { token, hash, key, keys, fingerprint: fingerprint.toString('base64url'), location };
 }

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { ConnectionSecrets } from '../connection/index.js';
 import { encodeWireguardKey, resolverAddresses, slotAddresses, tunnelMtu } from '../nodes/index.js';
 import { AppError } from '../platform/errors/index.js';
 import { tokenOfAuthorization } from './private-token.js';
@@ -15,7 +14,6 @@ import { allowedIps, endpointText, persistentKeepalive, wireguardConfig } from '
 export class VpnConfigService {
   constructor(
     private readonly redemptions: RedemptionService,
-    private readonly secrets: ConnectionSecrets,
     private readonly challenge: ServiceChallenge,
   ) {}
 
@@ -48,10 +46,8 @@ export class VpnConfigService {
     return { token, signature, ...rest };
   }
 
-  private describe({ connection, node, keys, secret }: Redemption): Redeemed {
-    const { id, slot, salt, secretKeyId, dnsBlocking, expiresAt } = connection;
-    const presharedKey = this.secrets.presharedKey(id, salt, secretKeyId);
-    if (presharedKey === undefined) throw new Error('the server key of a connection vanished between two looks');
+  private describe({ connection, node, keys, secret, presharedKey }: Redemption): Redeemed {
+    const { id, slot, dnsBlocking, expiresAt } = connection;
     const settings = {
       privateKey: keys.privateKey && encodeWireguardKey(keys.privateKey),
       addresses: slotAddresses(slot),

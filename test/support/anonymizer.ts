@@ -2,7 +2,7 @@ import { blind, challengeDigestOf, finalize, type RedeemedConfig, type VpnToken 
 import { Redis } from 'ioredis';
 import { expect, vi } from 'vitest';
 import { MemoryCredentialStore, MemoryDriver, NodeAgent } from 'vpn-node-agent';
-import { connectionIdOf, tokenHashOf } from '../../src/connection/index.js';
+import { connectionIdOf, tokenHashOf } from '../../src/connection/connection-id.js';
 import { serviceChallenge } from '../../src/crypto/index.js';
 import { IssuerKeysService } from '../../src/crypto/issuer/index.js';
 import { Locations, NodeDirectory } from '../../src/nodes/index.js';

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { ConnectionModule, type LiveConnection, type WantedConnection } from '../../src/connection/index.js';
+import { type WantedConnection } from '../../src/connection/connection.js';
+import { ConnectionModule, type LiveConnection } from '../../src/connection/index.js';
 import { AllocationStore } from '../../src/connection/allocation.store.js';
 import { type NodeStatus } from '../../src/prisma/network/index.js';
 import { type ConnectionRow } from './anonymizer.js';

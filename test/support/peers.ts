@@ -1,5 +1,6 @@
 import { AllocationStore } from '../../src/connection/allocation.store.js';
-import { ConnectionSecrets, type LiveConnection, type WantedConnection } from '../../src/connection/index.js';
+import { type WantedConnection } from '../../src/connection/connection.js';
+import { ConnectionSecrets, type LiveConnection } from '../../src/connection/index.js';
 import { PeerSignals } from '../../src/connection/peer-sync/peer-signals.js';
 import { anonymizerEnv, type Env, startTestApp, type TestApp } from './app.js';
 import { wantedConnection } from './connections.js';
