@@ -12,7 +12,7 @@ import { AnonymizerLogger } from '../logger/index.js';
 import { NodeDirectory, NodeHealth } from '../nodes/index.js';
 import { Background } from '../platform/background/index.js';
 import { Clock } from '../platform/config/index.js';
-import { NetworkPrisma, NetworkUpkeep } from '../prisma/network/index.js';
+import { NetworkUpkeep } from '../prisma/network/index.js';
 import { AllocationStore } from './allocation.store.js';
 import { ConnectionUpkeep } from './connection-upkeep.js';
 import { LifecycleStore } from './lifecycle.store.js';
@@ -205,14 +205,13 @@ describe('counting', () => {
     const { get } = connections;
     const background = new Background();
     const [clock, logger, store] = [get(Clock), get(AnonymizerLogger), get(LifecycleStore)];
-    const upkeep = new NetworkUpkeep(get(NetworkPrisma), clock, logger, new Background());
     const [health, directory, usage, signals] = [
       get(NodeHealth),
       get(NodeDirectory),
       get(UsageStatistics),
       get(PeerSignals),
     ];
-    new ConnectionUpkeep(store, health, directory, usage, signals, clock, logger, upkeep, background);
+    new ConnectionUpkeep(store, health, directory, usage, signals, clock, logger, background);
     const count = Promise.withResolvers<Map<string, number>>();
     vi.spyOn(store, 'liveByNode').mockReturnValueOnce(count.promise);
     const timers = vi.spyOn(globalThis, 'setTimeout');

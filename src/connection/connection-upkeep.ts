@@ -2,18 +2,14 @@ import { Injectable } from '@nestjs/common';
 import { Gauge } from 'prom-client';
 import { AnonymizerLogger } from '../logger/index.js';
 import { lostSeconds, NodeDirectory, NodeHealth } from '../nodes/index.js';
-import { Background } from '../platform/background/index.js';
+import { Background, Repeater } from '../platform/background/index.js';
 import { Clock } from '../platform/config/index.js';
-import { NetworkUpkeep } from '../prisma/network/index.js';
 import { LifecycleStore } from './lifecycle.store.js';
 import { PeerSignals } from './peer-sync/peer-signals.js';
 import { UsageStatistics } from './usage-statistics.js';
 
-const expireSeconds = 10;
 /** Rows ended by one statement: few enough that none is locked for long. */
 const expireBatch = 5_000;
-const cleanUpSeconds = 15;
-const purgeSeconds = 600;
 const countMs = 10_000;
 
 const liveConnections = new Gauge({ name: 'connections_live', help: 'Connections that hold a place on a node.' });
@@ -21,10 +17,6 @@ const liveConnections = new Gauge({ name: 'connections_live', help: 'Connections
 /** What must happen to connections without anybody asking. */
 @Injectable()
 export class ConnectionUpkeep {
-  private timer: NodeJS.Timeout | undefined;
-  private counting: Promise<void> = Promise.resolve();
-  private stopped = false;
-
   constructor(
     private readonly store: LifecycleStore,
     private readonly health: NodeHealth,
@@ -33,13 +25,10 @@ export class ConnectionUpkeep {
     private readonly signals: PeerSignals,
     private readonly clock: Clock,
     private readonly logger: AnonymizerLogger,
-    upkeep: NetworkUpkeep,
     background: Background,
   ) {
-    upkeep.every('connection-expiry', expireSeconds, () => this.expire());
-    upkeep.every('connection-clean-up', cleanUpSeconds, () => this.cleanUp());
-    upkeep.every('connection-purge', purgeSeconds, async () => void (await this.store.purge()));
-    background.add({ start: () => this.keepCounting(), stop: () => this.stop() });
+    const onFailure = (error: unknown) => logger.error('connections_not_counted', error);
+    background.add(new Repeater({ waitMs: countMs, run: () => this.count(), onFailure, atStart: true }));
   }
 
   /** Ends everything whose hour has come. */
@@ -60,24 +49,16 @@ export class ConnectionUpkeep {
     this.signals.nodesChanged(...(await this.store.endOnRetiredNodes()));
   }
 
+  /** Drops the tombstones of tokens that no key verifies any more. */
+  async purge(): Promise<void> {
+    await this.store.purge();
+  }
+
   /** How full each node is, for choosing among them; between two counts, each process adds what it gives. */
   async count(): Promise<void> {
     const counts = await this.store.liveByNode();
     this.directory.reportLive(counts);
     this.usage.seen(counts);
     liveConnections.set([...counts.values()].reduce((sum, count) => sum + count, 0));
-  }
-
-  private async keepCounting(): Promise<void> {
-    this.counting = this.count().catch((error: unknown) => this.logger.error('connections_not_counted', error));
-    await this.counting;
-    if (this.stopped) return;
-    this.timer = setTimeout(() => void this.keepCounting(), countMs).unref();
-  }
-
-  private async stop(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.counting;
   }
 }

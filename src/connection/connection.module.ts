@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import { NodesModule } from '../nodes/index.js';
+import { every, upkeepJobs } from '../platform/background/index.js';
+import { NetworkUpkeep } from '../prisma/network/index.js';
 import { AllocationStore } from './allocation.store.js';
 import { ConnectionController } from './connection.controller.js';
 import { ConnectionSecrets } from './connection-secrets.js';
@@ -35,7 +37,14 @@ import { UsageStore } from './usage.store.js';
     Placements,
     UsageStatistics,
     UsageStore,
+    ...upkeepJobs(
+      NetworkUpkeep,
+      every(10, 'connection-expiry', ConnectionUpkeep, (upkeep) => upkeep.expire()),
+      every(15, 'connection-clean-up', ConnectionUpkeep, (upkeep) => upkeep.cleanUp()),
+      every(600, 'connection-purge', ConnectionUpkeep, (upkeep) => upkeep.purge()),
+      every(600, 'close-usage', UsageStatistics, (usage) => usage.close()),
+    ),
   ],
-  exports: [ConnectionSecrets, ConnectionUpkeep, Placements, UsageStatistics],
+  exports: [ConnectionSecrets, Placements, UsageStatistics],
 })
 export class ConnectionModule {}

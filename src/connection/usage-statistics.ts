@@ -1,14 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { AnonymizerLogger } from '../logger/index.js';
 import { NodeDirectory } from '../nodes/index.js';
-import { Background } from '../platform/background/index.js';
+import { Background, Repeater } from '../platform/background/index.js';
 import { Clock } from '../platform/config/index.js';
-import { type DailyUsage, NetworkUpkeep } from '../prisma/network/index.js';
+import { type DailyUsage } from '../prisma/network/index.js';
 import { dayOf } from './connection-times.js';
 import { type Usage, UsageStore } from './usage.store.js';
 
 const flushMs = 60_000;
-const closeSeconds = 600;
 /** A day closes this late, so that every replica's last minute is in it. */
 const closeDelayMs = 10 * 60_000;
 
@@ -20,18 +19,23 @@ const closeDelayMs = 10 * 60_000;
 export class UsageStatistics {
   /** By day, in milliseconds, and location: what happens before midnight counts to the day before, whenever it is written. */
   private counted = new Map<number, Map<string, Usage>>();
-  private timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly store: UsageStore,
     private readonly directory: NodeDirectory,
     private readonly clock: Clock,
-    private readonly logger: AnonymizerLogger,
+    logger: AnonymizerLogger,
     background: Background,
-    upkeep: NetworkUpkeep,
   ) {
-    upkeep.every('close-usage', closeSeconds, () => this.close());
-    background.add({ start: () => this.start(), stop: () => this.stop() });
+    const onFailure = (error: unknown) => logger.error('usage_not_written', error);
+    const repeater = new Repeater({ waitMs: flushMs, run: () => this.flush(), onFailure });
+    background.add({
+      start: () => repeater.start(),
+      stop: async () => {
+        await repeater.stop();
+        await this.flush().catch(onFailure);
+      },
+    });
   }
 
   redeemed(locationId: string): void {
@@ -80,18 +84,5 @@ export class UsageStatistics {
     const before = usage.get(location) ?? { redemptions: 0, peak: 0 };
     usage.set(location, { redemptions: before.redemptions + redemptions, peak: Math.max(before.peak, peak) });
     this.counted.set(day, usage);
-  }
-
-  private start(): void {
-    this.timer = setInterval(() => void this.tryToFlush(), flushMs);
-  }
-
-  private async stop(): Promise<void> {
-    clearInterval(this.timer);
-    await this.tryToFlush();
-  }
-
-  private async tryToFlush(): Promise<void> {
-    await this.flush().catch((error: unknown) => this.logger.error('usage_not_written', error));
   }
 }

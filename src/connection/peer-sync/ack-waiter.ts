@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Background } from '../../platform/background/index.js';
+import { Background, Repeater } from '../../platform/background/index.js';
 import { type Placement } from '../connection.js';
 import { OutboxStore } from './outbox.store.js';
 import { PeerSignals } from './peer-signals.js';
@@ -20,8 +20,6 @@ interface Waiting {
 @Injectable()
 export class AckWaiter {
   private readonly waiting = new Map<string, Waiting>();
-  private timer: NodeJS.Timeout | undefined;
-  private polling = false;
 
   constructor(
     private readonly outbox: OutboxStore,
@@ -29,12 +27,8 @@ export class AckWaiter {
     background: Background,
   ) {
     signals.onNowActive((placements) => this.settle(placements));
-    background.add({
-      start: () => {
-        this.timer = setInterval(() => void this.poll(), pollMs);
-      },
-      stop: () => clearInterval(this.timer),
-    });
+    // While PostgreSQL is away the waiters time out, and what they do next says so.
+    background.add(new Repeater({ waitMs: pollMs, run: () => this.poll() }));
   }
 
   /** Resolves to true as soon as the placement is active, to false when it is not within so many milliseconds. */
@@ -66,15 +60,8 @@ export class AckWaiter {
   }
 
   private async poll(): Promise<void> {
-    if (this.polling || this.waiting.size === 0) return;
-    this.polling = true;
-    try {
-      this.settle(await this.outbox.activeOf([...this.waiting.values()].map(({ placement }) => placement)));
-    } catch {
-      // PostgreSQL is away: the waiters time out, and what they do next says so.
-    } finally {
-      this.polling = false;
-    }
+    if (this.waiting.size === 0) return;
+    this.settle(await this.outbox.activeOf([...this.waiting.values()].map(({ placement }) => placement)));
   }
 }
 

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Gauge } from 'prom-client';
 import { AnonymizerLogger } from '../../logger/index.js';
 import { type AuthenticatedNode, NodeAuthenticator, NodeDirectory } from '../../nodes/index.js';
-import { Background } from '../../platform/background/index.js';
+import { Background, Repeater } from '../../platform/background/index.js';
 import { Clock } from '../../platform/config/index.js';
 import { OutboxStore } from './outbox.store.js';
 import { PeerLists } from './peer-lists.js';
@@ -28,7 +28,6 @@ const streams = new Gauge({ name: 'peer_streams', help: 'Nodes that follow this 
 @Injectable()
 export class PeerFeed {
   private readonly streams = new Map<string, Set<PeerStream>>();
-  private readonly timers: NodeJS.Timeout[] = [];
   private readonly wakeUp = new WakeUp<string>(
     (nodeIds) => this.tell(nodeIds),
     (error) => this.failed(error),
@@ -48,7 +47,10 @@ export class PeerFeed {
   ) {
     signals.onNodesChanged((nodeIds) => this.wakeUp.mark(...nodeIds));
     directory.onStatusChange((nodeId) => this.heed(nodeId));
-    background.add({ start: () => this.start(), drain: () => this.closeAll(), stop: () => this.stop() });
+    // Stopped last: what was marked is still served.
+    background.add({ start: () => {}, drain: () => this.closeAll(), stop: () => this.wakeUp.idle() });
+    background.add(new Repeater({ waitMs: pollMs, run: () => this.wakeUp.mark(...this.streams.keys()) }));
+    background.add(new Repeater({ waitMs: beatMs, run: () => this.beat(), onFailure: (error) => this.failed(error) }));
   }
 
   /** Serves one node until either side ends: a snapshot first, then what changes. Never rejects. */
@@ -105,21 +107,9 @@ export class PeerFeed {
     }
   }
 
-  private start(): void {
-    this.timers.push(
-      setInterval(() => this.wakeUp.mark(...this.streams.keys()), pollMs),
-      setInterval(() => void this.beat().catch((error: unknown) => this.failed(error)), beatMs),
-    );
-  }
-
   private closeAll(): void {
     this.leaving = true;
     for (const stream of this.of(this.streams.keys())) stream.close();
-  }
-
-  private async stop(): Promise<void> {
-    for (const timer of this.timers) clearInterval(timer);
-    await this.wakeUp.idle();
   }
 
   private of(nodeIds: Iterable<string>): PeerStream[] {
