@@ -1,5 +1,5 @@
 import { MemoryCredentialStore, MemoryDriver, NodeAgent } from 'vpn-node-agent';
-import { type LiveNode } from './fleet.js';
+import { type LiveNode } from '../test/support/fleet-rows.js';
 import { serveProgram } from './server-process.js';
 
 interface AgentsConfiguration {

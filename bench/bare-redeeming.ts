@@ -4,7 +4,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { connectionIdOf, tokenHashOf } from '../src/connection/connection-id.js';
 import { slotAddresses } from '../src/nodes/tunnel-addresses.js';
 import { bearer, postgresPool, rateLimit, redisClient } from './bare.js';
-import { type LiveNode } from './fleet.js';
+import { type LiveNode } from '../test/support/fleet-rows.js';
 import { serveProgram } from './server-process.js';
 import { wireguardConf } from './wireguard-conf.js';
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { type Stack, startStack } from '../dev/stack/stack.js';
-import { addConnections, addLiveNodes, addLocation, addSilentNodes } from './fleet.js';
+import { addConnections, addLiveNodes, addLocation, addSilentNodes } from '../test/support/fleet-rows.js';
 import { describeMachine } from './machine.js';
 import { metersOf } from './meters.js';
 import { mintOf, redemptions, settleMs } from './redeeming.js';

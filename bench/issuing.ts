@@ -4,7 +4,7 @@ import { IssuanceStore } from '../src/auth/issuance/issuance.store.js';
 import { SubscriptionStore } from '../src/subscription/subscription.store.js';
 import { projectId, type Stack } from '../dev/stack/stack.js';
 import { type IssuingConfiguration } from './issuing-server.js';
-import { readIssuerKey } from './issuer-key.js';
+import { readIssuerKey } from '../test/support/opened-issuer-key.js';
 import { type LoadRequest } from './load.js';
 import { type Contestant, type Measured, takeTurns, type Tell, type Timing } from './rounds.js';
 import { statementOf } from './same-sql.js';

@@ -7,14 +7,20 @@ import { OutboxStore } from '../src/connection/peer-sync/outbox.store.js';
 import { challengeDigest, serviceChallenge } from '../src/crypto/index.js';
 import { NodeStore } from '../src/nodes/node.store.js';
 import { type RedeemingConfiguration } from './bare-redeeming.js';
-import { addConnections, addLiveNodes, addLocation, type LiveNode, removeRedeemed } from './fleet.js';
-import { readIssuerKey } from './issuer-key.js';
+import {
+  addConnections,
+  addLiveNodes,
+  addLocation,
+  type LiveNode,
+  removeRedeemed,
+} from '../test/support/fleet-rows.js';
+import { readIssuerKey } from '../test/support/opened-issuer-key.js';
 import { type LoadRequest } from './load.js';
 import { type Meters } from './meters.js';
 import { type Contestant, type Measured, takeTurns, type Tell, type Timing } from './rounds.js';
 import { statementOf } from './same-sql.js';
 import { type MeasuredServer, startProgram } from './server-process.js';
-import { type MintedToken, TokenMint } from './tokens.js';
+import { type MintedToken, TokenMint } from '../test/support/minted-tokens.js';
 
 export interface RedeemingOptions {
   readonly timing: Timing;

@@ -141,6 +141,12 @@ export function importRules(sides: Sides): IRegularForbiddenRuleType[] {
       to: { path: '^admin/' },
     },
     {
+      name: 'tests-know-no-bench',
+      comment: 'What tests and the bench both need stands in test/support; the bench takes it from there.',
+      from: { path: '^test/' },
+      to: { path: '^bench/' },
+    },
+    {
       name: 'packages-stand-alone',
       comment: 'A package is published by itself: it speaks to the service over HTTP alone.',
       from: { path: '^packages/([^/]+)/', pathNot: '^packages/[^/]+/test/' },

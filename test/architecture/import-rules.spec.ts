@@ -210,6 +210,10 @@ describe('the import rules', () => {
       plant('src/platform/redis/index.ts', "import '../../../dev/start.js';"),
     ],
     ['production-stands-alone: admin/main.ts', plant('admin/main.ts', "import '../packages/client/src/index.js';")],
+    [
+      'tests-know-no-bench: test/support/tokens.ts',
+      { 'test/support/tokens.ts': "import '../../bench/load.js';", 'bench/load.ts': 'export {};' },
+    ],
     ['production-has-no-admin: src/main.ts', plant('src/main.ts', "import '../admin/main.js';")],
     [
       'packages-stand-alone: packages/client/src/index.ts',

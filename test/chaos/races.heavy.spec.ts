@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ServiceProcess } from '../../dev/stack/service-process.js';
-import { type MintedToken } from '../../bench/tokens.js';
+import { type MintedToken } from '../support/minted-tokens.js';
 import { wireguardKey } from '../support/fleet.js';
 import { query } from '../support/stack.js';
 import { type ChaosNode, expectNodesToAgree, frankfurt, startNodes } from './nodes.js';

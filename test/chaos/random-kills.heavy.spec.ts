@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { type MintedToken } from '../../bench/tokens.js';
+import { type MintedToken } from '../support/minted-tokens.js';
 import { SeededRandom } from '@vpn-backend/fake-providers/testing';
 import { HoldingProxy } from '../support/holding-proxy.js';
 import { query } from '../support/stack.js';

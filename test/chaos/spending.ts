@@ -1,4 +1,4 @@
-import { type MintedToken } from '../../bench/tokens.js';
+import { type MintedToken } from '../support/minted-tokens.js';
 import { wireguardKey } from '../support/fleet.js';
 import { type Answer, ask, untilAnswered } from './asking.js';
 import { frankfurt } from './nodes.js';

@@ -2,7 +2,7 @@ import { glob, readFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { addConnections } from '../../bench/fleet.js';
+import { addConnections } from '../support/fleet-rows.js';
 import { dump, formsOf } from '../../dev/demo/search.js';
 import { type Joined } from '../../dev/lab/device.js';
 import { type EdgeNode } from '../../dev/lab/edge-node.js';

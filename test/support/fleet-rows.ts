@@ -1,6 +1,6 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import { hashOf } from '../src/nodes/secret.js';
+import { hashOf } from '../../src/nodes/secret.js';
 
 /** A node that an agent of ours answers for. */
 export interface LiveNode {

@@ -1,6 +1,6 @@
 import { constants, createPrivateKey, type KeyObject, randomBytes, sign } from 'node:crypto';
-import { buildTokenInput } from '../src/crypto/index.js';
-import { type OpenedIssuerKey } from './issuer-key.js';
+import { buildTokenInput } from '../../src/crypto/index.js';
+import { type OpenedIssuerKey } from './opened-issuer-key.js';
 
 /** A token that the service accepts: 98 and 256 bytes, base64url. */
 export interface MintedToken {

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { PrivateKeyEncryption } from '../src/crypto/issuer/private-key-encryption.js';
+import { PrivateKeyEncryption } from '../../src/crypto/issuer/private-key-encryption.js';
 
 /** The key that signs now, opened as the service opens it. */
 export interface OpenedIssuerKey {
