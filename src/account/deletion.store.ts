@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { wakingUp } from '../notifications/outbox/index.js';
 import { type Act, recordAct } from '../platform/audit/index.js';
-import { addJob, jobs } from '../platform/jobs/index.js';
+import { addJob, IdentityJobs, userJobs } from '../platform/jobs/index.js';
 import { IdentityPrisma, Prisma } from '../prisma/identity/index.js';
 
 export const deletionTask = 'delete-account';
@@ -10,7 +10,10 @@ const deletionJob = (userId: string) => ({ task: deletionTask, payload: { userId
 
 @Injectable()
 export class DeletionStore {
-  constructor(private readonly prisma: IdentityPrisma) {}
+  constructor(
+    private readonly prisma: IdentityPrisma,
+    private readonly jobs: IdentityJobs,
+  ) {}
 
   /** Marks an account as leaving, writes down who asked, and adds the job that does it: all or nothing. Safe to repeat. */
   async begin(act: Act): Promise<void> {
@@ -56,15 +59,14 @@ export class DeletionStore {
     return rows.length > 0;
   }
 
-  /** Adds a job for each account that is leaving and has none: its job was given up. @returns how many */
+  /** Adds a job for each account that is leaving and has none. @returns how many */
   async revive(begunBefore: Date): Promise<number> {
-    const rows = await this.prisma.$queryRaw<unknown[]>`
-      SELECT (${jobs}.add_job(${deletionTask}, json_build_object('userId', user_id), job_key => key)).id
-      FROM (SELECT user_id, ${`${deletionTask}:`} || user_id AS key FROM "AccountDeletion"
-        WHERE erased_at IS NULL AND begun_at < ${begunBefore}) forgotten
-      WHERE NOT EXISTS (SELECT FROM ${jobs}._private_jobs j WHERE j.key = forgotten.key AND j.attempts < j.max_attempts)
-      LIMIT 1000`;
-    return rows.length;
+    return this.jobs.requeueMissing(
+      userJobs(
+        deletionTask,
+        Prisma.sql`SELECT user_id FROM "AccountDeletion" WHERE erased_at IS NULL AND begun_at < ${begunBefore}`,
+      ),
+    );
   }
 
   async purge(erasedBefore: Date): Promise<void> {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import { areWoken, telling } from '../notifications/outbox/index.js';
-import { jobForEach } from '../platform/jobs/index.js';
+import { jobForEach, userJobs } from '../platform/jobs/index.js';
 import { IdentityPrisma, Prisma } from '../prisma/identity/index.js';
 import { addressTask } from './billed-address.js';
 
@@ -66,7 +66,7 @@ export class UsersStore {
           new.sign_in_providers, old.sign_in_providers AS had,
           new.stripe_customer_id IS NOT NULL
             AND (old.email, old.email_verified) IS DISTINCT FROM (new.email, new.email_verified) AS has_moved
-      ), moved AS (${jobForEach(addressTask, Prisma.sql`SELECT id AS user_id FROM row WHERE has_moved`)}),
+      ), moved AS (${jobForEach(userJobs(addressTask, Prisma.sql`SELECT id AS user_id FROM row WHERE has_moved`))}),
       ${telling(whatIsNew(now))}
       SELECT id, signed_out_at AS "signedOutAt", ${areWoken}, (SELECT jobs FROM moved) AS moved FROM row`;
     return row && { id: row.id, signedOutAt: row.signedOutAt };

@@ -6,8 +6,8 @@ import { Background } from '../platform/background/index.js';
 import { Clock } from '../platform/config/index.js';
 import { isStoreOutage } from '../platform/errors/index.js';
 import { IdentityJobs } from '../platform/jobs/index.js';
-import { IdentityUpkeep, type PaymentProvider, type WebhookState } from '../prisma/identity/index.js';
-import { type ArrivedEvent, type InboxRow, InboxStore, type Lookup } from './inbox.store.js';
+import { IdentityUpkeep, PaymentProvider, type WebhookState } from '../prisma/identity/index.js';
+import { type ArrivedEvent, type InboxRow, InboxStore, type Lookup, syncTask } from './inbox.store.js';
 import { ProviderRefusal, ProviderUnavailable } from './provider-errors.js';
 
 /**
@@ -31,7 +31,7 @@ const keptDays = 30;
 const unclaimedDays = 180;
 /** A pending event has a job; one that has none for so long lost it. */
 const reviveAfterMs = 60_000;
-/** The longest between two tries of a look-up: the hours of graphile-worker would outlast any provider's outage. */
+/** The longest between two tries of a look-up: hours would outlast any provider's outage. */
 const patienceSeconds = 300;
 const measureMs = 15_000;
 
@@ -113,7 +113,7 @@ export class Inbox {
   /** Says how events of a provider are dealt with. */
   dealWith(provider: PaymentProvider, sync: Sync): void {
     this.syncs.set(provider, sync);
-    this.jobs.handle(`sync-${provider}`, async (payload, attempt) => {
+    this.jobs.handle(syncTask(provider), async (payload, attempt) => {
       const { lookup, repair } = jobPayload.parse(payload);
       const { changed } = await this.lookUp({ provider, lookup }, sync, attempt);
       if (repair && changed) repairs.inc({ provider });
@@ -170,7 +170,7 @@ export class Inbox {
   private async revive(): Promise<void> {
     const count = await this.store.revive(new Date(this.clock.now().getTime() - reviveAfterMs));
     if (count > 0) this.logger.warn('payment_lookups_revived', { count });
-    await this.store.hasten(patienceSeconds);
+    await this.jobs.capBackoff(Object.values(PaymentProvider).map(syncTask), patienceSeconds);
   }
 
   /** Every replica for itself, so that none goes on showing what was true when it last had a turn. */

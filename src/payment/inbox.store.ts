@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { addJob, jobs } from '../platform/jobs/index.js';
+import { addJob, IdentityJobs, jobForEach } from '../platform/jobs/index.js';
 import { IdentityPrisma, type PaymentProvider, Prisma, type WebhookState } from '../prisma/identity/index.js';
 
 /** What an event of a provider says: that something changed, and what to look up. */
@@ -36,17 +36,28 @@ export interface InboxCounts {
 /** A look-up that repairs comes after those that events ask for. */
 const repairPriority = 10;
 
+/** The task of the jobs that look things up at a provider. */
+export const syncTask = (provider: PaymentProvider) => `sync-${provider}`;
+
 /** The job that looks something up. */
 const syncJob = ({ provider, lookup }: Lookup, repair = false) => ({
-  task: `sync-${provider}`,
+  task: syncTask(provider),
   payload: { lookup, ...(repair && { repair }) },
   key: `${provider}:${lookup}`,
   priority: repair ? repairPriority : 0,
 });
 
+/** The jobs of `syncJob` as `jobForEach` takes them, for a query of `provider` and `lookup`. Whatever comes twice has one. */
+const syncJobs = (lookups: Prisma.Sql) => Prisma.sql`
+  SELECT 'sync-' || provider AS task, provider || ':' || lookup AS key, json_build_object('lookup', lookup) AS payload
+  FROM (SELECT DISTINCT provider, lookup FROM (${lookups}) lookups) each_once`;
+
 @Injectable()
 export class InboxStore {
-  constructor(private readonly prisma: IdentityPrisma) {}
+  constructor(
+    private readonly prisma: IdentityPrisma,
+    private readonly jobs: IdentityJobs,
+  ) {}
 
   /**
    * Keeps an event, together with the job that looks up what it speaks of: one statement, so both or neither. A second
@@ -95,29 +106,12 @@ export class InboxStore {
     return rows.filter(({ was }) => was === 'pending').map((row) => row.occurred_at);
   }
 
-  /**
-   * Adds a job for each pending event that has none: its job was given up, or came to nothing in a race with the one before.
-   *
-   * @returns how many
-   */
+  /** Adds a job for each pending event that has none. @returns how many */
   async revive(receivedBefore: Date): Promise<number> {
-    const rows = await this.prisma.$queryRaw<unknown[]>`
-      SELECT (${jobs}.add_job('sync-' || provider, json_build_object('lookup', lookup), job_key => key)).id
-      FROM (
-        SELECT DISTINCT provider, lookup, provider || ':' || lookup AS key FROM "WebhookEvent"
-        WHERE state = 'pending' AND received_at < ${receivedBefore}
-      ) forgotten
-      WHERE NOT EXISTS (SELECT FROM ${jobs}._private_jobs j WHERE j.key = forgotten.key AND j.attempts < j.max_attempts)
-      LIMIT 1000`;
-    return rows.length;
-  }
-
-  /** Lets no look-up that failed wait longer than this for its next try. They come one after another, not all at once. */
-  async hasten(seconds: number): Promise<void> {
-    await this.prisma.$executeRaw`
-      UPDATE ${jobs}._private_jobs SET run_at = now() + make_interval(secs => ${seconds}::float8 * random())
-      WHERE run_at > now() + make_interval(secs => ${seconds}::float8) AND attempts < max_attempts AND locked_at IS NULL
-        AND (key LIKE 'stripe:%' OR key LIKE 'apple:%')`;
+    return this.jobs.requeueMissing(
+      syncJobs(Prisma.sql`
+        SELECT provider, lookup FROM "WebhookEvent" WHERE state = 'pending' AND received_at < ${receivedBefore}`),
+    );
   }
 
   /** Makes parked events pending again, all or those of one look-up. @returns how many */
@@ -126,11 +120,8 @@ export class InboxStore {
     const rows = await this.prisma.$queryRaw<{ n: number }[]>`
       WITH retried AS (
         UPDATE "WebhookEvent" SET state = 'pending', reason = NULL WHERE state = 'parked' ${which} RETURNING provider, lookup
-      ), asked AS (
-        SELECT (${jobs}.add_job('sync-' || provider, json_build_object('lookup', lookup), job_key => provider || ':' || lookup)).id
-        FROM (SELECT DISTINCT provider, lookup FROM retried) r
-      )
-      SELECT (SELECT count(*) FROM retried)::int AS n, (SELECT count(*) FROM asked)::int AS jobs`;
+      ), asked AS (${jobForEach(syncJobs(Prisma.sql`SELECT provider, lookup FROM retried`))})
+      SELECT (SELECT count(*) FROM retried)::int AS n, (SELECT jobs FROM asked) AS jobs`;
     return rows[0]?.n ?? 0;
   }
 

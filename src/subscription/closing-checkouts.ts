@@ -1,4 +1,4 @@
-import { jobForEach } from '../platform/jobs/index.js';
+import { jobForEach, userJobs } from '../platform/jobs/index.js';
 import { type Prisma } from '../prisma/identity/index.js';
 
 /** The job that closes the checkout which a person has left open; its payload is `{ userId }`. */
@@ -9,4 +9,4 @@ export const closingTask = 'close-checkouts';
  *
  * @param people a query of `user_id` uuid. Whether they have anything open the job sees: this statement would be too early.
  */
-export const closingCheckouts = (people: Prisma.Sql): Prisma.Sql => jobForEach(closingTask, people);
+export const closingCheckouts = (people: Prisma.Sql): Prisma.Sql => jobForEach(userJobs(closingTask, people));

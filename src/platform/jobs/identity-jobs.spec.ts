@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startGatekeeper, type TestGatekeeper } from '../../../test/support/gatekeeper.js';
 import { query } from '../../../test/support/stack.js';
 import { runUpkeep } from '../../../test/support/upkeep.js';
-import { IdentityPrisma, IdentityUpkeep } from '../../prisma/identity/index.js';
-import { addJob, IdentityJobs } from './identity-jobs.js';
+import { IdentityPrisma, IdentityUpkeep, Prisma } from '../../prisma/identity/index.js';
+import { addJob, jobForEach, userJobs } from './add-jobs.js';
+import { IdentityJobs } from './identity-jobs.js';
 
 let gatekeeper: TestGatekeeper;
 let handled: unknown[] = [];
@@ -107,6 +108,49 @@ describe('a job', () => {
     ]);
     await client.end();
     await worker.stop();
+  });
+});
+
+describe('a job for each row', () => {
+  const users = ['00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000002'];
+  const wanted = () => userJobs('tested', Prisma.sql`SELECT unnest(${users}::uuid[]) AS user_id`);
+  const jobs = () => gatekeeper.service.app.get(IdentityJobs, { strict: false });
+  const keys = users.map((user) => `tested:${user}`);
+  const change = (what: string) => sql(`UPDATE identity_jobs._private_jobs SET ${what} WHERE key = '${keys[0]}'`);
+  beforeEach(() => sql('DELETE FROM identity_jobs._private_jobs'));
+
+  it('is added with the statement that selects them', async () => {
+    expect(await prisma().$queryRaw`WITH added AS (${jobForEach(wanted())}) SELECT jobs FROM added`).toEqual([
+      { jobs: 2 },
+    ]);
+    expect(await waiting()).toEqual(
+      users.map((userId) => ({ task: 'tested', key: `tested:${userId}`, payload: { userId } })),
+    );
+  });
+
+  it('is added again where there is none, or none that will be tried', async () => {
+    expect(await jobs().requeueMissing(wanted())).toBe(2);
+    expect(await jobs().requeueMissing(wanted())).toBe(0);
+    await change('attempts = max_attempts');
+    expect(await jobs().requeueMissing(wanted())).toBe(1);
+    expect(await sql('SELECT key, attempts FROM identity_jobs.jobs WHERE key IS NOT NULL ORDER BY key')).toEqual(
+      keys.map((key) => ({ key, attempts: 0 })),
+    );
+  });
+
+  it('waits no longer for its next try than its task may', async () => {
+    await jobs().requeueMissing(wanted());
+    await change(`run_at = now() + interval '6 hours', attempts = 5`);
+    const seconds = async () => {
+      const [row] = await sql(
+        `SELECT extract(epoch FROM run_at - now())::int AS s FROM identity_jobs.jobs WHERE key = '${keys[0]}'`,
+      );
+      return Number(row?.s);
+    };
+    await jobs().capBackoff(['untested'], 300);
+    expect(await seconds()).toBeGreaterThan(3600);
+    await jobs().capBackoff(['untested', 'tested'], 300);
+    expect(await seconds()).toBeLessThanOrEqual(300);
   });
 });
 

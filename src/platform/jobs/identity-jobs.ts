@@ -12,11 +12,11 @@ import {
 } from 'graphile-worker';
 import pg from 'pg';
 import { Counter } from 'prom-client';
-import { z } from 'zod';
 import { GatekeeperLogger } from '../../logger/index.js';
 import { IdentityPrisma, IdentityUpkeep, jobsSchema, Prisma } from '../../prisma/identity/index.js';
 import { Background } from '../background/index.js';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
+import { jobForEach, jobs } from './add-jobs.js';
 
 const failures = new Counter({
   name: 'jobs_failed_total',
@@ -27,9 +27,6 @@ const failures = new Counter({
 /** Jobs wait for providers more than for us. */
 const atOnce = 16;
 
-/** For statements that read or write jobs themselves. */
-export const jobs = Prisma.raw(jobsSchema);
-
 const restartMs = 5_000;
 
 /** A worker that died is noticed within this time, and its jobs go to another. */
@@ -37,43 +34,6 @@ const deadWorkersSeconds = 10;
 
 /** A machine that vanishes closes no connection: PostgreSQL itself must notice, where Linux would take two hours. */
 const noticeSilence = `SET tcp_keepalives_idle = ${deadWorkersSeconds}; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3`;
-
-export interface NewJob {
-  readonly task: string;
-  readonly payload: Readonly<Record<string, string | boolean>>;
-  /** Of jobs with one key that have not begun, the last one stays. */
-  readonly key: string;
-  /** Lower is sooner; 0 unless told. */
-  readonly priority?: number;
-  /** Of the jobs in one queue, one is done at a time. */
-  readonly queue?: string;
-  /** Not before so many seconds have passed. */
-  readonly delaySeconds?: number;
-}
-
-const ofPerson = z.object({ userId: z.uuid() });
-
-/** Whom a job of `jobForEach` is for. @throws {ZodError} for any other payload */
-export const personOf = (payload: unknown): string => ofPerson.parse(payload).userId;
-
-/**
- * A query that adds a job for each person whom `people` (a query of `user_id` uuid) selects; its payload is `{ userId }`.
- * It is a part of the statement that makes the jobs necessary: both are committed, or neither is. The statement must go on to
- * read its `jobs`, or PostgreSQL would leave them out.
- */
-export const jobForEach = (task: string, people: Prisma.Sql): Prisma.Sql => Prisma.sql`
-  SELECT count(${jobs}.add_job(${task}::text, json_build_object('userId', user_id),
-    job_key => ${task}::text || ':' || user_id))::int AS jobs
-  FROM (${people}) people`;
-
-/**
- * The SQL expression that adds a job, for the statement that makes the job necessary: both are committed, or neither is.
- * A job that is running already does not count as waiting: what it has read may be older than the reason for this one.
- */
-export function addJob({ task, payload, key, priority = 0, queue, delaySeconds = 0 }: NewJob): Prisma.Sql {
-  return Prisma.sql`(${jobs}.add_job(${task}, ${JSON.stringify(payload)}::json, queue_name => ${queue ?? null}::text,
-    job_key => ${key}, priority => ${priority}::int, run_at => now() + make_interval(secs => ${delaySeconds}))).id`;
-}
 
 /** Work that is left to the gatekeeper's workers, with graphile-worker. Every job may run more than once. */
 @Injectable()
@@ -128,6 +88,33 @@ export class IdentityJobs {
   /** Adds a job of this task by the clock, once for all workers. @param match a cron pattern, in UTC */
   every(match: string, task: string): void {
     this.crontab.push({ match, task, options: { jobKey: task, backfillPeriod: 0 } });
+  }
+
+  /**
+   * Adds each of these jobs that is not waiting or running: it was given up, or came to nothing in a race with the one before.
+   *
+   * @param due a query as `jobForEach` takes it, of what should have a job; at most a thousand are added at once
+   * @returns how many were added
+   */
+  async requeueMissing(due: Prisma.Sql): Promise<number> {
+    const [row] = await this.prisma.$queryRaw<[{ jobs: number }]>(
+      jobForEach(Prisma.sql`
+        SELECT * FROM (${due}) due
+        WHERE NOT EXISTS (SELECT FROM ${jobs}._private_jobs j WHERE j.key = due.key AND j.attempts < j.max_attempts)
+        LIMIT 1000`),
+    );
+    return row.jobs;
+  }
+
+  /**
+   * Lets no job of these tasks that failed wait longer than this for its next try, where graphile-worker alone would let it
+   * wait for hours. They come one after another, not all at once.
+   */
+  async capBackoff(tasks: readonly string[], seconds: number): Promise<void> {
+    await this.prisma.$executeRaw`
+      UPDATE ${jobs}._private_jobs SET run_at = now() + make_interval(secs => ${seconds}::float8 * random())
+      WHERE run_at > now() + make_interval(secs => ${seconds}::float8) AND attempts < max_attempts AND locked_at IS NULL
+        AND task_id IN (SELECT id FROM ${jobs}._private_tasks WHERE identifier = ANY (${tasks}::text[]))`;
   }
 
   /**

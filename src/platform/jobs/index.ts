@@ -1,3 +1,4 @@
-export { addJob, IdentityJobs, jobForEach, jobs, personOf } from './identity-jobs.js';
+export { addJob, jobForEach, personOf, userJobs } from './add-jobs.js';
+export { IdentityJobs } from './identity-jobs.js';
 export { handles, jobHandlers } from './job-handlers.js';
 export { IdentityJobsModule } from './jobs.module.js';
