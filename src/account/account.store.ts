@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { areWoken, wakingUp } from '../notifications/outbox/index.js';
+import { enqueueNotifications, jobsAdded } from '../notifications/outbox/index.js';
 import { type Act, recordAct } from '../platform/audit/index.js';
 import { type AuditEvent, IdentityPrisma, Prisma, type PushDevice, type User } from '../prisma/identity/index.js';
 
 /** More than anybody carries; who registers another loses the one not registered for longest, by the day. */
 const mostDevices = 20;
 /** A day. Each is a mail to an address that may be anybody's. */
-const mostEmailChanges = 5;
+const maxEmailChanges = 5;
 
 @Injectable()
 export class AccountStore {
@@ -58,23 +58,22 @@ export class AccountStore {
           (SELECT count(*) FROM "Notification" n WHERE n.user_id = u.id AND n.kind = 'email_change_link'
             AND n.caused_at >= date_trunc('day', ${act.at}::timestamptz, 'UTC')) AS used
         FROM "User" u WHERE id = ${act.userId}::uuid AND NOT EXISTS (SELECT FROM "AccountDeletion" WHERE user_id = u.id)
-      ), told AS (
-        INSERT INTO "Notification" (user_id, kind, cause, facts, caused_at)
-        SELECT id, kind::"NotificationKind", kind || ':' || of_the_day || ':' || used, '{}', date_trunc('second', ${act.at}::timestamptz)
-        FROM person, unnest(ARRAY['email_change_asked', 'email_change_link']) kind WHERE used < ${mostEmailChanges}
-        ORDER BY kind ON CONFLICT (cause) DO NOTHING RETURNING id, user_id, kind, caused_at
-      ), noted AS (${recordAct(act)} FROM told WHERE kind = 'email_change_link'
-      ), deliveries AS (
-        INSERT INTO "NotificationDelivery" (notification_id, user_id, channel, device_id, address, due_at)
-        SELECT told.id, user_id, 'email'::"DeliveryChannel", NULL::uuid, address, caused_at FROM told JOIN person ON person.id = user_id,
-          LATERAL (SELECT CASE kind WHEN 'email_change_link' THEN ${newEmail} ELSE old_address END AS address) which
-        WHERE address IS NOT NULL
-        UNION ALL
-        SELECT told.id, told.user_id, 'push', d.id, NULL, caused_at FROM told JOIN "PushDevice" d ON d.user_id = told.user_id
-        WHERE kind = 'email_change_asked'
-        RETURNING channel
-      ), woken AS (${wakingUp(Prisma.sql`SELECT DISTINCT channel FROM deliveries`)})
-      SELECT ${areWoken} FROM told`;
+      ), wanted AS (
+        SELECT id AS user_id, kind, kind || ':' || of_the_day || ':' || used AS cause, old_address
+        FROM person, unnest(ARRAY['email_change_asked', 'email_change_link']) kind WHERE used < ${maxEmailChanges}
+      ), ${enqueueNotifications(
+        Prisma.sql`
+          SELECT user_id, kind, cause, '{}'::jsonb AS facts, ${act.at}::timestamptz AS at FROM wanted ORDER BY kind`,
+        {
+          emails: Prisma.sql`
+            SELECT cause, ${newEmail}::text AS address FROM wanted WHERE kind = 'email_change_link' UNION ALL
+            SELECT cause, old_address FROM wanted WHERE kind = 'email_change_asked' AND old_address IS NOT NULL`,
+          devices: Prisma.sql`
+            SELECT cause, d.id AS device_id, NULL AS token FROM wanted JOIN "PushDevice" d USING (user_id)
+            WHERE kind = 'email_change_asked'`,
+        },
+      )}, noted AS (${recordAct(act)} FROM enqueued WHERE kind = 'email_change_link')
+      SELECT ${jobsAdded} FROM enqueued`;
     return rows.length > 0;
   }
 

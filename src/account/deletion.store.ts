@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { wakingUp } from '../notifications/outbox/index.js';
+import { enqueueNotifications, jobsAdded } from '../notifications/outbox/index.js';
 import { type Act, recordAct } from '../platform/audit/index.js';
 import { addJob, IdentityJobs, userJobs } from '../platform/jobs/index.js';
 import { IdentityPrisma, Prisma } from '../prisma/identity/index.js';
@@ -44,18 +44,18 @@ export class DeletionStore {
       WITH erased AS (
         DELETE FROM "User" WHERE id = ${userId}::uuid AND stripe_customer_id IS NOT DISTINCT FROM ${closedCustomer}
         RETURNING id, CASE WHEN email_verified THEN email END AS address
-      ), told AS (
-        INSERT INTO "Notification" (kind, cause, facts, caused_at)
-        SELECT 'account_deleted', 'account_deleted:' || id, jsonb_build_object('stillBilledBy', ARRAY(
+      ), last_mail AS (
+        SELECT 'account_deleted:' || id AS cause, address, jsonb_build_object('stillBilledBy', ARRAY(
             SELECT DISTINCT provider::text FROM "Subscription" s WHERE s.user_id = erased.id AND provider = 'apple'
-              AND status NOT IN ('EXPIRED', 'REVOKED') AND NOT cancel_at_period_end)),
-          date_trunc('second', ${at}::timestamptz)
-        FROM erased WHERE address IS NOT NULL RETURNING id, caused_at
-      ), deliveries AS (
-        INSERT INTO "NotificationDelivery" (notification_id, channel, address, due_at)
-        SELECT told.id, 'email', erased.address, told.caused_at FROM told, erased RETURNING channel
-      ), woken AS (${wakingUp(Prisma.sql`SELECT channel FROM deliveries`)})
-      UPDATE "AccountDeletion" SET erased_at = ${at} FROM erased, woken WHERE user_id = erased.id RETURNING 1`;
+              AND status NOT IN ('EXPIRED', 'REVOKED') AND NOT cancel_at_period_end)) AS facts
+        FROM erased WHERE address IS NOT NULL
+      ), ${enqueueNotifications(
+        Prisma.sql`
+          SELECT NULL::uuid AS user_id, 'account_deleted' AS kind, cause, facts, ${at}::timestamptz AS at FROM last_mail`,
+        { emails: Prisma.sql`SELECT cause, address FROM last_mail` },
+      )}
+      UPDATE "AccountDeletion" SET erased_at = ${at} FROM erased, (SELECT ${jobsAdded}) added
+      WHERE user_id = erased.id RETURNING jobs`;
     return rows.length > 0;
   }
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { areWoken, telling } from '../notifications/outbox/index.js';
+import { enqueueNotifications, jobsAdded } from '../notifications/outbox/index.js';
 import { type Act, recordAct, self } from '../platform/audit/index.js';
 import { addJob } from '../platform/jobs/index.js';
 import { IdentityPrisma, Prisma } from '../prisma/identity/index.js';
@@ -29,13 +29,14 @@ export class SignOutStore {
       ), noted AS (${recordAct(act)} FROM signed_out RETURNING id, user_id
       ), gone AS (
         DELETE FROM "PushDevice" WHERE user_id IN (SELECT id FROM signed_out) RETURNING user_id, token
-      ), ${telling(
+      ), caused AS (SELECT user_id, 'signed_out_everywhere:' || id AS cause FROM noted
+      ), ${enqueueNotifications(
         Prisma.sql`
-          SELECT user_id, 'signed_out_everywhere' AS kind, 'signed_out_everywhere:' || id AS cause,
-            jsonb_build_object('byOperator', ${act.actor !== self}::boolean) AS facts, ${act.at}::timestamptz AS at FROM noted`,
-        Prisma.sql`SELECT user_id, NULL::uuid AS id, token FROM gone`,
+          SELECT user_id, 'signed_out_everywhere' AS kind, cause,
+            jsonb_build_object('byOperator', ${act.actor !== self}::boolean) AS facts, ${act.at}::timestamptz AS at FROM caused`,
+        { devices: Prisma.sql`SELECT cause, NULL::uuid AS device_id, token FROM gone JOIN caused USING (user_id)` },
       )}
-      SELECT ${addJob(job(act.userId))} AS job, ${areWoken} FROM signed_out`;
+      SELECT ${addJob(job(act.userId))} AS job, ${jobsAdded} FROM signed_out`;
     return rows.length > 0;
   }
 

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
-import { areWoken, telling } from '../notifications/outbox/index.js';
+import { enqueueNotifications, jobsAdded } from '../notifications/outbox/index.js';
 import { jobForEach, userJobs } from '../platform/jobs/index.js';
 import { IdentityPrisma, Prisma } from '../prisma/identity/index.js';
 import { addressTask } from './billed-address.js';
@@ -67,8 +67,8 @@ export class UsersStore {
           new.stripe_customer_id IS NOT NULL
             AND (old.email, old.email_verified) IS DISTINCT FROM (new.email, new.email_verified) AS has_moved
       ), moved AS (${jobForEach(userJobs(addressTask, Prisma.sql`SELECT id AS user_id FROM row WHERE has_moved`))}),
-      ${telling(whatIsNew(now))}
-      SELECT id, signed_out_at AS "signedOutAt", ${areWoken}, (SELECT jobs FROM moved) AS moved FROM row`;
+      ${enqueueNotifications(whatIsNew(now))}
+      SELECT id, signed_out_at AS "signedOutAt", ${jobsAdded}, (SELECT jobs FROM moved) AS moved FROM row`;
     return row && { id: row.id, signedOutAt: row.signedOutAt };
   }
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type ActOnAll, recordAct } from '../platform/audit/index.js';
 import { IdentityPrisma, Prisma } from '../prisma/identity/index.js';
-import { areWoken, telling } from './outbox/index.js';
+import { enqueueNotifications, jobsAdded } from './outbox/index.js';
 
 @Injectable()
 export class AnnouncementsStore {
@@ -14,11 +14,11 @@ export class AnnouncementsStore {
    * @returns how many were told
    */
   async tellEverybody(name: string, facts: object, act: ActOnAll): Promise<number> {
-    const [row] = await this.prisma.$queryRaw<[{ told: number }]>`
-      WITH noted AS (${recordAct(act)}), ${telling(Prisma.sql`
+    const [row] = await this.prisma.$queryRaw<[{ enqueued: number }]>`
+      WITH noted AS (${recordAct(act)}), ${enqueueNotifications(Prisma.sql`
         SELECT id AS user_id, 'maintenance' AS kind, 'maintenance:' || ${name} || ':' || id AS cause,
           ${JSON.stringify(facts)}::jsonb AS facts, ${act.at}::timestamptz AS at FROM "User" ORDER BY id`)}
-      SELECT (SELECT count(*) FROM told)::int AS told, ${areWoken}`;
-    return row.told;
+      SELECT (SELECT count(*) FROM enqueued)::int AS enqueued, ${jobsAdded}`;
+    return row.enqueued;
   }
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { IdentityPrisma, type NotificationKind, Prisma } from '../prisma/identity/index.js';
-import { type Channel, wakingUp } from './outbox/index.js';
+import { type Channel, deliveryJobs } from './outbox/index.js';
 
 /** One notice on its way to one address or device, with all that is known of its person now. */
 export interface Parcel {
@@ -106,7 +106,7 @@ export class DeliveryStore {
       SELECT ${channel}::"DeliveryChannel" AS channel WHERE NOT ${isPaused(channel, now)} AND EXISTS (
         SELECT FROM "NotificationDelivery" WHERE channel = ${channel}::"DeliveryChannel" AND state = 'pending'
           AND due_at <= ${now} AND (claimed_until IS NULL OR claimed_until <= ${now}))`;
-    await this.prisma.$queryRaw(wakingUp(Prisma.sql`${due('email')} UNION ALL ${due('push')}`));
+    await this.prisma.$queryRaw(deliveryJobs(Prisma.sql`${due('email')} UNION ALL ${due('push')}`));
   }
 
   /** Forgets a device whose token reaches nobody any more; one that has got another since is known by that. */

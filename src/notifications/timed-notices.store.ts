@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { IdentityPrisma, Prisma } from '../prisma/identity/index.js';
 import { hasLonger } from '../subscription/index.js';
-import { areWoken, iso, telling } from './outbox/index.js';
+import { enqueueNotifications, iso, jobsAdded } from './outbox/index.js';
 
 /** What falls due further back than this was told, or is no news any more. */
 const noNews = Prisma.sql`interval '3 days'`;
@@ -54,14 +54,14 @@ export class TimedNoticesStore {
         WHERE NOT EXISTS (SELECT FROM "SubscriptionEvent" e WHERE e.user_id = s.user_id AND e.provider = s.provider
           AND e.kind = 'expired' AND e.plan_id = s.plan_id AND e.at = s.paid_through)
       ),
-      ${telling(Prisma.sql`
+      ${enqueueNotifications(Prisma.sql`
         SELECT s.user_id, 'expired' AS kind, 'expired:' || s.id || ':' || ${iso('s.paid_through')} AS cause,
           jsonb_build_object('plan', p.name, 'trial', s.status = 'TRIAL') AS facts, s.paid_through AS at
         FROM ended s JOIN "Plan" p ON p.id = s.plan_id WHERE NOT ${hasLonger('s', end)}`)}
-      SELECT ${areWoken}`;
+      SELECT ${jobsAdded}`;
   }
 
   private async tell(causes: Prisma.Sql): Promise<void> {
-    await this.prisma.$queryRaw`WITH ${telling(causes)} SELECT ${areWoken}`;
+    await this.prisma.$queryRaw`WITH ${enqueueNotifications(causes)} SELECT ${jobsAdded}`;
   }
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { areWoken, telling } from '../notifications/outbox/index.js';
+import { enqueueNotifications, jobsAdded } from '../notifications/outbox/index.js';
 import { Clock } from '../platform/config/index.js';
 import { IdentityPrisma, type PaymentHistory, type PaymentProvider, Prisma } from '../prisma/identity/index.js';
 import { type Movement } from './subscription-facts.js';
@@ -103,12 +103,12 @@ export class PaymentHistoryStore {
   /** @param adding a `WITH` whose `added` are the new rows */
   private async added(adding: Prisma.Sql): Promise<boolean> {
     const [row] = await this.prisma.$queryRaw<[{ any: boolean }]>`
-      ${adding}, ${telling(Prisma.sql`
+      ${adding}, ${enqueueNotifications(Prisma.sql`
         SELECT user_id, 'refunded' AS kind, 'refunded:' || provider_ref AS cause,
           jsonb_build_object('amount', amount, 'currency', currency, 'provider', provider) AS facts,
           ${this.clock.now()}::timestamptz AS at
         FROM added WHERE kind = 'refund'`)}
-      SELECT EXISTS (SELECT FROM added) AS any, ${areWoken}`;
+      SELECT EXISTS (SELECT FROM added) AS any, ${jobsAdded}`;
     return row.any;
   }
 

@@ -1,4 +1,4 @@
-import { areWoken, iso, telling } from '../notifications/outbox/index.js';
+import { enqueueNotifications, iso, jobsAdded } from '../notifications/outbox/index.js';
 import { Prisma } from '../prisma/identity/index.js';
 import { closingCheckouts } from './closing-checkouts.js';
 
@@ -56,7 +56,7 @@ export const whatHappened = (at: Date): Prisma.Sql => Prisma.sql`
       CASE kind WHEN 'payment_failed' THEN coalesce(grace_until, paid_through) ELSE paid_through END, ${at}
     FROM news ORDER BY id, kind
   ),
-  ${telling(Prisma.sql`
+  ${enqueueNotifications(Prisma.sql`
     SELECT n.user_id, n.kind, n.kind || ':' || n.id || ':' || n.fetch_ticket AS cause, CASE n.kind
         WHEN 'plan_changed' THEN jsonb_build_object('plan', p.name)
         WHEN 'expired' THEN jsonb_build_object('plan', p.name, 'trial', n.old_status = 'TRIAL')
@@ -70,6 +70,6 @@ export const whatHappened = (at: Date): Prisma.Sql => Prisma.sql`
   closed AS (${closingCheckouts(Prisma.sql`
     SELECT user_id FROM moved WHERE provider = 'apple' AND status NOT IN ('EXPIRED', 'REVOKED')
       AND (status, paid_through) IS DISTINCT FROM (old_status, old_paid_through)`)})
-  SELECT ${areWoken}, (SELECT jobs FROM closed) AS closed, (SELECT count(*) FROM moved
+  SELECT ${jobsAdded}, (SELECT jobs FROM closed) AS closed, (SELECT count(*) FROM moved
     WHERE (plan_id, status, paid_through, settled_through, grace_until, cancel_at_period_end)
       IS DISTINCT FROM (old_plan_id, old_status, old_paid_through, old_settled, old_grace_until, old_cancel))::int AS changed`;

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { freePort } from '../../dev/services/server-process.js';
 import { type MailCatcher, startMailCatcher } from '@vpn-backend/fake-providers/mail';
-import { areWoken, telling } from '../../src/notifications/outbox/index.js';
+import { enqueueNotifications, jobsAdded } from '../../src/notifications/outbox/index.js';
 import { IdentityUpkeep, Prisma } from '../../src/prisma/identity/index.js';
 import { type Env } from './app.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
@@ -75,9 +75,9 @@ function noticesOf(gatekeeper: TestGatekeeper, mail: MailCatcher): Notices {
       );
     },
     tell: async (person, kind, cause, facts) => {
-      const { text, values } = Prisma.sql`WITH ${telling(Prisma.sql`
+      const { text, values } = Prisma.sql`WITH ${enqueueNotifications(Prisma.sql`
         SELECT ${await idOf(person)}::uuid AS user_id, ${kind} AS kind, ${cause} AS cause,
-          ${JSON.stringify(facts)}::jsonb AS facts, ${clock.now()}::timestamptz AS at`)} SELECT ${areWoken}`;
+          ${JSON.stringify(facts)}::jsonb AS facts, ${clock.now()}::timestamptz AS at`)} SELECT ${jobsAdded}`;
       await query(`${stack.identityUrl}?options=-c%20search_path%3Didentity`, text, values);
     },
     tick: async () => {

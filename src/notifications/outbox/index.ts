@@ -1,1 +1,8 @@
-export { areWoken, type Channel, deliveryTasks, iso, telling, wakingUp } from './telling.js';
+export {
+  type Channel,
+  deliveryJobs,
+  deliveryTasks,
+  enqueueNotifications,
+  iso,
+  jobsAdded,
+} from './enqueue-notifications.js';
