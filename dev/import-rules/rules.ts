@@ -6,6 +6,7 @@ const rooms = [
   'auth/issuance',
   'crypto/issuer',
   'crypto/verifier',
+  'notifications/devices',
   'notifications/outbox',
   'platform/[^/]+',
   'prisma/identity',

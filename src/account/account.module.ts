@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/index.js';
 import { IssuanceModule } from '../auth/issuance/index.js';
+import { PushDevicesModule } from '../notifications/devices/index.js';
 import { PaymentModule } from '../payment/index.js';
 import { every, upkeepJobs } from '../platform/background/index.js';
 import { handles, jobHandlers, personOf } from '../platform/jobs/index.js';
@@ -20,7 +21,7 @@ const stores = [AccountStore, DeletionStore, ExportStore, HistoryStore];
 
 /** What is kept of a person, for them to see, to take along and to end. */
 @Module({
-  imports: [AuthModule, SubscriptionModule, PaymentModule, IssuanceModule],
+  imports: [AuthModule, SubscriptionModule, PaymentModule, PushDevicesModule, IssuanceModule],
   controllers: [AccountController],
   providers: [
     ...stores,

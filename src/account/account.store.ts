@@ -3,8 +3,6 @@ import { enqueueNotifications, jobsAdded } from '../notifications/outbox/index.j
 import { type Act, recordAct } from '../platform/audit/index.js';
 import { type AuditEvent, IdentityPrisma, Prisma, type PushDevice, type User } from '../prisma/identity/index.js';
 
-/** More than anybody carries; who registers another loses the one not registered for longest, by the day. */
-const mostDevices = 20;
 /** A day. Each is a mail to an address that may be anybody's. */
 const maxEmailChanges = 5;
 
@@ -15,32 +13,6 @@ export class AccountStore {
   async find(id: string): Promise<(User & { devices: PushDevice[] }) | undefined> {
     const include = { devices: { orderBy: { registeredOn: 'desc' } } } as const;
     return (await this.prisma.user.findUnique({ where: { id }, include })) ?? undefined;
-  }
-
-  /** A device that changes hands is its new owner's. @returns its id */
-  async addDevice(
-    userId: string,
-    { token, platform }: Pick<PushDevice, 'token' | 'platform'>,
-    today: Date,
-  ): Promise<string> {
-    const [row] = await this.prisma.$queryRaw<[{ id: string }]>`
-      WITH forgotten AS (
-        DELETE FROM "PushDevice" WHERE id IN (
-          SELECT id FROM "PushDevice" WHERE user_id = ${userId}::uuid AND token <> ${token}
-          ORDER BY registered_on DESC, id OFFSET ${mostDevices - 1}
-        )
-      )
-      INSERT INTO "PushDevice" (user_id, token, platform, registered_on)
-      VALUES (${userId}::uuid, ${token}, ${platform}, ${today}::timestamptz::date)
-      ON CONFLICT (token) DO UPDATE SET user_id = excluded.user_id, platform = excluded.platform,
-        registered_on = excluded.registered_on
-      RETURNING id`;
-    return row.id;
-  }
-
-  /** @returns whether the person had it */
-  async removeDevice(userId: string, id: string): Promise<boolean> {
-    return (await this.prisma.pushDevice.deleteMany({ where: { id, userId } })).count > 0;
   }
 
   /**

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { People, type Person, requireRecentSignIn } from '../auth/index.js';
 import { TokenQuota } from '../auth/issuance/index.js';
+import { PushDevicesStore } from '../notifications/devices/index.js';
 import { self } from '../platform/audit/index.js';
 import { Clock } from '../platform/config/index.js';
 import { AppError } from '../platform/errors/index.js';
@@ -12,6 +13,7 @@ import { AccountStore } from './account.store.js';
 export class Profiles {
   constructor(
     private readonly store: AccountStore,
+    private readonly devices: PushDevicesStore,
     private readonly quota: TokenQuota,
     private readonly people: People,
     private readonly clock: Clock,
@@ -59,12 +61,12 @@ export class Profiles {
   }
 
   async addDevice({ userId }: Person, device: NewDevice): Promise<{ id: string }> {
-    return { id: await this.store.addDevice(userId, device, this.clock.now()) };
+    return { id: await this.devices.add(userId, device, this.clock.now()) };
   }
 
   /** @throws {AppError} `device_not_found` */
   async removeDevice({ userId }: Person, id: string): Promise<void> {
-    if (await this.store.removeDevice(userId, id)) return;
+    if (await this.devices.remove(userId, id)) return;
     throw new AppError('device_not_found', 'You have no such device: see GET /account.');
   }
 }

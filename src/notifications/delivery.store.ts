@@ -109,11 +109,6 @@ export class DeliveryStore {
     await this.prisma.$queryRaw(deliveryJobs(Prisma.sql`${due('email')} UNION ALL ${due('push')}`));
   }
 
-  /** Forgets a device whose token reaches nobody any more; one that has got another since is known by that. */
-  async forgetDevice({ token }: NonNullable<Parcel['device']>): Promise<void> {
-    await this.prisma.pushDevice.deleteMany({ where: { token } });
-  }
-
   async waiting(): Promise<Waiting[]> {
     return this.prisma.$queryRaw<Waiting[]>`
       SELECT c.channel::text AS channel, count(d.id)::int AS count, min(n.caused_at) AS oldest

@@ -8,6 +8,7 @@ import { Announcements } from './announcements.service.js';
 import { AnnouncementsStore } from './announcements.store.js';
 import { Deliveries } from './delivery.service.js';
 import { DeliveryStore } from './delivery.store.js';
+import { PushDevicesModule } from './devices/index.js';
 import { EmailChangeLinks } from './email-change-links.js';
 import { MailCarrier } from './mail.carrier.js';
 import { MailClient } from './mail.client.js';
@@ -23,7 +24,7 @@ const stores = [AnnouncementsStore, DeliveryStore, TimedNoticesStore];
 
 /** Tells people what happened to their account and its money, by mail and push. */
 @Module({
-  imports: [AuthModule, PreferencesModule],
+  imports: [AuthModule, PreferencesModule, PushDevicesModule],
   controllers: [UnsubscribeController],
   providers: [
     ...stores,

@@ -2,7 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
 import { type Carrier, type Outcome, skipped } from './carrier.js';
 import { messageOf } from './catalogue/index.js';
-import { DeliveryStore, type Parcel } from './delivery.store.js';
+import { type Parcel } from './delivery.store.js';
+import { PushDevicesStore } from './devices/index.js';
 import { localeOf } from './mail.carrier.js';
 import { PushClient } from './push.client.js';
 
@@ -17,7 +18,7 @@ export class PushCarrier implements Carrier {
   constructor(
     @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
     private readonly client: PushClient,
-    private readonly store: DeliveryStore,
+    private readonly devices: PushDevicesStore,
   ) {}
 
   async carry({ kind, facts, locale, muted, device }: Parcel): Promise<Outcome> {
@@ -26,7 +27,7 @@ export class PushCarrier implements Carrier {
     const { subject, paragraphs } = messageOf(kind, facts, localeOf(locale), this.config.mail?.from.name ?? anyService);
     const outcome = await this.client.send({ token: device.token, kind, title: subject, body: paragraphs[0] });
     if (outcome !== 'dead_token') return outcome;
-    await this.store.forgetDevice(device);
+    await this.devices.forget(device.token);
     return skipped('device_gone');
   }
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { IdentityPrisma, Prisma } from '../prisma/identity/index.js';
-import { hasLonger } from '../subscription/index.js';
+import { hasLonger, recordExpired } from '../subscription/index.js';
 import { enqueueNotifications, iso, jobsAdded } from './outbox/index.js';
 
 /** What falls due further back than this was told, or is no news any more. */
@@ -48,12 +48,7 @@ export class TimedNoticesStore {
         WHERE s.provider IN ('trial', 'operator') AND s.status IN ('TRIAL', 'ACTIVE')
           AND s.paid_through <= ${now} AND s.paid_through > ${now}::timestamptz - ${noNews}
       ),
-      written AS (
-        INSERT INTO "SubscriptionEvent" (user_id, provider, kind, plan_id, until, at)
-        SELECT s.user_id, s.provider, 'expired', s.plan_id, s.paid_through, s.paid_through FROM ended s
-        WHERE NOT EXISTS (SELECT FROM "SubscriptionEvent" e WHERE e.user_id = s.user_id AND e.provider = s.provider
-          AND e.kind = 'expired' AND e.plan_id = s.plan_id AND e.at = s.paid_through)
-      ),
+      written AS (${recordExpired(Prisma.sql`SELECT * FROM ended`)}),
       ${enqueueNotifications(Prisma.sql`
         SELECT s.user_id, 'expired' AS kind, 'expired:' || s.id || ':' || ${iso('s.paid_through')} AS cause,
           jsonb_build_object('plan', p.name, 'trial', s.status = 'TRIAL') AS facts, s.paid_through AS at

@@ -6,7 +6,7 @@ export { sealedTicket } from './operator-access.store.js';
 export { Plans } from './plans.service.js';
 export { ProviderSubscriptions } from './provider-subscriptions.service.js';
 export { type FetchedSubscription } from './provider-subscriptions.store.js';
-export { hasLonger } from './subscription-news.js';
+export { hasLonger, recordExpired } from './subscription-news.js';
 export { type SubscriptionState } from './subscription-state.js';
 export { SubscriptionModule } from './subscription.module.js';
 export { subscriptionReport, type SubscriptionReport } from './subscription.schema.js';

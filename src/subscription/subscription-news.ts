@@ -33,6 +33,18 @@ export const hasLonger = (row: string, end: Prisma.Sql): Prisma.Sql => {
         OR other.status = 'GRACE' AND (coalesce(other.grace_until, other.paid_through), other.id) > (${end}, ${id})))`;
 };
 
+/**
+ * The statement that writes down that subscriptions have run out, each once, for the `WITH` of the statement that finds them:
+ * one replica at a time may, since only the line itself says that it is written.
+ *
+ * @param ended a query of rows of `"Subscription"`
+ */
+export const recordExpired = (ended: Prisma.Sql): Prisma.Sql => Prisma.sql`
+  INSERT INTO "SubscriptionEvent" (user_id, provider, kind, plan_id, until, at)
+  SELECT s.user_id, s.provider, 'expired', s.plan_id, s.paid_through, s.paid_through FROM (${ended}) s
+  WHERE NOT EXISTS (SELECT FROM "SubscriptionEvent" e WHERE e.user_id = s.user_id AND e.provider = s.provider
+    AND e.kind = 'expired' AND e.plan_id = s.plan_id AND e.at = s.paid_through)`;
+
 /** The rest of a `WITH` whose `moved` returns `movedRow`: answers `changed`, how many rows are now other than they were. */
 export const whatHappened = (at: Date): Prisma.Sql => Prisma.sql`
   news AS (

@@ -1,0 +1,47 @@
+import { Injectable } from '@nestjs/common';
+import { IdentityPrisma, Prisma, type PushDevice } from '../../prisma/identity/index.js';
+
+/** More than a user carries; who registers another loses the one not registered for longest, by the day. */
+const maxDevices = 20;
+
+/** The devices that pushes go to. */
+@Injectable()
+export class PushDevicesStore {
+  constructor(private readonly prisma: IdentityPrisma) {}
+
+  /** A device that changes hands is its new owner's. @returns its id */
+  async add(userId: string, { token, platform }: Pick<PushDevice, 'token' | 'platform'>, today: Date): Promise<string> {
+    const [row] = await this.prisma.$queryRaw<[{ id: string }]>`
+      WITH forgotten AS (
+        DELETE FROM "PushDevice" WHERE id IN (
+          SELECT id FROM "PushDevice" WHERE user_id = ${userId}::uuid AND token <> ${token}
+          ORDER BY registered_on DESC, id OFFSET ${maxDevices - 1}
+        )
+      )
+      INSERT INTO "PushDevice" (user_id, token, platform, registered_on)
+      VALUES (${userId}::uuid, ${token}, ${platform}, ${today}::timestamptz::date)
+      ON CONFLICT (token) DO UPDATE SET user_id = excluded.user_id, platform = excluded.platform,
+        registered_on = excluded.registered_on
+      RETURNING id`;
+    return row.id;
+  }
+
+  /** @returns whether the user had it */
+  async remove(userId: string, id: string): Promise<boolean> {
+    return (await this.prisma.pushDevice.deleteMany({ where: { id, userId } })).count > 0;
+  }
+
+  /** Forgets a device whose token reaches no device any more; one that has got another since is known by that. */
+  async forget(token: string): Promise<void> {
+    await this.prisma.pushDevice.deleteMany({ where: { token } });
+  }
+}
+
+/**
+ * The statement that forgets every device of some users, for the `WITH` of the statement that signs them out. Answers `user_id`
+ * and `token`.
+ *
+ * @param users a query of their ids
+ */
+export const forgetDevicesOf = (users: Prisma.Sql): Prisma.Sql => Prisma.sql`
+  DELETE FROM "PushDevice" WHERE user_id IN (${users}) RETURNING user_id, token`;
