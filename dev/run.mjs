@@ -21,6 +21,7 @@ const tools = {
   types: ['tsc', '-p', 'tsconfig.json', '--noEmit'],
   unused: ['knip', '--no-progress'],
   imports: program('dist/dev/check-imports.js'),
+  tables: program('dist/dev/check-tables.js'),
   openapi: [...program('dist/dev/openapi.js'), '--check'],
   clientTypes: [...program('dist/dev/client-types.js'), '--check'],
   privacy: [...program('dist/dev/privacy-doc.js'), '--check'],
@@ -51,6 +52,7 @@ const tasks = {
   'test:tunnel': [tunnelTests],
   check: Object.values(tools),
   'check:imports': [tools.imports],
+  'check:tables': [tools.tables],
   'check:unused': [tools.unused],
   'check:openapi': [tools.openapi, tools.clientTypes],
 };
@@ -58,7 +60,7 @@ const tasks = {
 /** How to run a part of a task. */
 const parts = {
   'test:full': ' For a part: npm run test:heavy -- PATH, or npm run test:tunnel -- PATH.',
-  check: ' For a part: npm run check:imports, check:openapi or check:unused.',
+  check: ' For a part: npm run check:imports, check:tables, check:openapi or check:unused.',
 };
 
 /** What the environment cannot talk a task out of: in production no fake provider is believed. */
