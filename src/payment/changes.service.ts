@@ -3,13 +3,13 @@ import { type Person } from '../auth/index.js';
 import { AppError } from '../platform/errors/index.js';
 import { type PlanPrice } from '../prisma/identity/index.js';
 import { type OwnSubscription, type SubscriptionReport, SubscriptionService } from '../subscription/index.js';
-import { CustomersStore } from './customers.store.js';
-import { Inbox } from './inbox.service.js';
-import { OptionalStripe } from './optional-providers.js';
+import { CustomersStore } from './customers/customers.store.js';
 import { type PlanChange } from './payment.schema.js';
-import { PlanPricesStore } from './plan-prices.store.js';
-import { paymentProblem, ProviderRefusal } from './provider-errors.js';
-import { type StripeClient } from './stripe.client.js';
+import { PlanPricesStore } from './plans/plan-prices.store.js';
+import { paymentProblem, ProviderRefusal } from './providers/provider-errors.js';
+import { OptionalStripe } from './stripe/optional-stripe.js';
+import { type StripeClient } from './stripe/stripe.client.js';
+import { Inbox } from './webhooks/inbox.service.js';
 
 /** What people change of their subscriptions: at the provider first, and what it then has is written down and told. */
 @Injectable()

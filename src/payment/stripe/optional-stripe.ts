@@ -1,0 +1,13 @@
+import { AppError } from '../../platform/errors/index.js';
+import { type StripeClient } from './stripe.client.js';
+
+/** Stripe, where the operator has set it up. */
+export class OptionalStripe {
+  constructor(readonly client: StripeClient | undefined) {}
+
+  /** @throws {AppError} `payment_provider_not_offered` */
+  get(): StripeClient {
+    if (this.client !== undefined) return this.client;
+    throw new AppError('payment_provider_not_offered', 'This service takes no payments through Stripe.');
+  }
+}

@@ -1,0 +1,158 @@
+import { Injectable } from '@nestjs/common';
+import { addJob, jobs } from '../../platform/jobs/index.js';
+import { IdentityPrisma, type PaymentProvider, Prisma, type WebhookState } from '../../prisma/identity/index.js';
+
+/** What an event of a provider says: that something changed, and what to look up. */
+export interface ArrivedEvent {
+  readonly provider: PaymentProvider;
+  /** The provider's name for it; a second delivery is no second event. */
+  readonly eventId: string;
+  readonly type: string;
+  /** What to ask the provider for. */
+  readonly lookup: string;
+  readonly occurredAt: Date;
+}
+
+/** Something to look up at a provider. */
+export interface Lookup {
+  readonly provider: PaymentProvider;
+  readonly lookup: string;
+}
+
+export interface InboxRow extends ArrivedEvent {
+  readonly id: bigint;
+  readonly receivedAt: Date;
+  readonly state: WebhookState;
+  readonly reason: string | null;
+}
+
+export interface InboxCounts {
+  readonly pending: number;
+  readonly parked: number;
+  /** Of the pending ones. */
+  readonly oldest: Date | null;
+}
+
+/** A look-up that repairs comes after those that events ask for. */
+const repairPriority = 10;
+
+/** The job that looks something up. */
+const syncJob = ({ provider, lookup }: Lookup, repair = false) => ({
+  task: `sync-${provider}`,
+  payload: { lookup, ...(repair && { repair }) },
+  key: `${provider}:${lookup}`,
+  priority: repair ? repairPriority : 0,
+});
+
+@Injectable()
+export class InboxStore {
+  constructor(private readonly prisma: IdentityPrisma) {}
+
+  /**
+   * Keeps an event, together with the job that looks up what it speaks of: one statement, so both or neither. A second
+   * delivery finds the first and adds nothing.
+   *
+   * @returns whether the event is new
+   */
+  async receive(event: ArrivedEvent, now: Date): Promise<boolean> {
+    const rows = await this.prisma.$queryRaw<unknown[]>`
+      WITH arrived AS (
+        INSERT INTO "WebhookEvent" (provider, event_id, type, lookup, occurred_at, received_at)
+        VALUES (${event.provider}::"PaymentProvider", ${event.eventId}, ${event.type}, ${event.lookup},
+          ${event.occurredAt}, ${now})
+        ON CONFLICT (provider, event_id) DO NOTHING RETURNING 1
+      )
+      SELECT ${addJob(syncJob(event))} AS job FROM arrived`;
+    return rows.length > 0;
+  }
+
+  /** Adds a look-up that no event asked for. */
+  async ask(lookup: Lookup, repair: boolean): Promise<void> {
+    await this.prisma.$queryRaw`SELECT ${addJob(syncJob(lookup, repair))} AS job`;
+  }
+
+  /** Greater than every ticket taken and the number of every event that had arrived before. */
+  async takeTicket(): Promise<bigint> {
+    const [row] = await this.prisma.$queryRaw<[{ ticket: bigint }]>`
+      SELECT nextval('"WebhookEvent_id_seq"') AS ticket`;
+    return row.ticket;
+  }
+
+  /**
+   * Marks the events that a look-up has dealt with: those that arrived before its ticket was taken, for it began to ask
+   * after them. Later ones have a job of their own.
+   *
+   * @param reason why they are put aside; without it they are done
+   * @returns when the events happened that were pending
+   */
+  async settle({ provider, lookup }: Lookup, ticket: bigint, reason?: string): Promise<Date[]> {
+    const state = reason === undefined ? 'done' : 'parked';
+    const rows = await this.prisma.$queryRaw<{ occurred_at: Date; was: WebhookState }[]>`
+      UPDATE "WebhookEvent" e SET state = ${state}::"WebhookState", reason = ${reason ?? null}
+      FROM (SELECT id, state FROM "WebhookEvent" WHERE provider = ${provider}::"PaymentProvider" AND lookup = ${lookup}
+        AND id < ${ticket} AND state <> 'done') before
+      WHERE e.id = before.id RETURNING e.occurred_at, before.state::text AS was`;
+    return rows.filter(({ was }) => was === 'pending').map((row) => row.occurred_at);
+  }
+
+  /**
+   * Adds a job for each pending event that has none: its job was given up, or came to nothing in a race with the one before.
+   *
+   * @returns how many
+   */
+  async revive(receivedBefore: Date): Promise<number> {
+    const rows = await this.prisma.$queryRaw<unknown[]>`
+      SELECT (${jobs}.add_job('sync-' || provider, json_build_object('lookup', lookup), job_key => key)).id
+      FROM (
+        SELECT DISTINCT provider, lookup, provider || ':' || lookup AS key FROM "WebhookEvent"
+        WHERE state = 'pending' AND received_at < ${receivedBefore}
+      ) forgotten
+      WHERE NOT EXISTS (SELECT FROM ${jobs}._private_jobs j WHERE j.key = forgotten.key AND j.attempts < j.max_attempts)
+      LIMIT 1000`;
+    return rows.length;
+  }
+
+  /** Lets no look-up that failed wait longer than this for its next try. They come one after another, not all at once. */
+  async hasten(seconds: number): Promise<void> {
+    await this.prisma.$executeRaw`
+      UPDATE ${jobs}._private_jobs SET run_at = now() + make_interval(secs => ${seconds}::float8 * random())
+      WHERE run_at > now() + make_interval(secs => ${seconds}::float8) AND attempts < max_attempts AND locked_at IS NULL
+        AND (key LIKE 'stripe:%' OR key LIKE 'apple:%')`;
+  }
+
+  /** Makes parked events pending again, all or those of one look-up. @returns how many */
+  async retry(lookup?: string): Promise<number> {
+    const which = lookup === undefined ? Prisma.empty : Prisma.sql`AND lookup = ${lookup}`;
+    const rows = await this.prisma.$queryRaw<{ n: number }[]>`
+      WITH retried AS (
+        UPDATE "WebhookEvent" SET state = 'pending', reason = NULL WHERE state = 'parked' ${which} RETURNING provider, lookup
+      ), asked AS (
+        SELECT (${jobs}.add_job('sync-' || provider, json_build_object('lookup', lookup), job_key => provider || ':' || lookup)).id
+        FROM (SELECT DISTINCT provider, lookup FROM retried) r
+      )
+      SELECT (SELECT count(*) FROM retried)::int AS n, (SELECT count(*) FROM asked)::int AS jobs`;
+    return rows[0]?.n ?? 0;
+  }
+
+  async list(state: WebhookState, limit: number): Promise<InboxRow[]> {
+    return this.prisma.webhookEvent.findMany({ where: { state }, orderBy: { id: 'desc' }, take: limit });
+  }
+
+  async counts(): Promise<InboxCounts> {
+    const [row] = await this.prisma.$queryRaw<[InboxCounts]>`
+      SELECT count(*) FILTER (WHERE state = 'pending')::int AS pending, count(*) FILTER (WHERE state = 'parked')::int AS parked,
+        min(received_at) FILTER (WHERE state = 'pending') AS oldest
+      FROM "WebhookEvent" WHERE state <> 'done'`;
+    return row;
+  }
+
+  /**
+   * Forgets what was dealt with, and later what nobody will deal with: purchases that no account claims. An app that shows one
+   * after all has it looked up without its events.
+   */
+  async purge(doneBefore: Date, unclaimedBefore: Date): Promise<void> {
+    await this.prisma.$executeRaw`
+      DELETE FROM "WebhookEvent" WHERE (state = 'done' AND received_at < ${doneBefore})
+        OR (state = 'parked' AND reason = 'unknown_account' AND received_at < ${unclaimedBefore})`;
+  }
+}
