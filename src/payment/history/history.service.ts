@@ -1,11 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { type Person } from '../../auth/index.js';
 import { AppError } from '../../platform/errors/index.js';
+import { pageOf, readCursor } from '../../platform/http/index.js';
 import { type PaymentHistory } from '../../prisma/identity/index.js';
 import { type HistoryQuery, type PaymentHistoryPage } from '../payment.schema.js';
 import { paymentProblem } from '../providers/provider-errors.js';
 import { OptionalStripe } from '../stripe/optional-stripe.js';
-import { type HistoryPosition, PaymentHistoryStore } from './payment-history.store.js';
+import { PaymentHistoryStore } from './payment-history.store.js';
+
+/** As PostgreSQL writes it, which takes nothing else for one. */
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** A person's payments, and the receipts that the provider keeps of them. */
 @Injectable()
@@ -17,15 +21,10 @@ export class History {
 
   /** @throws {AppError} `invalid_request` for a cursor that we did not give */
   async page({ userId }: Person, { cursor, limit }: HistoryQuery): Promise<PaymentHistoryPage> {
-    const after = cursor === undefined ? undefined : readCursor(cursor);
     // One more than asked, to know whether there is another page.
-    const rows = await this.store.page(userId, after, limit + 1);
-    const shown = rows.slice(0, limit);
-    const last = shown.at(-1);
-    return {
-      payments: shown.map(toEntry),
-      next: rows.length > limit && last !== undefined ? writeCursor(last) : null,
-    };
+    const rows = await this.store.page(userId, readCursor(cursor, uuid), limit + 1);
+    const { shown, next } = pageOf(rows, limit, ({ occurredAt: at, id: name }) => ({ at, name }));
+    return { payments: shown.map(toEntry), next };
   }
 
   /**
@@ -58,16 +57,4 @@ function toEntry(payment: PaymentHistory): PaymentHistoryPage['payments'][number
   const { id, provider, kind, amount, currency, occurredAt } = payment;
   const receipt = hasReceipt(payment) ? `/payment/history/${id}/receipt` : null;
   return { id, provider, kind, amount, currency, occurredAt: occurredAt.toISOString(), receipt };
-}
-
-function writeCursor({ occurredAt, id }: HistoryPosition): string {
-  return Buffer.from(`${occurredAt.getTime()} ${id}`).toString('base64url');
-}
-
-function readCursor(cursor: string): HistoryPosition {
-  const [, time, id] =
-    /^(\d{1,15}) ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/.exec(Buffer.from(cursor, 'base64url').toString()) ??
-    [];
-  if (time !== undefined && id !== undefined) return { occurredAt: new Date(Number(time)), id };
-  throw new AppError('invalid_request', 'cursor: expected `next` of the page before.');
 }

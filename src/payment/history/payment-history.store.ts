@@ -1,14 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { areWoken, telling } from '../../notifications/outbox/index.js';
 import { Clock } from '../../platform/config/index.js';
+import { type PagePosition } from '../../platform/http/index.js';
 import { IdentityPrisma, type PaymentHistory, type PaymentProvider, Prisma } from '../../prisma/identity/index.js';
 import { type Movement } from '../providers/subscription-facts.js';
-
-/** Where a page of the history begins: after this row. */
-export interface HistoryPosition {
-  readonly occurredAt: Date;
-  readonly id: string;
-}
 
 /** A subscription, and the ticket under which it was looked up. */
 export interface LookedUp {
@@ -113,9 +108,9 @@ export class PaymentHistoryStore {
   }
 
   /** Newest first. */
-  async page(userId: string, after: HistoryPosition | undefined, limit: number): Promise<PaymentHistory[]> {
+  async page(userId: string, after: PagePosition | undefined, limit: number): Promise<PaymentHistory[]> {
     const where = after && {
-      OR: [{ occurredAt: { lt: after.occurredAt } }, { occurredAt: after.occurredAt, id: { gt: after.id } }],
+      OR: [{ occurredAt: { lt: after.at } }, { occurredAt: after.at, id: { gt: after.name } }],
     };
     return this.prisma.paymentHistory.findMany({
       where: { userId, ...where },
