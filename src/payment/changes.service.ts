@@ -9,7 +9,7 @@ import { PlanPricesStore } from './plans/plan-prices.store.js';
 import { paymentProblem, ProviderRefusal } from './providers/provider-errors.js';
 import { OptionalStripe } from './stripe/optional-stripe.js';
 import { type StripeClient } from './stripe/stripe.client.js';
-import { Inbox } from './webhooks/inbox.service.js';
+import { LookupsService } from './webhooks/lookups.service.js';
 
 /** What people change of their subscriptions: at the provider first, and what it then has is written down and told. */
 @Injectable()
@@ -19,7 +19,7 @@ export class SubscriptionChanges {
     private readonly customers: CustomersStore,
     private readonly prices: PlanPricesStore,
     private readonly subscriptions: SubscriptionService,
-    private readonly inbox: Inbox,
+    private readonly lookups: LookupsService,
   ) {}
 
   /** Access lasts to the end of what is paid; nothing more is charged. What gives no access any more ends at once. */
@@ -70,7 +70,7 @@ export class SubscriptionChanges {
     const customer = (await this.customers.byId(person.userId))?.stripeCustomerId;
     try {
       await act(stripe, { ...own, ref: own.providerRef.replace('stripe:', '') });
-      if (customer) await this.inbox.lookUp({ provider: 'stripe', lookup: customer });
+      if (customer) await this.lookups.lookUp({ provider: 'stripe', lookup: customer });
     } catch (error) {
       throw error instanceof ProviderRefusal ? refusal(error) : paymentProblem(error);
     }

@@ -1,7 +1,10 @@
 import { Module } from '@nestjs/common';
-import { AuthModule } from '../auth/index.js';
+import { addressTask, AuthModule } from '../auth/index.js';
+import { every, upkeepJobs } from '../platform/background/index.js';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
-import { SubscriptionModule } from '../subscription/index.js';
+import { handles, jobHandlers, personOf } from '../platform/jobs/index.js';
+import { IdentityUpkeep } from '../prisma/identity/index.js';
+import { closingTask, SubscriptionModule } from '../subscription/index.js';
 import { AppleClaims } from './apple/apple-claims.service.js';
 import { AppleStanding } from './apple/apple-standing.service.js';
 import { AppleSync } from './apple/apple-sync.service.js';
@@ -21,6 +24,7 @@ import { PaymentController } from './payment.controller.js';
 import { PlanPrices } from './plans/plan-prices.service.js';
 import { PlanPricesStore } from './plans/plan-prices.store.js';
 import { PlansController } from './plans/plans.controller.js';
+import { PROVIDER_SYNCS, type ProviderSyncs } from './providers/provider-sync.js';
 import { Reconciliation } from './reconciliation/reconciliation.service.js';
 import { ReconciliationStore } from './reconciliation/reconciliation.store.js';
 import { OptionalStripe } from './stripe/optional-stripe.js';
@@ -28,6 +32,7 @@ import { StripeSync } from './stripe/stripe-sync.service.js';
 import { StripeClient } from './stripe/stripe.client.js';
 import { Inbox } from './webhooks/inbox.service.js';
 import { InboxStore } from './webhooks/inbox.store.js';
+import { LookupsService } from './webhooks/lookups.service.js';
 import { WebhooksController } from './webhooks/webhooks.controller.js';
 import { Webhooks } from './webhooks/webhooks.service.js';
 
@@ -42,7 +47,28 @@ const providers = [
     inject: [GATEKEEPER_CONFIG],
     useFactory: ({ apple }: GatekeeperConfig) => new OptionalApple(apple && new AppleClient(apple)),
   },
+  StripeSync,
+  AppleSync,
+  {
+    provide: PROVIDER_SYNCS,
+    inject: [StripeSync, AppleSync],
+    useFactory: (stripe: StripeSync, apple: AppleSync): ProviderSyncs => ({ stripe, apple }),
+  },
 ];
+
+const jobs = jobHandlers(
+  handles('sync-stripe', LookupsService, (lookups, payload, attempt) => lookups.work('stripe', payload, attempt)),
+  handles('sync-apple', LookupsService, (lookups, payload, attempt) => lookups.work('apple', payload, attempt)),
+  handles('reconcile-payments', Reconciliation, (reconciliation) => reconciliation.run(), { cron: '17 3 * * *' }),
+  handles(addressTask, BilledAddresses, (addresses, payload) => addresses.bring(personOf(payload))),
+  handles(closingTask, OpenCheckouts, (checkouts, payload) => checkouts.close(personOf(payload))),
+);
+
+const upkeep = upkeepJobs(
+  IdentityUpkeep,
+  every(60, 'payment-inbox-revive', Inbox, (inbox) => inbox.revive()),
+  every(3_600, 'payment-inbox-purge', Inbox, (inbox) => inbox.purge()),
+);
 
 const stores = [CheckoutStore, CustomersStore, InboxStore, PaymentHistoryStore, PlanPricesStore, ReconciliationStore];
 
@@ -53,18 +79,19 @@ const stores = [CheckoutStore, CustomersStore, InboxStore, PaymentHistoryStore, 
   providers: [
     ...providers,
     ...stores,
+    ...jobs,
+    ...upkeep,
     AppleClaims,
     AppleStanding,
-    AppleSync,
     BilledAddresses,
     Checkouts,
     History,
     Inbox,
+    LookupsService,
     OpenCheckouts,
     PaymentClosing,
     PlanPrices,
     Reconciliation,
-    StripeSync,
     SubscriptionChanges,
     Webhooks,
   ],

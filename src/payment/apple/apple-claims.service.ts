@@ -4,8 +4,7 @@ import { AppError } from '../../platform/errors/index.js';
 import { ProviderSubscriptions, type SubscriptionReport, SubscriptionService } from '../../subscription/index.js';
 import { CustomersStore } from '../customers/customers.store.js';
 import { paymentProblem } from '../providers/provider-errors.js';
-import { Inbox } from '../webhooks/inbox.service.js';
-import { AppleSync } from './apple-sync.service.js';
+import { LookupsService } from '../webhooks/lookups.service.js';
 import { AppleDataError } from './apple.client.js';
 import { OptionalApple } from './optional-apple.js';
 
@@ -14,11 +13,10 @@ import { OptionalApple } from './optional-apple.js';
 export class AppleClaims {
   constructor(
     private readonly apple: OptionalApple,
-    private readonly sync: AppleSync,
     private readonly customers: CustomersStore,
     private readonly subscriptions: ProviderSubscriptions,
     private readonly service: SubscriptionService,
-    private readonly inbox: Inbox,
+    private readonly lookups: LookupsService,
   ) {}
 
   /** What ties a purchase to this account, if the app gives it to StoreKit. */
@@ -41,9 +39,7 @@ export class AppleClaims {
     try {
       const { originalTransactionId: id, type } = await client.verifyTransaction(signedTransaction);
       if (id === undefined || type !== 'Auto-Renewable Subscription') throw notValid('This is no subscription.');
-      const { parkedFor } = await this.inbox.lookUp({ provider: 'apple', lookup: id }, (lookup, ticket) =>
-        this.sync.sync(client, lookup, ticket, person.userId),
-      );
+      const { parkedFor } = await this.lookups.lookUp({ provider: 'apple', lookup: id }, { claimant: person.userId });
       if (parkedFor === 'unknown_price')
         throw new AppError('unknown_product', 'This product is not mapped to a plan yet.');
       const owner = await this.subscriptions.ownerOf(`apple:${id}`);

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { ProviderSubscriptions } from '../../subscription/index.js';
-import { Inbox } from '../webhooks/inbox.service.js';
+import { LookupsService } from '../webhooks/lookups.service.js';
 import { OptionalApple } from './optional-apple.js';
 
 /** What the App Store says now of the subscriptions that a person is known to have, or to have had, there. */
@@ -9,7 +9,7 @@ export class AppleStanding {
   constructor(
     private readonly apple: OptionalApple,
     private readonly subscriptions: ProviderSubscriptions,
-    private readonly inbox: Inbox,
+    private readonly lookups: LookupsService,
   ) {}
 
   /**
@@ -22,7 +22,7 @@ export class AppleStanding {
     if (this.apple.client === undefined) return true;
     const refs = await this.subscriptions.refsOf(userId, 'apple');
     const outcomes = await Promise.all(
-      refs.map((ref) => this.inbox.lookUp({ provider: 'apple', lookup: ref.replace('apple:', '') })),
+      refs.map((ref) => this.lookups.lookUp({ provider: 'apple', lookup: ref.replace('apple:', '') })),
     );
     return outcomes.every(({ parkedFor }) => parkedFor === undefined || parkedFor.startsWith('refused_'));
   }

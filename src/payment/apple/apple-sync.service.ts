@@ -4,39 +4,30 @@ import { Clock } from '../../platform/config/index.js';
 import { type FetchedSubscription, ProviderSubscriptions, Trials } from '../../subscription/index.js';
 import { type Customer, CustomersStore } from '../customers/customers.store.js';
 import { type LookedUp, PaymentHistoryStore } from '../history/payment-history.store.js';
+import { type ProviderSync, type SyncOutcome } from '../providers/provider-sync.js';
 import { PlanPricesStore } from '../plans/plan-prices.store.js';
-import { Inbox, type SyncOutcome } from '../webhooks/inbox.service.js';
 import { appleFacts, appleMovements, refundedNow } from './apple-state.js';
-import { type AppleClient } from './apple.client.js';
 import { OptionalApple } from './optional-apple.js';
 
-/** Looks up what the App Store knows of a subscription, and writes what it means. See `Inbox` for why it asks, and when. */
+/** Looks up what the App Store knows of a subscription, and writes what it means. See `LookupsService` for why it asks, and when. */
 @Injectable()
-export class AppleSync {
+export class AppleSync implements ProviderSync {
   constructor(
-    apple: OptionalApple,
+    private readonly apple: OptionalApple,
     private readonly customers: CustomersStore,
     private readonly prices: PlanPricesStore,
     private readonly history: PaymentHistoryStore,
     private readonly subscriptions: ProviderSubscriptions,
     private readonly trials: Trials,
     private readonly clock: Clock,
-    inbox: Inbox,
-  ) {
-    const { client } = apple;
-    if (client !== undefined) inbox.dealWith('apple', (lookup, ticket) => this.sync(client, lookup, ticket));
-  }
+  ) {}
 
   /**
    * @param originalTransactionId names the subscription
    * @param claimant who says that it is theirs; it is, unless it is somebody's already
    */
-  async sync(
-    client: AppleClient,
-    originalTransactionId: string,
-    ticket: bigint,
-    claimant?: string,
-  ): Promise<SyncOutcome> {
+  async sync(originalTransactionId: string, ticket: bigint, claimant?: string): Promise<SyncOutcome> {
+    const client = this.apple.required();
     const found = await client.subscription(originalTransactionId);
     if (found === undefined) return { changed: false, parkedFor: 'refused_no_subscription' };
     const facts = appleFacts(found);

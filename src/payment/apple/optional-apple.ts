@@ -1,4 +1,5 @@
 import { AppError } from '../../platform/errors/index.js';
+import { ProviderUnavailable } from '../providers/provider-errors.js';
 import { type AppleClient } from './apple.client.js';
 
 /** The App Store, where the operator has set it up. */
@@ -9,5 +10,11 @@ export class OptionalApple {
   get(): AppleClient {
     if (this.client !== undefined) return this.client;
     throw new AppError('payment_provider_not_offered', 'This service takes no payments through the App Store.');
+  }
+
+  /** For what is to be done once the operator has set it up again. @throws {ProviderUnavailable} */
+  required(): AppleClient {
+    if (this.client !== undefined) return this.client;
+    throw new ProviderUnavailable('apple', 'not_configured');
   }
 }

@@ -12,7 +12,7 @@ import { PlanPricesStore } from '../plans/plan-prices.store.js';
 import { paymentProblem } from '../providers/provider-errors.js';
 import { OptionalStripe } from '../stripe/optional-stripe.js';
 import { type StripeClient } from '../stripe/stripe.client.js';
-import { Inbox } from '../webhooks/inbox.service.js';
+import { LookupsService } from '../webhooks/lookups.service.js';
 import { CheckoutStore } from './checkout.store.js';
 import { isAllowedReturn } from './return-url.js';
 
@@ -37,7 +37,7 @@ export class Checkouts {
     private readonly subscriptions: SubscriptionService,
     private readonly apple: AppleStanding,
     private readonly trials: Trials,
-    private readonly inbox: Inbox,
+    private readonly lookups: LookupsService,
     private readonly clock: Clock,
     @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
   ) {}
@@ -57,7 +57,7 @@ export class Checkouts {
       await stillAlone();
       await stripe.expireCheckouts(customer);
       await stillAlone();
-      const { parkedFor } = await this.inbox.lookUp({ provider: 'stripe', lookup: customer });
+      const { parkedFor } = await this.lookups.lookUp({ provider: 'stripe', lookup: customer });
       if (parkedFor !== undefined) throw notUnderstood('Stripe');
       await stillAlone();
       if (!(await this.apple.isUnderstood(person.userId))) throw notUnderstood('Apple');

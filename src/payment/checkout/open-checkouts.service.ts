@@ -1,6 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { IdentityJobs, personOf } from '../../platform/jobs/index.js';
-import { closingTask } from '../../subscription/index.js';
 import { CustomersStore } from '../customers/customers.store.js';
 import { ProviderRefusal } from '../providers/provider-errors.js';
 import { OptionalStripe } from '../stripe/optional-stripe.js';
@@ -15,12 +13,9 @@ export class OpenCheckouts {
   constructor(
     private readonly customers: CustomersStore,
     private readonly stripe: OptionalStripe,
-    jobs: IdentityJobs,
-  ) {
-    jobs.handle(closingTask, (payload) => this.close(personOf(payload)));
-  }
+  ) {}
 
-  private async close(userId: string): Promise<void> {
+  async close(userId: string): Promise<void> {
     const customer = (await this.customers.byId(userId))?.stripeCustomerId ?? null;
     if (customer === null || this.stripe.client === undefined) return;
     await this.stripe.client.expireCheckouts(customer).catch((error: unknown) => {

@@ -1,6 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { addressTask } from '../../auth/index.js';
-import { IdentityJobs, personOf } from '../../platform/jobs/index.js';
 import { ProviderRefusal } from '../providers/provider-errors.js';
 import { OptionalStripe } from '../stripe/optional-stripe.js';
 import { CustomersStore } from './customers.store.js';
@@ -11,10 +9,7 @@ export class BilledAddresses {
   constructor(
     private readonly customers: CustomersStore,
     private readonly stripe: OptionalStripe,
-    jobs: IdentityJobs,
-  ) {
-    jobs.handle(addressTask, (payload) => this.bring(personOf(payload)));
-  }
+  ) {}
 
   /**
    * Tells Stripe the person's address until it is still theirs afterwards: of two changes, the older might arrive last. One that

@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { CheckoutStore } from '../checkout/checkout.store.js';
-import { ProviderUnavailable } from '../providers/provider-errors.js';
 import { OptionalStripe } from '../stripe/optional-stripe.js';
 import { type StripeClient } from '../stripe/stripe.client.js';
-import { Inbox } from '../webhooks/inbox.service.js';
+import { LookupsService } from '../webhooks/lookups.service.js';
 import { CustomersStore } from './customers.store.js';
 
 /** Ends what an account pays for, when the account is to end. */
@@ -13,7 +12,7 @@ export class PaymentClosing {
     private readonly customers: CustomersStore,
     private readonly checkouts: CheckoutStore,
     private readonly stripe: OptionalStripe,
-    private readonly inbox: Inbox,
+    private readonly lookups: LookupsService,
   ) {}
 
   /**
@@ -27,10 +26,7 @@ export class PaymentClosing {
    */
   async close(userId: string, attempt: number): Promise<string | null> {
     const { stripeCustomerId: customer = null, email = null } = (await this.customers.byId(userId)) ?? {};
-    if (customer !== null) {
-      if (this.stripe.client === undefined) throw new ProviderUnavailable('stripe', 'not_configured');
-      await this.settle(this.stripe.client, customer, attempt);
-    }
+    if (customer !== null) await this.settle(this.stripe.required(), customer, attempt);
     await this.endUnknownCustomers(userId, email);
     return customer;
   }
@@ -44,8 +40,8 @@ export class PaymentClosing {
 
   private async settle(stripe: StripeClient, customer: string, attempt: number): Promise<void> {
     const books = { provider: 'stripe', lookup: customer } as const;
-    await this.inbox.lookUp(books, undefined, attempt);
+    await this.lookups.lookUp(books, { attempt });
     await stripe.deleteCustomer(customer);
-    await this.inbox.lookUp(books, undefined, attempt);
+    await this.lookups.lookUp(books, { attempt });
   }
 }

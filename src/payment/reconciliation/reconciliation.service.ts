@@ -3,7 +3,6 @@ import type Stripe from 'stripe';
 import { GatekeeperLogger } from '../../logger/index.js';
 import { Clock } from '../../platform/config/index.js';
 import { AppError } from '../../platform/errors/index.js';
-import { IdentityJobs } from '../../platform/jobs/index.js';
 import { type AppleClient } from '../apple/apple.client.js';
 import { OptionalApple } from '../apple/optional-apple.js';
 import { PaymentHistoryStore } from '../history/payment-history.store.js';
@@ -18,7 +17,7 @@ import {
   stripeMovements,
 } from '../stripe/stripe-state.js';
 import { idOf, type StripeClient } from '../stripe/stripe.client.js';
-import { Inbox } from '../webhooks/inbox.service.js';
+import { InboxStore } from '../webhooks/inbox.store.js';
 import { ReconciliationStore, type WrittenSubscription } from './reconciliation.store.js';
 
 const dayMs = 86_400_000;
@@ -47,14 +46,10 @@ export class Reconciliation {
     private readonly store: ReconciliationStore,
     private readonly prices: PlanPricesStore,
     private readonly history: PaymentHistoryStore,
-    private readonly inbox: Inbox,
+    private readonly inbox: InboxStore,
     private readonly clock: Clock,
     private readonly logger: GatekeeperLogger,
-    jobs: IdentityJobs,
-  ) {
-    jobs.handle('reconcile-payments', async () => void (await this.run()));
-    jobs.every('17 3 * * *', 'reconcile-payments');
-  }
+  ) {}
 
   /**
    * @param days how far to look back for what happened: 1 to 179
@@ -154,7 +149,8 @@ export class Reconciliation {
   private async differencesAtApple(client: AppleClient, told: Date, since: Date): Promise<Set<string>> {
     for await (const notification of client.notifications(told, this.clock.now())) {
       const { id: eventId, type, signedAt: occurredAt, originalTransactionId: lookup } = notification;
-      if (lookup !== undefined) await this.inbox.receive({ provider: 'apple', eventId, type, lookup, occurredAt });
+      if (lookup === undefined) continue;
+      await this.inbox.receive({ provider: 'apple', eventId, type, lookup, occurredAt }, this.clock.now());
     }
     const live = await this.store.live('apple', since);
     return new Set(live.map(({ providerRef }) => providerRef.replace('apple:', '')));

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dayMs, startPayments, type Subscriber, type TestPayments } from '../../../test/support/payments.js';
 import { OperatorAccess } from '../../subscription/index.js';
-import { Inbox } from '../webhooks/inbox.service.js';
+import { LookupsService } from '../webhooks/lookups.service.js';
 
 const hourMs = 3_600_000;
 /** A month at most, and the hour that a renewal's invoice lies before it is paid. */
@@ -290,7 +290,9 @@ describe('a dispute', () => {
     const operator = payments.service.app.get(OperatorAccess, { strict: false });
     expect(await operator.unblock(person.uid, { actor: 'ada', reason: 'they have paid by letter' })).toBe(1);
     // What Stripe tells later overrules no operator.
-    await payments.service.app.get(Inbox, { strict: false }).lookUp({ provider: 'stripe', lookup: person.customer });
+    await payments.service.app
+      .get(LookupsService, { strict: false })
+      .lookUp({ provider: 'stripe', lookup: person.customer });
     expect(await report(person)).toMatchObject({ active: true, state: 'ACTIVE' });
   });
 

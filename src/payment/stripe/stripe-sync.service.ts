@@ -5,19 +5,19 @@ import { AccessBlocks, type FetchedSubscription, ProviderSubscriptions, Trials }
 import { type Customer, CustomersStore } from '../customers/customers.store.js';
 import { PaymentHistoryStore } from '../history/payment-history.store.js';
 import { PlanPricesStore } from '../plans/plan-prices.store.js';
+import { type ParkedFor, type ProviderSync, type SyncOutcome } from '../providers/provider-sync.js';
 import { type SubscriptionFacts } from '../providers/subscription-facts.js';
-import { Inbox, type ParkedFor, type SyncOutcome } from '../webhooks/inbox.service.js';
 import { OptionalStripe } from './optional-stripe.js';
 import { disputeStanding, paymentMethodFingerprint, stripeFacts, stripeMovements } from './stripe-state.js';
 import { idOf, type StripeClient, type StripeCustomerMoney } from './stripe.client.js';
 
 const nothing: SyncOutcome = { changed: false };
 
-/** Looks up all that Stripe knows of a customer's money, and writes what it means. See `Inbox` for why it asks, and when. */
+/** Looks up all that Stripe knows of a customer's money, and writes what it means. See `LookupsService` for why it asks, and when. */
 @Injectable()
-export class StripeSync {
+export class StripeSync implements ProviderSync {
   constructor(
-    stripe: OptionalStripe,
+    private readonly stripe: OptionalStripe,
     private readonly customers: CustomersStore,
     private readonly prices: PlanPricesStore,
     private readonly history: PaymentHistoryStore,
@@ -25,14 +25,11 @@ export class StripeSync {
     private readonly blocks: AccessBlocks,
     private readonly trials: Trials,
     @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
-    inbox: Inbox,
-  ) {
-    const { client } = stripe;
-    if (client !== undefined) inbox.dealWith('stripe', (lookup, ticket) => this.sync(client, lookup, ticket));
-  }
+  ) {}
 
   /** @param lookup a customer; or a charge, where an event names no customer */
-  private async sync(client: StripeClient, lookup: string, ticket: bigint): Promise<SyncOutcome> {
+  async sync(lookup: string, ticket: bigint): Promise<SyncOutcome> {
+    const client = this.stripe.required();
     const id = lookup.startsWith('cus_') ? lookup : await client.customerOfCharge(lookup);
     if (id === undefined) return nothing;
     const customer = await this.customers.byStripe(id);

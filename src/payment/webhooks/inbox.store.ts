@@ -66,9 +66,9 @@ export class InboxStore {
     return rows.length > 0;
   }
 
-  /** Adds a look-up that no event asked for. */
-  async ask(lookup: Lookup, repair: boolean): Promise<void> {
-    await this.prisma.$queryRaw`SELECT ${addJob(syncJob(lookup, repair))} AS job`;
+  /** Has something looked up again that no event asked for, after all that events ask for. */
+  async repair(lookup: Lookup): Promise<void> {
+    await this.prisma.$queryRaw`SELECT ${addJob(syncJob(lookup, true))} AS job`;
   }
 
   /** Greater than every ticket taken and the number of every event that had arrived before. */

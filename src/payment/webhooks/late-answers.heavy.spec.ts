@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { appleProducts } from '@vpn-backend/fake-providers/testing';
 import { type SignedIn } from '../../../test/support/gatekeeper.js';
 import { startPayments, type Subscriber, type TestPayments, webhookSecret } from '../../../test/support/payments.js';
-import { Inbox } from './inbox.service.js';
+import { LookupsService } from './lookups.service.js';
 
 /**
  * A look-up whose answer is old by the time it comes, because something has changed at the provider since and another
@@ -25,7 +25,7 @@ afterEach(async () => {
 
 const late = { kind: 'late-answer', milliseconds: 60_000 } as const;
 const lookUp = (provider: 'stripe' | 'apple', lookup: string) =>
-  payments.service.app.get(Inbox, { strict: false }).lookUp({ provider, lookup });
+  payments.service.app.get(LookupsService, { strict: false }).lookUp({ provider, lookup });
 
 /** Begins to look a customer up, lets the answer to one question wait, and meanwhile things change and are looked up. */
 async function overtaken(customer: string, question: RegExp, change: () => unknown): Promise<void> {

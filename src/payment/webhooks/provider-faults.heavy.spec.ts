@@ -5,6 +5,7 @@ import { startPayments, type Subscriber, type TestPayments } from '../../../test
 import { runUpkeep } from '../../../test/support/upkeep.js';
 import { IdentityUpkeep } from '../../prisma/identity/index.js';
 import { Inbox } from './inbox.service.js';
+import { InboxStore } from './inbox.store.js';
 
 let payments: TestPayments;
 beforeAll(async () => {
@@ -17,6 +18,8 @@ afterEach(() => {
 });
 
 const inbox = () => payments.service.app.get(Inbox, { strict: false });
+const repair = (customer: string) =>
+  payments.service.app.get(InboxStore, { strict: false }).repair({ provider: 'stripe', lookup: customer });
 const failedJobs = () =>
   payments.sql<{ attempts: number; last_error: string }>(
     `SELECT attempts, last_error FROM identity_jobs.jobs WHERE attempts > 0 AND last_error IS NOT NULL`,
@@ -48,7 +51,7 @@ describe('what an error says', () => {
   it('is kept nowhere: a job that failed tells the kind alone', async () => {
     const person = await payments.subscribe();
     payments.stripe.fake.inject({ kind: 'status', status: 503 });
-    await inbox().repair({ provider: 'stripe', lookup: person.customer });
+    await repair(person.customer);
     const said = async () => (await failedJobs()).filter(({ attempts }) => attempts < 25).map((job) => job.last_error);
     await expect.poll(said).toEqual(['ProviderUnavailable']);
     payments.stripe.fake.clearFaults();
@@ -148,7 +151,7 @@ describe('a look-up that failed often', () => {
   it('is tried again within minutes', async () => {
     const person = await payments.subscribe();
     payments.stripe.fake.inject({ kind: 'status', status: 503 });
-    await inbox().repair({ provider: 'stripe', lookup: person.customer });
+    await repair(person.customer);
     const key = `stripe:${person.customer}`;
     const waits = () =>
       payments.sql<{ seconds: number }>(

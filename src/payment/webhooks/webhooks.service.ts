@@ -8,7 +8,7 @@ import { type WebhookReceipt } from '../payment.schema.js';
 import { paymentProblem } from '../providers/provider-errors.js';
 import { OptionalStripe } from '../stripe/optional-stripe.js';
 import { lookupOf, readStripeEvent } from '../stripe/stripe-event.js';
-import { Inbox } from './inbox.service.js';
+import { InboxStore } from './inbox.store.js';
 
 const arrived = new Counter({
   name: 'payment_webhooks_total',
@@ -19,11 +19,11 @@ const arrived = new Counter({
 /** How far a notification's time may lie ahead: the clocks of two machines. */
 const skewMs = 60_000;
 
-/** What the providers tell: verified, kept, acknowledged. What it means is looked up later, see `Inbox`. */
+/** What the providers tell: verified, kept, acknowledged. What it means is looked up later, see `LookupsService`. */
 @Injectable()
 export class Webhooks {
   constructor(
-    private readonly inbox: Inbox,
+    private readonly inbox: InboxStore,
     private readonly stripeSide: OptionalStripe,
     private readonly appleSide: OptionalApple,
     private readonly clock: Clock,
@@ -40,13 +40,8 @@ export class Webhooks {
       const lookup = lookupOf(event);
       if (lookup === undefined) return false;
       const { id: eventId, type } = event;
-      await this.inbox.receive({
-        provider: 'stripe',
-        eventId,
-        type,
-        lookup,
-        occurredAt: new Date(event.created * 1000),
-      });
+      const occurredAt = new Date(event.created * 1000);
+      await this.inbox.receive({ provider: 'stripe', eventId, type, lookup, occurredAt }, this.clock.now());
       return true;
     });
   }
@@ -63,7 +58,7 @@ export class Webhooks {
         throw new AppError('webhook_signature_invalid', 'The notification is dated in the future.');
       }
       if (lookup === undefined) return false;
-      await this.inbox.receive({ provider: 'apple', eventId, type, lookup, occurredAt });
+      await this.inbox.receive({ provider: 'apple', eventId, type, lookup, occurredAt }, this.clock.now());
       return true;
     });
   }
