@@ -1,10 +1,10 @@
 import { Module } from '@nestjs/common';
-import { addressTask, AuthModule } from '../auth/index.js';
+import { AuthModule, userEmailChanged } from '../auth/index.js';
 import { every, upkeepJobs } from '../platform/background/index.js';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
-import { handles, jobHandlers, personOf } from '../platform/jobs/index.js';
+import { handles, jobHandlers, onEvent } from '../platform/jobs/index.js';
 import { IdentityUpkeep } from '../prisma/identity/index.js';
-import { closingTask, SubscriptionModule } from '../subscription/index.js';
+import { accessGranted, SubscriptionModule } from '../subscription/index.js';
 import { AppleClaims } from './apple/apple-claims.service.js';
 import { AppleStanding } from './apple/apple-standing.service.js';
 import { AppleSync } from './apple/apple-sync.service.js';
@@ -60,8 +60,11 @@ const jobs = jobHandlers(
   handles('sync-stripe', LookupsService, (lookups, payload, attempt) => lookups.work('stripe', payload, attempt)),
   handles('sync-apple', LookupsService, (lookups, payload, attempt) => lookups.work('apple', payload, attempt)),
   handles('reconcile-payments', Reconciliation, (reconciliation) => reconciliation.run(), { cron: '17 3 * * *' }),
-  handles(addressTask, BilledAddresses, (addresses, payload) => addresses.bring(personOf(payload))),
-  handles(closingTask, OpenCheckouts, (checkouts, payload) => checkouts.close(personOf(payload))),
+  onEvent(userEmailChanged, BilledAddresses, (addresses, userId) => addresses.bring(userId)),
+  onEvent(accessGranted, OpenCheckouts, (checkouts, userId) => checkouts.close(userId)),
+  // What these two events were called before: jobs of those names may still wait when this version replaces the one before.
+  onEvent('bill-to-address', BilledAddresses, (addresses, userId) => addresses.bring(userId)),
+  onEvent('close-checkouts', OpenCheckouts, (checkouts, userId) => checkouts.close(userId)),
 );
 
 const upkeep = upkeepJobs(

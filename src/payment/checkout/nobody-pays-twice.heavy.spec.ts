@@ -116,13 +116,24 @@ describe('an open checkout is closed', () => {
     await expect.poll(() => openSessions(person)).toEqual([]);
   });
 
+  it('by a job that the version before has left, too', async () => {
+    const person = await payments.signIn();
+    await begin(person);
+    await payments.sql(
+      `SELECT identity_jobs.add_job('close-checkouts', json_build_object('userId', id))
+       FROM identity."User" WHERE firebase_uid = $1`,
+      [person.uid],
+    );
+    await expect.poll(() => openSessions(person)).toEqual([]);
+  });
+
   it('and one that was just being opened is not given out', async () => {
     const person = await payments.signIn();
     slow(/^POST \/v1\/checkout\/sessions$/);
     const begun = begin(person);
     await held();
     await grant(person);
-    // The job has found nothing to close.
+    // The event was dealt with, and there was nothing to close.
     await expect.poll(() => payments.sql('SELECT 1 FROM identity_jobs.jobs')).toEqual([]);
     payments.stripe.fake.clearFaults();
     expect((await begun).url).toBeUndefined();

@@ -4,7 +4,7 @@ import { ProviderRefusal } from '../providers/provider-errors.js';
 import { OptionalStripe } from '../stripe/optional-stripe.js';
 
 /**
- * Closes the checkout that a person left open when they get access from elsewhere: they would pay twice. The job is
+ * Closes the checkout that a person left open when they get access from elsewhere: they would pay twice. The event is
  * committed with what gives the access, so it looks for open checkouts afterwards; and whoever opens one asks for access
  * after opening it. One of the two sees the other.
  */

@@ -34,7 +34,7 @@ const customersFor = async (email: string) => (await payments.stripe.stripe.cust
 /** Resolves when no job has an address still to tell. */
 const done = () =>
   expect
-    .poll(() => payments.sql(`SELECT 1 FROM identity_jobs.jobs WHERE task_identifier = 'bill-to-address'`), {
+    .poll(() => payments.sql(`SELECT 1 FROM identity_jobs.jobs WHERE task_identifier = 'user.email_changed'`), {
       timeout: 30_000,
     })
     .toEqual([]);
@@ -102,16 +102,27 @@ describe('the address that Stripe has', () => {
     const person = await payments.subscribe();
     payments.stripe.fake.inject({ kind: 'status', status: 503 }, { on: /POST \/v1\/customers\/cus/ });
     const email = await move(person);
-    const failed = `SELECT 1 FROM identity_jobs.jobs WHERE task_identifier = 'bill-to-address' AND last_error IS NOT NULL`;
+    const failed = `SELECT 1 FROM identity_jobs.jobs WHERE task_identifier = 'user.email_changed' AND last_error IS NOT NULL`;
     await expect.poll(() => payments.sql(failed)).toHaveLength(1);
     expect(await addressOf(person.customer)).toBe(person.email);
     payments.stripe.fake.clearFaults();
-    const again = `UPDATE identity_jobs._private_jobs SET run_at = now() WHERE key LIKE 'bill-to-address:%'`;
+    const again = `UPDATE identity_jobs._private_jobs SET run_at = now() WHERE key LIKE 'user.email_changed:%'`;
     await expect
       .poll(async () => {
         await payments.sql(`${again} AND locked_at IS NULL`);
         return addressOf(person.customer);
       })
       .toBe(email);
+  });
+
+  it('is brought by a job that the version before has left, too', async () => {
+    const person = await payments.subscribe();
+    await payments.stripe.stripe.customers.update(person.customer, { email: 'former@example.com' });
+    await payments.sql(
+      `SELECT identity_jobs.add_job('bill-to-address', json_build_object('userId', id))
+       FROM identity."User" WHERE stripe_customer_id = $1`,
+      [person.customer],
+    );
+    await expect.poll(() => addressOf(person.customer)).toBe(person.email);
   });
 });

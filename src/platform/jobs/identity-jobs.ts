@@ -53,18 +53,8 @@ export interface NewJob {
 
 const ofPerson = z.object({ userId: z.uuid() });
 
-/** Whom a job of `jobForEach` is for. @throws {ZodError} for any other payload */
+/** Whom a job is for whose payload is `{ userId }`. @throws {ZodError} for any other payload */
 export const personOf = (payload: unknown): string => ofPerson.parse(payload).userId;
-
-/**
- * A query that adds a job for each person whom `people` (a query of `user_id` uuid) selects; its payload is `{ userId }`.
- * It is a part of the statement that makes the jobs necessary: both are committed, or neither is. The statement must go on to
- * read its `jobs`, or PostgreSQL would leave them out.
- */
-export const jobForEach = (task: string, people: Prisma.Sql): Prisma.Sql => Prisma.sql`
-  SELECT count(${jobs}.add_job(${task}::text, json_build_object('userId', user_id),
-    job_key => ${task}::text || ':' || user_id))::int AS jobs
-  FROM (${people}) people`;
 
 /**
  * The SQL expression that adds a job, for the statement that makes the job necessary: both are committed, or neither is.
