@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { type Person } from '../auth/index.js';
 import { self } from '../platform/audit/index.js';
+import { pageOf, readCursor } from '../platform/http/index.js';
 import { type AccountHistory, type AuditTrail, type PageQuery } from './account.schema.js';
 import { AccountStore } from './account.store.js';
 import { happenedInWords } from './history-words.js';
 import { HistoryStore } from './history.store.js';
-import { type Position, readCursor, writeCursor } from './page-cursor.js';
 
 /** What happened to a person's subscriptions and money, and what was done to their account: newest first, page by page. */
 @Injectable()
@@ -19,7 +19,7 @@ export class AccountHistories {
   async history({ userId }: Person, { cursor, limit }: PageQuery): Promise<AccountHistory> {
     // One more than asked, to know whether there is another page.
     const rows = await this.store.page(userId, readCursor(cursor), limit + 1);
-    const { shown, next } = paged(rows, limit, (row) => row);
+    const { shown, next } = pageOf(rows, limit, (row) => row);
     return {
       events: shown.map((row) => {
         const { at, kind, amount, currency } = row;
@@ -34,7 +34,7 @@ export class AccountHistories {
     const after = readCursor(cursor)?.name;
     const before = after !== undefined && /^\d{1,18}$/.test(after) ? BigInt(after) : undefined;
     const rows = await this.accounts.acts(userId, before, limit + 1);
-    const { shown, next } = paged(rows, limit, ({ at, id }) => ({ at, name: String(id) }));
+    const { shown, next } = pageOf(rows, limit, ({ at, id }) => ({ at, name: String(id) }));
     return {
       acts: shown.map(({ at, actor, action, reason }) => {
         const isOwn = actor === self;
@@ -43,10 +43,4 @@ export class AccountHistories {
       next,
     };
   }
-}
-
-function paged<Row>(rows: readonly Row[], limit: number, positionOf: (row: Row) => Position) {
-  const shown = rows.slice(0, limit);
-  const last = shown.at(-1);
-  return { shown, next: rows.length > limit && last !== undefined ? writeCursor(positionOf(last)) : null };
 }

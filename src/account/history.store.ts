@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import { type PagePosition } from '../platform/http/index.js';
 import { IdentityPrisma } from '../prisma/identity/index.js';
 import { type Happened } from './history-words.js';
-import { type Position } from './page-cursor.js';
 
 export interface HistoryRow extends Happened {
   /** Names the row in a cursor. */
@@ -14,7 +14,7 @@ export class HistoryStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
   /** Newest first: what became of subscriptions, and what money moved. */
-  async page(userId: string, after: Position | undefined, limit: number): Promise<HistoryRow[]> {
+  async page(userId: string, after: PagePosition | undefined, limit: number): Promise<HistoryRow[]> {
     const [at, name] = [after?.at ?? null, after?.name ?? null];
     return this.prisma.$queryRaw<HistoryRow[]>`
       SELECT * FROM (

@@ -1,5 +1,5 @@
 export { AuthModule } from './auth.module.js';
-export { addressTask } from './billed-address.js';
+export { userEmailChanged } from './events.js';
 export { type FirebaseAccount, FirebaseClient, FirebaseRefusal, FirebaseUnavailable } from './firebase.client.js';
 export { Forgetting } from './forgetting.service.js';
 export { signInProblems } from './id-token-problems.js';

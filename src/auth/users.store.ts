@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import { enqueueNotifications, jobsAdded } from '../notifications/outbox/index.js';
-import { jobForEach, userJobs } from '../platform/jobs/index.js';
+import { raiseEvent } from '../platform/jobs/index.js';
 import { IdentityPrisma, Prisma } from '../prisma/identity/index.js';
-import { addressTask } from './billed-address.js';
+import { userEmailChanged } from './events.js';
 
 /** What the provider says of a person. */
 interface UserProfile {
@@ -37,8 +37,8 @@ export class UsersStore {
   /**
    * The person's row, made on first sight and brought up to date when the provider's answer has changed: one read
    * when there is nothing to write. However many first requests race, there is one row; and of what is new in it (the
-   * account, a proven address, a way to sign in) the person is told once, by whichever request wrote it. If Stripe bills
-   * them, it is told of a new address once that is proven.
+   * account, a proven address, a way to sign in) the person is told once, by whichever request wrote it. That an address
+   * changed is raised as an event.
    *
    * @returns undefined when the account is being deleted, or was: a token may outlive it, and must not bring it back
    */
@@ -64,9 +64,9 @@ export class UsersStore {
         RETURNING new.id, new.signed_out_at, old.id IS NULL AS is_new, new.email_verified,
           old.email_verified AND old.email IS NOT DISTINCT FROM new.email AS was_verified,
           new.sign_in_providers, old.sign_in_providers AS had,
-          new.stripe_customer_id IS NOT NULL
+          old.id IS NOT NULL
             AND (old.email, old.email_verified) IS DISTINCT FROM (new.email, new.email_verified) AS has_moved
-      ), moved AS (${jobForEach(userJobs(addressTask, Prisma.sql`SELECT id AS user_id FROM row WHERE has_moved`))}),
+      ), moved AS (${raiseEvent(userEmailChanged, Prisma.sql`SELECT id AS user_id FROM row WHERE has_moved`)}),
       ${enqueueNotifications(whatIsNew(now))}
       SELECT id, signed_out_at AS "signedOutAt", ${jobsAdded}, (SELECT jobs FROM moved) AS moved FROM row`;
     return row && { id: row.id, signedOutAt: row.signedOutAt };

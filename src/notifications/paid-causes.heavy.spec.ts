@@ -3,7 +3,7 @@ import { type AccountHistory } from '../account/account.schema.js';
 import { appleProducts } from '@vpn-backend/fake-providers/testing';
 import { type Notices, startPaidNotices } from '../../test/support/notices.js';
 import { dayMs, type Subscriber, type TestPayments } from '../../test/support/payments.js';
-import { Inbox } from '../payment/index.js';
+import { LookupsService } from '../payment/webhooks/lookups.service.js';
 import { OperatorAccess } from '../subscription/index.js';
 
 let payments: TestPayments & Notices;
@@ -58,8 +58,10 @@ describe('somebody who pays is told', () => {
     expect([await told(person), await whatBecame(person)]).toEqual([[], ['started']]);
     await later(hour);
     expect([await told(person), await whatBecame(person)]).toEqual([['renewed'], ['renewed', 'started']]);
-    const inbox = payments.service.app.get(Inbox, { strict: false });
-    await Promise.all(Array.from({ length: 10 }, () => inbox.lookUp({ provider: 'stripe', lookup: person.customer })));
+    const lookups = payments.service.app.get(LookupsService, { strict: false });
+    await Promise.all(
+      Array.from({ length: 10 }, () => lookups.lookUp({ provider: 'stripe', lookup: person.customer })),
+    );
     expect(await told(person)).toEqual(['renewed']);
     await expect.poll(() => lastMail(person), { timeout: 20_000 }).toContain('Your plan Basic is paid until');
   });

@@ -3,13 +3,13 @@ import { type Person } from '../auth/index.js';
 import { AppError } from '../platform/errors/index.js';
 import { type PlanPrice } from '../prisma/identity/index.js';
 import { type OwnSubscription, type SubscriptionReport, SubscriptionService } from '../subscription/index.js';
-import { CustomersStore } from './customers.store.js';
-import { Inbox } from './inbox.service.js';
-import { OptionalStripe } from './optional-providers.js';
+import { CustomersStore } from './customers/customers.store.js';
 import { type PlanChange } from './payment.schema.js';
-import { PlanPricesStore } from './plan-prices.store.js';
-import { paymentProblem, ProviderRefusal } from './provider-errors.js';
-import { type StripeClient } from './stripe.client.js';
+import { PlanPricesStore } from './plans/plan-prices.store.js';
+import { paymentProblem, ProviderRefusal } from './providers/provider-errors.js';
+import { OptionalStripe } from './stripe/optional-stripe.js';
+import { type StripeClient } from './stripe/stripe.client.js';
+import { LookupsService } from './webhooks/lookups.service.js';
 
 /** What people change of their subscriptions: at the provider first, and what it then has is written down and told. */
 @Injectable()
@@ -19,7 +19,7 @@ export class SubscriptionChanges {
     private readonly customers: CustomersStore,
     private readonly prices: PlanPricesStore,
     private readonly subscriptions: SubscriptionService,
-    private readonly inbox: Inbox,
+    private readonly lookups: LookupsService,
   ) {}
 
   /** Access lasts to the end of what is paid; nothing more is charged. What gives no access any more ends at once. */
@@ -70,7 +70,7 @@ export class SubscriptionChanges {
     const customer = (await this.customers.byId(person.userId))?.stripeCustomerId;
     try {
       await act(stripe, { ...own, ref: own.providerRef.replace('stripe:', '') });
-      if (customer) await this.inbox.lookUp({ provider: 'stripe', lookup: customer });
+      if (customer) await this.lookups.lookUp({ provider: 'stripe', lookup: customer });
     } catch (error) {
       throw error instanceof ProviderRefusal ? refusal(error) : paymentProblem(error);
     }

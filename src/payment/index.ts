@@ -1,5 +1,5 @@
-export { PaymentClosing } from './closing.service.js';
-export { Inbox } from './inbox.service.js';
+export { PaymentClosing } from './customers/closing.service.js';
+export { Inbox } from './webhooks/inbox.service.js';
 export { PaymentModule } from './payment.module.js';
-export { PlanPrices } from './plan-prices.service.js';
-export { Reconciliation } from './reconciliation.service.js';
+export { PlanPrices } from './plans/plan-prices.service.js';
+export { Reconciliation } from './reconciliation/reconciliation.service.js';

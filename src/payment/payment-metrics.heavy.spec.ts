@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dayMs, startPayments, type TestPayments } from '../../test/support/payments.js';
 import { MetricsServer } from '../platform/health/index.js';
-import { Inbox } from './inbox.service.js';
-import { Reconciliation } from './reconciliation.service.js';
+import { Inbox } from './webhooks/inbox.service.js';
+import { Reconciliation } from './reconciliation/reconciliation.service.js';
 
 /** What operators are told of payments, as Prometheus reads it. */
 

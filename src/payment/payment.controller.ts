@@ -5,8 +5,8 @@ import { OnSide, Problems, Returns } from '../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { subscriptionReport } from '../subscription/index.js';
 import { SubscriptionChanges } from './changes.service.js';
-import { Checkouts } from './checkout.service.js';
-import { History } from './history.service.js';
+import { Checkouts } from './checkout/checkout.service.js';
+import { History } from './history/history.service.js';
 import {
   checkoutRequest,
   type CheckoutRequest,

@@ -1,5 +1,5 @@
 export { AccessBlocks } from './access-blocks.service.js';
-export { closingTask } from './closing-checkouts.js';
+export { accessGranted } from './events.js';
 export { minorDigits, money } from './money.js';
 export { OperatorAccess } from './operator-access.service.js';
 export { sealedTicket } from './operator-access.store.js';

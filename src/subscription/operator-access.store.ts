@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { recordAct } from '../platform/audit/index.js';
+import { raiseEvent } from '../platform/jobs/index.js';
 import {
   type AuditEvent,
   type BlockReason,
@@ -8,7 +9,7 @@ import {
   Prisma,
   type SubscriptionEventKind,
 } from '../prisma/identity/index.js';
-import { closingCheckouts } from './closing-checkouts.js';
+import { accessGranted } from './events.js';
 
 /** What an operator does, to whom and why: written in the statement that does it. */
 export interface OperatorAct {
@@ -46,8 +47,8 @@ export class OperatorAccessStore {
         INSERT INTO "Subscription" (user_id, provider, provider_ref, plan_id, status, paid_through)
         VALUES (${act.userId}::uuid, 'operator', ${`operator:${randomUUID()}`}, ${planId}, 'ACTIVE', ${until}) RETURNING *
       ), written AS (${written(act, 'started')} FROM granted), noted AS (${recordAct({ ...act, action: 'subscription.grant' })} FROM granted),
-      closed AS (${closingCheckouts(Prisma.sql`SELECT user_id FROM granted`)})
-      SELECT jobs FROM closed`;
+      raised AS (${raiseEvent(accessGranted, Prisma.sql`SELECT user_id FROM granted`)})
+      SELECT jobs FROM raised`;
   }
 
   /** Ends what operators have granted. @returns how many grants that were */

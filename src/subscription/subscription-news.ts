@@ -1,6 +1,7 @@
 import { enqueueNotifications, iso, jobsAdded } from '../notifications/outbox/index.js';
+import { raiseEvent } from '../platform/jobs/index.js';
 import { Prisma } from '../prisma/identity/index.js';
-import { closingCheckouts } from './closing-checkouts.js';
+import { accessGranted } from './events.js';
 
 /**
  * What a statement did to subscriptions, in the words of their owners: each row as it was under the statement's own lock
@@ -45,6 +46,11 @@ export const recordExpired = (ended: Prisma.Sql): Prisma.Sql => Prisma.sql`
   WHERE NOT EXISTS (SELECT FROM "SubscriptionEvent" e WHERE e.user_id = s.user_id AND e.provider = s.provider
     AND e.kind = 'expired' AND e.plan_id = s.plan_id AND e.at = s.paid_through)`;
 
+/** Who got access from the App Store, or for longer, among the rows that `moved` holds. */
+const grantedByApple = Prisma.sql`
+  SELECT user_id FROM moved WHERE provider = 'apple' AND status NOT IN ('EXPIRED', 'REVOKED')
+    AND (status, paid_through) IS DISTINCT FROM (old_status, old_paid_through)`;
+
 /** The rest of a `WITH` whose `moved` returns `movedRow`: answers `changed`, how many rows are now other than they were. */
 export const whatHappened = (at: Date): Prisma.Sql => Prisma.sql`
   news AS (
@@ -79,9 +85,7 @@ export const whatHappened = (at: Date): Prisma.Sql => Prisma.sql`
     FROM news n JOIN "Plan" p ON p.id = n.plan_id
     WHERE n.kind IN ('renewed', 'cancelled', 'payment_failed', 'plan_changed')
       OR (n.kind = 'expired' AND NOT ${hasLonger('n', Prisma.sql`${at}::timestamptz`)})`)},
-  closed AS (${closingCheckouts(Prisma.sql`
-    SELECT user_id FROM moved WHERE provider = 'apple' AND status NOT IN ('EXPIRED', 'REVOKED')
-      AND (status, paid_through) IS DISTINCT FROM (old_status, old_paid_through)`)})
-  SELECT ${jobsAdded}, (SELECT jobs FROM closed) AS closed, (SELECT count(*) FROM moved
+  raised AS (${raiseEvent(accessGranted, grantedByApple)})
+  SELECT ${jobsAdded}, (SELECT jobs FROM raised) AS raised, (SELECT count(*) FROM moved
     WHERE (plan_id, status, paid_through, settled_through, grace_until, cancel_at_period_end)
       IS DISTINCT FROM (old_plan_id, old_status, old_paid_through, old_settled, old_grace_until, old_cancel))::int AS changed`;

@@ -5,5 +5,6 @@ export { fetchJson, UnreadableAnswer } from './fetch-bounded.js';
 export { HttpModule } from './http.module.js';
 export { OnSide } from './on-side.js';
 export { AlsoBinary } from './other-form.js';
+export { pageOf, type PagePosition, readCursor } from './page-cursor.js';
 export { describeApi, serveReference } from './reference.js';
 export { Problems, Returns } from './returns.js';

@@ -4,6 +4,7 @@ import { query } from '../../../test/support/stack.js';
 import { runUpkeep } from '../../../test/support/upkeep.js';
 import { IdentityPrisma, IdentityUpkeep, Prisma } from '../../prisma/identity/index.js';
 import { addJob, jobForEach, userJobs } from './add-jobs.js';
+import { raiseEvent } from './events.js';
 import { IdentityJobs } from './identity-jobs.js';
 
 let gatekeeper: TestGatekeeper;
@@ -151,6 +152,30 @@ describe('a job for each row', () => {
     expect(await seconds()).toBeGreaterThan(3600);
     await jobs().capBackoff(['untested', 'tested'], 300);
     expect(await seconds()).toBeLessThanOrEqual(300);
+  });
+});
+
+describe('an event', () => {
+  const users = ['5a5a5a5a-5a5a-4a5a-8a5a-5a5a5a5a5a5a', '6b6b6b6b-6b6b-4b6b-8b6b-6b6b6b6b6b6b'];
+  const raised = raiseEvent('user.tested', Prisma.sql`SELECT unnest(${users}::uuid[]) AS user_id`);
+  const events = async () => (await waiting()).filter(({ task }) => task === 'user.tested');
+
+  it('is raised with its cause, or not at all', async () => {
+    await prisma()
+      .$transaction(async (transaction) => {
+        await transaction.$queryRaw`WITH raised AS (${raised}) SELECT jobs FROM raised`;
+        throw new Error('undo');
+      })
+      .catch(() => undefined);
+    expect(await events()).toEqual([]);
+  });
+
+  it('is there once for each user, however often it is raised before it is dealt with', async () => {
+    const raise = () => prisma().$queryRaw`WITH raised AS (${raised}) SELECT jobs FROM raised`;
+    expect(await raise()).toEqual([{ jobs: 2 }]);
+    await raise();
+    const perUser = users.map((userId) => ({ task: 'user.tested', key: `user.tested:${userId}`, payload: { userId } }));
+    expect(await events()).toEqual(perUser);
   });
 });
 

@@ -1,0 +1,29 @@
+import { Injectable } from '@nestjs/common';
+import { ProviderSubscriptions } from '../../subscription/index.js';
+import { LookupsService } from '../webhooks/lookups.service.js';
+import { OptionalApple } from './optional-apple.js';
+
+/** What the App Store says now of the subscriptions that a person is known to have, or to have had, there. */
+@Injectable()
+export class AppleStanding {
+  constructor(
+    private readonly apple: OptionalApple,
+    private readonly subscriptions: ProviderSubscriptions,
+    private readonly lookups: LookupsService,
+  ) {}
+
+  /**
+   * Looks all of them up, and writes what it learns: one that has ended may have been bought again a moment ago.
+   *
+   * @returns false if one of them cannot be read here: it may well be paid. What Apple itself does not know is not.
+   * @throws {ProviderUnavailable}
+   */
+  async isUnderstood(userId: string): Promise<boolean> {
+    if (this.apple.client === undefined) return true;
+    const refs = await this.subscriptions.refsOf(userId, 'apple');
+    const outcomes = await Promise.all(
+      refs.map((ref) => this.lookups.lookUp({ provider: 'apple', lookup: ref.replace('apple:', '') })),
+    );
+    return outcomes.every(({ parkedFor }) => parkedFor === undefined || parkedFor.startsWith('refused_'));
+  }
+}

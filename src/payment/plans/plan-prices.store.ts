@@ -1,0 +1,63 @@
+import { Injectable } from '@nestjs/common';
+import {
+  IdentityPrisma,
+  type PaymentProvider,
+  type PlanPrice,
+  type PriceInterval,
+} from '../../prisma/identity/index.js';
+
+@Injectable()
+export class PlanPricesStore {
+  constructor(private readonly prisma: IdentityPrisma) {}
+
+  /** Which plan each price of a provider buys, sold now or not. */
+  async plansOf(provider: PaymentProvider): Promise<Map<string, string>> {
+    const rows = await this.prisma.planPrice.findMany({
+      where: { provider },
+      select: { priceRef: true, planId: true },
+    });
+    return new Map(rows.map(({ priceRef, planId }) => [priceRef, planId]));
+  }
+
+  async list(): Promise<PlanPrice[]> {
+    return this.prisma.planPrice.findMany({ orderBy: [{ planId: 'asc' }, { provider: 'asc' }, { priceRef: 'asc' }] });
+  }
+
+  async find(provider: PaymentProvider, priceRef: string): Promise<PlanPrice | undefined> {
+    return (
+      (await this.prisma.planPrice.findUnique({ where: { provider_priceRef: { provider, priceRef } } })) ?? undefined
+    );
+  }
+
+  /** What is sold now for a plan. */
+  async offered(planId: string, provider: PaymentProvider, interval: PriceInterval): Promise<PlanPrice | undefined> {
+    return (
+      (await this.prisma.planPrice.findFirst({ where: { planId, provider, interval, offered: true } })) ?? undefined
+    );
+  }
+
+  /** Maps a price to a plan, and sells it in the place of the one that was sold before. */
+  async set(price: PlanPrice): Promise<void> {
+    const { provider, priceRef, planId, interval } = price;
+    await this.prisma.$transaction([
+      this.prisma.planPrice.updateMany({
+        where: { planId, provider, interval, offered: true },
+        data: { offered: false },
+      }),
+      this.prisma.planPrice.upsert({
+        where: { provider_priceRef: { provider, priceRef } },
+        create: price,
+        update: price,
+      }),
+    ]);
+  }
+
+  /** Sells a price no longer; who pays it keeps it. @returns whether it was sold */
+  async withdraw(provider: PaymentProvider, priceRef: string): Promise<boolean> {
+    const { count } = await this.prisma.planPrice.updateMany({
+      where: { provider, priceRef, offered: true },
+      data: { offered: false },
+    });
+    return count > 0;
+  }
+}

@@ -1,0 +1,23 @@
+import { Controller, Get, Header, UseGuards } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { OnSide, Problems, Returns } from '../../platform/http/index.js';
+import { GatekeeperAddressLimit } from '../../platform/rate-limit/index.js';
+import { planOffers } from '../payment.schema.js';
+import { PlanPrices } from './plan-prices.service.js';
+
+@ApiTags('payment')
+@OnSide('gatekeeper')
+@Controller('plans')
+@UseGuards(GatekeeperAddressLimit)
+export class PlansController {
+  constructor(private readonly prices: PlanPrices) {}
+
+  @Get()
+  @Header('cache-control', 'public, max-age=60')
+  @ApiOperation({ summary: 'What can be bought, and for how much' })
+  @Returns(200, planOffers)
+  @Problems('rate_limited', 'unavailable')
+  async offers() {
+    return this.prices.offers();
+  }
+}

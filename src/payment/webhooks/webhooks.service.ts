@@ -1,0 +1,83 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Counter } from 'prom-client';
+import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../../platform/config/index.js';
+import { AppError } from '../../platform/errors/index.js';
+import { AppleDataError } from '../apple/apple.client.js';
+import { OptionalApple } from '../apple/optional-apple.js';
+import { type WebhookReceipt } from '../payment.schema.js';
+import { paymentProblem } from '../providers/provider-errors.js';
+import { OptionalStripe } from '../stripe/optional-stripe.js';
+import { lookupOf, readStripeEvent } from '../stripe/stripe-event.js';
+import { InboxStore } from './inbox.store.js';
+
+const arrived = new Counter({
+  name: 'payment_webhooks_total',
+  help: 'Webhooks by provider and what became of them: kept, nothing to do with money, refused.',
+  labelNames: ['provider', 'result'],
+});
+
+/** How far a notification's time may lie ahead: the clocks of two machines. */
+const skewMs = 60_000;
+
+/** What the providers tell: verified, kept, acknowledged. What it means is looked up later, see `LookupsService`. */
+@Injectable()
+export class Webhooks {
+  constructor(
+    private readonly inbox: InboxStore,
+    private readonly stripeSide: OptionalStripe,
+    private readonly appleSide: OptionalApple,
+    private readonly clock: Clock,
+    @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
+  ) {}
+
+  /** @throws {AppError} `webhook_signature_invalid`, `webhook_wrong_environment`, `payment_provider_not_offered` */
+  async stripe(body: Buffer | undefined, signature: string | undefined): Promise<WebhookReceipt> {
+    return this.counting('stripe', async () => {
+      this.stripeSide.get();
+      const { webhookSecrets = [], livemode } = this.config.stripe ?? {};
+      const event = readStripeEvent(body, signature, webhookSecrets, this.clock.now());
+      if (event.livemode !== livemode) throw wrongEnvironment();
+      const lookup = lookupOf(event);
+      if (lookup === undefined) return false;
+      const { id: eventId, type } = event;
+      const occurredAt = new Date(event.created * 1000);
+      await this.inbox.receive({ provider: 'stripe', eventId, type, lookup, occurredAt }, this.clock.now());
+      return true;
+    });
+  }
+
+  /** @throws {AppError} as `stripe`, and `payment_provider_unavailable` while Apple cannot say whether it still signs so */
+  async apple(signedPayload: string): Promise<WebhookReceipt> {
+    return this.counting('apple', async () => {
+      const client = this.appleSide.get();
+      const notification = await client.verifyNotification(signedPayload).catch((error: unknown) => {
+        throw error instanceof AppleDataError ? refusal(error) : paymentProblem(error);
+      });
+      const { id: eventId, type, signedAt: occurredAt, originalTransactionId: lookup } = notification;
+      if (occurredAt.getTime() > this.clock.now().getTime() + skewMs) {
+        throw new AppError('webhook_signature_invalid', 'The notification is dated in the future.');
+      }
+      if (lookup === undefined) return false;
+      await this.inbox.receive({ provider: 'apple', eventId, type, lookup, occurredAt }, this.clock.now());
+      return true;
+    });
+  }
+
+  private async counting(provider: 'stripe' | 'apple', take: () => Promise<boolean>): Promise<WebhookReceipt> {
+    try {
+      const kept = await take();
+      arrived.inc({ provider, result: kept ? 'kept' : 'ignored' });
+      return { received: true };
+    } catch (error) {
+      arrived.inc({ provider, result: error instanceof AppError ? error.code : 'failed' });
+      throw error;
+    }
+  }
+}
+
+function refusal(error: AppleDataError): AppError {
+  return error.reason === 'environment' ? wrongEnvironment() : new AppError('webhook_signature_invalid', error.message);
+}
+
+const wrongEnvironment = () =>
+  new AppError('webhook_wrong_environment', 'This comes from another environment of the provider: live is not test.');
