@@ -160,8 +160,18 @@ export function importRules(sides: Sides): IRegularForbiddenRuleType[] {
       to: { circular: true },
     },
   ];
-  return rules.map((rule) => ({ ...rule, from: butSpecs(rule.from), severity: 'error' }));
+  const forCode = rules.map((rule) => ({ ...rule, from: butSpecs(rule.from) }));
+  return [...forCode, ...rulesForSpecs].map((rule) => ({ ...rule, severity: 'error' }));
 }
+
+const rulesForSpecs: IRegularForbiddenRuleType[] = [
+  {
+    name: 'specs-beside-code-start-no-service',
+    comment: 'What a module does over HTTP is tested in test/<module>/; beside the code are tests of one unit.',
+    from: { path: `^src/.*${spec}` },
+    to: { path: '^test/support/(accounts|anonymizer|client-world|gatekeeper|notices|payments|two-sides)\\.ts$' },
+  },
+];
 
 function butSpecs(from: IRegularForbiddenRuleType['from']): IRegularForbiddenRuleType['from'] {
   return { ...from, pathNot: [from.pathNot ?? [], spec].flat() };

@@ -214,6 +214,13 @@ describe('the import rules', () => {
       'tests-know-no-bench: test/support/tokens.ts',
       { 'test/support/tokens.ts': "import '../../bench/load.js';", 'bench/load.ts': 'export {};' },
     ],
+    [
+      'specs-beside-code-start-no-service: src/auth/auth.spec.ts',
+      {
+        'src/auth/auth.spec.ts': "import '../../test/support/gatekeeper.js';",
+        'test/support/gatekeeper.ts': 'export {};',
+      },
+    ],
     ['production-has-no-admin: src/main.ts', plant('src/main.ts', "import '../admin/main.js';")],
     [
       'packages-stand-alone: packages/client/src/index.ts',

@@ -3,7 +3,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Spec files that take a minute or more. Begun late, one of them would keep the whole run waiting at its end. */
 const longest = [
-  'src/payment/webhooks/any-order.heavy.spec.ts',
+  'test/payment/any-order.heavy.spec.ts',
   'test/chaos/payments.heavy.spec.ts',
   'test/chaos/killed-deleting.heavy.spec.ts',
   'test/chaos/killed-redeeming.heavy.spec.ts',

@@ -1,0 +1,250 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { type TestApp } from '../support/app.js';
+import { type EventStream, followEvents } from '../support/event-stream.js';
+import { enrolNode, postJson, pulse, type TestNode } from '../support/fleet.js';
+import { placeAt, placementOf, serviceOf, startFirstReplica, startReplica } from '../support/peers.js';
+import { createTestStack, type TestStack } from '../support/stack.js';
+import { TestClock } from '../support/test-clock.js';
+import { holdUpkeep } from '../support/upkeep.js';
+import { encodeWireguardKey, Fleet, NodeDirectory } from '../../src/nodes/index.js';
+import { ConnectionUpkeep } from '../../src/connection/connection-upkeep.js';
+import { LifecycleStore } from '../../src/connection/lifecycle.store.js';
+import { OutboxStore } from '../../src/connection/peer-sync/outbox.store.js';
+import { PeerFeed } from '../../src/connection/peer-sync/peer-feed.js';
+import { PeerSignals } from '../../src/connection/peer-sync/peer-signals.js';
+import { secretHashOf } from '../../src/connection/connection-secrets.js';
+
+const clock = new TestClock();
+let stack: TestStack;
+let service: TestApp;
+let node: TestNode;
+const streams: EventStream[] = [];
+beforeAll(async () => {
+  stack = await createTestStack();
+  service = await startFirstReplica(stack, clock);
+});
+beforeEach(async () => {
+  node = await enrolNode(service);
+});
+afterEach(() => {
+  for (const stream of streams.splice(0)) stream.close();
+  vi.restoreAllMocks();
+});
+afterAll(async () => {
+  await service.stop();
+  await stack.stop();
+});
+
+async function follow(by: TestNode = node, at: TestApp = service): Promise<EventStream> {
+  const stream = await followEvents(at.url, by);
+  streams.push(stream);
+  return stream;
+}
+
+/** A stream whose snapshot has been read. */
+async function followOn(by: TestNode = node, at: TestApp = service): Promise<EventStream> {
+  const stream = await follow(by, at);
+  await stream.next('snapshot');
+  return stream;
+}
+
+const acknowledge = (body: unknown) => postJson(`${service.url}/node/${node.id}/acks`, body, node.credential);
+const disconnect = (secret: string) =>
+  fetch(`${service.url}/vpn/connection`, { method: 'DELETE', headers: { authorization: `Bearer ${secret}` } });
+
+describe('a stream', () => {
+  it('begins with a snapshot of everything, then says what changes, until it is acknowledged', async () => {
+    const secret = 'a-connection-secret';
+    const before = await placeAt(service, node.id, { secretHash: secretHashOf(secret) });
+    const stream = await follow();
+    expect(stream.response.headers.get('content-type')).toBe('text/event-stream');
+    expect(stream.response.headers.get('cache-control')).toBe('no-store');
+    const { peers, complete } = await stream.next('snapshot');
+    expect([complete, peers]).toMatchObject([true, [{ ...placementOf(before), status: 'pending' }]]);
+    await acknowledge({ added: [placementOf(before)] });
+
+    const added = await placeAt(service, node.id);
+    await expect.poll(async () => (await stream.next('peer-added')).connection_id).toBe(added.id);
+    await disconnect(secret);
+    expect(await stream.next('peer-removed')).toEqual({
+      ...placementOf(before),
+      public_key: encodeWireguardKey(before.publicKey),
+    });
+  });
+
+  it('breaks off when its snapshot cannot be read, which is no empty one', async () => {
+    await placeAt(service, node.id);
+    vi.spyOn(serviceOf(service, OutboxStore), 'peersOf').mockRejectedValueOnce(new Error('away'));
+    const stream = await follow();
+    expect([await stream.ended, stream.waiting()]).toEqual([false, []]);
+  });
+
+  it('says it again after a second without acknowledgement, and not after the acknowledgement', async () => {
+    const stream = await followOn();
+    const [first, second] = [await placeAt(service, node.id), await placeAt(service, node.id)];
+    const heard = async () =>
+      [(await stream.next('peer-added')).connection_id, (await stream.next('peer-added')).connection_id].sort();
+    expect(await heard()).toEqual([first.id, second.id].sort());
+    clock.advance(1_000);
+    expect(await heard()).toEqual([first.id, second.id].sort());
+    await acknowledge({ added: [placementOf(first)] });
+    clock.advance(1_000);
+    expect((await stream.next('peer-added')).connection_id).toBe(second.id);
+    clock.advance(1_000);
+    expect((await stream.next('peer-added')).connection_id).toBe(second.id);
+    expect(stream.waiting()).toEqual([]);
+  });
+
+  it('says nothing again within a second, however often the outbox is read', async () => {
+    const stream = await followOn();
+    const read = vi.spyOn(serviceOf(service, OutboxStore), 'outstanding');
+    await placeAt(service, node.id);
+    await stream.next('peer-added');
+    clock.advance(999);
+    const before = read.mock.calls.length;
+    await expect.poll(() => read.mock.calls.length).toBeGreaterThan(before + 3);
+    await serviceOf(service, PeerFeed).beat();
+    await stream.next('heartbeat');
+    expect(stream.waiting()).toEqual([]);
+  });
+
+  it('is not silenced by a clock that is set back', async () => {
+    const stream = await followOn();
+    await placeAt(service, node.id);
+    await stream.next('peer-added');
+    clock.advance(-3_600_000);
+    await stream.next('peer-added');
+    clock.advance(3_600_000);
+  });
+
+  it('hears what changes between the reading of its snapshot and the first of its news', async () => {
+    const placed = await placeAt(service, node.id);
+    const outbox = serviceOf(service, OutboxStore);
+    const read = outbox.peersOf.bind(outbox);
+    vi.spyOn(outbox, 'peersOf').mockImplementationOnce(async (...args) => {
+      const rows = await read(...args);
+      await outbox.acknowledgeAdded(node.id, [placed]);
+      await serviceOf(service, LifecycleStore).endOnNodes([node.id], new Date(clock.now().getTime() + 60_000));
+      serviceOf(service, PeerSignals).nodesChanged(node.id);
+      return rows;
+    });
+    const stream = await follow();
+    expect((await stream.next('snapshot')).peers).toMatchObject([placementOf(placed)]);
+    expect(await stream.next('peer-removed')).toMatchObject(placementOf(placed));
+  });
+
+  it('is not told news that are older than its snapshot', async () => {
+    const placed = await placeAt(service, node.id);
+    const outbox = serviceOf(service, OutboxStore);
+    const read = outbox.outstanding.bind(outbox);
+    const [late, told] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const earlier = await followOn();
+    const spy = vi.spyOn(outbox, 'outstanding').mockImplementationOnce(async (...args) => {
+      const rows = await read(...args);
+      told.resolve();
+      await late.promise;
+      return rows;
+    });
+    await told.promise;
+    // The peer is gone before the second stream opens, and the first reading still holds it.
+    await outbox.acknowledgeAdded(node.id, [placed]);
+    await serviceOf(service, LifecycleStore).endOnNodes([node.id], new Date(clock.now().getTime() + 60_000));
+    await outbox.acknowledgeRemoved(node.id, [placed]);
+    const stream = await follow();
+    expect(await stream.next('snapshot')).toEqual({ peers: [], complete: true });
+    const before = spy.mock.calls.length;
+    late.resolve();
+    await expect.poll(() => spy.mock.calls.length).toBeGreaterThan(before + 1);
+    const next = await placeAt(service, node.id);
+    expect((await stream.next('peer-added')).connection_id).toBe(next.id);
+    earlier.close();
+  });
+
+  it('beats', async () => {
+    const stream = await followOn();
+    await serviceOf(service, PeerFeed).beat();
+    expect(await stream.next('heartbeat')).toEqual({});
+  });
+
+  it('is one of three at most for one node: the oldest makes room', async () => {
+    const [oldest, ...others] = [await followOn(), await followOn(), await followOn()];
+    const newest = await followOn();
+    expect(await oldest?.ended).toBe(false);
+    await placeAt(service, node.id);
+    for (const stream of [...others, newest]) await stream.next('peer-added');
+  });
+});
+
+describe('an operator', () => {
+  it('who drains a node makes its stream say so, and so does a stream that begins later', async () => {
+    const stream = await followOn();
+    await serviceOf(service, Fleet).drain(node.id);
+    expect(await stream.next('drain')).toEqual({});
+    const later = await follow();
+    await later.next('snapshot');
+    expect(await later.next('drain')).toEqual({});
+  });
+
+  it('who drains a node while its stream begins is heard', async () => {
+    const outbox = serviceOf(service, OutboxStore);
+    const read = outbox.peersOf.bind(outbox);
+    vi.spyOn(outbox, 'peersOf').mockImplementationOnce(async (...args) => {
+      await serviceOf(service, Fleet).drain(node.id);
+      await serviceOf(service, NodeDirectory).refresh();
+      return read(...args);
+    });
+    const stream = await follow();
+    await stream.next('drain');
+    expect(stream.waiting()).toEqual(['snapshot']);
+  });
+
+  it('who retires a node ends its stream; coming back, it hears of nothing but what it has to remove', async () => {
+    const cleaner = await holdUpkeep(stack.ownerUrl, 'network', 'connection-clean-up');
+    onTestFinished(() => cleaner.release());
+    await placeAt(service, node.id);
+    const active = await placeAt(service, node.id);
+    await serviceOf(service, OutboxStore).acknowledgeAdded(node.id, [active]);
+    const stream = await followOn();
+    await serviceOf(service, Fleet).retire(node.id);
+    expect(await stream.ended).toBe(true);
+    const back = await follow();
+    expect(await back.next('snapshot')).toEqual({ peers: [], complete: true });
+    await back.next('drain');
+    clock.advance(1_000);
+    await serviceOf(service, ConnectionUpkeep).cleanUp();
+    expect(await back.next('peer-removed')).toMatchObject(placementOf(active));
+    await serviceOf(service, PeerFeed).beat();
+    await back.next('heartbeat');
+    expect(back.waiting()).toEqual([]);
+  });
+});
+
+describe('a rotated credential', () => {
+  it('ends what was opened with the old one as soon as it is used', async () => {
+    const [stream, other] = [await followOn(), await followOn(await enrolNode(service))];
+    const registration = { public_key: node.publicKey, ip: '127.0.0.1', location_id: 'de-frankfurt' };
+    const response = await postJson(`${service.url}/node/register`, registration, node.credential);
+    const { credential } = (await response.json()) as { credential: string };
+    await serviceOf(service, PeerFeed).beat();
+    await stream.next('heartbeat');
+    await pulse(service, { ...node, credential });
+    await serviceOf(service, PeerFeed).beat();
+    expect(await stream.ended).toBe(true);
+    await other.next('heartbeat');
+    const renewed = await followOn({ ...node, credential });
+    await serviceOf(service, PeerFeed).beat();
+    await renewed.next('heartbeat');
+    await placeAt(service, node.id);
+    await renewed.next('peer-added');
+  });
+});
+
+describe('two replicas', () => {
+  it('tell a node that follows one of what happened at the other', async () => {
+    const other = await startReplica(stack, clock);
+    const stream = await followOn(node, other);
+    const placed = await placeAt(service, node.id);
+    expect((await stream.next('peer-added')).connection_id).toBe(placed.id);
+    await other.stop();
+  });
+});

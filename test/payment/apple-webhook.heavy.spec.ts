@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { appleProducts } from '@vpn-backend/fake-providers/testing';
+import { patiently } from '../support/patiently.js';
+import { startPayments, type TestPayments } from '../support/payments.js';
+
+let payments: TestPayments;
+beforeAll(async () => {
+  payments = await startPayments();
+});
+afterAll(() => payments.stop());
+
+let before: number;
+const countEvents = async () => {
+  const [row] = await payments.sql<{ n: number }>(`SELECT count(*)::int AS n FROM identity."WebhookEvent"`);
+  return row?.n ?? 0;
+};
+beforeEach(async () => {
+  await payments.settled();
+  before = await countEvents();
+});
+
+const app = { bundleId: 'com.example.vpn', environment: 'Sandbox' };
+
+/** What Apple signs inside a notification. */
+const transaction = (changes: object = {}) =>
+  payments.apple.sign({
+    ...app,
+    originalTransactionId: '1',
+    transactionId: '1',
+    signedDate: payments.clock.now().getTime(),
+    ...changes,
+  });
+
+const payload = (changes: object = {}, data: object = {}) => ({
+  notificationType: 'DID_RENEW',
+  notificationUUID: crypto.randomUUID(),
+  version: '2.0',
+  signedDate: payments.clock.now().getTime(),
+  data: { ...app, status: 1, signedTransactionInfo: transaction(), ...data },
+  ...changes,
+});
+
+async function deliver(signedPayload: string): Promise<[number, string | undefined]> {
+  const response = await patiently(() => payments.post('/payment/webhooks/apple', {}, { signedPayload }));
+  const { code } = (await response.json()) as { code?: string };
+  return [response.status, code];
+}
+
+const kept = [200, undefined];
+const signed = (...given: Parameters<typeof payload>) => payments.apple.sign(payload(...given));
+
+describe('a notification of the App Store', () => {
+  it('is kept, with nothing but what to look up', async () => {
+    expect(await deliver(signed())).toEqual(kept);
+    expect(await countEvents()).toBe(before + 1);
+    expect(await payments.sql(`SELECT type, lookup FROM identity."WebhookEvent" ORDER BY id DESC LIMIT 1`)).toEqual([
+      { type: 'DID_RENEW', lookup: '1' },
+    ]);
+  });
+
+  it('is one, however often it comes', async () => {
+    const one = signed();
+    const answers = await Promise.all(Array.from({ length: 50 }, () => deliver(one)));
+    expect(answers).toEqual(Array.from({ length: 50 }, () => kept));
+    expect(await countEvents()).toBe(before + 1);
+  });
+
+  it('that speaks of no subscription is acknowledged and not kept', async () => {
+    expect(await deliver(signed({ notificationType: 'TEST' }, { signedTransactionInfo: undefined }))).toEqual(kept);
+    expect(await countEvents()).toBe(before);
+  });
+});
+
+describe('what Apple did not sign for this app is refused and leaves nothing', () => {
+  it.each<[string, () => string, string]>([
+    ['an altered payload', () => tampered(signed()), 'webhook_signature_invalid'],
+    [
+      'another chain',
+      () => payments.apple.sign(payload(), { x5c: ['AAAA', 'BBBB', 'CCCC'] }),
+      'webhook_signature_invalid',
+    ],
+    ['no chain', () => payments.apple.sign(payload(), { x5c: [] }), 'webhook_signature_invalid'],
+    ['no algorithm', () => payments.apple.sign(payload(), { alg: 'none' }), 'webhook_signature_invalid'],
+    [
+      'an altered transaction inside',
+      () => signed({}, { signedTransactionInfo: tampered(transaction()) }),
+      'webhook_signature_invalid',
+    ],
+    [
+      'an altered renewal inside',
+      () => signed({}, { signedRenewalInfo: tampered(transaction()) }),
+      'webhook_signature_invalid',
+    ],
+    [
+      'a transaction of another app inside',
+      () => signed({}, { signedTransactionInfo: transaction({ bundleId: 'com.example.other' }) }),
+      'webhook_signature_invalid',
+    ],
+    [
+      'a transaction of another environment inside',
+      () => signed({}, { signedTransactionInfo: transaction({ environment: 'Production' }) }),
+      'webhook_wrong_environment',
+    ],
+    ['another app', () => signed({}, { bundleId: 'com.example.other' }), 'webhook_signature_invalid'],
+    ['another environment', () => signed({}, { environment: 'Production' }), 'webhook_wrong_environment'],
+    [
+      'local testing, which nobody signs',
+      () => payments.apple.sign(payload({}, { environment: 'LocalTesting' }), { x5c: [] }),
+      'webhook_signature_invalid',
+    ],
+    [
+      'a date two minutes ahead',
+      () => signed({ signedDate: payments.clock.now().getTime() + 120_000 }),
+      'webhook_signature_invalid',
+    ],
+    ['no id', () => signed({ notificationUUID: undefined }), 'webhook_signature_invalid'],
+  ])('%s', async (_what, make, code) => {
+    expect(await deliver(make())).toEqual([400, code]);
+    expect(await countEvents()).toBe(before);
+  });
+
+  it.each([{}, { signedPayload: 1 }, { signedPayload: 'x' }, { signedPayload: 'a.b.c.d' }])('%o', async (body) => {
+    expect((await payments.post('/payment/webhooks/apple', {}, body)).status).toBe(400);
+    expect(await countEvents()).toBe(before);
+  });
+});
+
+describe('certificates', () => {
+  it('that cannot be asked about at the moment: try again', async () => {
+    const fresh = await startPayments();
+    try {
+      fresh.apple.setOcsp('down');
+      fresh.apple.buy({ product: appleProducts.plus.id });
+      const { signedTransaction } = fresh.apple.buy({ product: appleProducts.plus.id });
+      const person = await fresh.signIn();
+      const answer = await fresh.post('/payment/apple/transactions', person.headers, { signedTransaction });
+      expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([
+        503,
+        'payment_provider_unavailable',
+      ]);
+      fresh.apple.setOcsp('good');
+      fresh.apple.retryDeliveriesNow();
+      await fresh.settled();
+      expect(await fresh.sql(`SELECT DISTINCT reason FROM identity."WebhookEvent"`)).toEqual([
+        { reason: 'unknown_account' },
+      ]);
+    } finally {
+      await fresh.stop();
+    }
+  });
+
+  it('that were revoked sign nothing any more', async () => {
+    const fresh = await startPayments();
+    try {
+      fresh.apple.setOcsp('revoked');
+      const { signedTransaction } = fresh.apple.buy({ product: appleProducts.plus.id });
+      const person = await fresh.signIn();
+      const answer = await fresh.post('/payment/apple/transactions', person.headers, { signedTransaction });
+      expect(answer.status).toBe(422);
+    } finally {
+      await fresh.stop();
+    }
+  });
+});
+
+/** Another payload under the same signature. */
+function tampered(jws: string): string {
+  const [header = '', body = '', signature = ''] = jws.split('.');
+  const claims = JSON.parse(Buffer.from(body, 'base64url').toString()) as object;
+  const changed = Buffer.from(JSON.stringify({ ...claims, extra: true })).toString('base64url');
+  return `${header}.${changed}.${signature}`;
+}

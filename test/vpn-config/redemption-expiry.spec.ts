@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type AgentNode, type RedemptionRequest, startAnonymizer, type TestAnonymizer } from '../support/anonymizer.js';
+import { wireguardKey } from '../support/fleet.js';
+import { holdUpkeep } from '../support/upkeep.js';
+
+let anonymizer: TestAnonymizer;
+let node: AgentNode;
+let start: Date;
+let request: RedemptionRequest;
+/** Holds the lock of the sweep that ends what has expired, so that it does so when a test lets it. */
+let sweepHeld: Awaited<ReturnType<typeof holdUpkeep>>;
+
+beforeAll(async () => {
+  anonymizer = await startAnonymizer();
+  node = await anonymizer.addNode();
+  start = anonymizer.clock.now();
+  sweepHeld = await holdUpkeep(anonymizer.stack.ownerUrl, 'network', 'connection-expiry');
+});
+
+beforeEach(async () => {
+  anonymizer.clock.set(start);
+  request = await anonymizer.request();
+});
+
+afterAll(async () => {
+  await sweepHeld.release();
+  await anonymizer.stop();
+});
+
+const reused = { status: 409, code: 'token_reused' };
+
+describe('a connection whose hour has come', () => {
+  it('is no longer answered, although its row is not swept yet and its token would still verify', async () => {
+    const { connection_id, expires_at = '' } = await anonymizer.connect(request);
+    anonymizer.clock.set(new Date(new Date(expires_at).getTime() - 1));
+    expect(await anonymizer.connect(request)).toMatchObject({ status: 200, connection_id, expires_at });
+    anonymizer.clock.set(expires_at);
+    expect(await anonymizer.redeem(request)).toMatchObject(reused);
+    expect(await anonymizer.redeem({ ...request, public_key: wireguardKey() })).toMatchObject(reused);
+    expect((await anonymizer.traces(request)).row?.status).toBe('active');
+  });
+
+  it('does not come back when Redis has forgotten it', async () => {
+    const { expires_at = '' } = await anonymizer.connect(request);
+    anonymizer.clock.set(expires_at);
+    await anonymizer.stack.flushRedis();
+    expect(await anonymizer.redeem(request)).toMatchObject(reused);
+    expect(await node.driver.list()).toHaveLength(2);
+  });
+});
+
+describe('the mark', () => {
+  it('outlives the last moment at which its token verifies', async () => {
+    await anonymizer.connect(request);
+    const { verifyUntil } = anonymizer.issuer.signingKey();
+    const [mark = ''] = await anonymizer.redis.keys('spent:*');
+    expect(await anonymizer.redis.expiretime(mark)).toBeGreaterThan(verifyUntil.getTime() / 1_000);
+    anonymizer.clock.set(verifyUntil);
+    expect(await anonymizer.redeem(request)).toMatchObject({ status: 401, code: 'token_expired' });
+  });
+});

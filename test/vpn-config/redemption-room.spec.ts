@@ -1,0 +1,209 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type RedemptionRequest, startAnonymizer, type TestAnonymizer } from '../support/anonymizer.js';
+import { pulse, type TestNode, wireguardKey } from '../support/fleet.js';
+import { query } from '../support/stack.js';
+import { Placements } from '../../src/connection/index.js';
+import { Locations, NodeDirectory } from '../../src/nodes/index.js';
+
+let anonymizer: TestAnonymizer;
+let directory: NodeDirectory;
+let request: RedemptionRequest;
+
+beforeAll(async () => {
+  anonymizer = await startAnonymizer();
+  directory = anonymizer.service.app.get(NodeDirectory, { strict: false });
+});
+
+beforeEach(async () => {
+  request = await anonymizer.request();
+});
+
+/** Each test has nodes of its own. */
+afterEach(async () => {
+  await query(anonymizer.stack.ownerUrl, `UPDATE network."Node" SET status = 'retired'`);
+  await anonymizer.refresh();
+});
+
+afterAll(() => anonymizer.stop());
+
+const noCapacity = { status: 503, code: 'no_capacity' };
+const untouched = { mark: undefined, row: undefined };
+
+/** A busy node is drawn last of two. */
+async function makeBusy(node: TestNode): Promise<void> {
+  await pulse(anonymizer.service, node, 90);
+  await anonymizer.refresh();
+}
+
+describe('without room the token is not spent', () => {
+  it('no node at all', async () => {
+    const answer = await anonymizer.redeem(request);
+    expect(answer).toMatchObject(noCapacity);
+    expect(answer.headers.get('retry-after')).toBe('10');
+    expect(await anonymizer.traces(request)).toEqual(untouched);
+    await anonymizer.addNode();
+    expect((await anonymizer.connect({ ...request, public_key: wireguardKey() })).status).toBe(200);
+  });
+
+  it.each(['unhealthy', 'draining', 'retired'] as const)('a node that is %s', async (status) => {
+    const node = await anonymizer.addSilentNode();
+    await anonymizer.setStatus(node, status);
+    expect(await anonymizer.redeem(request)).toMatchObject(noCapacity);
+    expect(await anonymizer.traces(request)).toEqual(untouched);
+  });
+
+  it('every place taken, whether this process knows it or only the database', async () => {
+    await anonymizer.addNode({ capacity: 1 });
+    expect((await anonymizer.connect(request)).status).toBe(200);
+    const late = await anonymizer.request();
+    expect(await anonymizer.redeem(late)).toMatchObject(noCapacity);
+    // As in a replica that has given none of the places itself.
+    directory.reportLive(new Map());
+    expect(await anonymizer.redeem(late)).toMatchObject(noCapacity);
+    expect(await anonymizer.traces(late)).toEqual(untouched);
+  });
+
+  it('a node is never given more than it takes, and nobody else pays', async () => {
+    const { id } = await anonymizer.addNode({ capacity: 5 });
+    const requests = await Promise.all(Array.from({ length: 12 }, () => anonymizer.request()));
+    await Promise.all(requests.map((each) => anonymizer.redeem(each)));
+    // What a busy node was too late for was taken back, and the next attempt finds the place.
+    for (let served = 0; served < 5;) {
+      directory.reportLive(new Map());
+      const answers = await Promise.all(requests.map((each) => anonymizer.redeem(each)));
+      served = answers.filter(({ status }) => status === 200).length;
+      expect(answers.filter(({ status }) => status !== 200 && status !== 503)).toEqual([]);
+      expect(served).toBeLessThanOrEqual(5);
+    }
+    for (const each of requests) {
+      const { row, ...traces } = await anonymizer.traces(each);
+      if (row === undefined) expect(traces).toEqual({ mark: undefined });
+    }
+    const slots = (await anonymizer.rows()).filter(({ node_id }) => node_id === id).map(({ slot }) => slot);
+    expect(slots.sort()).toEqual([1, 2, 3, 4, 5]);
+  });
+});
+
+describe('a full node', () => {
+  it('is passed over for the other one drawn', async () => {
+    const full = await anonymizer.addNode({ capacity: 1 });
+    expect((await anonymizer.connect(request)).server_public_key).toBe(full.publicKey);
+    const other = await anonymizer.addNode();
+    await makeBusy(other);
+    const place = vi.spyOn(anonymizer.service.app.get(Placements, { strict: false }), 'place');
+    let next = request;
+    const triedNodes = async () => {
+      next = await anonymizer.request();
+      place.mockClear();
+      directory.reportLive(new Map());
+      await anonymizer.redeem(next);
+      return place.mock.calls.map(([, node]) => node.id);
+    };
+    // Polled for, since the service itself counts now and then, and knows then that the first is full.
+    await expect.poll(triedNodes).toEqual([full.id, other.id]);
+    place.mockRestore();
+    expect(await anonymizer.connect(next)).toMatchObject({ status: 200, server_public_key: other.publicKey });
+  });
+
+  it('still answers whom it serves', async () => {
+    await anonymizer.addNode({ capacity: 1 });
+    const first = await anonymizer.connect(request);
+    expect((await anonymizer.connect(request)).connection_id).toBe(first.connection_id);
+    expect(await anonymizer.redeem({ ...request, public_key: wireguardKey() })).toMatchObject({ code: 'token_reused' });
+  });
+});
+
+describe('a location that is no longer offered', () => {
+  it('still answers whom it serves, and nobody else', async () => {
+    await anonymizer.addNode();
+    const first = await anonymizer.connect(request);
+    await anonymizer.service.app.get(Locations, { strict: false }).setEnabled('de-frankfurt', false);
+    await anonymizer.refresh();
+    expect((await anonymizer.connect(request)).connection_id).toBe(first.connection_id);
+    expect(await anonymizer.redeem(await anonymizer.request())).toMatchObject({ code: 'unknown_location' });
+    await anonymizer.service.app.get(Locations, { strict: false }).setEnabled('de-frankfurt', true);
+    await anonymizer.refresh();
+  });
+});
+
+describe('a node that does not acknowledge', () => {
+  it('is given up, and the token is as good as before, for any key', async () => {
+    const silent = await anonymizer.addSilentNode();
+    const [answer, peer] = await Promise.all([anonymizer.redeem(request), silent.told()]);
+    expect(answer).toMatchObject(noCapacity);
+    expect(await anonymizer.traces(request)).toEqual(untouched);
+    expect(await anonymizer.acknowledge(silent, peer)).toBe(false);
+    expect(await anonymizer.traces(request)).toEqual(untouched);
+    await anonymizer.setStatus(silent, 'unhealthy');
+    await anonymizer.addNode();
+    expect((await anonymizer.connect({ ...request, public_key: wireguardKey() })).status).toBe(200);
+  });
+
+  it('loses the connection to another node, with another preshared key', async () => {
+    const silent = await anonymizer.addSilentNode();
+    const good = await anonymizer.addNode();
+    await makeBusy(good);
+    const [answer, peer] = await Promise.all([anonymizer.redeem(request), silent.told()]);
+    expect(answer).toMatchObject({ status: 200, server_public_key: good.publicKey, connection_id: peer.connection_id });
+    expect(answer.preshared_key).not.toBe(peer.preshared_key);
+    const { row } = await anonymizer.traces(request);
+    expect(row).toMatchObject({ node_id: good.id, revision: peer.revision + 1, status: 'active' });
+    expect(await good.driver.list()).toContainEqual({
+      publicKey: request.public_key,
+      presharedKey: answer.preshared_key,
+      allowedIps: answer.addresses,
+    });
+  });
+
+  it('cannot confirm what has moved on, and after the second such node the token is free', async () => {
+    const nodes = [await anonymizer.addSilentNode(), await anonymizer.addSilentNode()];
+    const answer = anonymizer.redeem(request);
+    const told = nodes.map(async (node) => ({ node, peer: await node.told() }));
+    const first = await Promise.race(told);
+    const second = await Promise.any(told.filter((_, n) => nodes[n] !== first.node));
+    expect(second.peer.revision).toBe(first.peer.revision + 1);
+    expect(await anonymizer.acknowledge(first.node, first.peer)).toBe(false);
+    expect(await anonymizer.acknowledge(first.node, second.peer)).toBe(false);
+    expect(await anonymizer.acknowledge(second.node, first.peer)).toBe(false);
+    expect(await answer).toMatchObject(noCapacity);
+    expect(await anonymizer.traces(request)).toEqual(untouched);
+  });
+
+  it('confirms this placement, not an earlier one of the same token', async () => {
+    const silent = await anonymizer.addSilentNode();
+    const [, earlier] = await Promise.all([anonymizer.redeem(request), silent.told()]);
+    const answered = await untilInTime(async () => {
+      const answer = anonymizer.redeem(request);
+      const peer = await silent.told();
+      expect(peer.revision).not.toBe(earlier.revision);
+      expect(await anonymizer.acknowledge(silent, earlier)).toBe(false);
+      const inTime = await anonymizer.acknowledge(silent, peer);
+      return inTime ? answer : void (await answer);
+    });
+    expect(answered).toMatchObject({ status: 200, server_public_key: silent.publicKey });
+  });
+
+  it('does not hand one client the connection that another has got meanwhile', async () => {
+    const silent = await anonymizer.addSilentNode();
+    const theirs = Buffer.from(wireguardKey(), 'base64');
+    const answered = await untilInTime(async () => {
+      const answer = anonymizer.redeem(request);
+      const { connection_id } = await silent.told();
+      // As if a retry had released it, and somebody else had placed since and been acknowledged.
+      const replaced = await query(
+        anonymizer.stack.ownerUrl,
+        `UPDATE network."Connection" SET revision = revision + 7, public_key = $2, status = 'active'
+         WHERE id = $1 RETURNING 1`,
+        [connection_id, theirs],
+      );
+      return replaced.length === 1 ? answer : void (await answer);
+    });
+    expect(answered).toMatchObject({ status: 409, code: 'token_reused' });
+    expect((await anonymizer.traces(request)).row?.public_key?.equals(theirs)).toBe(true);
+  });
+});
+
+/** Tries again what came after the service had stopped waiting, as it may on a busy machine. */
+async function untilInTime<T>(attempt: () => Promise<T | void>): Promise<T> {
+  return (await attempt()) ?? untilInTime(attempt);
+}
