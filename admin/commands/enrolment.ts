@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { EnrolmentTokens } from '../../src/nodes/index.js';
+import { EnrolmentTokensService } from '../../src/nodes/index.js';
 import { OperatorError, withSide } from '../context.js';
 import { number, type Output, withJson } from '../options.js';
 import { printDone, printRows } from '../output.js';
@@ -16,21 +16,23 @@ export function enrolmentCommands(): Command {
     .option('--uses <count>', 'how many nodes may join with it', number, 1)
     .option('--hours <hours>', 'how long it works', number, 24)
     .action(async (locationId: string, { json, ...limits }: NewToken) => {
-      const made = await withSide('anonymizer', (app) => app.get(EnrolmentTokens).create({ locationId, ...limits }));
+      const made = await withSide('anonymizer', (app) =>
+        app.get(EnrolmentTokensService).create({ locationId, ...limits }),
+      );
       const data = { ...made, expiresAt: made.expiresAt.toISOString() };
       printDone(`${made.token}\n\nShown this once. Good for ${made.usesLeft} until ${data.expiresAt}.`, data, { json });
     });
   withJson(enrolment.command('list'))
     .description('tokens that still work, by id')
     .action(async (output: Output) => {
-      const rows = await withSide('anonymizer', (app) => app.get(EnrolmentTokens).list());
+      const rows = await withSide('anonymizer', (app) => app.get(EnrolmentTokensService).list());
       const shown = rows.map((row) => ({ ...row, expiresAt: row.expiresAt.toISOString() }));
       printRows(shown, output, 'No enrolment token.');
     });
   withJson(enrolment.command('revoke <id>'))
     .description('end a token at once')
     .action(async (id: string, output: Output) => {
-      const revoked = await withSide('anonymizer', (app) => app.get(EnrolmentTokens).revoke(id));
+      const revoked = await withSide('anonymizer', (app) => app.get(EnrolmentTokensService).revoke(id));
       if (!revoked)
         throw new OperatorError(`No enrolment token has the id ${id}. List them: npm run admin -- enrolment list`);
       printDone(`${id} no longer works.`, { id, revoked }, output);

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { Locations } from '../../src/nodes/index.js';
+import { OperatorLocationsService } from '../../src/nodes/index.js';
 import { withSide } from '../context.js';
 import { number, type Output, withJson } from '../options.js';
 import { printDone, printRows } from '../output.js';
@@ -16,7 +16,7 @@ export function locationCommands(): Command {
   withJson(locations.command('list'))
     .description('all locations')
     .action(async (output: Output) => {
-      const rows = await withSide('anonymizer', (app) => app.get(Locations).list());
+      const rows = await withSide('anonymizer', (app) => app.get(OperatorLocationsService).list());
       printRows(
         rows.map((row) => ({ ...row })),
         output,
@@ -30,7 +30,7 @@ export function locationCommands(): Command {
     .requiredOption('--latitude <degrees>', 'degrees north', number)
     .requiredOption('--longitude <degrees>', 'degrees east', number)
     .action(async (id: string, { json, ...place }: NewLocation) => {
-      const added = await withSide('anonymizer', (app) => app.get(Locations).add({ id, ...place }));
+      const added = await withSide('anonymizer', (app) => app.get(OperatorLocationsService).add({ id, ...place }));
       printDone(`${id} is offered. Let a node join: npm run admin -- enrolment create ${id}`, { ...added }, { json });
     });
   for (const [name, enabled, sentence] of [
@@ -40,7 +40,7 @@ export function locationCommands(): Command {
     withJson(locations.command(`${name} <id>`))
       .description(enabled ? 'offer a location again' : 'stop offering a location')
       .action(async (id: string, output: Output) => {
-        await withSide('anonymizer', (app) => app.get(Locations).setEnabled(id, enabled));
+        await withSide('anonymizer', (app) => app.get(OperatorLocationsService).setEnabled(id, enabled));
         printDone(`${id} ${sentence}`, { id, enabled }, output);
       });
   }

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { Announcements } from '../../src/notifications/index.js';
+import { AnnouncementsService } from '../../src/notifications/index.js';
 import { withSide } from '../context.js';
 import { type Audited, audited } from '../options.js';
 import { printDone } from '../output.js';
@@ -19,7 +19,7 @@ export function notifyCommands(): Command {
     .requiredOption('--text <text>', 'what people should know, up to 500 characters')
     .action(async ({ from, to, text, by: actor, reason, json }: Maintenance) => {
       const told = await withSide('gatekeeper', (app) =>
-        app.get(Announcements).maintenance({ from, to, text }, { actor, reason }),
+        app.get(AnnouncementsService).maintenance({ from, to, text }, { actor, reason }),
       );
       printDone(
         told === 0

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { Inbox, Reconciliation } from '../../src/payment/index.js';
+import { InboxService, ReconciliationService } from '../../src/payment/index.js';
 import { withSide } from '../context.js';
 import { number, type Output, withJson } from '../options.js';
 import { printDone, printRows } from '../output.js';
@@ -13,7 +13,7 @@ export function paymentCommands(): Command {
     .addOption(new Option('--state <state>', 'which').choices(['pending', 'done', 'parked']).default('parked'))
     .option('--limit <count>', 'how many at most', number, 50)
     .action(async ({ state, limit, json }: Output & { state: State; limit: number }) => {
-      const rows = await withSide('gatekeeper', (app) => app.get(Inbox).list(state, limit));
+      const rows = await withSide('gatekeeper', (app) => app.get(InboxService).list(state, limit));
       const shown = rows.map(({ id, provider, type, lookup, receivedAt, reason }) => {
         return { id: String(id), provider, type, lookup, receivedAt: receivedAt.toISOString(), reason };
       });
@@ -22,14 +22,14 @@ export function paymentCommands(): Command {
   withJson(payments.command('retry [lookup]'))
     .description('look parked events up again: those of one look-up of the inbox, or all')
     .action(async (lookup: string | undefined, output: Output) => {
-      const retried = await withSide('gatekeeper', (app) => app.get(Inbox).retry(lookup));
+      const retried = await withSide('gatekeeper', (app) => app.get(InboxService).retry(lookup));
       printDone(`${retried} events will be looked up again.`, { retried }, output);
     });
   withJson(payments.command('reconcile'))
     .description('compare with the providers now, as happens every night, and look up what differs')
     .option('--days <count>', 'how far to look back, at most 179: as long as nothing could be heard', number, 7)
     .action(async ({ days, json }: Output & { days: number }) => {
-      const { stripe, apple } = await withSide('gatekeeper', (app) => app.get(Reconciliation).run(days));
+      const { stripe, apple } = await withSide('gatekeeper', (app) => app.get(ReconciliationService).run(days));
       printDone(`To look up again: ${stripe} at Stripe, ${apple} at Apple.`, { stripe, apple }, { json });
     });
   return payments;

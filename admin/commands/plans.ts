@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
-import { PlanPrices } from '../../src/payment/index.js';
-import { Plans } from '../../src/subscription/index.js';
+import { PlanPricesService } from '../../src/payment/index.js';
+import { PlansService } from '../../src/subscription/index.js';
 import { OperatorError, withSide } from '../context.js';
 import { number, type Output, withJson } from '../options.js';
 import { printDone, printRows } from '../output.js';
@@ -21,7 +21,7 @@ export function planCommands(): Command {
   withJson(plans.command('list'))
     .description('all plans')
     .action(async (output: Output) => {
-      const rows = await withSide('gatekeeper', (app) => app.get(Plans).list());
+      const rows = await withSide('gatekeeper', (app) => app.get(PlansService).list());
       printRows(
         rows.map((row) => ({ ...row })),
         output,
@@ -33,13 +33,13 @@ export function planCommands(): Command {
     .requiredOption('--name <name>', 'what people read')
     .requiredOption('--daily-tokens <count>', 'tokens a person may have signed per issuer key', number)
     .action(async (id: string, { json, name, dailyTokens }: PlanOptions) => {
-      const plan = await withSide('gatekeeper', (app) => app.get(Plans).set({ id, name, dailyTokens }));
+      const plan = await withSide('gatekeeper', (app) => app.get(PlansService).set({ id, name, dailyTokens }));
       printDone(`${id} grants ${plan.dailyTokens} tokens a day.`, { ...plan }, { json });
     });
   withJson(plans.command('prices'))
     .description('by which prices of which provider plans are bought')
     .action(async (output: Output) => {
-      const rows = await withSide('gatekeeper', (app) => app.get(PlanPrices).list());
+      const rows = await withSide('gatekeeper', (app) => app.get(PlanPricesService).list());
       const shown = rows.map(({ planId: plan, provider, priceRef: price, ...row }) => ({
         plan,
         provider,
@@ -64,8 +64,9 @@ export function planCommands(): Command {
 
 async function price(planId: string, { stripe, apple, interval, json }: PriceOptions): Promise<void> {
   const set = await withSide('gatekeeper', (app) => {
-    if (stripe !== undefined && apple === undefined) return app.get(PlanPrices).setStripe(planId, stripe);
-    if (apple !== undefined && interval !== undefined) return app.get(PlanPrices).setApple(planId, apple, interval);
+    if (stripe !== undefined && apple === undefined) return app.get(PlanPricesService).setStripe(planId, stripe);
+    if (apple !== undefined && interval !== undefined)
+      return app.get(PlanPricesService).setApple(planId, apple, interval);
     throw new OperatorError('Expected --stripe <price>, or --apple <product> with --interval.');
   });
   printDone(`${planId} is sold by ${set.priceRef}, each ${set.interval}.`, { ...set }, { json });
@@ -75,7 +76,7 @@ async function withdraw({ stripe, apple, json }: PriceOptions): Promise<void> {
   const priceRef = stripe ?? apple;
   if (priceRef === undefined) throw new OperatorError('Expected --stripe <price> or --apple <product>.');
   const provider = stripe === undefined ? 'apple' : 'stripe';
-  const withdrawn = await withSide('gatekeeper', (app) => app.get(PlanPrices).withdraw({ provider, priceRef }));
+  const withdrawn = await withSide('gatekeeper', (app) => app.get(PlanPricesService).withdraw({ provider, priceRef }));
   if (!withdrawn) throw new OperatorError(`${priceRef} is not sold. See npm run admin -- plans prices.`);
   printDone(`${priceRef} is sold no longer.`, { provider, priceRef, offered: false }, { json });
 }

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { IssuanceStatistics } from '../../src/auth/issuance/index.js';
-import { UsageStatistics } from '../../src/connection/index.js';
+import { IssuanceStatisticsService } from '../../src/auth/issuance/index.js';
+import { UsageStatisticsService } from '../../src/connection/index.js';
 import { holdsSide, withSide } from '../context.js';
 import { number, type Output, withJson } from '../options.js';
 import { printRows } from '../output.js';
@@ -13,10 +13,10 @@ export function statsCommand(): Command {
     .option('--days <count>', 'how far back', number, 30)
     .action(async ({ days, json }: Output & { days: number }) => {
       const issued = holdsSide('gatekeeper')
-        ? await withSide('gatekeeper', (app) => app.get(IssuanceStatistics).daily(days))
+        ? await withSide('gatekeeper', (app) => app.get(IssuanceStatisticsService).daily(days))
         : [];
       const used = holdsSide('anonymizer')
-        ? await withSide('anonymizer', (app) => app.get(UsageStatistics).daily(days))
+        ? await withSide('anonymizer', (app) => app.get(UsageStatisticsService).daily(days))
         : [];
       const issuance = issued.map(({ epoch, planId, tokens }) => ({ day: day(epoch), plan: planId, tokens }));
       const usage = used.map(({ epoch, locationId, redemptions, peak }) => ({

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { OperatorAccess } from '../../src/subscription/index.js';
+import { OperatorAccessService } from '../../src/subscription/index.js';
 import { withSide } from '../context.js';
 import { account, type Audited, audited, number, type Output, withJson, withName } from '../options.js';
 import { printDone, printRows } from '../output.js';
@@ -18,7 +18,7 @@ export function subscriptionCommands(): Command {
     .action(async (name: string, { plan: planId, days, json, ...why }: Audited & { plan: string; days: number }) => {
       const operator = { actor: why.by, reason: why.reason };
       const until = await withSide('gatekeeper', (app) =>
-        app.get(OperatorAccess).grant(name, { planId, days }, operator),
+        app.get(OperatorAccessService).grant(name, { planId, days }, operator),
       );
       printDone(
         `Access on ${planId} until ${until.toISOString()}.`,
@@ -29,27 +29,31 @@ export function subscriptionCommands(): Command {
   audited(withName(subscriptions.command('revoke <account>')))
     .description('end what operators have granted; what is paid goes on')
     .action(async (name: string, { by: actor, reason, json }: Audited) => {
-      const revoked = await withSide('gatekeeper', (app) => app.get(OperatorAccess).revoke(name, { actor, reason }));
+      const revoked = await withSide('gatekeeper', (app) =>
+        app.get(OperatorAccessService).revoke(name, { actor, reason }),
+      );
       printDone(revoked === 0 ? 'There was no grant to end.' : `${revoked} ended.`, { revoked }, { json });
     });
   audited(withName(subscriptions.command('block <account>')))
     .description('take access away, whatever is paid')
     .addOption(new Option('--kind <kind>', 'what people are told').choices(['abuse', 'dispute']).default('abuse'))
     .action(async (name: string, { kind, by: actor, reason, json }: Audited & { kind: 'abuse' | 'dispute' }) => {
-      await withSide('gatekeeper', (app) => app.get(OperatorAccess).block(name, kind, { actor, reason }));
+      await withSide('gatekeeper', (app) => app.get(OperatorAccessService).block(name, kind, { actor, reason }));
       printDone('Blocked.', { blocked: kind }, { json });
     });
   audited(withName(subscriptions.command('unblock <account>')))
     .description('lift every block, also that of a lost dispute')
     .action(async (name: string, { by: actor, reason, json }: Audited) => {
-      const lifted = await withSide('gatekeeper', (app) => app.get(OperatorAccess).unblock(name, { actor, reason }));
+      const lifted = await withSide('gatekeeper', (app) =>
+        app.get(OperatorAccessService).unblock(name, { actor, reason }),
+      );
       printDone(lifted === 0 ? 'There was no block.' : `${lifted} lifted.`, { lifted }, { json });
     });
   return subscriptions;
 }
 
 async function show(name: string, { json }: Output): Promise<void> {
-  const { account, access, audit } = await withSide('gatekeeper', (app) => app.get(OperatorAccess).show(name));
+  const { account, access, audit } = await withSide('gatekeeper', (app) => app.get(OperatorAccessService).show(name));
   const sources = access.sources.map(({ plan, until, ...source }) => ({
     ...source,
     plan: plan.id,

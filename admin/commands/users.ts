@@ -1,7 +1,7 @@
 import { Command } from 'commander';
-import { AccountDeletions, AccountExports } from '../../src/account/index.js';
-import { SignOut } from '../../src/auth/index.js';
-import { OperatorAccess } from '../../src/subscription/index.js';
+import { AccountDeletionService, AccountExportService } from '../../src/account/index.js';
+import { SignOutService } from '../../src/auth/index.js';
+import { OperatorAccessService } from '../../src/subscription/index.js';
 import { withSide } from '../context.js';
 import { account, type Audited, audited, type Output, withJson, withName } from '../options.js';
 import { printDone, printRows } from '../output.js';
@@ -15,8 +15,8 @@ export function userCommands(): Command {
     .description('everything that is kept of somebody, as the person may have it: one JSON document')
     .action(async (name: string, { by: actor, reason }: Audited) => {
       const document = await withSide('gatekeeper', async (app) => {
-        const person = await app.get(OperatorAccess).show(name);
-        return app.get(AccountExports).export(person.account, { actor, reason });
+        const person = await app.get(OperatorAccessService).show(name);
+        return app.get(AccountExportService).export(person.account, { actor, reason });
       });
       console.log(JSON.stringify(document, null, 2));
     });
@@ -25,8 +25,8 @@ export function userCommands(): Command {
     .requiredOption('--yes', 'it cannot be undone')
     .action(async (name: string, { by: actor, reason, json }: Audited) => {
       const { stillBilledBy } = await withSide('gatekeeper', async (app) => {
-        const person = await app.get(OperatorAccess).show(name);
-        return app.get(AccountDeletions).begin(person.account, { actor, reason });
+        const person = await app.get(OperatorAccessService).show(name);
+        return app.get(AccountDeletionService).begin(person.account, { actor, reason });
       });
       const apple = stillBilledBy.length > 0 ? ' Apple goes on charging until the person cancels there.' : '';
       printDone(`The account is being deleted.${apple}`, { stillBilledBy: stillBilledBy.join(' ') }, { json });
@@ -35,8 +35,8 @@ export function userCommands(): Command {
     .description('end every sign-in; the person is told')
     .action(async (name: string, { by: actor, reason, json }: Audited) => {
       await withSide('gatekeeper', async (app) => {
-        const person = await app.get(OperatorAccess).show(name);
-        await app.get(SignOut).everywhere(person.account, { actor, reason });
+        const person = await app.get(OperatorAccessService).show(name);
+        await app.get(SignOutService).everywhere(person.account, { actor, reason });
       });
       printDone('Signed out everywhere.', { signedOut: true }, { json });
     });
@@ -44,7 +44,11 @@ export function userCommands(): Command {
 }
 
 async function show(name: string, { json }: Output): Promise<void> {
-  const { account: person, access, audit } = await withSide('gatekeeper', (app) => app.get(OperatorAccess).show(name));
+  const {
+    account: person,
+    access,
+    audit,
+  } = await withSide('gatekeeper', (app) => app.get(OperatorAccessService).show(name));
   const acts = audit.map(({ at, actor, action, reason }) => ({ at: at.toISOString(), actor, action, reason }));
   const row = {
     id: person.userId,

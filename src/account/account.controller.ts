@@ -19,10 +19,10 @@ import {
   pageQuery,
   type PageQuery,
 } from './account.schema.js';
-import { AccountDeletions } from './deletion.service.js';
-import { AccountExports } from './export.service.js';
-import { AccountHistories } from './history.service.js';
-import { Profiles } from './profile.service.js';
+import { AccountDeletionService } from './account-deletion.service.js';
+import { AccountExportService } from './account-export.service.js';
+import { AccountHistoryService } from './account-history.service.js';
+import { ProfileService } from './profile.service.js';
 
 @ApiTags('account')
 @ApiBearerAuth('idToken')
@@ -31,10 +31,10 @@ import { Profiles } from './profile.service.js';
 @UseGuards(GatekeeperAddressLimit, PersonGuard)
 export class AccountController {
   constructor(
-    private readonly profiles: Profiles,
-    private readonly histories: AccountHistories,
-    private readonly exports: AccountExports,
-    private readonly deletions: AccountDeletions,
+    private readonly profiles: ProfileService,
+    private readonly histories: AccountHistoryService,
+    private readonly exports: AccountExportService,
+    private readonly deletions: AccountDeletionService,
   ) {}
 
   @Get()

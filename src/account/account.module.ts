@@ -3,21 +3,21 @@ import { AuthModule } from '../auth/index.js';
 import { IssuanceModule } from '../auth/issuance/index.js';
 import { PushDevicesModule } from '../notifications/devices/index.js';
 import { PaymentModule } from '../payment/index.js';
-import { every, upkeepJobs } from '../platform/background/index.js';
+import { every, maintenanceJobs } from '../platform/background/index.js';
 import { handles, jobHandlers, personOf } from '../platform/jobs/index.js';
-import { IdentityUpkeep } from '../prisma/identity/index.js';
+import { IdentityMaintenance } from '../prisma/identity/index.js';
 import { SubscriptionModule } from '../subscription/index.js';
 import { AccountController } from './account.controller.js';
 import { AccountStore } from './account.store.js';
-import { AccountDeletions } from './deletion.service.js';
-import { DeletionStore, deletionTask } from './deletion.store.js';
-import { AccountExports } from './export.service.js';
-import { ExportStore } from './export.store.js';
-import { AccountHistories } from './history.service.js';
-import { HistoryStore } from './history.store.js';
-import { Profiles } from './profile.service.js';
+import { AccountDeletionService } from './account-deletion.service.js';
+import { AccountDeletionStore, deletionTask } from './account-deletion.store.js';
+import { AccountExportService } from './account-export.service.js';
+import { AccountExportStore } from './account-export.store.js';
+import { AccountHistoryService } from './account-history.service.js';
+import { AccountHistoryStore } from './account-history.store.js';
+import { ProfileService } from './profile.service.js';
 
-const stores = [AccountStore, DeletionStore, ExportStore, HistoryStore];
+const stores = [AccountStore, AccountDeletionStore, AccountExportStore, AccountHistoryStore];
 
 /** What is kept of a person, for them to see, to take along and to end. */
 @Module({
@@ -25,21 +25,21 @@ const stores = [AccountStore, DeletionStore, ExportStore, HistoryStore];
   controllers: [AccountController],
   providers: [
     ...stores,
-    AccountDeletions,
-    AccountExports,
-    AccountHistories,
-    Profiles,
+    AccountDeletionService,
+    AccountExportService,
+    AccountHistoryService,
+    ProfileService,
     ...jobHandlers(
-      handles(deletionTask, AccountDeletions, (deletions, payload, attempt) =>
+      handles(deletionTask, AccountDeletionService, (deletions, payload, attempt) =>
         deletions.finish(personOf(payload), attempt),
       ),
     ),
-    ...upkeepJobs(
-      IdentityUpkeep,
-      every(600, 'account-deletions-revive', AccountDeletions, (deletions) => deletions.revive()),
-      every(3_600, 'account-deletions-purge', AccountDeletions, (deletions) => deletions.purge()),
+    ...maintenanceJobs(
+      IdentityMaintenance,
+      every(600, 'account-deletions-revive', AccountDeletionService, (deletions) => deletions.revive()),
+      every(3_600, 'account-deletions-purge', AccountDeletionService, (deletions) => deletions.purge()),
     ),
   ],
-  exports: [AccountDeletions, AccountExports],
+  exports: [AccountDeletionService, AccountExportService],
 })
 export class AccountModule {}

@@ -1,3 +1,3 @@
 export { AccountModule } from './account.module.js';
-export { AccountDeletions } from './deletion.service.js';
-export { AccountExports } from './export.service.js';
+export { AccountDeletionService } from './account-deletion.service.js';
+export { AccountExportService } from './account-export.service.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { People, type Person, requireRecentSignIn } from '../auth/index.js';
-import { TokenQuota } from '../auth/issuance/index.js';
+import { IdentityCacheService, type Person, requireRecentSignIn } from '../auth/index.js';
+import { TokenQuotaService } from '../auth/issuance/index.js';
 import { PushDevicesStore } from '../notifications/devices/index.js';
 import { self } from '../platform/audit/index.js';
 import { Clock } from '../platform/config/index.js';
@@ -10,12 +10,12 @@ import { AccountStore } from './account.store.js';
 
 /** What is shown of an account, and what its owner may change of it. */
 @Injectable()
-export class Profiles {
+export class ProfileService {
   constructor(
     private readonly store: AccountStore,
     private readonly devices: PushDevicesStore,
-    private readonly quota: TokenQuota,
-    private readonly people: People,
+    private readonly quota: TokenQuotaService,
+    private readonly people: IdentityCacheService,
     private readonly clock: Clock,
   ) {}
 

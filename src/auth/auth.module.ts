@@ -4,11 +4,11 @@ import { translates } from '../platform/errors/index.js';
 import { handles, jobHandlers, personOf } from '../platform/jobs/index.js';
 import { erasedUser } from './erased-user.js';
 import { FirebaseClient } from './firebase.client.js';
-import { Forgetting } from './forgetting.service.js';
-import { People } from './people.service.js';
+import { IdentityCacheInvalidationService } from './identity-cache-invalidation.service.js';
+import { IdentityCacheService } from './identity-cache.service.js';
 import { PersonGuard } from './person.guard.js';
 import { SignOutController } from './sign-out.controller.js';
-import { SignOut } from './sign-out.service.js';
+import { SignOutService } from './sign-out.service.js';
 import { SignOutStore, signOutTask } from './sign-out.store.js';
 import { UsersStore } from './users.store.js';
 
@@ -22,14 +22,14 @@ import { UsersStore } from './users.store.js';
       useFactory: ({ firebase }: GatekeeperConfig, clock: Clock) => new FirebaseClient(firebase, clock),
     },
     UsersStore,
-    People,
-    Forgetting,
-    SignOut,
+    IdentityCacheService,
+    IdentityCacheInvalidationService,
+    SignOutService,
     SignOutStore,
     PersonGuard,
     translates(erasedUser),
-    ...jobHandlers(handles(signOutTask, SignOut, (signOut, payload) => signOut.finish(personOf(payload)))),
+    ...jobHandlers(handles(signOutTask, SignOutService, (signOut, payload) => signOut.finish(personOf(payload)))),
   ],
-  exports: [FirebaseClient, Forgetting, People, PersonGuard, SignOut],
+  exports: [FirebaseClient, IdentityCacheInvalidationService, IdentityCacheService, PersonGuard, SignOutService],
 })
 export class AuthModule {}

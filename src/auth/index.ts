@@ -1,10 +1,10 @@
 export { AuthModule } from './auth.module.js';
 export { userEmailChanged } from './events.js';
 export { type FirebaseAccount, FirebaseClient, FirebaseRefusal, FirebaseUnavailable } from './firebase.client.js';
-export { Forgetting } from './forgetting.service.js';
+export { IdentityCacheInvalidationService } from './identity-cache-invalidation.service.js';
 export { signInProblems } from './id-token-problems.js';
-export { People, providerProblem } from './people.service.js';
+export { IdentityCacheService, providerProblem } from './identity-cache.service.js';
 export { CurrentPerson, type Person } from './person.js';
 export { PersonGuard } from './person.guard.js';
 export { requireRecentSignIn } from './recent-sign-in.js';
-export { SignOut } from './sign-out.service.js';
+export { SignOutService } from './sign-out.service.js';

@@ -4,7 +4,7 @@ import { bearerToken } from '../platform/http/index.js';
 import { GatekeeperRateLimiter } from '../platform/rate-limit/index.js';
 import { FirebaseClient, FirebaseTokenError, type VerifiedIdToken } from './firebase.client.js';
 import { invalidIdToken, missingIdToken } from './id-token-problems.js';
-import { People, providerProblem } from './people.service.js';
+import { IdentityCacheService, providerProblem } from './identity-cache.service.js';
 import { rememberPerson } from './person.js';
 
 /**
@@ -16,7 +16,7 @@ export class PersonGuard implements CanActivate {
   constructor(
     private readonly firebase: FirebaseClient,
     private readonly limiter: GatekeeperRateLimiter,
-    private readonly people: People,
+    private readonly people: IdentityCacheService,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {

@@ -5,7 +5,7 @@ import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { signInProblems } from './id-token-problems.js';
 import { PersonGuard } from './person.guard.js';
 import { CurrentPerson, type Person } from './person.js';
-import { SignOut } from './sign-out.service.js';
+import { SignOutService } from './sign-out.service.js';
 
 @ApiTags('auth')
 @ApiBearerAuth('idToken')
@@ -13,7 +13,7 @@ import { SignOut } from './sign-out.service.js';
 @Controller('auth/signout-everywhere')
 @UseGuards(GatekeeperAddressLimit, PersonGuard)
 export class SignOutController {
-  constructor(private readonly signOut: SignOut) {}
+  constructor(private readonly signOut: SignOutService) {}
 
   @Post()
   @HttpCode(204)

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { self } from '../platform/audit/index.js';
 import { Clock } from '../platform/config/index.js';
 import { FirebaseClient, FirebaseRefusal } from './firebase.client.js';
-import { Forgetting } from './forgetting.service.js';
+import { IdentityCacheInvalidationService } from './identity-cache-invalidation.service.js';
 import { invalidIdToken } from './id-token-problems.js';
 import { type Person } from './person.js';
 import { SignOutStore } from './sign-out.store.js';
@@ -16,10 +16,10 @@ import { SignOutStore } from './sign-out.store.js';
  *  3. Firebase revokes their refresh tokens. The request itself asks for that; if it is killed, or Firebase is down, the job does.
  */
 @Injectable()
-export class SignOut {
+export class SignOutService {
   constructor(
     private readonly firebase: FirebaseClient,
-    private readonly forgetting: Forgetting,
+    private readonly forgetting: IdentityCacheInvalidationService,
     private readonly store: SignOutStore,
     private readonly clock: Clock,
   ) {}

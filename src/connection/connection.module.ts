@@ -1,50 +1,50 @@
 import { Module } from '@nestjs/common';
 import { NodesModule } from '../nodes/index.js';
-import { every, upkeepJobs } from '../platform/background/index.js';
-import { NetworkUpkeep } from '../prisma/network/index.js';
+import { every, maintenanceJobs } from '../platform/background/index.js';
+import { NetworkMaintenance } from '../prisma/network/index.js';
 import { AllocationStore } from './allocation.store.js';
 import { ConnectionController } from './connection.controller.js';
-import { ConnectionSecrets } from './connection-secrets.js';
+import { ConnectionSecretsService } from './connection-secrets.service.js';
 import { ConnectionService } from './connection.service.js';
-import { ConnectionUpkeep } from './connection-upkeep.js';
+import { ConnectionMaintenanceService } from './connection-maintenance.service.js';
 import { LifecycleStore } from './lifecycle.store.js';
-import { AckWaiter } from './peer-sync/ack-waiter.js';
+import { AckWaiterService } from './peer-sync/ack-waiter.service.js';
 import { OutboxStore } from './peer-sync/outbox.store.js';
-import { PeerFeed } from './peer-sync/peer-feed.js';
-import { PeerLists } from './peer-sync/peer-lists.js';
-import { PeerSignals } from './peer-sync/peer-signals.js';
+import { PeerFeedService } from './peer-sync/peer-feed.service.js';
+import { PeerListsService } from './peer-sync/peer-lists.service.js';
+import { PeerSignalsService } from './peer-sync/peer-signals.service.js';
 import { PeersController } from './peer-sync/peers.controller.js';
 import { PeersService } from './peer-sync/peers.service.js';
-import { Placements } from './placements.js';
-import { UsageStatistics } from './usage-statistics.js';
+import { PlacementsService } from './placements.service.js';
+import { UsageStatisticsService } from './usage-statistics.service.js';
 import { UsageStore } from './usage.store.js';
 
 @Module({
   imports: [NodesModule],
   controllers: [ConnectionController, PeersController],
   providers: [
-    AckWaiter,
+    AckWaiterService,
     AllocationStore,
-    ConnectionSecrets,
+    ConnectionSecretsService,
     ConnectionService,
-    ConnectionUpkeep,
+    ConnectionMaintenanceService,
     LifecycleStore,
     OutboxStore,
-    PeerFeed,
-    PeerLists,
-    PeerSignals,
+    PeerFeedService,
+    PeerListsService,
+    PeerSignalsService,
     PeersService,
-    Placements,
-    UsageStatistics,
+    PlacementsService,
+    UsageStatisticsService,
     UsageStore,
-    ...upkeepJobs(
-      NetworkUpkeep,
-      every(10, 'connection-expiry', ConnectionUpkeep, (upkeep) => upkeep.expire()),
-      every(15, 'connection-clean-up', ConnectionUpkeep, (upkeep) => upkeep.cleanUp()),
-      every(600, 'connection-purge', ConnectionUpkeep, (upkeep) => upkeep.purge()),
-      every(600, 'close-usage', UsageStatistics, (usage) => usage.close()),
+    ...maintenanceJobs(
+      NetworkMaintenance,
+      every(10, 'connection-expiry', ConnectionMaintenanceService, (upkeep) => upkeep.expire()),
+      every(15, 'connection-clean-up', ConnectionMaintenanceService, (upkeep) => upkeep.cleanUp()),
+      every(600, 'connection-purge', ConnectionMaintenanceService, (upkeep) => upkeep.purge()),
+      every(600, 'close-usage', UsageStatisticsService, (usage) => usage.close()),
     ),
   ],
-  exports: [ConnectionSecrets, Placements, UsageStatistics],
+  exports: [ConnectionSecretsService, PlacementsService, UsageStatisticsService],
 })
 export class ConnectionModule {}

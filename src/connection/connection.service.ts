@@ -1,17 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../platform/config/index.js';
 import { AppError } from '../platform/errors/index.js';
-import { secretHashOf } from './connection-secrets.js';
+import { secretHashOf } from './connection-secrets.service.js';
 import { type ConnectionStatusView } from './connection.schema.js';
 import { LifecycleStore } from './lifecycle.store.js';
-import { PeerSignals } from './peer-sync/peer-signals.js';
+import { PeerSignalsService } from './peer-sync/peer-signals.service.js';
 
 /** What whoever holds a connection's secret may do with it. */
 @Injectable()
 export class ConnectionService {
   constructor(
     private readonly store: LifecycleStore,
-    private readonly signals: PeerSignals,
+    private readonly signals: PeerSignalsService,
     private readonly clock: Clock,
   ) {}
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { NetworkPrisma, Prisma, upkeepGapSeconds } from '../prisma/network/index.js';
+import { NetworkPrisma, Prisma, maintenanceGapSeconds } from '../prisma/network/index.js';
 import { type FleetHearing, forgottenSeconds, lostSeconds, unhealthySeconds } from './silence.js';
 
 /** The job whose row in "Upkeep" says since when this service has been up. */
@@ -46,7 +46,7 @@ export class HealthStore {
 /** One row when the service is up, none when it was down until now. */
 function upSince(now: Date): Prisma.Sql {
   return Prisma.sql`(
-    SELECT since FROM "Upkeep" WHERE name = ${healthJob} AND last_at >= ${secondsBefore(now, upkeepGapSeconds)})`;
+    SELECT since FROM "Upkeep" WHERE name = ${healthJob} AND last_at >= ${secondsBefore(now, maintenanceGapSeconds)})`;
 }
 
 function secondsBefore(now: Date, seconds: number): Date {

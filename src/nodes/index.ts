@@ -1,12 +1,12 @@
 export { type AuthenticatedNode, CurrentNode } from './current-node.js';
-export { EnrolmentTokens } from './enrolment-tokens.js';
-export { Fleet } from './fleet.js';
+export { EnrolmentTokensService } from './enrolment-tokens.service.js';
+export { FleetService } from './fleet.service.js';
 export { type LocationRecord, type NodeEndpoint } from './fleet-snapshot.js';
-export { Locations } from './locations.js';
-export { NodeAuthenticator } from './node-authenticator.js';
-export { NodeDirectory } from './node-directory.js';
+export { OperatorLocationsService } from './operator-locations.service.js';
+export { NodeAuthenticatorService } from './node-authenticator.service.js';
+export { NodeDirectoryService } from './node-directory.service.js';
 export { NodeGuard } from './node.guard.js';
-export { NodeHealth } from './node-health.js';
+export { NodeHealthService } from './node-health.service.js';
 export { locationId } from './node.schema.js';
 export { lostSeconds } from './silence.js';
 export { NodesModule } from './nodes.module.js';

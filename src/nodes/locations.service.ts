@@ -3,7 +3,7 @@ import { entityTagOf } from '../crypto/index.js';
 import { type PublicLocation, PublicLocations } from '../platform/public-locations/index.js';
 import { type FleetSnapshot } from './fleet-snapshot.js';
 import { type LocationList } from './location.schema.js';
-import { NodeDirectory } from './node-directory.js';
+import { NodeDirectoryService } from './node-directory.service.js';
 
 type Load = LocationList['locations'][number]['load'];
 
@@ -17,7 +17,7 @@ export interface PublishedLocations {
 export class LocationsService implements PublicLocations {
   private readonly rendered = new WeakMap<FleetSnapshot, PublishedLocations>();
 
-  constructor(private readonly directory: NodeDirectory) {}
+  constructor(private readonly directory: NodeDirectoryService) {}
 
   list(): readonly PublicLocation[] {
     return listLocations(this.directory.current()).locations;

@@ -3,7 +3,7 @@ import { type FastifyRequest } from 'fastify';
 import { bearerToken } from '../platform/http/index.js';
 import { AnonymizerRateLimiter } from '../platform/rate-limit/index.js';
 import { rememberNode } from './current-node.js';
-import { NodeAuthenticator } from './node-authenticator.js';
+import { NodeAuthenticatorService } from './node-authenticator.service.js';
 import { invalidNodeCredential } from './node-problems.js';
 
 /**
@@ -16,7 +16,7 @@ import { invalidNodeCredential } from './node-problems.js';
 @Injectable()
 export class NodeGuard implements CanActivate {
   constructor(
-    private readonly authenticator: NodeAuthenticator,
+    private readonly authenticator: NodeAuthenticatorService,
     private readonly limiter: AnonymizerRateLimiter,
   ) {}
 

@@ -1,25 +1,25 @@
 import { Module } from '@nestjs/common';
-import { every, upkeepJobs } from '../platform/background/index.js';
-import { NetworkUpkeep } from '../prisma/network/index.js';
-import { EnrolmentTokens } from './enrolment-tokens.js';
+import { every, maintenanceJobs } from '../platform/background/index.js';
+import { NetworkMaintenance } from '../prisma/network/index.js';
+import { EnrolmentTokensService } from './enrolment-tokens.service.js';
 import { EnrolmentTokenStore } from './enrolment-token.store.js';
-import { Fleet } from './fleet.js';
+import { FleetService } from './fleet.service.js';
 import { FleetStore } from './fleet.store.js';
 import { healthJob, HealthStore } from './health.store.js';
 import { LocationStore } from './location.store.js';
-import { Locations } from './locations.js';
+import { OperatorLocationsService } from './operator-locations.service.js';
 import { LocationsController } from './locations.controller.js';
 import { LocationsService } from './locations.service.js';
-import { NodeAuthenticator } from './node-authenticator.js';
+import { NodeAuthenticatorService } from './node-authenticator.service.js';
 import { NodeController } from './node.controller.js';
-import { NodeDirectory } from './node-directory.js';
-import { NodeHealth } from './node-health.js';
+import { NodeDirectoryService } from './node-directory.service.js';
+import { NodeHealthService } from './node-health.service.js';
 import { NodeStore } from './node.store.js';
 import { PulseService } from './pulse.service.js';
 import { RegistrationService } from './registration.service.js';
 import { RegistrationStore } from './registration.store.js';
 
-const operatorServices = [Locations, EnrolmentTokens, Fleet];
+const operatorServices = [OperatorLocationsService, EnrolmentTokensService, FleetService];
 
 /** The edge nodes: how they join, whether they live, which one a connection goes to. */
 @Module({
@@ -32,20 +32,20 @@ const operatorServices = [Locations, EnrolmentTokens, Fleet];
     NodeStore,
     RegistrationStore,
     LocationsService,
-    NodeAuthenticator,
-    NodeDirectory,
-    NodeHealth,
+    NodeAuthenticatorService,
+    NodeDirectoryService,
+    NodeHealthService,
     PulseService,
     RegistrationService,
     ...operatorServices,
-    ...upkeepJobs(
-      NetworkUpkeep,
-      every(5, healthJob, NodeHealth, (health) => health.check()),
-      every(3_600, 'retired-nodes', NodeHealth, (health) => health.forgetRetired()),
-      every(300, 'enrolment-token-purge', EnrolmentTokens, (tokens) => tokens.purge()),
+    ...maintenanceJobs(
+      NetworkMaintenance,
+      every(5, healthJob, NodeHealthService, (health) => health.check()),
+      every(3_600, 'retired-nodes', NodeHealthService, (health) => health.forgetRetired()),
+      every(300, 'enrolment-token-purge', EnrolmentTokensService, (tokens) => tokens.purge()),
     ),
   ],
   // The authenticator is for NodeGuard, which Nest builds within the module that uses it.
-  exports: [LocationsService, NodeAuthenticator, NodeDirectory, NodeHealth, ...operatorServices],
+  exports: [LocationsService, NodeAuthenticatorService, NodeDirectoryService, NodeHealthService, ...operatorServices],
 })
 export class NodesModule {}

@@ -4,7 +4,7 @@ import { ZodError } from 'zod';
 import { addLocation, createFleetReplica, type FleetReplica } from '../../test/support/fleet.js';
 import { createTestStack, query, type TestStack } from '../../test/support/stack.js';
 import { TestClock } from '../../test/support/test-clock.js';
-import { EnrolmentTokens, Locations } from './index.js';
+import { EnrolmentTokensService, OperatorLocationsService } from './index.js';
 
 const clock = new TestClock();
 let stack: TestStack;
@@ -20,8 +20,8 @@ afterAll(async () => {
   await stack.stop();
 });
 
-const tokens = () => replica.app.get(EnrolmentTokens, { strict: false });
-const locations = () => replica.app.get(Locations, { strict: false });
+const tokens = () => replica.app.get(EnrolmentTokensService, { strict: false });
+const locations = () => replica.app.get(OperatorLocationsService, { strict: false });
 
 describe('an enrolment token', () => {
   it('is shown once; what is kept and listed names it without being it', async () => {

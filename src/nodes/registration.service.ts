@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import ipaddr from 'ipaddr.js';
 import { Clock, COMMON_CONFIG, type CommonConfig } from '../platform/config/index.js';
 import { AppError } from '../platform/errors/index.js';
-import { NodeDirectory } from './node-directory.js';
+import { NodeDirectoryService } from './node-directory.service.js';
 import { invalidEnrolment, nodeRetired } from './node-problems.js';
 import { type NodeRegistered, type NodeRegistration } from './node.schema.js';
 import { type NodeDescription, type Refusal, RegistrationStore } from './registration.store.js';
@@ -14,7 +14,7 @@ import { allResolvers, nodeAddresses, tunnelMtu } from './tunnel-addresses.js';
 export class RegistrationService {
   constructor(
     private readonly store: RegistrationStore,
-    private readonly directory: NodeDirectory,
+    private readonly directory: NodeDirectoryService,
     private readonly clock: Clock,
     @Inject(COMMON_CONFIG) private readonly config: CommonConfig,
   ) {}

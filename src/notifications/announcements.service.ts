@@ -14,7 +14,7 @@ export interface Maintenance {
 
 /** What the operator tells everybody who wants to know. */
 @Injectable()
-export class Announcements {
+export class AnnouncementsService {
   constructor(
     private readonly store: AnnouncementsStore,
     private readonly clock: Clock,

@@ -4,11 +4,11 @@ import { GatekeeperLogger } from '../logger/index.js';
 import { Background, Repeater } from '../platform/background/index.js';
 import { Clock } from '../platform/config/index.js';
 import { isStoreOutage } from '../platform/errors/index.js';
-import { type Carrier, later, type Outcome } from './carrier.js';
+import { type DeliveryChannel, later, type Outcome } from './channel.js';
 import { DeliveryStore, type Parcel } from './delivery.store.js';
-import { MailCarrier } from './mail.carrier.js';
+import { MailChannel } from './mail.channel.js';
 import { type Channel, deliveryTasks } from './outbox/index.js';
-import { PushCarrier } from './push.carrier.js';
+import { PushChannel } from './push.channel.js';
 
 /**
  * Works off what people are to be told, oldest first, one worker at a time for each channel:
@@ -51,15 +51,15 @@ const oldestPending = new Gauge({
 });
 
 @Injectable()
-export class Deliveries {
-  private readonly carriers: Readonly<Record<Channel, Carrier>>;
+export class DeliveryService {
+  private readonly carriers: Readonly<Record<Channel, DeliveryChannel>>;
 
   constructor(
     private readonly store: DeliveryStore,
     private readonly clock: Clock,
     private readonly logger: GatekeeperLogger,
-    mail: MailCarrier,
-    push: PushCarrier,
+    mail: MailChannel,
+    push: PushChannel,
     background: Background,
   ) {
     this.carriers = { email: mail, push };

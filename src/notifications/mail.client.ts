@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { createTransport, type NodemailerError } from 'nodemailer';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
-import { down, later, type Outcome, refused, sent } from './carrier.js';
+import { down, later, type Outcome, refused, sent } from './channel.js';
 import { type MailText } from './mail.js';
 
 export interface OutgoingMail extends MailText {

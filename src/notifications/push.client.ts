@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { FirebaseClient } from '../auth/index.js';
 import { withTimeLimit } from '../platform/background/index.js';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
-import { down, later, type Outcome, refused, sent, skipped } from './carrier.js';
+import { down, later, type Outcome, refused, sent, skipped } from './channel.js';
 
 export interface OutgoingPush {
   /** Registration token of the device. */

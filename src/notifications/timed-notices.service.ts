@@ -4,7 +4,7 @@ import { TimedNoticesStore } from './timed-notices.store.js';
 
 /** Tells what no event causes but the clock. However often it looks, each is told once: its cause has one name. */
 @Injectable()
-export class TimedNotices {
+export class TimedNoticesService {
   constructor(
     private readonly store: TimedNoticesStore,
     private readonly clock: Clock,

@@ -5,7 +5,7 @@ import { OnSide, Problems, type RouteSettings } from '../platform/http/index.js'
 import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { pagePolicy } from './unsubscribe-pages.js';
 import { unsubscribeToken, type UnsubscribeToken } from './unsubscribe.schema.js';
-import { Unsubscribing } from './unsubscribe.service.js';
+import { UnsubscribeService } from './unsubscribe.service.js';
 
 const html = 'text/html; charset=utf-8';
 const aPage = { description: 'A page for people.', content: { 'text/html': { schema: { type: 'string' as const } } } };
@@ -15,7 +15,7 @@ const aPage = { description: 'A page for people.', content: { 'text/html': { sch
 @Controller('notifications/unsubscribe')
 @UseGuards(GatekeeperAddressLimit)
 export class UnsubscribeController {
-  constructor(private readonly unsubscribing: Unsubscribing) {}
+  constructor(private readonly unsubscribing: UnsubscribeService) {}
 
   @Get(':token')
   @Header('content-type', html)

@@ -7,7 +7,7 @@ import { confirmPage, donePage } from './unsubscribe-pages.js';
 
 /** Turns a kind of mail off for whoever holds the mail. */
 @Injectable()
-export class Unsubscribing {
+export class UnsubscribeService {
   private readonly keys: NoticeKeys;
 
   constructor(

@@ -1,5 +1,5 @@
-export { PaymentClosing } from './customers/closing.service.js';
-export { Inbox } from './webhooks/inbox.service.js';
+export { PaymentClosingService } from './customers/payment-closing.service.js';
+export { InboxService } from './webhooks/inbox.service.js';
 export { PaymentModule } from './payment.module.js';
-export { PlanPrices } from './plans/plan-prices.service.js';
-export { Reconciliation } from './reconciliation/reconciliation.service.js';
+export { PlanPricesService } from './plans/plan-prices.service.js';
+export { ReconciliationService } from './reconciliation/reconciliation.service.js';

@@ -4,9 +4,9 @@ import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../auth
 import { OnSide, Problems, Returns } from '../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { subscriptionReport } from '../subscription/index.js';
-import { SubscriptionChanges } from './changes.service.js';
-import { Checkouts } from './checkout/checkout.service.js';
-import { History } from './history/history.service.js';
+import { SubscriptionChangesService } from './subscription-changes.service.js';
+import { CheckoutService } from './checkout/checkout.service.js';
+import { PaymentHistoryService } from './history/payment-history.service.js';
 import {
   checkoutRequest,
   type CheckoutRequest,
@@ -35,9 +35,9 @@ const change = ['subscription_not_found', 'subscription_ended', 'managed_elsewhe
 @UseGuards(GatekeeperAddressLimit, PersonGuard)
 export class PaymentController {
   constructor(
-    private readonly checkouts: Checkouts,
-    private readonly changes: SubscriptionChanges,
-    private readonly payments: History,
+    private readonly checkouts: CheckoutService,
+    private readonly changes: SubscriptionChangesService,
+    private readonly payments: PaymentHistoryService,
   ) {}
 
   @Post('checkout')

@@ -1,4 +1,4 @@
-export { KnownLocations } from './known-locations.service.js';
+export { KnownLocationsService } from './known-locations.service.js';
 export { optionalKinds, type OptionalKind } from './notification-choices.js';
 export { PreferencesModule } from './preferences.module.js';
 export { type Locale, locales } from './preferences.schema.js';

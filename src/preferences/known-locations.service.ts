@@ -20,7 +20,7 @@ const published = z.object({ locations: z.array(z.object({ id: z.string() })).ma
  * it that somebody chooses, and beside its own log perhaps who. In one process nothing leaves it, and the list is read there.
  */
 @Injectable()
-export class KnownLocations {
+export class KnownLocationsService {
   private ids: ReadonlySet<string> | undefined;
 
   constructor(

@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/index.js';
-import { KnownLocations } from './known-locations.service.js';
+import { KnownLocationsService } from './known-locations.service.js';
 import { PreferencesController } from './preferences.controller.js';
 import { PreferencesService } from './preferences.service.js';
 import { PreferencesStore } from './preferences.store.js';
@@ -9,7 +9,7 @@ import { PreferencesStore } from './preferences.store.js';
 @Module({
   imports: [AuthModule],
   controllers: [PreferencesController],
-  providers: [KnownLocations, PreferencesService, PreferencesStore],
-  exports: [KnownLocations, PreferencesService],
+  providers: [KnownLocationsService, PreferencesService, PreferencesStore],
+  exports: [KnownLocationsService, PreferencesService],
 })
 export class PreferencesModule {}

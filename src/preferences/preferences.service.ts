@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../platform/errors/index.js';
 import { type IfMatch } from '../platform/http/index.js';
-import { KnownLocations } from './known-locations.service.js';
+import { KnownLocationsService } from './known-locations.service.js';
 import { type OptionalKind } from './notification-choices.js';
 import { type Preferences, type PreferencesPatch } from './preferences.schema.js';
 import { PreferencesStore, type VersionedPreferences } from './preferences.store.js';
@@ -25,7 +25,7 @@ const mostTries = 10;
 export class PreferencesService {
   constructor(
     private readonly store: PreferencesStore,
-    private readonly locations: KnownLocations,
+    private readonly locations: KnownLocationsService,
   ) {}
 
   async read(userId: string): Promise<VersionedPreferences> {

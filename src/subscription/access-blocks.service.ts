@@ -4,7 +4,7 @@ import { AccessBlocksStore, type DisputeBlock } from './access-blocks.store.js';
 
 /** What takes access away whatever was paid. */
 @Injectable()
-export class AccessBlocks {
+export class AccessBlocksService {
   constructor(
     private readonly store: AccessBlocksStore,
     private readonly clock: Clock,

@@ -3,7 +3,7 @@ import { Clock } from '../platform/config/index.js';
 import { AppError } from '../platform/errors/index.js';
 import { type AuditEvent, type BlockReason } from '../prisma/identity/index.js';
 import { type Account, OperatorAccessStore, type OperatorAct } from './operator-access.store.js';
-import { Plans } from './plans.service.js';
+import { PlansService } from './plans.service.js';
 import { type Access } from './subscription-state.js';
 import { SubscriptionService } from './subscription.service.js';
 
@@ -25,10 +25,10 @@ const dayMs = 86_400_000;
 
 /** What operators do to people's access. Everything is audited, in the statement that does it. */
 @Injectable()
-export class OperatorAccess {
+export class OperatorAccessService {
   constructor(
     private readonly store: OperatorAccessStore,
-    private readonly plans: Plans,
+    private readonly plans: PlansService,
     private readonly subscriptions: SubscriptionService,
     private readonly clock: Clock,
   ) {}

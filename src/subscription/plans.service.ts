@@ -8,7 +8,7 @@ export const standardPlanId = 'standard';
 
 /** What can be had: the operator's affair. */
 @Injectable()
-export class Plans {
+export class PlansService {
   constructor(private readonly store: PlansStore) {}
 
   async list(): Promise<Plan[]> {

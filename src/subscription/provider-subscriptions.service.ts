@@ -5,7 +5,7 @@ import { type FetchedSubscription, ProviderSubscriptionsStore } from './provider
 
 /** What providers were found to hold, written down for whoever asks about access. */
 @Injectable()
-export class ProviderSubscriptions {
+export class ProviderSubscriptionsService {
   constructor(
     private readonly store: ProviderSubscriptionsStore,
     private readonly clock: Clock,

@@ -1,17 +1,17 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/index.js';
-import { AccessBlocks } from './access-blocks.service.js';
+import { AccessBlocksService } from './access-blocks.service.js';
 import { AccessBlocksStore } from './access-blocks.store.js';
-import { OperatorAccess } from './operator-access.service.js';
+import { OperatorAccessService } from './operator-access.service.js';
 import { OperatorAccessStore } from './operator-access.store.js';
 import { PlansStore } from './plans.store.js';
-import { Plans } from './plans.service.js';
-import { ProviderSubscriptions } from './provider-subscriptions.service.js';
+import { PlansService } from './plans.service.js';
+import { ProviderSubscriptionsService } from './provider-subscriptions.service.js';
 import { ProviderSubscriptionsStore } from './provider-subscriptions.store.js';
 import { SubscriptionController } from './subscription.controller.js';
 import { SubscriptionService } from './subscription.service.js';
 import { SubscriptionStore } from './subscription.store.js';
-import { Trials } from './trials.service.js';
+import { TrialsService } from './trials.service.js';
 import { TrialsStore } from './trials.store.js';
 
 /** What people have paid for or were given, and whether it grants access now. */
@@ -21,17 +21,24 @@ import { TrialsStore } from './trials.store.js';
   providers: [
     SubscriptionService,
     SubscriptionStore,
-    Plans,
+    PlansService,
     PlansStore,
-    AccessBlocks,
+    AccessBlocksService,
     AccessBlocksStore,
-    OperatorAccess,
+    OperatorAccessService,
     OperatorAccessStore,
-    ProviderSubscriptions,
+    ProviderSubscriptionsService,
     ProviderSubscriptionsStore,
-    Trials,
+    TrialsService,
     TrialsStore,
   ],
-  exports: [Plans, AccessBlocks, OperatorAccess, ProviderSubscriptions, SubscriptionService, Trials],
+  exports: [
+    PlansService,
+    AccessBlocksService,
+    OperatorAccessService,
+    ProviderSubscriptionsService,
+    SubscriptionService,
+    TrialsService,
+  ],
 })
 export class SubscriptionModule {}

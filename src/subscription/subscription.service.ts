@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { People, type Person } from '../auth/index.js';
+import { IdentityCacheService, type Person } from '../auth/index.js';
 import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
 import { AppError } from '../platform/errors/index.js';
 import { type SubscriptionProvider } from '../prisma/identity/index.js';
@@ -33,7 +33,7 @@ export class SubscriptionService {
 
   constructor(
     private readonly store: SubscriptionStore,
-    private readonly people: People,
+    private readonly people: IdentityCacheService,
     private readonly clock: Clock,
     @Inject(GATEKEEPER_CONFIG) config: GatekeeperConfig,
   ) {
@@ -83,7 +83,7 @@ export class SubscriptionService {
    * Starts the person's one trial. Both the account and the verified address must be new to trials, and both are asked of
    * the provider now: a minute-old answer could still call an address verified that has been changed.
    *
-   * @throws {AppError} `trial_not_offered`, `email_not_verified`, `trial_already_used`, and as `People.confirm`
+   * @throws {AppError} `trial_not_offered`, `email_not_verified`, `trial_already_used`, and as `IdentityCacheService.confirm`
    */
   async startTrial(bearer: Person): Promise<SubscriptionReport> {
     if (this.trialDays === 0) throw new AppError('trial_not_offered', 'This service offers no trial.');

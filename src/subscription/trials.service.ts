@@ -15,7 +15,7 @@ export interface TrialHolder {
 
 /** One trial per person and per way to pay, whoever gives it: this service or a provider. */
 @Injectable()
-export class Trials {
+export class TrialsService {
   private readonly grants: TrialGrants;
 
   constructor(

@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import {
-  ConnectionSecrets,
+  ConnectionSecretsService,
   type KnownRow,
   type LiveConnection,
-  Placements,
-  UsageStatistics,
+  PlacementsService,
+  UsageStatisticsService,
 } from '../connection/index.js';
-import { NodeDirectory, type NodeEndpoint } from '../nodes/index.js';
+import { NodeDirectoryService, type NodeEndpoint } from '../nodes/index.js';
 import { Clock } from '../platform/config/index.js';
 import { AppError, toAppError } from '../platform/errors/index.js';
 import { type DnsBlocking } from '../prisma/network/index.js';
@@ -15,7 +15,7 @@ import { type ClientKeys } from './client-keys.js';
 import * as refuse from './redemption-problems.js';
 import { type RedemptionRequest } from './redemption.js';
 import { type Mark, SpentTokensStore } from './spent-tokens.store.js';
-import { type GoodToken, TokenInspector } from './token-inspector.js';
+import { type GoodToken, TokenInspectorService } from './token-inspector.service.js';
 
 /** A mark outlives its key by an hour, for clocks that run behind. */
 const markMarginMs = 3_600_000;
@@ -64,12 +64,12 @@ interface Attempt {
 @Injectable()
 export class RedemptionService {
   constructor(
-    private readonly inspector: TokenInspector,
+    private readonly inspector: TokenInspectorService,
     private readonly spentTokens: SpentTokensStore,
-    private readonly placements: Placements,
-    private readonly directory: NodeDirectory,
-    private readonly secrets: ConnectionSecrets,
-    private readonly usage: UsageStatistics,
+    private readonly placements: PlacementsService,
+    private readonly directory: NodeDirectoryService,
+    private readonly secrets: ConnectionSecretsService,
+    private readonly usage: UsageStatisticsService,
     private readonly clock: Clock,
   ) {}
 

@@ -3,15 +3,15 @@ import { ConnectionModule } from '../connection/index.js';
 import { VerifierModule } from '../crypto/verifier/index.js';
 import { NodesModule } from '../nodes/index.js';
 import { RedemptionService } from './redemption.service.js';
-import { ServiceChallenge } from './service-challenge.js';
+import { TokenChallengeService } from './token-challenge.service.js';
 import { SpentTokensStore } from './spent-tokens.store.js';
-import { TokenInspector } from './token-inspector.js';
+import { TokenInspectorService } from './token-inspector.service.js';
 import { VpnConfigController } from './vpn-config.controller.js';
 import { VpnConfigService } from './vpn-config.service.js';
 
 @Module({
   imports: [ConnectionModule, NodesModule, VerifierModule],
   controllers: [VpnConfigController],
-  providers: [RedemptionService, ServiceChallenge, SpentTokensStore, TokenInspector, VpnConfigService],
+  providers: [RedemptionService, TokenChallengeService, SpentTokensStore, TokenInspectorService, VpnConfigService],
 })
 export class VpnConfigModule {}

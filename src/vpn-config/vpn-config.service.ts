@@ -5,7 +5,7 @@ import { tokenOfAuthorization } from './private-token.js';
 import { tokenMissing } from './redemption-problems.js';
 import { type RedemptionRequest } from './redemption.js';
 import { type Redemption, RedemptionService } from './redemption.service.js';
-import { ServiceChallenge } from './service-challenge.js';
+import { TokenChallengeService } from './token-challenge.service.js';
 import { type Redeemed, type RedemptionBody } from './vpn-config.schema.js';
 import { allowedIps, endpointText, persistentKeepalive, wireguardConfig } from './wireguard-config.js';
 
@@ -14,7 +14,7 @@ import { allowedIps, endpointText, persistentKeepalive, wireguardConfig } from '
 export class VpnConfigService {
   constructor(
     private readonly redemptions: RedemptionService,
-    private readonly challenge: ServiceChallenge,
+    private readonly challenge: TokenChallengeService,
   ) {}
 
   /** @throws {AppError} `token_missing` with a challenge, and whatever redeeming throws */

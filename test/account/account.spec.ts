@@ -4,7 +4,7 @@ import { readColumns } from '../support/catalogue.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from '../support/gatekeeper.js';
 import { query } from '../support/stack.js';
 import { IssuerKeysService } from '../../src/crypto/issuer/index.js';
-import { OperatorAccess, Trials } from '../../src/subscription/index.js';
+import { OperatorAccessService, TrialsService } from '../../src/subscription/index.js';
 import {
   type Account,
   type AccountExport,
@@ -193,7 +193,7 @@ describe('deleting an account', () => {
 
 describe('the audit', () => {
   it('shows what operators did and why, but not which operator; page by page', async () => {
-    const operators = gatekeeper.service.app.get(OperatorAccess, { strict: false });
+    const operators = gatekeeper.service.app.get(OperatorAccessService, { strict: false });
     for (const reason of ['first', 'second', 'third'])
       await operators.block(person.uid, 'abuse', { actor: 'hopper', reason });
     const { body } = await ask<AuditTrail>('GET', '/account/audit?limit=2');
@@ -314,7 +314,7 @@ describe('the export', () => {
        VALUES ($1, 'stripe', $2, 'standard', 'TRIAL', now(), 1)`,
       [id, providerRef],
     );
-    const trials = gatekeeper.service.app.get(Trials, { strict: false });
+    const trials = gatekeeper.service.app.get(TrialsService, { strict: false });
     // Of somebody else's account, as far as the hashes tell, with a card: only the trial's own name leads to them.
     const email = `${randomUUID()}@example.com`;
     const holder = { firebaseUid: randomUUID(), email, emailVerified: true, paymentMethod: randomUUID() };

@@ -3,9 +3,9 @@ import pg from 'pg';
 import { type SignedIn } from '../support/gatekeeper.js';
 import { startPayments, type Subscriber, type TestPayments } from '../support/payments.js';
 import { runUpkeep } from '../support/upkeep.js';
-import { IdentityUpkeep } from '../../src/prisma/identity/index.js';
+import { IdentityMaintenance } from '../../src/prisma/identity/index.js';
 import { type DeletionBegun } from '../../src/account/account.schema.js';
-import { AccountDeletions } from '../../src/account/deletion.service.js';
+import { AccountDeletionService } from '../../src/account/account-deletion.service.js';
 
 let payments: TestPayments;
 
@@ -27,7 +27,7 @@ const remove = async (headers: SignedIn['headers']) => {
 /** As an operator's command does, while the provider that would be asked about the person's own sign-in is away. */
 const removeByOperator = async (person: SignedIn) =>
   payments.service.app
-    .get(AccountDeletions, { strict: false })
+    .get(AccountDeletionService, { strict: false })
     .begin({ userId: await idOf(person), firebaseUid: person.uid }, { actor: 'hopper', reason: 'asked by letter' });
 const freshly = (person: SignedIn) => payments.signInAgain(person.uid);
 const rowsOf = ({ uid }: SignedIn) => payments.sql('SELECT id FROM identity."User" WHERE firebase_uid = $1', [uid]);
@@ -203,7 +203,7 @@ describe('a deletion that is stopped', () => {
     await payments.sql(`DELETE FROM identity_jobs._private_jobs WHERE key LIKE 'delete-account:%'`);
     payments.firebase.comeBack();
     payments.clock.advance(11 * 60_000);
-    await runUpkeep(payments.service.app.get(IdentityUpkeep, { strict: false }), 'account-deletions-revive');
+    await runUpkeep(payments.service.app.get(IdentityMaintenance, { strict: false }), 'account-deletions-revive');
     await erasedWholly(person, id);
   });
 
@@ -305,7 +305,7 @@ it('the mark of a deletion goes after a day', async () => {
       (gen_random_uuid(), 'new', $1::timestamptz, $1::timestamptz - interval '23 hours'), (gen_random_uuid(), 'running', '2020-01-01', NULL)`,
     [payments.clock.now()],
   );
-  await runUpkeep(payments.service.app.get(IdentityUpkeep, { strict: false }), 'account-deletions-purge');
+  await runUpkeep(payments.service.app.get(IdentityMaintenance, { strict: false }), 'account-deletions-purge');
   const left = await payments.sql(
     `SELECT firebase_uid FROM identity."AccountDeletion" WHERE firebase_uid IN ('old', 'new', 'running')`,
   );

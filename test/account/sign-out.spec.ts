@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { gatekeeperEnv, startTestApp } from '../support/app.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from '../support/gatekeeper.js';
 import { query } from '../support/stack.js';
-import { FirebaseClient, SignOut } from '../../src/auth/index.js';
+import { FirebaseClient, SignOutService } from '../../src/auth/index.js';
 import { type Account, type AuditTrail } from '../../src/account/account.schema.js';
 
 let gatekeeper: TestGatekeeper;
@@ -119,7 +119,7 @@ describe('signing out everywhere', () => {
     expect((await ask('GET', '/subscription', undefined, headers)).status).toBe(200);
     const before = await validAfter(uid);
     const of = { userId: await idOf(uid), firebaseUid: uid };
-    const signOut = gatekeeper.service.app.get(SignOut, { strict: false });
+    const signOut = gatekeeper.service.app.get(SignOutService, { strict: false });
     await expect(signOut.everywhere(of, { actor: 'hopper', reason })).rejects.toThrow();
     const { status } = await ask('GET', '/subscription', undefined, headers);
     expect([await validAfter(uid), status]).toEqual([before, 200]);

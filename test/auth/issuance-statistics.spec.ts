@@ -6,10 +6,10 @@ import { TestClock } from '../support/test-clock.js';
 import { runUpkeep } from '../support/upkeep.js';
 import { encodeBase64url } from '../../src/crypto/index.js';
 import { IssuerKeysService } from '../../src/crypto/issuer/index.js';
-import { IdentityUpkeep } from '../../src/prisma/identity/index.js';
+import { IdentityMaintenance } from '../../src/prisma/identity/index.js';
 import { type CrowdReport } from '../../src/auth/issuance/crowd.schema.js';
-import { Crowd, rounded } from '../../src/auth/issuance/crowd.service.js';
-import { IssuanceStatistics } from '../../src/auth/issuance/index.js';
+import { CrowdService, rounded } from '../../src/auth/issuance/crowd.service.js';
+import { IssuanceStatisticsService } from '../../src/auth/issuance/index.js';
 
 let gatekeeper: TestGatekeeper;
 
@@ -50,7 +50,7 @@ async function addIssuance(keyId: Buffer, planId: string, tokens: number): Promi
 const totalsOf = (keyId: Buffer) =>
   sql(`SELECT plan_id, tokens FROM identity."DailyIssuance" WHERE key_id = $1 ORDER BY plan_id`, [keyId]);
 const issuancesOf = (keyId: Buffer) => sql(`SELECT 1 FROM identity."TokenIssuance" WHERE key_id = $1`, [keyId]);
-const close = () => runUpkeep(gatekeeper.service.app.get(IdentityUpkeep), 'close-issuance');
+const close = () => runUpkeep(gatekeeper.service.app.get(IdentityMaintenance), 'close-issuance');
 
 describe('when a key has stopped signing', () => {
   it('who had what signed is forgotten; the totals per plan stay, below 20 only that', async () => {
@@ -77,7 +77,7 @@ describe('when a key has stopped signing', () => {
   it('closing again, or many at once, changes no total', async () => {
     const keyId = await addKey(day);
     await addIssuance(keyId, 'a', 100);
-    const statistics = gatekeeper.service.app.get(IssuanceStatistics, { strict: false });
+    const statistics = gatekeeper.service.app.get(IssuanceStatisticsService, { strict: false });
     await Promise.all(Array.from({ length: 10 }, () => statistics.close()));
     await close();
     expect(await totalsOf(keyId)).toEqual([{ plan_id: 'a', tokens: '100' }]);
@@ -99,7 +99,7 @@ describe('when a key has stopped signing', () => {
     const keyId = await addKey(now - midnight + day - 10 * minute);
     await addIssuance(keyId, 'a', 40);
     await close();
-    const statistics = gatekeeper.service.app.get(IssuanceStatistics, { strict: false });
+    const statistics = gatekeeper.service.app.get(IssuanceStatisticsService, { strict: false });
     const total = (await statistics.daily(7)).find((row) => Buffer.from(row.keyId).equals(keyId));
     expect(total).toMatchObject({ planId: 'a', tokens: '40', epoch: new Date(midnight - 2 * day) });
     expect((await statistics.daily(0)).some((row) => Buffer.from(row.keyId).equals(keyId))).toBe(false);
@@ -121,7 +121,7 @@ describe('GET /auth/crowd', () => {
     await addIssuance(keyId, 'b', 234);
     expect(await crowd()).toEqual(before);
     gatekeeper.clock.advance(30 * minute);
-    await gatekeeper.service.app.get(Crowd, { strict: false }).refresh();
+    await gatekeeper.service.app.get(CrowdService, { strict: false }).refresh();
     expect(await crowd()).toEqual({ ...before, tokens: 1200, asOf: gatekeeper.clock.now().toISOString() });
   });
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGatekeeper, type TestGatekeeper } from '../support/gatekeeper.js';
 import { patiently } from '../support/patiently.js';
 import { query } from '../support/stack.js';
-import { People } from '../../src/auth/index.js';
+import { IdentityCacheService } from '../../src/auth/index.js';
 import { IdentityPrisma } from '../../src/prisma/identity/index.js';
 import { UsersStore } from '../../src/auth/users.store.js';
 
@@ -28,7 +28,7 @@ const usersOf = (uid: string) =>
     [uid],
   );
 const ask = (headers: Record<string, string>) => gatekeeper.get('/subscription', headers);
-const people = () => gatekeeper.service.app.get(People, { strict: false });
+const people = () => gatekeeper.service.app.get(IdentityCacheService, { strict: false });
 const minutes = (count: number) => gatekeeper.clock.advance(count * 60_000);
 
 describe('a request is refused, and nothing written,', () => {

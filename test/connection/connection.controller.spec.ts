@@ -7,7 +7,7 @@ import { createTestStack, query, type TestStack } from '../support/stack.js';
 import { TestClock } from '../support/test-clock.js';
 import { holdUpkeep } from '../support/upkeep.js';
 import { type LiveConnection } from '../../src/connection/connection.js';
-import { secretHashOf } from '../../src/connection/connection-secrets.js';
+import { secretHashOf } from '../../src/connection/connection-secrets.service.js';
 
 const clock = new TestClock();
 let stack: TestStack;

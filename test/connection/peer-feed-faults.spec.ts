@@ -5,9 +5,9 @@ import { enrolNode, postJson, type TestNode } from '../support/fleet.js';
 import { placeAt, placementOf, serviceOf, startFirstReplica, startReplica } from '../support/peers.js';
 import { createTestStack, type TestStack } from '../support/stack.js';
 import { TestClock } from '../support/test-clock.js';
-import { AckWaiter } from '../../src/connection/peer-sync/ack-waiter.js';
-import { PeerFeed } from '../../src/connection/peer-sync/peer-feed.js';
-import { PeerSignals } from '../../src/connection/peer-sync/peer-signals.js';
+import { AckWaiterService } from '../../src/connection/peer-sync/ack-waiter.service.js';
+import { PeerFeedService } from '../../src/connection/peer-sync/peer-feed.service.js';
+import { PeerSignalsService } from '../../src/connection/peer-sync/peer-signals.service.js';
 
 const clock = new TestClock();
 let stack: TestStack;
@@ -43,7 +43,7 @@ const peers = () =>
 
 /** A message on the channels, by whom the service does not know; heard by it, which may be connecting anew just now. */
 async function publish(text: string): Promise<void> {
-  const { client } = serviceOf(service, PeerSignals)['redis'];
+  const { client } = serviceOf(service, PeerSignalsService)['redis'];
   for (const channel of ['peers:changed', 'peers:active']) {
     const listeners = () => client.publish(channel, text).catch(() => 0);
     await expect.poll(listeners, { timeout: 15_000 }).toBeGreaterThan(0);
@@ -58,7 +58,7 @@ describe('with Redis down', () => {
     try {
       const placed = await placeAt(service, node.id);
       expect((await stream.next('peer-added')).connection_id).toBe(placed.id);
-      const active = serviceOf(service, AckWaiter).isActiveWithin(15_000, placed);
+      const active = serviceOf(service, AckWaiterService).isActiveWithin(15_000, placed);
       expect((await acknowledge({ added: [placementOf(placed)] }, other)).status).toBe(200);
       expect(await active).toBe(true);
     } finally {
@@ -107,7 +107,7 @@ describe('with PostgreSQL down', () => {
 describe('a process that leaves', () => {
   it('follows no node that comes in the midst of it', async () => {
     const leaving = await startReplica(stack, clock);
-    serviceOf(leaving, PeerFeed)['closeAll']();
+    serviceOf(leaving, PeerFeedService)['closeAll']();
     await expect(followEvents(leaving.url, node)).rejects.toThrow();
     await leaving.stop();
   });

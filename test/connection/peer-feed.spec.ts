@@ -6,13 +6,13 @@ import { placeAt, placementOf, serviceOf, startFirstReplica, startReplica } from
 import { createTestStack, type TestStack } from '../support/stack.js';
 import { TestClock } from '../support/test-clock.js';
 import { holdUpkeep } from '../support/upkeep.js';
-import { encodeWireguardKey, Fleet, NodeDirectory } from '../../src/nodes/index.js';
-import { ConnectionUpkeep } from '../../src/connection/connection-upkeep.js';
+import { encodeWireguardKey, FleetService, NodeDirectoryService } from '../../src/nodes/index.js';
+import { ConnectionMaintenanceService } from '../../src/connection/connection-maintenance.service.js';
 import { LifecycleStore } from '../../src/connection/lifecycle.store.js';
 import { OutboxStore } from '../../src/connection/peer-sync/outbox.store.js';
-import { PeerFeed } from '../../src/connection/peer-sync/peer-feed.js';
-import { PeerSignals } from '../../src/connection/peer-sync/peer-signals.js';
-import { secretHashOf } from '../../src/connection/connection-secrets.js';
+import { PeerFeedService } from '../../src/connection/peer-sync/peer-feed.service.js';
+import { PeerSignalsService } from '../../src/connection/peer-sync/peer-signals.service.js';
+import { secretHashOf } from '../../src/connection/connection-secrets.service.js';
 
 const clock = new TestClock();
 let stack: TestStack;
@@ -103,7 +103,7 @@ describe('a stream', () => {
     clock.advance(999);
     const before = read.mock.calls.length;
     await expect.poll(() => read.mock.calls.length).toBeGreaterThan(before + 3);
-    await serviceOf(service, PeerFeed).beat();
+    await serviceOf(service, PeerFeedService).beat();
     await stream.next('heartbeat');
     expect(stream.waiting()).toEqual([]);
   });
@@ -125,7 +125,7 @@ describe('a stream', () => {
       const rows = await read(...args);
       await outbox.acknowledgeAdded(node.id, [placed]);
       await serviceOf(service, LifecycleStore).endOnNodes([node.id], new Date(clock.now().getTime() + 60_000));
-      serviceOf(service, PeerSignals).nodesChanged(node.id);
+      serviceOf(service, PeerSignalsService).nodesChanged(node.id);
       return rows;
     });
     const stream = await follow();
@@ -162,7 +162,7 @@ describe('a stream', () => {
 
   it('beats', async () => {
     const stream = await followOn();
-    await serviceOf(service, PeerFeed).beat();
+    await serviceOf(service, PeerFeedService).beat();
     expect(await stream.next('heartbeat')).toEqual({});
   });
 
@@ -178,7 +178,7 @@ describe('a stream', () => {
 describe('an operator', () => {
   it('who drains a node makes its stream say so, and so does a stream that begins later', async () => {
     const stream = await followOn();
-    await serviceOf(service, Fleet).drain(node.id);
+    await serviceOf(service, FleetService).drain(node.id);
     expect(await stream.next('drain')).toEqual({});
     const later = await follow();
     await later.next('snapshot');
@@ -189,8 +189,8 @@ describe('an operator', () => {
     const outbox = serviceOf(service, OutboxStore);
     const read = outbox.peersOf.bind(outbox);
     vi.spyOn(outbox, 'peersOf').mockImplementationOnce(async (...args) => {
-      await serviceOf(service, Fleet).drain(node.id);
-      await serviceOf(service, NodeDirectory).refresh();
+      await serviceOf(service, FleetService).drain(node.id);
+      await serviceOf(service, NodeDirectoryService).refresh();
       return read(...args);
     });
     const stream = await follow();
@@ -205,15 +205,15 @@ describe('an operator', () => {
     const active = await placeAt(service, node.id);
     await serviceOf(service, OutboxStore).acknowledgeAdded(node.id, [active]);
     const stream = await followOn();
-    await serviceOf(service, Fleet).retire(node.id);
+    await serviceOf(service, FleetService).retire(node.id);
     expect(await stream.ended).toBe(true);
     const back = await follow();
     expect(await back.next('snapshot')).toEqual({ peers: [], complete: true });
     await back.next('drain');
     clock.advance(1_000);
-    await serviceOf(service, ConnectionUpkeep).cleanUp();
+    await serviceOf(service, ConnectionMaintenanceService).cleanUp();
     expect(await back.next('peer-removed')).toMatchObject(placementOf(active));
-    await serviceOf(service, PeerFeed).beat();
+    await serviceOf(service, PeerFeedService).beat();
     await back.next('heartbeat');
     expect(back.waiting()).toEqual([]);
   });
@@ -225,14 +225,14 @@ describe('a rotated credential', () => {
     const registration = { public_key: node.publicKey, ip: '127.0.0.1', location_id: 'de-frankfurt' };
     const response = await postJson(`${service.url}/node/register`, registration, node.credential);
     const { credential } = (await response.json()) as { credential: string };
-    await serviceOf(service, PeerFeed).beat();
+    await serviceOf(service, PeerFeedService).beat();
     await stream.next('heartbeat');
     await pulse(service, { ...node, credential });
-    await serviceOf(service, PeerFeed).beat();
+    await serviceOf(service, PeerFeedService).beat();
     expect(await stream.ended).toBe(true);
     await other.next('heartbeat');
     const renewed = await followOn({ ...node, credential });
-    await serviceOf(service, PeerFeed).beat();
+    await serviceOf(service, PeerFeedService).beat();
     await renewed.next('heartbeat');
     await placeAt(service, node.id);
     await renewed.next('peer-added');

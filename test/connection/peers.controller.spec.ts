@@ -6,8 +6,8 @@ import { enrolNode, postJson, type TestNode } from '../support/fleet.js';
 import { placeAt, placementOf, serviceOf, startFirstReplica } from '../support/peers.js';
 import { createTestStack, query, type TestStack } from '../support/stack.js';
 import { TestClock } from '../support/test-clock.js';
-import { encodeWireguardKey, Fleet, slotAddresses } from '../../src/nodes/index.js';
-import { ConnectionSecrets } from '../../src/connection/connection-secrets.js';
+import { encodeWireguardKey, FleetService, slotAddresses } from '../../src/nodes/index.js';
+import { ConnectionSecretsService } from '../../src/connection/connection-secrets.service.js';
 import { LifecycleStore } from '../../src/connection/lifecycle.store.js';
 import { OutboxStore } from '../../src/connection/peer-sync/outbox.store.js';
 
@@ -52,7 +52,7 @@ describe('GET /node/{id}/peers', () => {
     expect(response.headers.get('cache-control')).toBe('no-store');
     expect(response.headers.get('content-type')).toMatch(/^application\/json/);
     const body = (await response.json()) as PeerListDocument;
-    const presharedKey = serviceOf(service, ConnectionSecrets).presharedKey(
+    const presharedKey = serviceOf(service, ConnectionSecretsService).presharedKey(
       pending.id,
       pending.salt,
       pending.secretKeyId,
@@ -82,7 +82,7 @@ describe('GET /node/{id}/peers', () => {
                                          secret_hash, dns_blocking, started_on, expires_at)
        SELECT gen_random_uuid(), sha256('k'), 'active', 1, $1::uuid, 2 * s, sha256(('p' || s)::bytea), substring(sha256('s') for 16), $2,
               sha256(('s' || s)::bytea), 'none', '2030-01-01', '2030-01-02T12:00:00Z' FROM generate_series(1, 1200) s`,
-      [node.id, serviceOf(service, ConnectionSecrets).currentKeyId],
+      [node.id, serviceOf(service, ConnectionSecretsService).currentKeyId],
     );
     const { peers, complete } = await list();
     expect([peers.length, new Set(peers.map(({ public_key }) => public_key)).size, complete]).toEqual([
@@ -193,7 +193,7 @@ describe('a retired node', () => {
   it('is given no peer and no preshared key any more, confirms nothing, and may still say what it has removed', async () => {
     const [pending, active] = [await placeAt(service, node.id), await placeAt(service, node.id)];
     await serviceOf(service, OutboxStore).acknowledgeAdded(node.id, [active]);
-    await serviceOf(service, Fleet).retire(node.id);
+    await serviceOf(service, FleetService).retire(node.id);
     expect(await list()).toEqual({ peers: [], complete: true });
     expect(await (await acknowledge({ added: [placementOf(pending)] })).json()).toEqual({ added: 0, removed: 0 });
     await serviceOf(service, LifecycleStore).endOnRetiredNodes();

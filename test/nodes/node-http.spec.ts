@@ -12,7 +12,7 @@ import {
 } from '../support/fleet.js';
 import { createTestStack, query, type TestStack } from '../support/stack.js';
 import { TestClock } from '../support/test-clock.js';
-import { Fleet, Locations, NodeDirectory } from '../../src/nodes/index.js';
+import { FleetService, OperatorLocationsService, NodeDirectoryService } from '../../src/nodes/index.js';
 import { NodeStore } from '../../src/nodes/node.store.js';
 
 const clock = new TestClock();
@@ -40,7 +40,7 @@ afterAll(async () => {
   await stack.stop();
 });
 
-const directory = () => service.app.get(NodeDirectory, { strict: false });
+const directory = () => service.app.get(NodeDirectoryService, { strict: false });
 const problem = async (response: Response) => ({
   ...((await response.json()) as { code: string; detail: string }),
   status: response.status,
@@ -143,7 +143,7 @@ describe('POST /node/{id}/pulse', () => {
     const response = await send({ currentLoad: 45 });
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({ status: 'healthy', next_pulse_s: 10 });
-    const row = (await service.app.get(Fleet, { strict: false }).list()).find(({ id }) => id === node.id);
+    const row = (await service.app.get(FleetService, { strict: false }).list()).find(({ id }) => id === node.id);
     expect(row).toMatchObject({ currentLoad: 45, lastPulseAt: clock.now() });
   });
 
@@ -191,7 +191,7 @@ describe('POST /node/{id}/pulse', () => {
     const location = 'lu-luxembourg';
     await addLocation(service, location);
     const leaving = await enrolNode(service, { location_id: location });
-    const directory = service.app.get(NodeDirectory, { strict: false });
+    const directory = service.app.get(NodeDirectoryService, { strict: false });
     const chosen = async () => {
       await directory.refresh();
       return directory.candidates(location).map((candidate) => candidate?.id);
@@ -210,7 +210,7 @@ describe('POST /node/{id}/pulse', () => {
 
   it('answers a node that an operator took out with its status', async () => {
     const leaving = await enrolNode(service);
-    const fleet = service.app.get(Fleet, { strict: false });
+    const fleet = service.app.get(FleetService, { strict: false });
     await fleet.drain(leaving.id);
     expect(await (await send({ currentLoad: 1 }, leaving)).json()).toMatchObject({ status: 'draining' });
     await fleet.resume(leaving.id);
@@ -260,7 +260,7 @@ describe('limits', () => {
     const again = { public_key: rotating.publicKey, ip: '127.0.0.1', location_id: 'de-frankfurt' };
     const answer = await postJson(`${service.url}/node/register`, again, rotating.credential);
     const { credential } = (await answer.json()) as TestNode;
-    await limited.app.get(NodeDirectory, { strict: false }).refresh();
+    await limited.app.get(NodeDirectoryService, { strict: false }).refresh();
     expect(await send(rotating)).toEqual(served);
     expect(await send({ ...rotating, credential })).toEqual(served);
   });
@@ -318,7 +318,7 @@ describe('GET /vpn/locations', () => {
   });
 
   it('leaves a location out as soon as the operator stops offering it', async () => {
-    const locations = service.app.get(Locations, { strict: false });
+    const locations = service.app.get(OperatorLocationsService, { strict: false });
     await addLocation(service, 'dk-copenhagen');
     await directory().refresh();
     expect(await listed('dk-copenhagen')).toBeDefined();

@@ -13,8 +13,8 @@ import { patiently } from '../support/patiently.js';
 import { createTestStack, query, type TestStack } from '../support/stack.js';
 import { TestClock } from '../support/test-clock.js';
 import { runUpkeep } from '../support/upkeep.js';
-import { NetworkUpkeep } from '../../src/prisma/network/index.js';
-import { EnrolmentTokens, Fleet, NodeDirectory } from '../../src/nodes/index.js';
+import { NetworkMaintenance } from '../../src/prisma/network/index.js';
+import { EnrolmentTokensService, FleetService, NodeDirectoryService } from '../../src/nodes/index.js';
 
 const minute = 60_000;
 const clock = new TestClock();
@@ -45,8 +45,8 @@ interface Answer {
 }
 
 const operator = () => ({
-  tokens: service.app.get(EnrolmentTokens, { strict: false }),
-  fleet: service.app.get(Fleet, { strict: false }),
+  tokens: service.app.get(EnrolmentTokensService, { strict: false }),
+  fleet: service.app.get(FleetService, { strict: false }),
 });
 
 async function register(bearer: string | undefined, overrides: Record<string, unknown> = {}): Promise<Answer> {
@@ -106,7 +106,7 @@ describe('the first registration', () => {
       port: 443,
       capacity: 5,
     });
-    const directory = service.app.get(NodeDirectory, { strict: false });
+    const directory = service.app.get(NodeDirectoryService, { strict: false });
     expect(directory.candidates('fi-helsinki')).toEqual([
       {
         id: node.id,
@@ -225,10 +225,10 @@ describe('a repeat with the same token', () => {
     const public_key = wireguardKey();
     await register(token, { public_key });
     clock.advance(9 * minute);
-    await runUpkeep(service.app.get(NetworkUpkeep), 'enrolment-token-purge');
+    await runUpkeep(service.app.get(NetworkMaintenance), 'enrolment-token-purge');
     expect((await register(token, { public_key })).status).toBe(201);
     clock.advance(2 * minute);
-    await runUpkeep(service.app.get(NetworkUpkeep), 'enrolment-token-purge');
+    await runUpkeep(service.app.get(NetworkMaintenance), 'enrolment-token-purge');
     expect(await usesLeft(token)).toBeUndefined();
   });
 
@@ -236,7 +236,7 @@ describe('a repeat with the same token', () => {
     const [unused, half] = [await enrolmentToken(service), await enrolmentToken(service, 2)];
     await register(half);
     clock.advance(11 * minute);
-    await runUpkeep(service.app.get(NetworkUpkeep), 'enrolment-token-purge');
+    await runUpkeep(service.app.get(NetworkMaintenance), 'enrolment-token-purge');
     expect([await usesLeft(unused), await usesLeft(half)]).toEqual([1, 1]);
   });
 

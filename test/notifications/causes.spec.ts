@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { OperatorAccess } from '../../src/subscription/index.js';
+import { OperatorAccessService } from '../../src/subscription/index.js';
 import { type SignedIn, type TestGatekeeper } from '../support/gatekeeper.js';
 import { type Notices, startNotices } from '../support/notices.js';
-import { Announcements } from '../../src/notifications/index.js';
+import { AnnouncementsService } from '../../src/notifications/index.js';
 
 let sides: TestGatekeeper & Notices;
 
@@ -20,9 +20,9 @@ const call = async (person: SignedIn, method: string, path: string, body?: objec
   return response;
 };
 
-const maintain = (maintenance: Parameters<Announcements['maintenance']>[0]) =>
+const maintain = (maintenance: Parameters<AnnouncementsService['maintenance']>[0]) =>
   sides.service.app
-    .get(Announcements, { strict: false })
+    .get(AnnouncementsService, { strict: false })
     .maintenance(maintenance, { actor: 'hopper', reason: 'a new database' });
 
 async function newcomer(account: { emailVerified?: boolean } = {}): Promise<SignedIn> {
@@ -137,7 +137,7 @@ describe('the clock', () => {
     expect(events.map(({ kind }) => kind)).toEqual(['started', 'expired']);
   });
 
-  const operators = () => sides.service.app.get(OperatorAccess, { strict: false });
+  const operators = () => sides.service.app.get(OperatorAccessService, { strict: false });
   const grant = (person: SignedIn, days: number) =>
     operators().grant(person.uid, { planId: 'standard', days }, { actor: 'hopper', reason: 'thanks' });
   const later = async (days: number) => {

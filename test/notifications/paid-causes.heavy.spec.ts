@@ -4,7 +4,7 @@ import { appleProducts } from '@vpn-backend/fake-providers/testing';
 import { type Notices, startPaidNotices } from '../support/notices.js';
 import { dayMs, type Subscriber, type TestPayments } from '../support/payments.js';
 import { LookupsService } from '../../src/payment/webhooks/lookups.service.js';
-import { OperatorAccess } from '../../src/subscription/index.js';
+import { OperatorAccessService } from '../../src/subscription/index.js';
 
 let payments: TestPayments & Notices;
 
@@ -102,7 +102,7 @@ describe('somebody who pays is told', () => {
   it('of no end while access goes on by other means', async () => {
     const person = await payments.subscribe();
     await change(person, 'cancel');
-    const operators = payments.service.app.get(OperatorAccess, { strict: false });
+    const operators = payments.service.app.get(OperatorAccessService, { strict: false });
     await operators.grant(person.uid, { planId: 'plus', days: 365 }, { actor: 'hopper', reason: 'thanks' });
     await later(month);
     expect(await told(person)).toEqual(['cancelled']);

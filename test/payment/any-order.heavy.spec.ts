@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { startPayments, type TestPayments } from '../support/payments.js';
 import { disturbed, expectTruth, livesPerWorld, liveThrough, rounds } from '../support/random-lives.js';
-import { Reconciliation } from '../../src/payment/reconciliation/reconciliation.service.js';
+import { ReconciliationService } from '../../src/payment/reconciliation/reconciliation.service.js';
 
 /** Enough for each to subscribe, to come into trouble and out of it; a thousand longer lives would take too long. */
 const roundsPerLife = 4;
@@ -33,12 +33,12 @@ it('with a random third of all events lost, the nightly comparison repairs every
   const world = fc.asyncProperty(rounds(roundsPerLife), (all) =>
     inNewWorld(async (payments) => {
       const lives = await liveThrough(payments, all, { ...disturbed, drop: 0.33 });
-      await payments.service.app.get(Reconciliation, { strict: false }).run(179);
+      await payments.service.app.get(ReconciliationService, { strict: false }).run(179);
       const jobs = () => payments.sql('SELECT key FROM identity_jobs.jobs');
       await expect.poll(jobs, { timeout: 60_000 }).toEqual([]);
       await expectTruth(payments, lives);
       // And then finds nothing more.
-      const again = await payments.service.app.get(Reconciliation, { strict: false }).run(179);
+      const again = await payments.service.app.get(ReconciliationService, { strict: false }).run(179);
       expect(again.stripe).toBe(0);
     }),
   );

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { appleProducts } from '@vpn-backend/fake-providers/testing';
 import { type SignedIn } from '../support/gatekeeper.js';
 import { dayMs, startPayments, type TestPayments } from '../support/payments.js';
-import { OperatorAccess } from '../../src/subscription/index.js';
+import { OperatorAccessService } from '../../src/subscription/index.js';
 
 /** Two ways to pay, or two attempts at one, and never two bills. */
 
@@ -49,7 +49,7 @@ const formerlyAtApple = async () => {
 };
 const grant = async ({ uid }: SignedIn) =>
   payments.service.app
-    .get(OperatorAccess, { strict: false })
+    .get(OperatorAccessService, { strict: false })
     .grant(uid, { planId: 'basic', days: 30 }, { actor: 'ada', reason: 'a friend of the house' });
 
 /** Stripe keeps one question waiting, so that a test can let things happen meanwhile. */

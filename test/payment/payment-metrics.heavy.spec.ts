@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dayMs, startPayments, type TestPayments } from '../support/payments.js';
 import { MetricsServer } from '../../src/platform/health/index.js';
-import { Inbox } from '../../src/payment/webhooks/inbox.service.js';
-import { Reconciliation } from '../../src/payment/reconciliation/reconciliation.service.js';
+import { InboxService } from '../../src/payment/webhooks/inbox.service.js';
+import { ReconciliationService } from '../../src/payment/reconciliation/reconciliation.service.js';
 
 /** What operators are told of payments, as Prometheus reads it. */
 
@@ -78,7 +78,7 @@ describe('metrics of payments', () => {
     payments.clock.advance(32 * dayMs);
     expect(await payments.report(person)).toMatchObject({ active: false, state: 'EXPIRED' });
     fake.setStatus(person.subscription, 'active');
-    await payments.service.app.get(Inbox, { strict: false }).retry();
+    await payments.service.app.get(InboxService, { strict: false }).retry();
     await payments.settled();
     expect(await parked()).toEqual([]);
   });
@@ -91,7 +91,7 @@ describe('metrics of payments', () => {
     payments.stripe.fake.disturbDeliveries({});
     const repairs = 'payment_reconciliation_repairs_total{provider="stripe"}';
     const before = await figure(repairs);
-    await payments.service.app.get(Reconciliation, { strict: false }).run();
+    await payments.service.app.get(ReconciliationService, { strict: false }).run();
     await expect.poll(() => figure(repairs)).toBe(before + 1);
     expect(await payments.report(person)).toMatchObject({ state: 'REVOKED' });
   });

@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { appleProducts } from '@vpn-backend/fake-providers/testing';
 import { startPayments, type Subscriber, type TestPayments } from '../support/payments.js';
 import { runUpkeep } from '../support/upkeep.js';
-import { IdentityUpkeep } from '../../src/prisma/identity/index.js';
-import { Inbox } from '../../src/payment/webhooks/inbox.service.js';
+import { IdentityMaintenance } from '../../src/prisma/identity/index.js';
+import { InboxService } from '../../src/payment/webhooks/inbox.service.js';
 import { InboxStore } from '../../src/payment/webhooks/inbox.store.js';
 
 let payments: TestPayments;
@@ -17,7 +17,7 @@ afterEach(() => {
   payments.apple.clearFaults();
 });
 
-const inbox = () => payments.service.app.get(Inbox, { strict: false });
+const inbox = () => payments.service.app.get(InboxService, { strict: false });
 const repair = (customer: string) =>
   payments.service.app.get(InboxStore, { strict: false }).repair({ provider: 'stripe', lookup: customer });
 const failedJobs = () =>
@@ -163,7 +163,7 @@ describe('a look-up that failed often', () => {
     await payments.sql(`UPDATE identity_jobs._private_jobs SET run_at = now() + interval '6 hours' WHERE key = $1`, [
       key,
     ]);
-    await runUpkeep(payments.service.app.get(IdentityUpkeep, { strict: false }), 'payment-inbox-revive');
+    await runUpkeep(payments.service.app.get(IdentityMaintenance, { strict: false }), 'payment-inbox-revive');
     const [wait] = await waits();
     expect(wait?.seconds).toBeLessThanOrEqual(300);
     payments.stripe.fake.clearFaults();
@@ -180,7 +180,7 @@ describe('a pending event without a job', () => {
        VALUES ('stripe', 'evt_lost', 'invoice.paid', $1, now(), $2)`,
       [person.customer, new Date(payments.clock.now().getTime() - 120_000)],
     );
-    await runUpkeep(payments.service.app.get(IdentityUpkeep, { strict: false }), 'payment-inbox-revive');
+    await runUpkeep(payments.service.app.get(IdentityMaintenance, { strict: false }), 'payment-inbox-revive');
     await payments.settled();
     expect(await payments.sql(`SELECT state::text FROM identity."WebhookEvent" WHERE event_id = 'evt_lost'`)).toEqual([
       { state: 'done' },

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { appleProducts } from '@vpn-backend/fake-providers/testing';
 import { dayMs, startPayments, type Subscriber, type TestPayments } from '../support/payments.js';
 import { live, newLives, type Round, truthOf, writtenOf } from '../support/stripe-lives.js';
-import { OperatorAccess } from '../../src/subscription/index.js';
-import { Reconciliation } from '../../src/payment/reconciliation/reconciliation.service.js';
+import { OperatorAccessService } from '../../src/subscription/index.js';
+import { ReconciliationService } from '../../src/payment/reconciliation/reconciliation.service.js';
 
 let payments: TestPayments;
 beforeAll(async () => {
@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => payments.stop());
 
 const reconcile = async () => {
-  const report = await payments.service.app.get(Reconciliation, { strict: false }).run();
+  const report = await payments.service.app.get(ReconciliationService, { strict: false }).run();
   // A look-up that no event asked for leaves no event: its job is what there is to wait for.
   await expect
     .poll(() => payments.sql('SELECT key FROM identity_jobs.jobs'), { timeout: 15_000, interval: 20 })
@@ -128,7 +128,7 @@ describe('what is not ours, or is decided, is nothing to repair', () => {
     const { id } = stripe().fake.openDispute(await chargeOf(person.customer));
     stripe().fake.closeDispute(id, 'lost');
     await payments.settled();
-    const operators = payments.service.app.get(OperatorAccess, { strict: false });
+    const operators = payments.service.app.get(OperatorAccessService, { strict: false });
     expect(await operators.unblock(person.uid, { actor: 'ada', reason: 'a mistake of the bank' })).toBe(1);
     expect(await reconcile()).toMatchObject({ stripe: 0 });
   });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dayMs, startPayments, type Subscriber, type TestPayments } from '../support/payments.js';
-import { OperatorAccess } from '../../src/subscription/index.js';
+import { OperatorAccessService } from '../../src/subscription/index.js';
 import { LookupsService } from '../../src/payment/webhooks/lookups.service.js';
 
 const hourMs = 3_600_000;
@@ -287,7 +287,7 @@ describe('a dispute', () => {
     });
     expect(await change(person, 'resume')).toMatchObject({ status: 403, code: 'access_blocked' });
     expect(await kinds(person)).toHaveLength(2);
-    const operator = payments.service.app.get(OperatorAccess, { strict: false });
+    const operator = payments.service.app.get(OperatorAccessService, { strict: false });
     expect(await operator.unblock(person.uid, { actor: 'ada', reason: 'they have paid by letter' })).toBe(1);
     // What Stripe tells later overrules no operator.
     await payments.service.app

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { patiently } from '../support/patiently.js';
 import { startPayments, type Subscriber, type TestPayments } from '../support/payments.js';
 import { runUpkeep } from '../support/upkeep.js';
-import { IdentityUpkeep } from '../../src/prisma/identity/index.js';
+import { IdentityMaintenance } from '../../src/prisma/identity/index.js';
 
 let payments: TestPayments;
 let person: Subscriber;
@@ -240,7 +240,7 @@ it('what was dealt with is forgotten after a month, what no account claims after
     await add(days, 'parked', 'unknown_account');
     await add(days, 'parked', 'unknown_price');
   }
-  await runUpkeep(payments.service.app.get(IdentityUpkeep, { strict: false }), 'payment-inbox-purge');
+  await runUpkeep(payments.service.app.get(IdentityMaintenance, { strict: false }), 'payment-inbox-purge');
   const left = await payments.sql<{ what: string }>(
     `SELECT coalesce(reason, state::text) AS what FROM identity."WebhookEvent" WHERE type = 'purge' ORDER BY 1`,
   );

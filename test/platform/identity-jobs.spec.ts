@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startGatekeeper, type TestGatekeeper } from '../support/gatekeeper.js';
 import { query } from '../support/stack.js';
 import { runUpkeep } from '../support/upkeep.js';
-import { IdentityPrisma, IdentityUpkeep, Prisma } from '../../src/prisma/identity/index.js';
+import { IdentityPrisma, IdentityMaintenance, Prisma } from '../../src/prisma/identity/index.js';
 import { addJob, jobForEach, userJobs } from '../../src/platform/jobs/add-jobs.js';
 import { raiseEvent } from '../../src/platform/jobs/events.js';
 import { IdentityJobs } from '../../src/platform/jobs/identity-jobs.js';
@@ -37,7 +37,7 @@ async function startWorker() {
   });
   await app.get(Background).start();
   return {
-    upkeep: app.get(IdentityUpkeep, { strict: false }),
+    upkeep: app.get(IdentityMaintenance, { strict: false }),
     stop: async () => {
       await app.get(Background).stop();
       await app.close();

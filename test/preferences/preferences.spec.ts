@@ -6,7 +6,7 @@ import { addLocation } from '../support/fleet.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from '../support/gatekeeper.js';
 import { patiently } from '../support/patiently.js';
 import { redemptionBody } from '../../src/vpn-config/vpn-config.schema.js';
-import { KnownLocations } from '../../src/preferences/index.js';
+import { KnownLocationsService } from '../../src/preferences/index.js';
 import { NotificationKind } from '../../src/prisma/identity/index.js';
 import { optionalKinds, pushedKinds } from '../../src/preferences/notification-choices.js';
 import { defaultPreferences } from '../../src/preferences/preferences.service.js';
@@ -45,7 +45,7 @@ beforeEach(async () => {
   person = await gatekeeper.signIn();
 });
 
-const locations = () => gatekeeper.service.app.get(KnownLocations, { strict: false });
+const locations = () => gatekeeper.service.app.get(KnownLocationsService, { strict: false });
 
 interface Answered {
   readonly status: number;

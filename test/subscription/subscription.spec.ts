@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGatekeeper, type TestGatekeeper } from '../support/gatekeeper.js';
 import { patiently } from '../support/patiently.js';
 import { query } from '../support/stack.js';
-import { Plans } from '../../src/subscription/index.js';
+import { PlansService } from '../../src/subscription/index.js';
 import { SubscriptionStore } from '../../src/subscription/subscription.store.js';
 import { TrialGrants } from '../../src/subscription/trial-grant.js';
 
@@ -229,7 +229,7 @@ describe('GET /subscription', () => {
 });
 
 describe('plans', () => {
-  const plans = () => gatekeeper.service.app.get(Plans, { strict: false });
+  const plans = () => gatekeeper.service.app.get(PlansService, { strict: false });
 
   it('a fresh service has one', async () => {
     expect(await plans().list()).toContainEqual({ id: 'standard', name: 'Standard', dailyTokens: 32 });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { KnownLocations } from '../../src/preferences/index.js';
+import { KnownLocationsService } from '../../src/preferences/index.js';
 import { startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
 
 /** A gatekeeper beside the public list of locations, which is all that it reads of the other side: de-frankfurt. */
@@ -14,7 +14,7 @@ export async function startAccounts(): Promise<{ gatekeeper: TestGatekeeper; sto
   await new Promise<void>((resolve) => locations.listen(0, '127.0.0.1', resolve));
   const { port } = locations.address() as AddressInfo;
   const gatekeeper = await startGatekeeper({ LOCATIONS_URL: `http://127.0.0.1:${port}/vpn/locations` });
-  await gatekeeper.service.app.get(KnownLocations, { strict: false }).refresh();
+  await gatekeeper.service.app.get(KnownLocationsService, { strict: false }).refresh();
   return {
     gatekeeper,
     stop: async () => {

@@ -5,7 +5,7 @@ import { MemoryCredentialStore, MemoryDriver, NodeAgent } from 'vpn-node-agent';
 import { connectionIdOf, tokenHashOf } from '../../src/connection/connection-id.js';
 import { serviceChallenge } from '../../src/crypto/index.js';
 import { IssuerKeysService } from '../../src/crypto/issuer/index.js';
-import { Locations, NodeDirectory } from '../../src/nodes/index.js';
+import { OperatorLocationsService, NodeDirectoryService } from '../../src/nodes/index.js';
 import { type NodeStatus } from '../../src/prisma/network/index.js';
 import { anonymizerEnv, type Env, gatekeeperEnv, startTestApp, type TestApp } from './app.js';
 import { addLocation, enrolNode, postJson, pulse, type TestNode, wireguardKey } from './fleet.js';
@@ -139,7 +139,7 @@ export async function startAnonymizer({ env = {}, ...options }: TestAnonymizerOp
   const agents: NodeAgent[] = [];
   const silent = new AbortController();
   const issuer = service.app.get(IssuerKeysService, { strict: false });
-  const directory = service.app.get(NodeDirectory, { strict: false });
+  const directory = service.app.get(NodeDirectoryService, { strict: false });
   const challenge = await challengeDigestOf(new Uint8Array(serviceChallenge(service.config.common)));
   const refresh = () => directory.refresh();
   const redis = new Redis(stack.redisUrl);
@@ -160,7 +160,7 @@ export async function startAnonymizer({ env = {}, ...options }: TestAnonymizerOp
     issuer,
     addLocation: async (id, { enabled = true } = {}) => {
       await addLocation(service, id);
-      if (!enabled) await service.app.get(Locations, { strict: false }).setEnabled(id, false);
+      if (!enabled) await service.app.get(OperatorLocationsService, { strict: false }).setEnabled(id, false);
       await refresh();
     },
     addNode: async (registration) => {

@@ -6,7 +6,7 @@ import {
   type WalletStorage,
 } from '@vpn-backend/client';
 import { MemoryDriver, NodeAgent } from 'vpn-node-agent';
-import { NodeDirectory } from '../../src/nodes/index.js';
+import { NodeDirectoryService } from '../../src/nodes/index.js';
 import { type Env } from './app.js';
 import { addLocation, enrolmentToken, wireguardKey } from './fleet.js';
 import { type SignedIn } from './gatekeeper.js';
@@ -75,7 +75,7 @@ export async function startClientWorld(common: Env = {}): Promise<ClientWorld> {
   });
   agent.start();
   await agent.whenSynced();
-  await anonymizer.app.get(NodeDirectory, { strict: false }).refresh();
+  await anonymizer.app.get(NodeDirectoryService, { strict: false }).refresh();
   return {
     ...sides,
     otherLocation,

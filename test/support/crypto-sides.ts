@@ -8,8 +8,8 @@ import { Background } from '../../src/platform/background/index.js';
 import { type Clock, ConfigModule, loadConfig } from '../../src/platform/config/index.js';
 import { HealthModule } from '../../src/platform/health/index.js';
 import { fastifyAdapter, HttpModule, prepareFastify } from '../../src/platform/http/index.js';
-import { IdentityPrismaModule, IdentityUpkeep } from '../../src/prisma/identity/index.js';
-import { NetworkPrismaModule, NetworkUpkeep } from '../../src/prisma/network/index.js';
+import { IdentityPrismaModule, IdentityMaintenance } from '../../src/prisma/identity/index.js';
+import { NetworkPrismaModule, NetworkMaintenance } from '../../src/prisma/network/index.js';
 import { type Env, publicSettings } from './app.js';
 
 /** One replica of the issuer, the verifier or both, with real stores and nothing else of its side. */
@@ -17,8 +17,8 @@ export interface CryptoSides {
   readonly app: NestFastifyApplication;
   readonly issuer: IssuerKeysService;
   readonly verifier: VerifierKeysService;
-  readonly identityUpkeep: IdentityUpkeep;
-  readonly networkUpkeep: NetworkUpkeep;
+  readonly identityUpkeep: IdentityMaintenance;
+  readonly networkUpkeep: NetworkMaintenance;
   /** Starts what runs beside requests, as a serving process does. */
   start(): Promise<void>;
   /** Answers requests at this address from now on. */
@@ -58,10 +58,10 @@ export async function createCryptoSides(env: Env, clock: Clock): Promise<CryptoS
       return app.get(VerifierKeysService, { strict: false });
     },
     get identityUpkeep() {
-      return app.get(IdentityUpkeep, { strict: false });
+      return app.get(IdentityMaintenance, { strict: false });
     },
     get networkUpkeep() {
-      return app.get(NetworkUpkeep, { strict: false });
+      return app.get(NetworkMaintenance, { strict: false });
     },
     start: () => app.get(Background).start(),
     listen: async () => {

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { type INestApplicationContext, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { LoggerModule } from '../../src/logger/index.js';
-import { EnrolmentTokens, Locations, NodesModule } from '../../src/nodes/index.js';
+import { EnrolmentTokensService, OperatorLocationsService, NodesModule } from '../../src/nodes/index.js';
 import { Background } from '../../src/platform/background/index.js';
 import { type Clock, ConfigModule, loadConfig } from '../../src/platform/config/index.js';
 import { HealthModule } from '../../src/platform/health/index.js';
@@ -70,12 +70,12 @@ export async function addLocation(
   id = frankfurt.id,
   place: { readonly country?: string; readonly city?: string } = {},
 ): Promise<void> {
-  await whenNotBusy(() => app.get(Locations, { strict: false }).add({ ...frankfurt, id, ...place }));
+  await whenNotBusy(() => app.get(OperatorLocationsService, { strict: false }).add({ ...frankfurt, id, ...place }));
 }
 
 /** @returns the token, as the operator would hand it to a server */
 export async function enrolmentToken({ app }: WithNodes, uses = 1, locationId = frankfurt.id): Promise<string> {
-  const made = await whenNotBusy(() => app.get(EnrolmentTokens, { strict: false }).create({ locationId, uses }));
+  const made = await whenNotBusy(() => app.get(EnrolmentTokensService, { strict: false }).create({ locationId, uses }));
   return made.token;
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { parseTokenKey, type TokenKey } from '../../src/crypto/index.js';
-import { Plans } from '../../src/subscription/index.js';
+import { PlansService } from '../../src/subscription/index.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
 import { type Env } from './app.js';
 import { whenNotBusy } from './patiently.js';
@@ -72,7 +72,7 @@ export async function startIssuing(env?: Env): Promise<TestIssuing> {
   const rotation = await holdUpkeep(stack.ownerUrl, 'identity', 'issuer-keys');
   const movePlan: TestIssuing['movePlan'] = async ({ uid }, dailyTokens) => {
     const id = `quota-${dailyTokens}`;
-    await whenNotBusy(() => service.app.get(Plans, { strict: false }).set({ id, name: id, dailyTokens }));
+    await whenNotBusy(() => service.app.get(PlansService, { strict: false }).set({ id, name: id, dailyTokens }));
     await query(
       stack.ownerUrl,
       `UPDATE identity."Subscription" SET plan_id = $1

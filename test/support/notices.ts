@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { freePort } from '../../dev/services/server-process.js';
 import { type MailCatcher, startMailCatcher } from '@vpn-backend/fake-providers/mail';
 import { enqueueNotifications, jobsAdded } from '../../src/notifications/outbox/index.js';
-import { IdentityUpkeep, Prisma } from '../../src/prisma/identity/index.js';
+import { IdentityMaintenance, Prisma } from '../../src/prisma/identity/index.js';
 import { type Env } from './app.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
 import { startPayments, type TestPayments } from './payments.js';
@@ -52,7 +52,7 @@ function noticesOf(gatekeeper: TestGatekeeper, mail: MailCatcher): Notices {
     const [row] = await sql<{ id: string }>('SELECT id FROM identity."User" WHERE firebase_uid = $1', [uid]);
     return row?.id ?? '';
   };
-  const upkeep = () => service.app.get(IdentityUpkeep, { strict: false });
+  const upkeep = () => service.app.get(IdentityMaintenance, { strict: false });
   return {
     mail,
     sql,

@@ -7,8 +7,8 @@ import type Stripe from 'stripe';
 import { expect, vi } from 'vitest';
 import { type FakeApple, startFakeApple } from '@vpn-backend/fake-providers/apple';
 import { appleProducts, startStripe, type StripeBench } from '@vpn-backend/fake-providers/testing';
-import { PlanPrices } from '../../src/payment/index.js';
-import { Plans } from '../../src/subscription/index.js';
+import { PlanPricesService } from '../../src/payment/index.js';
+import { PlansService } from '../../src/subscription/index.js';
 import { appleSettings } from './apple-settings.js';
 import { type Env } from './app.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
@@ -179,8 +179,8 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
 
 /** Two plans, sold by both providers. */
 async function offerPlans({ service }: TestGatekeeper, { prices }: StripeBench): Promise<void> {
-  const plans = service.app.get(Plans, { strict: false });
-  const sold = service.app.get(PlanPrices, { strict: false });
+  const plans = service.app.get(PlansService, { strict: false });
+  const sold = service.app.get(PlanPricesService, { strict: false });
   await plans.set({ id: 'basic', name: 'Basic', dailyTokens: 32 });
   await plans.set({ id: 'plus', name: 'Plus', dailyTokens: 100 });
   await sold.setStripe('basic', prices.basic);

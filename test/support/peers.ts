@@ -1,7 +1,7 @@
 import { AllocationStore } from '../../src/connection/allocation.store.js';
 import { type WantedConnection } from '../../src/connection/connection.js';
-import { ConnectionSecrets, type LiveConnection } from '../../src/connection/index.js';
-import { PeerSignals } from '../../src/connection/peer-sync/peer-signals.js';
+import { ConnectionSecretsService, type LiveConnection } from '../../src/connection/index.js';
+import { PeerSignalsService } from '../../src/connection/peer-sync/peer-signals.service.js';
 import { anonymizerEnv, type Env, startTestApp, type TestApp } from './app.js';
 import { wantedConnection } from './connections.js';
 import { addLocation } from './fleet.js';
@@ -30,11 +30,11 @@ export async function placeAt(
   nodeId: string,
   overrides: Partial<WantedConnection> = {},
 ): Promise<LiveConnection> {
-  const { currentKeyId } = serviceOf(replica, ConnectionSecrets);
+  const { currentKeyId } = serviceOf(replica, ConnectionSecretsService);
   const wanted = wantedConnection({ secretKeyId: currentKeyId, ...overrides });
   const placed = await serviceOf(replica, AllocationStore).allocate(wanted, nodeId, 60_000);
   if (placed === undefined) throw new Error('the node had no place');
-  serviceOf(replica, PeerSignals).nodesChanged(nodeId);
+  serviceOf(replica, PeerSignalsService).nodesChanged(nodeId);
   return placed;
 }
 

@@ -3,7 +3,7 @@ import { expect, vi } from 'vitest';
 import { createClient, type VpnClient } from '@vpn-backend/client';
 import { MemoryDriver, NodeAgent } from 'vpn-node-agent';
 import { freePort } from '../../dev/services/server-process.js';
-import { KnownLocations } from '../../src/preferences/index.js';
+import { KnownLocationsService } from '../../src/preferences/index.js';
 import { anonymizerEnv, type Env, startTestApp, type TestApp } from './app.js';
 import { addLocation, enrolmentToken, enrolNode, type TestNode } from './fleet.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
@@ -29,7 +29,7 @@ const publicKey = () =>
 export const locationsAt = (port: number) => `http://127.0.0.1:${port}/vpn/locations`;
 
 async function knows({ service }: TestGatekeeper, location: string): Promise<boolean> {
-  const known = service.app.get(KnownLocations, { strict: false });
+  const known = service.app.get(KnownLocationsService, { strict: false });
   await known.refresh();
   try {
     return known.has(location);

@@ -1,10 +1,10 @@
 import pg from 'pg';
 import { vi } from 'vitest';
-import { type IdentityUpkeep } from '../../src/prisma/identity/index.js';
-import { type NetworkUpkeep } from '../../src/prisma/network/index.js';
+import { type IdentityMaintenance } from '../../src/prisma/identity/index.js';
+import { type NetworkMaintenance } from '../../src/prisma/network/index.js';
 
 /** Runs a job of upkeep now: after its own pass, if it is at that. */
-export async function runUpkeep(upkeep: IdentityUpkeep | NetworkUpkeep, job: string): Promise<void> {
+export async function runUpkeep(upkeep: IdentityMaintenance | NetworkMaintenance, job: string): Promise<void> {
   await vi.waitUntil(() => upkeep.runOnce(job), 30_000);
 }
 

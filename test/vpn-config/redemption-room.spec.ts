@@ -2,16 +2,16 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { type RedemptionRequest, startAnonymizer, type TestAnonymizer } from '../support/anonymizer.js';
 import { pulse, type TestNode, wireguardKey } from '../support/fleet.js';
 import { query } from '../support/stack.js';
-import { Placements } from '../../src/connection/index.js';
-import { Locations, NodeDirectory } from '../../src/nodes/index.js';
+import { PlacementsService } from '../../src/connection/index.js';
+import { OperatorLocationsService, NodeDirectoryService } from '../../src/nodes/index.js';
 
 let anonymizer: TestAnonymizer;
-let directory: NodeDirectory;
+let directory: NodeDirectoryService;
 let request: RedemptionRequest;
 
 beforeAll(async () => {
   anonymizer = await startAnonymizer();
-  directory = anonymizer.service.app.get(NodeDirectory, { strict: false });
+  directory = anonymizer.service.app.get(NodeDirectoryService, { strict: false });
 });
 
 beforeEach(async () => {
@@ -90,7 +90,7 @@ describe('a full node', () => {
     expect((await anonymizer.connect(request)).server_public_key).toBe(full.publicKey);
     const other = await anonymizer.addNode();
     await makeBusy(other);
-    const place = vi.spyOn(anonymizer.service.app.get(Placements, { strict: false }), 'place');
+    const place = vi.spyOn(anonymizer.service.app.get(PlacementsService, { strict: false }), 'place');
     let next = request;
     const triedNodes = async () => {
       next = await anonymizer.request();
@@ -117,11 +117,11 @@ describe('a location that is no longer offered', () => {
   it('still answers whom it serves, and nobody else', async () => {
     await anonymizer.addNode();
     const first = await anonymizer.connect(request);
-    await anonymizer.service.app.get(Locations, { strict: false }).setEnabled('de-frankfurt', false);
+    await anonymizer.service.app.get(OperatorLocationsService, { strict: false }).setEnabled('de-frankfurt', false);
     await anonymizer.refresh();
     expect((await anonymizer.connect(request)).connection_id).toBe(first.connection_id);
     expect(await anonymizer.redeem(await anonymizer.request())).toMatchObject({ code: 'unknown_location' });
-    await anonymizer.service.app.get(Locations, { strict: false }).setEnabled('de-frankfurt', true);
+    await anonymizer.service.app.get(OperatorLocationsService, { strict: false }).setEnabled('de-frankfurt', true);
     await anonymizer.refresh();
   });
 });

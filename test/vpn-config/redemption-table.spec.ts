@@ -4,8 +4,8 @@ import { type Answer, type RedemptionRequest, startAnonymizer, type TestAnonymiz
 import { type TestNode, wireguardKey } from '../support/fleet.js';
 import { query } from '../support/stack.js';
 import { asTombstone } from '../../src/connection/connection-columns.js';
-import { type KnownRow, Placements, tokenHashOf } from '../../src/connection/index.js';
-import { NodeDirectory } from '../../src/nodes/index.js';
+import { type KnownRow, PlacementsService, tokenHashOf } from '../../src/connection/index.js';
+import { NodeDirectoryService } from '../../src/nodes/index.js';
 
 /*
  * The table of docs/redemption.md, line by line: which row stands under a token's id, which mark is on it, what the client
@@ -41,11 +41,11 @@ const another = 'the fingerprint of another client';
 
 async function placeRow(token: Buffer, publicKey: string): Promise<string> {
   const { app } = anonymizer.service;
-  const node = app.get(NodeDirectory, { strict: false }).endpoint(silent.id);
+  const node = app.get(NodeDirectoryService, { strict: false }).endpoint(silent.id);
   if (node === undefined) throw new Error('the node is not known');
   const { keyId } = anonymizer.issuer.signingKey();
   const asked = { token, keyId, publicKey: Buffer.from(publicKey, 'base64'), dnsBlocking: 'none' } as const;
-  const placed = await app.get(Placements, { strict: false }).place(asked, node);
+  const placed = await app.get(PlacementsService, { strict: false }).place(asked, node);
   return placed?.id ?? '';
 }
 

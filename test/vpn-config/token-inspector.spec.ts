@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { redeemAt, type RedemptionRequest, startAnonymizer, type TestAnonymizer } from '../support/anonymizer.js';
 import { buildTokenInput, challengeDigest, serviceChallenge } from '../../src/crypto/index.js';
 import { VerifierKeysService } from '../../src/crypto/verifier/index.js';
-import { TokenInspector } from '../../src/vpn-config/token-inspector.js';
+import { TokenInspectorService } from '../../src/vpn-config/token-inspector.service.js';
 
 let anonymizer: TestAnonymizer;
 let verifier: VerifierKeysService;
@@ -91,7 +91,7 @@ describe('a signature', () => {
 
 describe('a fingerprint', () => {
   it('is the same again for the same token and public_key, and without one is nobody’s', async () => {
-    const inspector = anonymizer.service.app.get(TokenInspector, { strict: false });
+    const inspector = anonymizer.service.app.get(TokenInspectorService, { strict: false });
     const common = { token: bytesOf(good.token), signature: bytesOf(good.signature), location: good.location };
     const of = async (publicKey?: Buffer<ArrayBuffer>) =>
       (await inspector.inspect({ ...common, publicKey, dnsBlocking: 'none' })).fingerprint;

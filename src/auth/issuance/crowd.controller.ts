@@ -3,14 +3,14 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { OnSide, Problems, Returns } from '../../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../../platform/rate-limit/index.js';
 import { crowdReport } from './crowd.schema.js';
-import { Crowd } from './crowd.service.js';
+import { CrowdService } from './crowd.service.js';
 
 @ApiTags('auth')
 @OnSide('gatekeeper')
 @Controller('auth/crowd')
 @UseGuards(GatekeeperAddressLimit)
 export class CrowdController {
-  constructor(private readonly crowd: Crowd) {}
+  constructor(private readonly crowd: CrowdService) {}
 
   @Get()
   @Header('cache-control', 'public, max-age=300')

@@ -20,7 +20,7 @@ const retryMs = 60_000;
  * signed, or asks one replica and then another, sees no difference.
  */
 @Injectable()
-export class Crowd {
+export class CrowdService {
   private counted: CrowdReport | undefined;
 
   constructor(

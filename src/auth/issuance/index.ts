@@ -1,3 +1,3 @@
-export { IssuanceStatistics } from './issuance-statistics.service.js';
+export { IssuanceStatisticsService } from './issuance-statistics.service.js';
 export { IssuanceModule } from './issuance.module.js';
-export { TokenQuota } from './token-quota.service.js';
+export { TokenQuotaService } from './token-quota.service.js';

@@ -8,7 +8,7 @@ const marginMs = 5 * 60_000;
 
 /** Turns issuances into totals once their key has stopped signing. */
 @Injectable()
-export class IssuanceStatistics {
+export class IssuanceStatisticsService {
   constructor(
     private readonly store: IssuanceStatisticsStore,
     private readonly clock: Clock,

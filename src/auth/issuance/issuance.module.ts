@@ -2,17 +2,17 @@ import { Module } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { type FastifyAdapter } from '@nestjs/platform-fastify';
 import { IssuerModule } from '../../crypto/issuer/index.js';
-import { every, upkeepJobs } from '../../platform/background/index.js';
-import { IdentityUpkeep } from '../../prisma/identity/index.js';
+import { every, maintenanceJobs } from '../../platform/background/index.js';
+import { IdentityMaintenance } from '../../prisma/identity/index.js';
 import { SubscriptionModule } from '../../subscription/index.js';
 import { AuthModule } from '../index.js';
 import { CrowdController } from './crowd.controller.js';
-import { Crowd } from './crowd.service.js';
-import { IssuanceStatistics } from './issuance-statistics.service.js';
+import { CrowdService } from './crowd.service.js';
+import { IssuanceStatisticsService } from './issuance-statistics.service.js';
 import { IssuanceStatisticsStore } from './issuance-statistics.store.js';
 import { IssuanceStore } from './issuance.store.js';
 import { acceptPrivateTokenRequests } from './private-token-request.js';
-import { TokenQuota } from './token-quota.service.js';
+import { TokenQuotaService } from './token-quota.service.js';
 import { VpnTokenController } from './vpn-token.controller.js';
 import { VpnTokenService } from './vpn-token.service.js';
 
@@ -23,16 +23,16 @@ import { VpnTokenService } from './vpn-token.service.js';
   providers: [
     VpnTokenService,
     IssuanceStore,
-    IssuanceStatistics,
+    IssuanceStatisticsService,
     IssuanceStatisticsStore,
-    TokenQuota,
-    Crowd,
-    ...upkeepJobs(
-      IdentityUpkeep,
-      every(600, 'close-issuance', IssuanceStatistics, (statistics) => statistics.close()),
+    TokenQuotaService,
+    CrowdService,
+    ...maintenanceJobs(
+      IdentityMaintenance,
+      every(600, 'close-issuance', IssuanceStatisticsService, (statistics) => statistics.close()),
     ),
   ],
-  exports: [IssuanceStatistics, TokenQuota],
+  exports: [IssuanceStatisticsService, TokenQuotaService],
 })
 export class IssuanceModule {
   // Here and not in onModuleInit: Nest declares the routes before that. The operator's command has no HTTP adapter.

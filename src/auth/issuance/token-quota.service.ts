@@ -17,7 +17,7 @@ export interface TokenQuotaReport {
 
 /** What is used and left of the daily tokens. Only numbers: which tokens, nobody here knows. */
 @Injectable()
-export class TokenQuota {
+export class TokenQuotaService {
   constructor(
     private readonly subscriptions: SubscriptionService,
     private readonly keys: IssuerKeysService,

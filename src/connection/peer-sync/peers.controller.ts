@@ -4,8 +4,8 @@ import { ApiBearerAuth, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@ne
 import { type FastifyReply } from 'fastify';
 import { OnSide, Problems, Returns, type RouteSettings } from '../../platform/http/index.js';
 import { type AuthenticatedNode, CurrentNode, NodeGuard } from '../../nodes/index.js';
-import { PeerFeed } from './peer-feed.js';
-import { PeerLists } from './peer-lists.js';
+import { PeerFeedService } from './peer-feed.service.js';
+import { PeerListsService } from './peer-lists.service.js';
 import { acknowledged, acknowledgements, type Acknowledgements, peerList } from './peers.schema.js';
 import { PeersService } from './peers.service.js';
 
@@ -17,8 +17,8 @@ import { PeersService } from './peers.service.js';
 @Controller('node/:id')
 export class PeersController {
   constructor(
-    private readonly feed: PeerFeed,
-    private readonly lists: PeerLists,
+    private readonly feed: PeerFeedService,
+    private readonly lists: PeerListsService,
     private readonly peers: PeersService,
   ) {}
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type Placement } from '../connection.js';
 import { OutboxStore } from './outbox.store.js';
-import { PeerSignals } from './peer-signals.js';
+import { PeerSignalsService } from './peer-signals.service.js';
 import { type Acknowledgements } from './peers.schema.js';
 
 /** What nodes say they have applied. */
@@ -9,7 +9,7 @@ import { type Acknowledgements } from './peers.schema.js';
 export class PeersService {
   constructor(
     private readonly outbox: OutboxStore,
-    private readonly signals: PeerSignals,
+    private readonly signals: PeerSignalsService,
   ) {}
 
   async acknowledge(nodeId: string, { added, removed }: Acknowledgements): Promise<{ added: number; removed: number }> {

@@ -1,5 +1,5 @@
 import { Global, Module } from '@nestjs/common';
-import { every, upkeepJobs } from '../../platform/background/index.js';
+import { every, maintenanceJobs } from '../../platform/background/index.js';
 import {
   Clock,
   COMMON_CONFIG,
@@ -7,7 +7,7 @@ import {
   GATEKEEPER_CONFIG,
   type GatekeeperConfig,
 } from '../../platform/config/index.js';
-import { IdentityUpkeep } from '../../prisma/identity/index.js';
+import { IdentityMaintenance } from '../../prisma/identity/index.js';
 import { DirectoryModule } from '../directory.module.js';
 import { IssuerDirectorySource, IssuerPublishedDirectory } from '../published-directory.js';
 import { InProcessDirectorySource } from './in-process-directory-source.js';
@@ -22,8 +22,8 @@ import { PrivateKeyEncryption } from './private-key-encryption.js';
   providers: [
     IssuerKeysService,
     IssuerKeysStore,
-    ...upkeepJobs(
-      IdentityUpkeep,
+    ...maintenanceJobs(
+      IdentityMaintenance,
       every(60, 'issuer-keys', IssuerKeysService, (keys) => keys.rotate()),
     ),
     {

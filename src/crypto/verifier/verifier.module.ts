@@ -1,5 +1,5 @@
 import { Global, Module } from '@nestjs/common';
-import { every, upkeepJobs } from '../../platform/background/index.js';
+import { every, maintenanceJobs } from '../../platform/background/index.js';
 import {
   ANONYMIZER_CONFIG,
   type AnonymizerConfig,
@@ -7,7 +7,7 @@ import {
   COMMON_CONFIG,
   type CommonConfig,
 } from '../../platform/config/index.js';
-import { NetworkUpkeep } from '../../prisma/network/index.js';
+import { NetworkMaintenance } from '../../prisma/network/index.js';
 import { DirectoryModule } from '../directory.module.js';
 import { IssuerDirectorySource, NetworkPublishedDirectory } from '../published-directory.js';
 import { serviceChallenge } from '../token-challenge.js';
@@ -22,8 +22,8 @@ import { VerifierKeysStore } from './verifier-keys.store.js';
   providers: [
     VerifierKeysService,
     VerifierKeysStore,
-    ...upkeepJobs(
-      NetworkUpkeep,
+    ...maintenanceJobs(
+      NetworkMaintenance,
       every(3_600, 'verifier-keys', VerifierKeysService, (keys) => keys.purge()),
     ),
     {

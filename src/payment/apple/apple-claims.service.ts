@@ -1,7 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { type Person } from '../../auth/index.js';
 import { AppError } from '../../platform/errors/index.js';
-import { ProviderSubscriptions, type SubscriptionReport, SubscriptionService } from '../../subscription/index.js';
+import {
+  ProviderSubscriptionsService,
+  type SubscriptionReport,
+  SubscriptionService,
+} from '../../subscription/index.js';
 import { CustomersStore } from '../customers/customers.store.js';
 import { paymentProblem } from '../providers/provider-errors.js';
 import { LookupsService } from '../webhooks/lookups.service.js';
@@ -10,11 +14,11 @@ import { OptionalApple } from './optional-apple.js';
 
 /** Purchases that the app shows us: bought just now, or restored on another device. */
 @Injectable()
-export class AppleClaims {
+export class AppleClaimsService {
   constructor(
     private readonly apple: OptionalApple,
     private readonly customers: CustomersStore,
-    private readonly subscriptions: ProviderSubscriptions,
+    private readonly subscriptions: ProviderSubscriptionsService,
     private readonly service: SubscriptionService,
     private readonly lookups: LookupsService,
   ) {}

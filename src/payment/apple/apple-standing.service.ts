@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { ProviderSubscriptions } from '../../subscription/index.js';
+import { ProviderSubscriptionsService } from '../../subscription/index.js';
 import { LookupsService } from '../webhooks/lookups.service.js';
 import { OptionalApple } from './optional-apple.js';
 
 /** What the App Store says now of the subscriptions that a person is known to have, or to have had, there. */
 @Injectable()
-export class AppleStanding {
+export class AppleStandingService {
   constructor(
     private readonly apple: OptionalApple,
-    private readonly subscriptions: ProviderSubscriptions,
+    private readonly subscriptions: ProviderSubscriptionsService,
     private readonly lookups: LookupsService,
   ) {}
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type JWSTransactionDecodedPayload } from '@apple/app-store-server-library';
 import { Clock } from '../../platform/config/index.js';
-import { type FetchedSubscription, ProviderSubscriptions, Trials } from '../../subscription/index.js';
+import { type FetchedSubscription, ProviderSubscriptionsService, TrialsService } from '../../subscription/index.js';
 import { type Customer, CustomersStore } from '../customers/customers.store.js';
 import { type LookedUp, PaymentHistoryStore } from '../history/payment-history.store.js';
 import { type ProviderSync, type SyncOutcome } from '../providers/provider-sync.js';
@@ -11,14 +11,14 @@ import { OptionalApple } from './optional-apple.js';
 
 /** Looks up what the App Store knows of a subscription, and writes what it means. See `LookupsService` for why it asks, and when. */
 @Injectable()
-export class AppleSync implements ProviderSync {
+export class AppleSyncService implements ProviderSync {
   constructor(
     private readonly apple: OptionalApple,
     private readonly customers: CustomersStore,
     private readonly prices: PlanPricesStore,
     private readonly history: PaymentHistoryStore,
-    private readonly subscriptions: ProviderSubscriptions,
-    private readonly trials: Trials,
+    private readonly subscriptions: ProviderSubscriptionsService,
+    private readonly trials: TrialsService,
     private readonly clock: Clock,
   ) {}
 

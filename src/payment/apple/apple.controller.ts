@@ -4,7 +4,7 @@ import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../../a
 import { OnSide, Problems, Returns } from '../../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../../platform/rate-limit/index.js';
 import { subscriptionReport } from '../../subscription/index.js';
-import { AppleClaims } from './apple-claims.service.js';
+import { AppleClaimsService } from './apple-claims.service.js';
 import { appleAccount, applePurchase, type ApplePurchase } from '../payment.schema.js';
 
 @ApiTags('payment')
@@ -13,7 +13,7 @@ import { appleAccount, applePurchase, type ApplePurchase } from '../payment.sche
 @Controller('payment/apple')
 @UseGuards(GatekeeperAddressLimit, PersonGuard)
 export class AppleController {
-  constructor(private readonly claims: AppleClaims) {}
+  constructor(private readonly claims: AppleClaimsService) {}
 
   @Get('account')
   @Header('cache-control', 'no-store')

@@ -3,9 +3,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type Person } from '../../auth/index.js';
 import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../../platform/config/index.js';
 import { AppError } from '../../platform/errors/index.js';
-import { SubscriptionService, Trials } from '../../subscription/index.js';
-import { AppleStanding } from '../apple/apple-standing.service.js';
-import { BilledAddresses } from '../customers/billed-addresses.service.js';
+import { SubscriptionService, TrialsService } from '../../subscription/index.js';
+import { AppleStandingService } from '../apple/apple-standing.service.js';
+import { BilledAddressesService } from '../customers/billed-addresses.service.js';
 import { CustomersStore } from '../customers/customers.store.js';
 import { type CheckoutRequest, type CheckoutStarted } from '../payment.schema.js';
 import { PlanPricesStore } from '../plans/plan-prices.store.js';
@@ -24,19 +24,19 @@ const openMs = 31 * 60_000;
 /**
  * Begins checkouts, so that nobody pays twice. One attempt of a person at a time; it first ends the checkouts that they left
  * open, then asks the providers what they have already, and only then opens another. So at most one is open, and none of
- * somebody who has paid. What gives access from elsewhere while one is open closes it: see `OpenCheckouts`.
+ * somebody who has paid. What gives access from elsewhere while one is open closes it: see `OpenCheckoutsService`.
  */
 @Injectable()
-export class Checkouts {
+export class CheckoutService {
   constructor(
     private readonly stripe: OptionalStripe,
     private readonly store: CheckoutStore,
     private readonly customers: CustomersStore,
-    private readonly addresses: BilledAddresses,
+    private readonly addresses: BilledAddressesService,
     private readonly prices: PlanPricesStore,
     private readonly subscriptions: SubscriptionService,
-    private readonly apple: AppleStanding,
-    private readonly trials: Trials,
+    private readonly apple: AppleStandingService,
+    private readonly trials: TrialsService,
     private readonly lookups: LookupsService,
     private readonly clock: Clock,
     @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,

@@ -9,7 +9,7 @@ import { OptionalStripe } from '../stripe/optional-stripe.js';
  * after opening it. One of the two sees the other.
  */
 @Injectable()
-export class OpenCheckouts {
+export class OpenCheckoutsService {
   constructor(
     private readonly customers: CustomersStore,
     private readonly stripe: OptionalStripe,

@@ -5,7 +5,7 @@ import { CustomersStore } from './customers.store.js';
 
 /** Keeps the address that Stripe sends receipts to the one that the person has. */
 @Injectable()
-export class BilledAddresses {
+export class BilledAddressesService {
   constructor(
     private readonly customers: CustomersStore,
     private readonly stripe: OptionalStripe,

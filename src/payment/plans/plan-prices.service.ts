@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../../platform/config/index.js';
 import { AppError } from '../../platform/errors/index.js';
 import { type PlanPrice, type PriceInterval } from '../../prisma/identity/index.js';
-import { Plans } from '../../subscription/index.js';
+import { PlansService } from '../../subscription/index.js';
 import { type PlanOffer, type PlanOffers } from '../payment.schema.js';
 import { ProviderRefusal } from '../providers/provider-errors.js';
 import { OptionalStripe } from '../stripe/optional-stripe.js';
@@ -10,10 +10,10 @@ import { PlanPricesStore } from './plan-prices.store.js';
 
 /** What plans cost, and by which price of which provider they are bought. */
 @Injectable()
-export class PlanPrices {
+export class PlanPricesService {
   constructor(
     private readonly store: PlanPricesStore,
-    private readonly plans: Plans,
+    private readonly plans: PlansService,
     private readonly stripe: OptionalStripe,
     @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
   ) {}

@@ -3,14 +3,14 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { OnSide, Problems, Returns } from '../../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../../platform/rate-limit/index.js';
 import { planOffers } from '../payment.schema.js';
-import { PlanPrices } from './plan-prices.service.js';
+import { PlanPricesService } from './plan-prices.service.js';
 
 @ApiTags('payment')
 @OnSide('gatekeeper')
 @Controller('plans')
 @UseGuards(GatekeeperAddressLimit)
 export class PlansController {
-  constructor(private readonly prices: PlanPrices) {}
+  constructor(private readonly prices: PlanPricesService) {}
 
   @Get()
   @Header('cache-control', 'public, max-age=60')

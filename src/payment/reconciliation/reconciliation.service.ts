@@ -39,7 +39,7 @@ export interface ReconciliationReport {
  * writes nothing itself: look-ups do, under their tickets, so it may run beside anything, and be repeated.
  */
 @Injectable()
-export class Reconciliation {
+export class ReconciliationService {
   constructor(
     private readonly stripe: OptionalStripe,
     private readonly apple: OptionalApple,

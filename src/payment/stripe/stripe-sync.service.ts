@@ -1,7 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type Stripe from 'stripe';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../../platform/config/index.js';
-import { AccessBlocks, type FetchedSubscription, ProviderSubscriptions, Trials } from '../../subscription/index.js';
+import {
+  AccessBlocksService,
+  type FetchedSubscription,
+  ProviderSubscriptionsService,
+  TrialsService,
+} from '../../subscription/index.js';
 import { type Customer, CustomersStore } from '../customers/customers.store.js';
 import { PaymentHistoryStore } from '../history/payment-history.store.js';
 import { PlanPricesStore } from '../plans/plan-prices.store.js';
@@ -15,15 +20,15 @@ const nothing: SyncOutcome = { changed: false };
 
 /** Looks up all that Stripe knows of a customer's money, and writes what it means. See `LookupsService` for why it asks, and when. */
 @Injectable()
-export class StripeSync implements ProviderSync {
+export class StripeSyncService implements ProviderSync {
   constructor(
     private readonly stripe: OptionalStripe,
     private readonly customers: CustomersStore,
     private readonly prices: PlanPricesStore,
     private readonly history: PaymentHistoryStore,
-    private readonly subscriptions: ProviderSubscriptions,
-    private readonly blocks: AccessBlocks,
-    private readonly trials: Trials,
+    private readonly subscriptions: ProviderSubscriptionsService,
+    private readonly blocks: AccessBlocksService,
+    private readonly trials: TrialsService,
     @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
   ) {}
 

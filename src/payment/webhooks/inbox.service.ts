@@ -29,7 +29,7 @@ const oldestPending = new Gauge({
 
 /** Watches over the events that were kept: none is forgotten before it is dealt with, and operators see what was put aside. */
 @Injectable()
-export class Inbox {
+export class InboxService {
   constructor(
     private readonly store: InboxStore,
     private readonly jobs: IdentityJobs,

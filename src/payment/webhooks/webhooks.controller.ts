@@ -3,7 +3,7 @@ import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBody, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { OnSide, Problems, Returns, type RouteSettings } from '../../platform/http/index.js';
 import { appleNotice, type AppleNotice, webhookReceipt } from '../payment.schema.js';
-import { Webhooks } from './webhooks.service.js';
+import { WebhooksService } from './webhooks.service.js';
 
 /** Stripe states no limit for its events, and 150 kB is not rare. */
 const bodyLimit = 2 * 1024 * 1024;
@@ -13,7 +13,7 @@ const bodyLimit = 2 * 1024 * 1024;
 @OnSide('gatekeeper')
 @Controller('payment/webhooks')
 export class WebhooksController {
-  constructor(private readonly webhooks: Webhooks) {}
+  constructor(private readonly webhooks: WebhooksService) {}
 
   @Post('stripe')
   @RouteConfig({ bodyLimit, rawBody: true } satisfies RouteSettings)

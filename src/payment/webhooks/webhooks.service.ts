@@ -21,7 +21,7 @@ const skewMs = 60_000;
 
 /** What the providers tell: verified, kept, acknowledged. What it means is looked up later, see `LookupsService`. */
 @Injectable()
-export class Webhooks {
+export class WebhooksService {
   constructor(
     private readonly inbox: InboxStore,
     private readonly stripeSide: OptionalStripe,

@@ -3,4 +3,4 @@ export { BackgroundModule } from './background.module.js';
 export { LatestRead } from './latest-read.js';
 export { Repeater } from './repeater.js';
 export { withTimeLimit } from './time-limit.js';
-export { every, type Exclusively, Upkeep, upkeepJobs } from './upkeep.js';
+export { every, type Exclusively, Maintenance, maintenanceJobs } from './maintenance.js';

@@ -12,7 +12,7 @@ export interface Repeated {
 
 /**
  * Does something again and again. A run begins some time after the last one ended, so none overlaps another; a failure does
- * not end it. The one mechanism for whatever a process repeats, whether for itself or, by `Upkeep`, for all replicas.
+ * not end it. The one mechanism for whatever a process repeats, whether for itself or, by `Maintenance`, for all replicas.
  */
 export class Repeater implements BackgroundWork {
   private timer: NodeJS.Timeout | undefined;

@@ -13,7 +13,7 @@ import {
 import pg from 'pg';
 import { Counter } from 'prom-client';
 import { GatekeeperLogger } from '../../logger/index.js';
-import { IdentityPrisma, IdentityUpkeep, jobsSchema, Prisma } from '../../prisma/identity/index.js';
+import { IdentityPrisma, IdentityMaintenance, jobsSchema, Prisma } from '../../prisma/identity/index.js';
 import { Background } from '../background/index.js';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
 import { jobForEach, jobs } from './add-jobs.js';
@@ -49,7 +49,7 @@ export class IdentityJobs {
     @Inject(GATEKEEPER_CONFIG) config: GatekeeperConfig,
     private readonly prisma: IdentityPrisma,
     private readonly logger: GatekeeperLogger,
-    upkeep: IdentityUpkeep,
+    upkeep: IdentityMaintenance,
     background: Background,
   ) {
     this.pool = new pg.Pool({ connectionString: config.databaseUrl, max: 8, application_name: 'identity-jobs' });

@@ -1,7 +1,7 @@
 import { Global, Module } from '@nestjs/common';
-import { IdentityPrisma, IdentityUpkeep } from './identity-prisma.js';
+import { IdentityPrisma, IdentityMaintenance } from './identity-prisma.js';
 
-const providers = [IdentityPrisma, IdentityUpkeep];
+const providers = [IdentityPrisma, IdentityMaintenance];
 
 @Global()
 @Module({ providers, exports: providers })

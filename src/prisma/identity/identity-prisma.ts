@@ -1,6 +1,6 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { GatekeeperLogger } from '../../logger/index.js';
-import { Background, type Exclusively, Upkeep } from '../../platform/background/index.js';
+import { Background, type Exclusively, Maintenance } from '../../platform/background/index.js';
 import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../../platform/config/index.js';
 import { Readiness } from '../../platform/health/index.js';
 import { postgresAdapter } from '../adapter.js';
@@ -22,7 +22,7 @@ export class IdentityPrisma extends PrismaClient implements OnApplicationShutdow
 }
 
 @Injectable()
-export class IdentityUpkeep extends Upkeep {
+export class IdentityMaintenance extends Maintenance {
   constructor(prisma: IdentityPrisma, clock: Clock, logger: GatekeeperLogger, background: Background) {
     const run: Exclusively = (name, at, work) =>
       exclusively(prisma, { lock: 'identity-upkeep', name }, work, ({ upkeep }) =>

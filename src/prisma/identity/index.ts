@@ -19,5 +19,5 @@ export {
   WebhookState,
 } from '../generated/identity/client.js';
 export { jobsSchema } from '../jobs-schema.js';
-export { IdentityPrisma, IdentityUpkeep } from './identity-prisma.js';
+export { IdentityPrisma, IdentityMaintenance } from './identity-prisma.js';
 export { IdentityPrismaModule } from './identity-prisma.module.js';

@@ -1,3 +1,3 @@
 export { Prisma, type DailyUsage, ConnectionStatus, DnsBlocking, NodeStatus } from '../generated/network/client.js';
-export { NetworkPrisma, NetworkUpkeep, upkeepGapSeconds } from './network-prisma.js';
+export { NetworkPrisma, NetworkMaintenance, maintenanceGapSeconds } from './network-prisma.js';
 export { NetworkPrismaModule } from './network-prisma.module.js';

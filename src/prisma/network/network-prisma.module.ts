@@ -1,6 +1,6 @@
 import { Global, Module } from '@nestjs/common';
-import { NetworkPrisma, NetworkUpkeep } from './network-prisma.js';
+import { NetworkPrisma, NetworkMaintenance } from './network-prisma.js';
 
 @Global()
-@Module({ providers: [NetworkPrisma, NetworkUpkeep], exports: [NetworkPrisma, NetworkUpkeep] })
+@Module({ providers: [NetworkPrisma, NetworkMaintenance], exports: [NetworkPrisma, NetworkMaintenance] })
 export class NetworkPrismaModule {}

@@ -1,6 +1,6 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { AnonymizerLogger } from '../../logger/index.js';
-import { Background, type Exclusively, Upkeep } from '../../platform/background/index.js';
+import { Background, type Exclusively, Maintenance } from '../../platform/background/index.js';
 import { ANONYMIZER_CONFIG, type AnonymizerConfig, Clock } from '../../platform/config/index.js';
 import { Readiness } from '../../platform/health/index.js';
 import { postgresAdapter } from '../adapter.js';
@@ -22,7 +22,7 @@ export class NetworkPrisma extends PrismaClient implements OnApplicationShutdown
 }
 
 @Injectable()
-export class NetworkUpkeep extends Upkeep {
+export class NetworkMaintenance extends Maintenance {
   constructor(prisma: NetworkPrisma, clock: Clock, logger: AnonymizerLogger, background: Background) {
     const run: Exclusively = (name, at, work) =>
       exclusively(
@@ -32,7 +32,7 @@ export class NetworkUpkeep extends Upkeep {
         (transaction) => transaction.$executeRaw`
           INSERT INTO "Upkeep" AS u (name, last_at, since) VALUES (${name}, ${at}, ${at})
           ON CONFLICT (name) DO UPDATE SET last_at = excluded.last_at,
-            since = CASE WHEN u.last_at < excluded.last_at - ${upkeepGapSeconds} * interval '1 second' THEN excluded.since ELSE u.since END`,
+            since = CASE WHEN u.last_at < excluded.last_at - ${maintenanceGapSeconds} * interval '1 second' THEN excluded.since ELSE u.since END`,
       );
     super(run, clock, logger, background);
   }
@@ -43,4 +43,4 @@ export class NetworkUpkeep extends Upkeep {
  * interval of the job whose row is read (the nodes' health); the outage that passes for none, together with the 10 s between
  * two pulses, must stay below the 30 s of silence that make a node unhealthy.
  */
-export const upkeepGapSeconds = 15;
+export const maintenanceGapSeconds = 15;

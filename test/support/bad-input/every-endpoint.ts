@@ -1,5 +1,5 @@
 import { freePort } from '../../../dev/services/server-process.js';
-import { Plans } from '../../../src/subscription/index.js';
+import { PlansService } from '../../../src/subscription/index.js';
 import { whenNotBusy } from '../patiently.js';
 import { startPayments, type Subscriber, type TestPayments } from '../payments.js';
 import { locationsAt, startTwoSides, type TwoSides } from '../two-sides.js';
@@ -17,7 +17,7 @@ export async function startEveryEndpoint(): Promise<EveryEndpoint> {
   gatekeeper.stripe.fake.holdDeliveries();
   gatekeeper.apple.holdDeliveries();
   // Asking everything of everyone spends more than a day's tokens.
-  const plans = gatekeeper.service.app.get(Plans, { strict: false });
+  const plans = gatekeeper.service.app.get(PlansService, { strict: false });
   await whenNotBusy(() => plans.set({ id: 'standard', name: 'Standard', dailyTokens: 1_000 }));
   // Nodes that nobody serves are asked for peers again and again; whoever needs one asks again.
   const sides = await startTwoSides({ NODE_ACK_TIMEOUT_MS: '1000' }, gatekeeper);

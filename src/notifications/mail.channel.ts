@@ -1,0 +1,67 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { z } from 'zod';
+import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
+import { type Locale, locales, optionalKinds, type OptionalKind } from '../preferences/index.js';
+import { type DeliveryChannel, type Outcome, refused, skipped } from './channel.js';
+import { type Parcel } from './delivery.store.js';
+import { EmailChangeLinksService } from './email-change-links.service.js';
+import { renderMail } from './mail.js';
+import { MailClient } from './mail.client.js';
+import { NoticeKeys } from './notice-keys.js';
+
+/**
+ * One address, and nothing that a mail program or server could take for more: no list, no comment, no line break. Firebase
+ * checks what people give it; a mail to two people would be our fault all the same. RFC 5321 §4.5.3.1 has the lengths.
+ */
+const oneAddress = z
+  .email()
+  .max(254)
+  .refine((address) => address.lastIndexOf('@') <= 64);
+
+const optional: ReadonlySet<string> = new Set(optionalKinds);
+
+/** Tells people by mail, to addresses that are proven to be theirs. */
+@Injectable()
+export class MailChannel implements DeliveryChannel {
+  readonly atOnce: number;
+  private readonly keys: NoticeKeys;
+
+  constructor(
+    @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
+    private readonly client: MailClient,
+    private readonly links: EmailChangeLinksService,
+    private readonly clock: Clock,
+  ) {
+    this.keys = new NoticeKeys(config.secretKey);
+    this.atOnce = config.mail?.connections ?? 1;
+  }
+
+  async carry(parcel: Parcel): Promise<Outcome> {
+    const { id, kind, facts, userId, address, locale, muted } = parcel;
+    const { mail } = this.config;
+    if (mail === undefined) return skipped('not_configured');
+    if (address === null) return skipped('no_verified_address');
+    if (!oneAddress.safeParse(address).success) return refused('bad_address');
+    const isOptional = optional.has(kind);
+    if (isOptional && muted.includes(kind)) return skipped('not_wanted');
+    const made = kind === 'email_change_link' ? await this.links.make({ ...parcel, address }) : undefined;
+    if (made !== undefined && 'kind' in made) return made;
+    const unsubscribeUrl =
+      isOptional && userId !== null
+        ? `${mail.unsubscribeUrl}/${this.keys.seal({ userId, kind: kind as OptionalKind })}`
+        : undefined;
+    const options = { locale: localeOf(locale), service: mail.from.name, unsubscribeUrl };
+    return this.client.send({
+      ...renderMail(kind, made ?? facts, options),
+      to: address,
+      name: this.keys.messageName(id),
+      date: this.clock.now(),
+      unsubscribeUrl,
+    });
+  }
+}
+
+/** Whoever has chosen nothing, and a language that is no longer offered, gets the first. */
+export function localeOf(chosen: string | null): Locale {
+  return locales.find((locale) => locale === chosen) ?? locales[0];
+}

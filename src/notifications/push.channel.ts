@@ -1,0 +1,33 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
+import { type DeliveryChannel, type Outcome, skipped } from './channel.js';
+import { messageOf } from './catalogue/index.js';
+import { type Parcel } from './delivery.store.js';
+import { PushDevicesStore } from './devices/index.js';
+import { localeOf } from './mail.channel.js';
+import { PushClient } from './push.client.js';
+
+/** What the service is called on devices where no mail is set up to say it. */
+const anyService = 'VPN';
+
+/** Tells people on their devices. */
+@Injectable()
+export class PushChannel implements DeliveryChannel {
+  readonly atOnce = 8;
+
+  constructor(
+    @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
+    private readonly client: PushClient,
+    private readonly devices: PushDevicesStore,
+  ) {}
+
+  async carry({ kind, facts, locale, muted, device }: Parcel): Promise<Outcome> {
+    if (device === null) return skipped('device_gone');
+    if (muted.includes(kind)) return skipped('not_wanted');
+    const { subject, paragraphs } = messageOf(kind, facts, localeOf(locale), this.config.mail?.from.name ?? anyService);
+    const outcome = await this.client.send({ token: device.token, kind, title: subject, body: paragraphs[0] });
+    if (outcome !== 'dead_token') return outcome;
+    await this.devices.forget(device.token);
+    return skipped('device_gone');
+  }
+}
