@@ -13,7 +13,7 @@ import {
 import pg from 'pg';
 import { Counter } from 'prom-client';
 import { GatekeeperLogger } from '../../logger/index.js';
-import { IdentityPrisma, IdentityMaintenance, jobsSchema, Prisma } from '../../prisma/identity/index.js';
+import { IdentityPrisma, jobsSchema, Prisma } from '../../prisma/identity/index.js';
 import { Background } from '../background/index.js';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../config/index.js';
 import { jobForEach, jobs } from './add-jobs.js';
@@ -30,7 +30,7 @@ const atOnce = 16;
 const restartMs = 5_000;
 
 /** A worker that died is noticed within this time, and its jobs go to another. */
-const deadWorkersSeconds = 10;
+export const deadWorkersSeconds = 10;
 
 /** A machine that vanishes closes no connection: PostgreSQL itself must notice, where Linux would take two hours. */
 const noticeSilence = `SET tcp_keepalives_idle = ${deadWorkersSeconds}; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3`;
@@ -49,7 +49,6 @@ export class IdentityJobs {
     @Inject(GATEKEEPER_CONFIG) config: GatekeeperConfig,
     private readonly prisma: IdentityPrisma,
     private readonly logger: GatekeeperLogger,
-    upkeep: IdentityMaintenance,
     background: Background,
   ) {
     this.pool = new pg.Pool({ connectionString: config.databaseUrl, max: 8, application_name: 'identity-jobs' });
@@ -60,8 +59,6 @@ export class IdentityJobs {
       start: () => (config.worker === 'inside' ? this.work().catch(() => this.workAgain()) : undefined),
       stop: () => this.stop(),
     });
-    upkeep.every('dead-workers', deadWorkersSeconds, () => this.releaseJobsOfTheDead());
-    upkeep.every('given-up-jobs', 3_600, () => this.forgetGivenUp());
   }
 
   /**
@@ -173,7 +170,7 @@ export class IdentityJobs {
   }
 
   /** By the database's clock, as graphile-worker writes it. A worker that has just begun may not hold its lock yet. */
-  private async releaseJobsOfTheDead(): Promise<void> {
+  async releaseJobsOfTheDead(): Promise<void> {
     await this.prisma.$executeRaw`
       SELECT ${jobs}.force_unlock_workers(array_agg(name)) FROM (
         SELECT DISTINCT locked_by AS name FROM ${jobs}._private_jobs WHERE locked_at < now() - interval '10 seconds'
@@ -181,7 +178,7 @@ export class IdentityJobs {
   }
 
   /** What a job was for is in its module's own tables; the jobs that were given up or replaced while running are not. */
-  private async forgetGivenUp(): Promise<void> {
+  async forgetGivenUp(): Promise<void> {
     await this.prisma.$executeRaw`
       DELETE FROM ${jobs}._private_jobs
       WHERE attempts >= max_attempts AND locked_at IS NULL AND updated_at < now() - interval '1 day'`;

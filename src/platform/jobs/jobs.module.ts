@@ -1,6 +1,18 @@
 import { Global, Module } from '@nestjs/common';
-import { IdentityJobs } from './identity-jobs.js';
+import { IdentityMaintenance } from '../../prisma/identity/index.js';
+import { every, maintenanceJobs } from '../background/index.js';
+import { deadWorkersSeconds, IdentityJobs } from './identity-jobs.js';
 
 @Global()
-@Module({ providers: [IdentityJobs], exports: [IdentityJobs] })
+@Module({
+  providers: [
+    IdentityJobs,
+    ...maintenanceJobs(
+      IdentityMaintenance,
+      every(deadWorkersSeconds, 'dead-workers', IdentityJobs, (jobs) => jobs.releaseJobsOfTheDead()),
+      every(3_600, 'given-up-jobs', IdentityJobs, (jobs) => jobs.forgetGivenUp()),
+    ),
+  ],
+  exports: [IdentityJobs],
+})
 export class IdentityJobsModule {}
