@@ -4,7 +4,7 @@ import { type FirebaseAccount, type FirebaseClient, FirebaseUnavailable } from '
 import { IdentityCacheService } from './identity-cache.service.js';
 import { type UsersStore } from './users.store.js';
 
-// Real: People. Fakes, so that a test decides which answer comes first: the provider and the store.
+// Real: IdentityCacheService. Fakes, so that a test decides which answer comes first: the provider and the store.
 
 const account: FirebaseAccount = {
   disabled: false,

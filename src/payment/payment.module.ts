@@ -4,7 +4,7 @@ import { every, maintenanceJobs } from '../platform/background/index.js';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
 import { handles, jobHandlers, onEvent } from '../platform/jobs/index.js';
 import { IdentityMaintenance } from '../prisma/identity/index.js';
-import { accessGranted, SubscriptionModule } from '../subscription/index.js';
+import { accessGrantedElsewhere, SubscriptionModule } from '../subscription/index.js';
 import { AppleClaimsService } from './apple/apple-claims.service.js';
 import { AppleStandingService } from './apple/apple-standing.service.js';
 import { AppleSyncService } from './apple/apple-sync.service.js';
@@ -57,14 +57,19 @@ const providers = [
 ];
 
 const jobs = jobHandlers(
-  handles('sync-stripe', LookupsService, (lookups, payload, attempt) => lookups.work('stripe', payload, attempt)),
-  handles('sync-apple', LookupsService, (lookups, payload, attempt) => lookups.work('apple', payload, attempt)),
+  handles('sync-stripe', LookupsService, (lookups, payload, attempt) => lookups.work('stripe', payload, attempt), {
+    onlyIf: (lookups) => lookups.canAsk('stripe'),
+  }),
+  handles('sync-apple', LookupsService, (lookups, payload, attempt) => lookups.work('apple', payload, attempt), {
+    onlyIf: (lookups) => lookups.canAsk('apple'),
+  }),
   handles('reconcile-payments', ReconciliationService, (reconciliation) => reconciliation.run(), {
     cron: '17 3 * * *',
   }),
   onEvent(userEmailChanged, BilledAddressesService, (addresses, userId) => addresses.bring(userId)),
-  onEvent(accessGranted, OpenCheckoutsService, (checkouts, userId) => checkouts.close(userId)),
-  // What these two events were called before: jobs of those names may still wait when this version replaces the one before.
+  onEvent(accessGrantedElsewhere, OpenCheckoutsService, (checkouts, userId) => checkouts.close(userId)),
+  // What these two events were called before: jobs of those names may still wait when
+  // version 0.1 is replaced. They may go in 0.3.
   onEvent('bill-to-address', BilledAddressesService, (addresses, userId) => addresses.bring(userId)),
   onEvent('close-checkouts', OpenCheckoutsService, (checkouts, userId) => checkouts.close(userId)),
 );

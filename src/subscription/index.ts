@@ -1,5 +1,5 @@
 export { AccessBlocksService } from './access-blocks.service.js';
-export { accessGranted } from './events.js';
+export { accessGrantedElsewhere } from './events.js';
 export { minorDigits, money } from './money.js';
 export { OperatorAccessService } from './operator-access.service.js';
 export { sealedTicket } from './operator-access.store.js';

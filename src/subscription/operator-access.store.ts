@@ -9,7 +9,7 @@ import {
   Prisma,
   type SubscriptionEventKind,
 } from '../prisma/identity/index.js';
-import { accessGranted } from './events.js';
+import { accessGrantedElsewhere } from './events.js';
 
 /** What an operator does, to whom and why: written in the statement that does it. */
 export interface OperatorAct {
@@ -47,7 +47,7 @@ export class OperatorAccessStore {
         INSERT INTO "Subscription" (user_id, provider, provider_ref, plan_id, status, paid_through)
         VALUES (${act.userId}::uuid, 'operator', ${`operator:${randomUUID()}`}, ${planId}, 'ACTIVE', ${until}) RETURNING *
       ), written AS (${written(act, 'started')} FROM granted), noted AS (${recordAct({ ...act, action: 'subscription.grant' })} FROM granted),
-      raised AS (${raiseEvent(accessGranted, Prisma.sql`SELECT user_id FROM granted`)})
+      raised AS (${raiseEvent(accessGrantedElsewhere, Prisma.sql`SELECT user_id FROM granted`)})
       SELECT jobs FROM raised`;
   }
 

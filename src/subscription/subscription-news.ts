@@ -1,7 +1,7 @@
 import { enqueueNotifications, iso, jobsAdded } from '../notifications/outbox/index.js';
 import { raiseEvent } from '../platform/jobs/index.js';
 import { Prisma } from '../prisma/identity/index.js';
-import { accessGranted } from './events.js';
+import { accessGrantedElsewhere } from './events.js';
 
 /**
  * What a statement did to subscriptions, in the words of their owners: each row as it was under the statement's own lock
@@ -85,7 +85,7 @@ export const whatHappened = (at: Date): Prisma.Sql => Prisma.sql`
     FROM news n JOIN "Plan" p ON p.id = n.plan_id
     WHERE n.kind IN ('renewed', 'cancelled', 'payment_failed', 'plan_changed')
       OR (n.kind = 'expired' AND NOT ${hasLonger('n', Prisma.sql`${at}::timestamptz`)})`)},
-  raised AS (${raiseEvent(accessGranted, grantedByApple)})
+  raised AS (${raiseEvent(accessGrantedElsewhere, grantedByApple)})
   SELECT ${jobsAdded}, (SELECT jobs FROM raised) AS raised, (SELECT count(*) FROM moved
     WHERE (plan_id, status, paid_through, settled_through, grace_until, cancel_at_period_end)
       IS DISTINCT FROM (old_plan_id, old_status, old_paid_through, old_settled, old_grace_until, old_cancel))::int AS changed`;

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import ts from 'typescript';
 
 /** What a class is for, as its file says it: `checkout.store.ts` holds `CheckoutStore`. */
-const roles = ['channel', 'client', 'controller', 'filter', 'guard', 'job', 'module', 'service', 'store'];
+const roles = ['channel', 'client', 'controller', 'filter', 'guard', 'module', 'service', 'store'];
 
 /** What Nest makes. In a module, each has a role; what platform and the stores make possible is named for what it is. */
 const made = new Set(['Injectable', 'Controller', 'Module', 'Catch']);

@@ -6,7 +6,13 @@ import { placeAt, placementOf, serviceOf, startFirstReplica, startReplica } from
 import { createTestStack, type TestStack } from '../support/stack.js';
 import { TestClock } from '../support/test-clock.js';
 import { holdUpkeep } from '../support/upkeep.js';
-import { encodeWireguardKey, FleetService, NodeDirectoryService } from '../../src/nodes/index.js';
+import {
+  type AuthenticatedNode,
+  encodeWireguardKey,
+  FleetService,
+  NodeAuthenticatorService,
+  NodeDirectoryService,
+} from '../../src/nodes/index.js';
 import { ConnectionMaintenanceService } from '../../src/connection/connection-maintenance.service.js';
 import { LifecycleStore } from '../../src/connection/lifecycle.store.js';
 import { OutboxStore } from '../../src/connection/peer-sync/outbox.store.js';
@@ -103,7 +109,7 @@ describe('a stream', () => {
     clock.advance(999);
     const before = read.mock.calls.length;
     await expect.poll(() => read.mock.calls.length).toBeGreaterThan(before + 3);
-    await serviceOf(service, PeerFeedService).beat();
+    serviceOf(service, PeerFeedService).beat();
     await stream.next('heartbeat');
     expect(stream.waiting()).toEqual([]);
   });
@@ -162,8 +168,25 @@ describe('a stream', () => {
 
   it('beats', async () => {
     const stream = await followOn();
-    await serviceOf(service, PeerFeedService).beat();
+    serviceOf(service, PeerFeedService).beat();
     expect(await stream.next('heartbeat')).toEqual({});
+  });
+
+  it('beats on while the store that says whom to trust is silent', async () => {
+    const stream = await followOn();
+    const answer = Promise.withResolvers<Set<AuthenticatedNode>>();
+    const ask = vi.spyOn(serviceOf(service, NodeAuthenticatorService), 'stillTrusted');
+    ask.mockReturnValueOnce(answer.promise);
+    const feed = serviceOf(service, PeerFeedService);
+    const asked = feed.endUntrusted();
+    for (let beats = 0; beats < 3; beats += 1) {
+      feed.beat();
+      await stream.next('heartbeat');
+    }
+    expect(ask).toHaveBeenCalledTimes(1);
+    answer.resolve(new Set());
+    await asked;
+    expect(await stream.ended).toBe(true);
   });
 
   it('is one of three at most for one node: the oldest makes room', async () => {
@@ -213,7 +236,7 @@ describe('an operator', () => {
     clock.advance(1_000);
     await serviceOf(service, ConnectionMaintenanceService).cleanUp();
     expect(await back.next('peer-removed')).toMatchObject(placementOf(active));
-    await serviceOf(service, PeerFeedService).beat();
+    serviceOf(service, PeerFeedService).beat();
     await back.next('heartbeat');
     expect(back.waiting()).toEqual([]);
   });
@@ -225,14 +248,14 @@ describe('a rotated credential', () => {
     const registration = { public_key: node.publicKey, ip: '127.0.0.1', location_id: 'de-frankfurt' };
     const response = await postJson(`${service.url}/node/register`, registration, node.credential);
     const { credential } = (await response.json()) as { credential: string };
-    await serviceOf(service, PeerFeedService).beat();
+    serviceOf(service, PeerFeedService).beat();
     await stream.next('heartbeat');
     await pulse(service, { ...node, credential });
-    await serviceOf(service, PeerFeedService).beat();
+    await serviceOf(service, PeerFeedService).endUntrusted();
     expect(await stream.ended).toBe(true);
     await other.next('heartbeat');
     const renewed = await followOn({ ...node, credential });
-    await serviceOf(service, PeerFeedService).beat();
+    serviceOf(service, PeerFeedService).beat();
     await renewed.next('heartbeat');
     await placeAt(service, node.id);
     await renewed.next('peer-added');

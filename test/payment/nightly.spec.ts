@@ -1,11 +1,23 @@
-import { expect, it, vi } from 'vitest';
-import { startGatekeeper } from '../support/gatekeeper.js';
+import { describe, expect, it, vi } from 'vitest';
 import { IdentityJobs } from '../../src/platform/jobs/index.js';
+import { startGatekeeper } from '../support/gatekeeper.js';
 
-it('the payments are compared with the providers every night at 03:17 UTC', async () => {
-  const byTheClock = vi.spyOn(IdentityJobs.prototype, 'every');
+/** What a gatekeeper without payment providers declares: tasks, and those of them that the clock adds. */
+async function declared(): Promise<{ tasks: unknown[]; byTheClock: unknown[][] }> {
+  const [handle, every] = (['handle', 'every'] as const).map((name) => vi.spyOn(IdentityJobs.prototype, name));
   const gatekeeper = await startGatekeeper({ IDENTITY_WORKER: 'apart' });
-  const jobs = byTheClock.mock.calls;
   await gatekeeper.stop();
-  expect(jobs).toContainEqual(['17 3 * * *', 'reconcile-payments']);
+  return { tasks: handle?.mock.calls.map(([task]) => task) ?? [], byTheClock: every?.mock.calls ?? [] };
+}
+
+describe('PaymentModule', () => {
+  it('compares payments with the providers every night at 03:17 UTC', async () => {
+    expect((await declared()).byTheClock).toContainEqual(['17 3 * * *', 'reconcile-payments']);
+  });
+
+  it('leaves the jobs of a provider that is not set up for a worker where it is', async () => {
+    const { tasks } = await declared();
+    expect(tasks).toContain('user.email_changed');
+    expect(tasks.filter((task) => /^sync-/.test(String(task)))).toEqual([]);
+  });
 });

@@ -14,7 +14,7 @@ interface Waiting {
 
 /**
  * Waits for the node's acknowledgement. A client that starts before its peer is installed loses 5 seconds to WireGuard's
- * handshake timer, so an answer is worth waiting for. Signals wake a waiter at once; one poll for all of them, every 100 ms,
+ * handshake timer, so an answer is worth waiting for. Signals wake a waiter at once; one poll for all of them, 100 ms after the one before,
  * finds what a lost signal would have said.
  */
 @Injectable()

@@ -50,7 +50,10 @@ export class PeerFeedService {
     // Stopped last: what was marked is still served.
     background.add({ start: () => {}, drain: () => this.closeAll(), stop: () => this.wakeUp.idle() });
     background.add(new Repeater({ waitMs: pollMs, run: () => this.wakeUp.mark(...this.streams.keys()) }));
-    background.add(new Repeater({ waitMs: beatMs, run: () => this.beat(), onFailure: (error) => this.failed(error) }));
+    // Apart: a store that is silent must silence no stream.
+    background.add(new Repeater({ waitMs: beatMs, run: () => this.beat() }));
+    const onFailure = (error: unknown) => this.failed(error);
+    background.add(new Repeater({ waitMs: beatMs, run: () => this.endUntrusted(), onFailure }));
   }
 
   /** Serves one node until either side ends: a snapshot first, then what changes. Never rejects. */
@@ -72,14 +75,17 @@ export class PeerFeedService {
     }
   }
 
+  /** Every 15 s: shows each stream that it lives, and drops the readers that do not. */
+  beat(): void {
+    for (const stream of this.of(this.streams.keys())) stream.beat(this.clock.now().getTime());
+  }
+
   /**
-   * Every 15 s: shows each stream that it lives, drops the readers that do not, and ends the streams of nodes that would not
-   * be let in any more. A rotated credential so ends what was opened with the old one; a retired node may come back, and is
-   * told of nothing but what it has to remove.
+   * Every 15 s: ends the streams of nodes that would not be let in any more. A rotated credential so ends what was opened
+   * with the old one; a retired node may come back, and is told of nothing but what it has to remove.
    */
-  async beat(): Promise<void> {
-    const all = [...this.streams.values()].flatMap((group) => [...group]);
-    for (const stream of all) stream.beat(this.clock.now().getTime());
+  async endUntrusted(): Promise<void> {
+    const all = this.of(this.streams.keys());
     if (all.length === 0) return;
     const trusted = await this.authenticator.stillTrusted(all.map(({ node }) => node));
     for (const stream of all) if (!trusted.has(stream.node)) stream.close();

@@ -22,6 +22,10 @@ export class AppleSyncService implements ProviderSync {
     private readonly clock: Clock,
   ) {}
 
+  get isSetUp(): boolean {
+    return this.apple.client !== undefined;
+  }
+
   /**
    * @param originalTransactionId names the subscription
    * @param claimant who says that it is theirs; it is, unless it is somebody's already

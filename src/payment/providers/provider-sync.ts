@@ -19,6 +19,9 @@ export interface SyncOutcome {
 
 /** Brings what is written here to what one provider has now. */
 export interface ProviderSync {
+  /** Whether the operator has set the provider up. */
+  readonly isSetUp: boolean;
+
   /**
    * Asks the provider for what `lookup` names, and writes what it learns under the ticket.
    *

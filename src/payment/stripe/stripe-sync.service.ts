@@ -32,6 +32,10 @@ export class StripeSyncService implements ProviderSync {
     @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
   ) {}
 
+  get isSetUp(): boolean {
+    return this.stripe.client !== undefined;
+  }
+
   /** @param lookup a customer; or a charge, where an event names no customer */
   async sync(lookup: string, ticket: bigint): Promise<SyncOutcome> {
     const client = this.stripe.required();

@@ -68,6 +68,11 @@ export class LookupsService {
     private readonly logger: GatekeeperLogger,
   ) {}
 
+  /** Whether this process can ask the provider. */
+  canAsk(provider: PaymentProvider): boolean {
+    return this.syncs[provider].isSetUp;
+  }
+
   /** Does a job that the inbox added. */
   async work(provider: PaymentProvider, payload: unknown, attempt: number): Promise<void> {
     const { lookup, repair } = jobPayload.parse(payload);

@@ -97,7 +97,8 @@ export function every<Service>(
 /** For a module's `providers`: what it has done by the clock. */
 export function maintenanceJobs(upkeep: Type<Maintenance>, ...jobs: readonly MaintenanceJob[]): Provider[] {
   return jobs.map(({ name, seconds, service, run }) => ({
-    provide: `upkeep:${name}`,
+    // A symbol: with equal names one of two would replace the other, and neither be refused.
+    provide: Symbol(name),
     inject: [upkeep, service],
     useFactory: (registry: Maintenance, worker: unknown) => {
       registry.every(name, seconds, async () => void (await run(worker)));

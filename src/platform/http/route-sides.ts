@@ -1,5 +1,6 @@
 import { type CanActivate, type ExecutionContext, Injectable, type OnModuleInit } from '@nestjs/common';
 import { DiscoveryService, Reflector } from '@nestjs/core';
+import { Loggers } from '../../logger/index.js';
 import { OnSide, type RouteSide } from './on-side.js';
 
 /**
@@ -13,16 +14,19 @@ export class RouteSides implements CanActivate, OnModuleInit {
   constructor(
     private readonly discovery: DiscoveryService,
     private readonly reflector: Reflector,
+    private readonly loggers: Loggers,
   ) {}
 
-  /** @throws {Error} naming the controllers that declare no side */
+  /** @throws {Error} naming the controllers that declare no side, or the side that this process does not serve */
   onModuleInit(): void {
     const controllers = this.discovery.getControllers().map(({ metatype }) => metatype);
-    const undeclared = controllers.filter((type) => type !== null && this.reflector.get(OnSide, type) === undefined);
-    if (undeclared.length === 0) return;
+    const sides = controllers.map((type) => (type === null ? 'process' : this.reflector.get(OnSide, type)));
+    const undeclared = controllers.filter((_, index) => sides[index] === undefined);
+    // Throws for a side that this process does not serve: its errors would have no log.
+    if (undeclared.length === 0) return sides.forEach((side) => void this.loggers.of(side));
     const names = undeclared.map((type) => type?.name).join(', ');
     throw new Error(
-      `No side is declared for the routes of ${names}. Add @OnSide('gatekeeper') or @OnSide('anonymizer').`,
+      `No side is declared for the routes of ${names}. Add @OnSide('gatekeeper'), 'anonymizer' or 'process'.`,
     );
   }
 

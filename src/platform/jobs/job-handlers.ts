@@ -7,6 +7,7 @@ export interface JobHandler {
   readonly handler: Type;
   readonly run: (handler: unknown, payload: unknown, attempt: number) => Promise<unknown>;
   readonly cron?: string;
+  readonly onlyIf?: (handler: unknown) => boolean;
 }
 
 /**
@@ -15,23 +16,32 @@ export interface JobHandler {
  *
  * @param run gets the payload as it was added: parse it; and which attempt of the job it is, from 1: a job that is added
  * again under its key begins anew
- * @param options cron adds a job by the clock, once for all workers: a cron pattern, in UTC
+ * @param options `cron` adds a job by the clock, once for all workers: a cron pattern, in UTC; `onlyIf` is asked at the start:
+ * where it says no, the jobs wait untouched for a worker where it says yes
  */
 export function handles<Service>(
   task: string,
   handler: Type<Service>,
   run: (handler: Service, payload: unknown, attempt: number) => Promise<unknown>,
-  options: { readonly cron?: string } = {},
+  { cron, onlyIf = () => true }: { readonly cron?: string; readonly onlyIf?: (handler: Service) => boolean } = {},
 ): JobHandler {
-  return { task, handler, run: (given, payload, attempt) => run(given as Service, payload, attempt), ...options };
+  return {
+    task,
+    handler,
+    run: (given, payload, attempt) => run(given as Service, payload, attempt),
+    cron,
+    onlyIf: (given) => onlyIf(given as Service),
+  };
 }
 
 /** For a module's `providers`: the tasks whose jobs it does, each with the service that does them. */
 export function jobHandlers(...handlers: readonly JobHandler[]): Provider[] {
-  return handlers.map(({ task, handler, run, cron }) => ({
-    provide: `job:${task}`,
+  return handlers.map(({ task, handler, run, cron, onlyIf }) => ({
+    // A symbol: with equal names one of two would replace the other, and neither be refused.
+    provide: Symbol(task),
     inject: [IdentityJobs, handler],
     useFactory: (jobs: IdentityJobs, given: unknown) => {
+      if (onlyIf?.(given) === false) return task;
       jobs.handle(task, async (payload, attempt) => void (await run(given, payload, attempt)));
       if (cron !== undefined) jobs.every(cron, task);
       return task;
