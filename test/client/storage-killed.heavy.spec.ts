@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,6 +28,12 @@ const saver = `
     if (await storage.save(text, kept?.revision)) process.stdout.write(number + '\\n');
   }`;
 
+/** Rejects once a saver ends, which none does by itself. */
+async function ended(child: ChildProcess): Promise<never> {
+  const [code] = (await once(child, 'exit')) as [number | null];
+  throw new Error(`a saver ended with status ${code}`);
+}
+
 describe('a wallet in a folder', () => {
   it('is whole, and as new as was said, whenever its writers are killed', async () => {
     for (let round = 0; round < 12; round++) {
@@ -40,7 +46,7 @@ describe('a wallet in a folder', () => {
         return child;
       });
       // After some saves, in the midst of another.
-      await Promise.all(savers.map(async ({ stdout }) => once(stdout, 'data')));
+      await Promise.all(savers.map(async (child) => Promise.race([once(child.stdout, 'data'), ended(child)])));
       for (const child of savers) child.kill('SIGKILL');
       await Promise.all(savers.map(async (child) => once(child, 'close')));
       const { text } = (await fileStorage(folder).load()) ?? { text: '' };

@@ -57,7 +57,7 @@ async function save(folder: string, text: string, expected: number): Promise<boo
   }
   const numbers = await numbersIn(folder);
   if ((numbers[0] ?? 0) - (expected + 1) > farBehind) {
-    await rm(own);
+    await rm(own, { force: true });
     return false;
   }
   await syncFolder(folder);

@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import 'fake-indexeddb/auto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fileStorage } from '../node/file-storage.js';
@@ -91,6 +92,19 @@ describe('a wallet kept in a folder', () => {
     expect(await stopped.save('late', before)).toBe(false);
     expect(await stopped.load()).toMatchObject({ text: '29' });
     expect(readdirSync(path())).not.toContain('wallet.2');
+  });
+
+  it('lets others clear away first what such a process had written', async () => {
+    const [stopped, others] = [fileStorage(path()), fileStorage(path())];
+    await others.save('0', undefined);
+    const before = (await stopped.load())?.revision;
+    for (let index = 1; index < 30; index++) await others.save(String(index), (await others.load())?.revision);
+    const late = stopped.save('late', before);
+    const own = join(path(), 'wallet.2');
+    while (!existsSync(own)) await setImmediate();
+    rmSync(own);
+    expect(await late).toBe(false);
+    expect(await stopped.load()).toMatchObject({ text: '29' });
   });
 
   it('is not touched by what a killed process left half written', async () => {
