@@ -51,13 +51,13 @@ function welcome({ service: { url }, firebase, stripe, mail, env }: Stack): stri
   const admin = `${dataDir === '.data' ? '' : `DATA_DIR=${dataDir} `}npm run admin --`;
   const account = `-H 'content-type: application/json' -d '{"email":"ada@example.com","password":"correct horse","returnSecureToken":true}'`;
   const gatekeeper = `
-  # somebody signs up at the fake Firebase and shows the idToken of the answer
+  # sign up a user at the fake Firebase, and send the idToken of its answer
   curl -s '${firebase.url}/identitytoolkit.googleapis.com/v1/accounts:signUp?key=any' ${account}
   curl -s ${url}/subscription -H "authorization: Bearer $ID_TOKEN"
 `;
   const checkout = `'{"planId":"standard","interval":"month","successUrl":"${returnUrl}","cancelUrl":"${returnUrl}"}'`;
   const selling = `
-  # an operator sells a plan at the fake Stripe, and somebody buys it: open the url of the answer and pay
+  # sell a plan through the fake Stripe, and buy it as the user: open the url of the answer and pay
   ${admin} plans price standard --stripe ${stripe?.price}
   curl -s ${url}/payment/checkout -H "authorization: Bearer $ID_TOKEN" -H 'content-type: application/json' -d ${checkout}
 `;
@@ -81,8 +81,8 @@ The service answers at ${url}${role === 'all' ? '' : ` (${role} alone)`}
   reference   ${url}/docs
   readiness   ${url}/health/ready
   metrics     http://127.0.0.1:${env.METRICS_PORT}/metrics
-  Firebase    ${firebase.url} (a fake: accounts here are nobody's)
-${stripe === undefined ? '' : `  Stripe      ${stripe.url} (a fake: this money is nobody's)\n`}${mail === undefined ? '' : `  mails       ${dataDir}/mail (caught: nobody gets one); how all of them look: ${url}/dev/mail\n`}  data        ${dataDir}
+  Firebase    ${firebase.url} (a fake: its accounts are for tests)
+${stripe === undefined ? '' : `  Stripe      ${stripe.url} (a fake: no real money)\n`}${mail === undefined ? '' : `  mails       ${dataDir}/mail (caught, never sent); how all of them look: ${url}/dev/mail\n`}  data        ${dataDir}
 
 Try next, in another terminal:
   # the keys that both sides publish, so that nobody can be given a key of their own

@@ -70,7 +70,7 @@ function readTables(root: string): Tables {
 }
 
 /** Something found in a file, and whose file that is. */
-type Place = (Found | { readonly line: number; readonly library: string }) & {
+type Place = (Found | { readonly line: number; readonly identifier: string }) & {
   readonly file: string;
   readonly module: string;
   /** Undefined for a table of neither. */
@@ -111,12 +111,12 @@ function moduleOf(file: string): string {
 }
 
 /** Every text and name in a file, for the names of a library's schema. */
-function namesIn(source: ts.SourceFile): { line: number; library: string }[] {
-  const found: { line: number; library: string }[] = [];
+function namesIn(source: ts.SourceFile): { line: number; identifier: string }[] {
+  const found: { line: number; identifier: string }[] = [];
   const visit = (node: ts.Node): void => {
-    const library = ts.isIdentifier(node) ? node.text : textOf(node);
+    const identifier = ts.isIdentifier(node) ? node.text : textOf(node);
     const { line } = source.getLineAndCharacterOfPosition(node.getStart(source));
-    if (library !== undefined) found.push({ line: line + 1, library });
+    if (identifier !== undefined) found.push({ line: line + 1, identifier });
     ts.forEachChild(node, visit);
   };
   visit(source);
@@ -126,9 +126,9 @@ function namesIn(source: ts.SourceFile): { line: number; library: string }[] {
 function judge(place: Place, rules: TableRules, unneeded: Set<Exception>): TableViolation[] {
   const where = `${place.file}:${place.line}`;
   if ('unreadable' in place) return [{ where, what: place.unreadable, instead: place.instead }];
-  if ('library' in place) {
+  if ('identifier' in place) {
     const { names, modules, instead } = rules.jobLibrary;
-    const named = modules.includes(place.module) ? undefined : names.exec(place.library)?.[0];
+    const named = modules.includes(place.module) ? undefined : names.exec(place.identifier)?.[0];
     return named === undefined ? [] : [{ where, what: `names ${named} of the job library's own schema`, instead }];
   }
   const { table, write, module, database } = place;

@@ -5,7 +5,7 @@ import { Controller, Get, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { afterAll, beforeAll, expect, it, describe } from 'vitest';
-import { anonymizerEnv, gatekeeperEnv, publicSettings } from '../../../test/support/app.js';
+import { anonymizerEnv, type Env, gatekeeperEnv, publicSettings } from '../../../test/support/app.js';
 import { LoggerModule } from '../../logger/index.js';
 import { ConfigModule, loadConfig } from '../config/index.js';
 import { fastifyAdapter, prepareFastify } from './fastify.js';
@@ -45,7 +45,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-async function startWith(...controllers: Type[]): Promise<NestFastifyApplication> {
+async function startWith(controllers: Type[], role: Env = {}): Promise<NestFastifyApplication> {
   const noStores = { identityUrl: 'postgresql://a:b@127.0.0.1:1/c', networkUrl: 'postgresql://d:e@127.0.0.1:1/f' };
   const stack = { ...noStores, redisUrl: 'redis://127.0.0.1:1' };
   const logs = {
@@ -53,7 +53,8 @@ async function startWith(...controllers: Type[]): Promise<NestFastifyApplication
     IDENTITY_LOG: join(folder, 'gatekeeper'),
     NETWORK_LOG: join(folder, 'anonymizer'),
   };
-  const config = loadConfig({ ...publicSettings, ...gatekeeperEnv(stack), ...anonymizerEnv(stack), ...logs });
+  const both = { ...publicSettings, ...gatekeeperEnv(stack), ...anonymizerEnv(stack), ...logs };
+  const config = loadConfig({ ...both, ...role });
 
   @Module({ imports: [ConfigModule.with(config), LoggerModule.with(config), HttpModule], controllers })
   class TestModule {}
@@ -66,7 +67,7 @@ async function startWith(...controllers: Type[]): Promise<NestFastifyApplication
 
 describe('RouteSides', () => {
   it('sends an unexpected error to the log of the side that its route declares, and to no other', async () => {
-    const app = await startWith(PersonController, TunnelController);
+    const app = await startWith([PersonController, TunnelController]);
     await app.init();
     for (const url of ['/person', '/tunnel']) expect((await app.inject({ url })).statusCode).toBe(500);
     await app.close();
@@ -75,8 +76,17 @@ describe('RouteSides', () => {
   });
 
   it('stops the start for a controller that declares none', async () => {
-    const app = await startWith(PersonController, StrayController);
+    const app = await startWith([PersonController, StrayController]);
     await expect(app.init()).rejects.toThrow('No side is declared for the routes of StrayController');
+    await app.close();
+  });
+
+  it('stops the start for a controller of a side that is not served: its errors would have no log', async () => {
+    const noNetwork = Object.fromEntries(
+      Object.keys(anonymizerEnv({ networkUrl: '', redisUrl: '' })).map((key) => [key, '']),
+    );
+    const app = await startWith([TunnelController], { ...noNetwork, NETWORK_LOG: '', SERVICE_ROLE: 'gatekeeper' });
+    await expect(app.init()).rejects.toThrow('does not serve the anonymizer');
     await app.close();
   });
 });

@@ -6,8 +6,8 @@ export interface JobHandler {
   readonly task: string;
   readonly handler: Type;
   readonly run: (handler: unknown, payload: unknown, attempt: number) => Promise<unknown>;
-  readonly cron?: string;
-  readonly onlyIf?: (handler: unknown) => boolean;
+  readonly cron: string | undefined;
+  readonly onlyIf: (handler: unknown) => boolean;
 }
 
 /**
@@ -41,7 +41,7 @@ export function jobHandlers(...handlers: readonly JobHandler[]): Provider[] {
     provide: Symbol(task),
     inject: [IdentityJobs, handler],
     useFactory: (jobs: IdentityJobs, given: unknown) => {
-      if (onlyIf?.(given) === false) return task;
+      if (!onlyIf(given)) return task;
       jobs.handle(task, async (payload, attempt) => void (await run(given, payload, attempt)));
       if (cron !== undefined) jobs.every(cron, task);
       return task;

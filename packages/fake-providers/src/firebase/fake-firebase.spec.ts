@@ -78,7 +78,7 @@ describe('FakeFirebase', () => {
     const inUse = { code: 'auth/email-already-exists' };
     await expect(linkFor('person@example.com', 'OTHER@example.com')).rejects.toMatchObject(inUse);
     const unknown = { code: 'auth/email-not-found' };
-    await expect(linkFor('nobody@example.com', 'new@example.com')).rejects.toMatchObject(unknown);
+    await expect(linkFor('unknown@example.com', 'new@example.com')).rejects.toMatchObject(unknown);
     const [link, second] = [
       await linkFor('person@example.com', 'New@example.com'),
       await linkFor('person@example.com', 'later@example.com'),
