@@ -68,7 +68,7 @@ const redemptionSchema = {
   },
 };
 
-const mostPerMinute = 10_000_000;
+const maxPerMinute = 10_000_000;
 const patienceMs = 1_000;
 const heartbeatMs = 15_000;
 const hourMs = 3_600_000;
@@ -92,8 +92,8 @@ class BareRedeeming {
   constructor(private readonly configuration: RedeemingConfiguration) {
     this.#pool = postgresPool(configuration.databaseUrl, 'network');
     this.#redis = redisClient(configuration.redisUrl);
-    this.#limitAddress = rateLimit(this.#redis, 'bench:limit:address', mostPerMinute);
-    this.#limitNode = rateLimit(this.#redis, 'bench:limit:node', mostPerMinute);
+    this.#limitAddress = rateLimit(this.#redis, 'bench:limit:address', maxPerMinute);
+    this.#limitNode = rateLimit(this.#redis, 'bench:limit:node', maxPerMinute);
     this.#issuerKey = createPublicKey(configuration.issuerKey);
     this.#secretKeyId = createHash('sha256').update(configuration.secretKey).digest().subarray(0, 8);
   }

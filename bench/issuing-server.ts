@@ -47,7 +47,7 @@ const schema = {
   },
 };
 
-const mostPerMinute = 10_000_000;
+const maxPerMinute = 10_000_000;
 const granting = ['TRIAL', 'ACTIVE'];
 
 export async function startIssuing(
@@ -58,8 +58,8 @@ export async function startIssuing(
   const pool = postgresPool(configuration.databaseUrl, 'identity');
   const redis = redisClient(configuration.redisUrl);
   const unlimited = async () => {};
-  const limitAddress = limits ? rateLimit(redis, 'bench:limit:address', mostPerMinute) : unlimited;
-  const limitPerson = limits ? rateLimit(redis, 'bench:limit:person', mostPerMinute) : unlimited;
+  const limitAddress = limits ? rateLimit(redis, 'bench:limit:address', maxPerMinute) : unlimited;
+  const limitPerson = limits ? rateLimit(redis, 'bench:limit:person', maxPerMinute) : unlimited;
   const verifyIdToken = idTokenVerifier(configuration);
   const common = {
     keyId: key.toString('base64url'),

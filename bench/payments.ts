@@ -35,7 +35,7 @@ const renewal = [
 ];
 
 /** While more events wait than this, none is added: what comes in is then what is dealt with. */
-const mostWaiting = 500;
+const maxWaiting = 500;
 
 const webhookSecret = 'whsec_ofTheBench';
 const path = '/payment/webhooks/stripe';
@@ -132,7 +132,7 @@ interface Sustaining {
   readonly connections: number;
 }
 
-/** Sends whenever fewer than `mostWaiting` wait, and counts what was dealt with in a time. */
+/** Sends whenever fewer than `maxWaiting` wait, and counts what was dealt with in a time. */
 async function sustain(
   stripe: Pool,
   owner: pg.Client,
@@ -143,7 +143,7 @@ async function sustain(
   let isOver = false;
   const send = async () => {
     while (!isOver) {
-      if (waiting < mostWaiting) await deliver(stripe, events.next().value);
+      if (waiting < maxWaiting) await deliver(stripe, events.next().value);
       else await setTimeout(5);
     }
   };

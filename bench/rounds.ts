@@ -89,8 +89,8 @@ async function runRound(contestant: Contestant, { warmUpMs, measureMs }: Timing,
   const next = await contestant.prepare(Math.ceil((perSecond * (warmUpMs + measureMs)) / 1000) + connections);
   const read = () => Object.fromEntries(Object.entries(cpu).map(([name, seconds]) => [name, seconds()]));
   let [before, after]: Record<string, number>[] = [{}, {}];
-  let mostMb = 0;
-  const watch = setInterval(() => (mostMb = Math.max(mostMb, residentMb(pid))), 250);
+  let maxMb = 0;
+  const watch = setInterval(() => (maxMb = Math.max(maxMb, residentMb(pid))), 250);
   try {
     const { rate, latencies, refusals } = await runLoad({
       url,
@@ -105,7 +105,7 @@ async function runRound(contestant: Contestant, { warmUpMs, measureMs }: Timing,
     });
     const used = Object.keys(cpu).map((name) => [name, (after?.[name] ?? NaN) - (before?.[name] ?? NaN)]);
     const cpuSeconds = Object.fromEntries(used) as Record<string, number>;
-    return { rate, latencies, refusals, cpuSeconds, residentMb: mostMb, loadAverage: loadAverage() };
+    return { rate, latencies, refusals, cpuSeconds, residentMb: maxMb, loadAverage: loadAverage() };
   } finally {
     clearInterval(watch);
   }

@@ -5,11 +5,11 @@ const moment = z.iso.datetime();
 const day = z.iso.date();
 
 /** RFC 5321 §4.5.3.1. */
-const mostOfAnAddress = 254;
+const maxEmailLength = 254;
 
 const emailAddress = z
   .email({ error: 'expected one e-mail address, such as ada@example.com' })
-  .max(mostOfAnAddress)
+  .max(maxEmailLength)
   .meta({ examples: ['ada@example.com'] });
 
 const platform = z.enum(['android', 'ios', 'desktop']);

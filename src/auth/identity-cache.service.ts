@@ -12,7 +12,7 @@ import { type UserRow, UsersStore } from './users.store.js';
 const askAgainMs = 60_000;
 /** While the provider is down, whoever it vouched for within this time is let through. */
 const trustMs = 10 * 60_000;
-const mostKnown = 50_000;
+const maxCachedUsers = 50_000;
 
 const trustedUnasked = new Counter({
   name: 'identity_provider_trusted_unasked_total',
@@ -43,7 +43,7 @@ export interface Bearer {
  */
 @Injectable()
 export class IdentityCacheService {
-  private readonly known = new LeastRecentlyUsed<string, Known>(mostKnown);
+  private readonly known = new LeastRecentlyUsed<string, Known>(maxCachedUsers);
   /** The newest question about each person that is still on its way. */
   private readonly questions = new Map<string, Promise<Known>>();
 

@@ -31,7 +31,7 @@ export const directoryPath = '/.well-known/private-token-issuer-directory';
 export const directoryMediaType = 'application/private-token-issuer-directory';
 
 /** Far more than the four or five keys of an ordinary day; a bound for what a reader takes. */
-const mostKeys = 64;
+const maxKeys = 64;
 /** A key's longest life: its epoch, 10 minutes, and the grace. */
 const longestLifeMs = 2 * graceMs + 3_600_000;
 
@@ -51,10 +51,10 @@ const otherTypeOfKey = z.object({ 'token-type': z.int().refine((type) => type !=
 const directorySchema = z.object({
   'issuer-request-uri': z.string().max(2048).describe('Where tokens are signed, relative to the issuer.'),
   'token-challenge': z.string().max(2048).describe('The TokenChallenge that tokens answer, base64url.'),
-  'token-keys': z.array(z.union([tokenKey, otherTypeOfKey])).max(mostKeys),
+  'token-keys': z.array(z.union([tokenKey, otherTypeOfKey])).max(maxKeys),
   'retired-keys': z
     .array(z.union([tokenKey, otherTypeOfKey]))
-    .max(mostKeys)
+    .max(maxKeys)
     .default([]),
 });
 

@@ -1,6 +1,6 @@
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
-import { mostSlots } from './tunnel-addresses.js';
+import { maxSlots } from './tunnel-addresses.js';
 import { wireguardPublicKey } from './wireguard-key.js';
 
 /** A peer for each of a small server's megabits; an operator who knows better says so. */
@@ -46,7 +46,7 @@ export const nodeRegistration = z.strictObject({
   location_id: locationId,
   ip_v6: ipv6.optional(),
   port: z.int().min(1).max(65_535).default(defaultPort),
-  capacity: z.int().min(1).max(mostSlots).default(defaultCapacity),
+  capacity: z.int().min(1).max(maxSlots).default(defaultCapacity),
   agent_version: z
     .string()
     .regex(/^[\w.+-]{1,64}$/, { error: 'expected a version, such as 1.4.0: 1 to 64 letters, digits and . _ + -' })
@@ -76,7 +76,7 @@ export type NodeRegistered = z.output<typeof nodeRegistered>;
 /** Sums of the whole node alone: nothing here speaks of one peer. */
 export const nodePulse = z.strictObject({
   currentLoad: z.number().min(0).max(100).describe('How busy the machine is, in per cent.'),
-  peers: z.int().min(0).max(mostSlots).optional().describe('Peers that the node holds.'),
+  peers: z.int().min(0).max(maxSlots).optional().describe('Peers that the node holds.'),
   rx_bytes: z.int().min(0).optional().describe('Bytes received from all peers since the last pulse.'),
   tx_bytes: z.int().min(0).optional().describe('Bytes sent to all peers since the last pulse.'),
   accepting: z

@@ -1,8 +1,8 @@
 import ipaddr from 'ipaddr.js';
 import { describe, expect, it } from 'vitest';
-import { mostSlots, nodeAddresses, resolverAddresses, slotAddresses } from './tunnel-addresses.js';
+import { maxSlots, nodeAddresses, resolverAddresses, slotAddresses } from './tunnel-addresses.js';
 
-const everySlot = Array.from({ length: mostSlots }, (_, index) => slotAddresses(index + 1));
+const everySlot = Array.from({ length: maxSlots }, (_, index) => slotAddresses(index + 1));
 const hostOf = (address: string) => ipaddr.parse(address).toByteArray().slice(-2).join('.');
 const bare = (cidr: string) => cidr.split('/')[0] ?? '';
 
@@ -14,7 +14,7 @@ describe('tunnel addresses', () => {
     ];
     const all = [...reserved, ...everySlot.flat().map(bare)];
     expect(reserved).toHaveLength(8);
-    expect(new Set(all).size).toBe(8 + 2 * mostSlots);
+    expect(new Set(all).size).toBe(8 + 2 * maxSlots);
   });
 
   it('keep every slot within the node’s networks, the same host in both families', () => {
@@ -30,7 +30,7 @@ describe('tunnel addresses', () => {
   it('are those of the protocol', () => {
     expect(nodeAddresses).toEqual(['10.64.0.1/16', 'fdb7:4a2c:91e6::1/112']);
     expect(slotAddresses(1)).toEqual(['10.64.1.0/32', 'fdb7:4a2c:91e6::100/128']);
-    expect(slotAddresses(mostSlots)).toEqual(['10.64.235.95/32', 'fdb7:4a2c:91e6::eb5f/128']);
+    expect(slotAddresses(maxSlots)).toEqual(['10.64.235.95/32', 'fdb7:4a2c:91e6::eb5f/128']);
     expect(resolverAddresses('none')).toEqual(['10.64.0.2', 'fdb7:4a2c:91e6::2']);
     expect(resolverAddresses('ads')).toEqual(['10.64.0.3', 'fdb7:4a2c:91e6::3']);
     expect(resolverAddresses('ads_trackers_malware')).toEqual(['10.64.0.4', 'fdb7:4a2c:91e6::4']);

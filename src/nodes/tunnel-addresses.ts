@@ -5,7 +5,7 @@
  */
 
 /** Most peers of one node, so also its highest slot. */
-export const mostSlots = 60_000;
+export const maxSlots = 60_000;
 
 /** Leaves room for WireGuard's overhead (80 bytes over IPv6) in a packet of 1,500. */
 export const tunnelMtu = 1420;
@@ -24,8 +24,8 @@ export const nodeAddresses: readonly [v4: string, v6: string] = [`${v4(hostOfNod
  * @throws {RangeError} for anything else
  */
 export function slotAddresses(slot: number): [v4: string, v6: string] {
-  if (!Number.isInteger(slot) || slot < 1 || slot > mostSlots) {
-    throw new RangeError(`a slot is a whole number from 1 to ${mostSlots}`);
+  if (!Number.isInteger(slot) || slot < 1 || slot > maxSlots) {
+    throw new RangeError(`a slot is a whole number from 1 to ${maxSlots}`);
   }
   const host = hostBeforeSlots + slot;
   return [`${v4(host)}/32`, `${v6(host)}/128`];

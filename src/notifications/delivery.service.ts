@@ -27,7 +27,7 @@ const day = 24 * 60 * minute;
 /** Longer than a batch should take. One that takes longer all the same may send a notice twice, with the same Message-ID. */
 const claimMs = 5 * minute;
 /** A job that went on for hours would keep a leaving process. */
-const mostInARow = 500;
+const maxBatch = 500;
 const firstWaitMs = 30_000;
 const longestWaitMs = 4 * 60 * minute;
 const patienceMs = 3 * day;
@@ -80,7 +80,7 @@ export class DeliveryService {
   /** Sends what is due, until nothing is, or the channel does not work. */
   async drain(channel: Channel): Promise<void> {
     const batch = 4 * this.carriers[channel].atOnce;
-    for (let count = 0; count < mostInARow; count += batch) {
+    for (let count = 0; count < maxBatch; count += batch) {
       const parcels = await this.store.claim(channel, batch, this.clock.now(), this.after(claimMs));
       if (parcels.length === 0) return;
       if (!(await this.carryAll(channel, parcels))) return;

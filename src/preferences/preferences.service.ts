@@ -18,7 +18,7 @@ export const defaultPreferences: Preferences = {
 };
 
 /** With `If-Match: *` there is nothing to lose by trying again; so many devices change one account's settings at once. */
-const mostTries = 10;
+const maxAttempts = 10;
 
 /** What people have chosen, versioned: a device changes only what it has seen. */
 @Injectable()
@@ -61,7 +61,7 @@ export class PreferencesService {
       this.assertKnown(wanted, current.preferences);
       const version = await this.store.replace(userId, [current.version], wanted);
       if (version !== undefined) return { version, preferences: wanted };
-      if (ifMatch !== 'any' || tries === mostTries) throw changedMeanwhile(await this.read(userId));
+      if (ifMatch !== 'any' || tries === maxAttempts) throw changedMeanwhile(await this.read(userId));
     }
   }
 

@@ -1,7 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 
 /** Named statements are planned once per connection; more texts than this (never seen) go unnamed. */
-const mostStatements = 1_000;
+const maxStatements = 1_000;
 
 const statementTimeoutMs = 30_000;
 
@@ -38,7 +38,7 @@ function nameOf(sql: string, names: Map<string, string>): string {
   const known = names.get(sql);
   if (known !== undefined) return known;
   // An empty name is PostgreSQL's unnamed statement.
-  if (names.size >= mostStatements) return '';
+  if (names.size >= maxStatements) return '';
   const name = `s${names.size}`;
   names.set(sql, name);
   return name;

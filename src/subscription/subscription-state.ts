@@ -111,7 +111,7 @@ export function accessAt(now: Date, sources: readonly Source[], blocks: readonly
     state: state ?? 'NONE',
     reason: state === undefined ? 'no_subscription' : reasons[state],
     until: latest(grants.length > 0 ? grants : current),
-    plan: mostGenerous(grants),
+    plan: widestAccess(grants),
     next: nextStep(state, current),
     sources: current,
   };
@@ -172,7 +172,7 @@ function latest(sources: readonly SourceNow[]): Date | null {
   return ends.length === 0 ? null : new Date(Math.max(...ends));
 }
 
-function mostGenerous(grants: readonly SourceNow[]): Plan | null {
+function widestAccess(grants: readonly SourceNow[]): Plan | null {
   const [best] = grants
     .map(({ plan }) => plan)
     .toSorted((a, b) => b.dailyTokens - a.dailyTokens || (a.id < b.id ? -1 : 1));

@@ -12,7 +12,7 @@ import {
   changeAttempt,
   type Connection,
   dropAttempt,
-  mostFailures,
+  maxFailures,
   settleAttempt,
 } from './wallet/state.js';
 import { type Wallet } from './wallet/wallet.js';
@@ -38,9 +38,9 @@ export interface ConnectingParts {
 /** Longer than one request with all its retries: after that, whoever began an attempt is gone. */
 const holdMs = 120_000;
 /** Attempts in one call, when the service refuses one token after another. */
-const mostAttempts = 3;
+const maxAttempts = 3;
 /** Locations tried when one after another has no room. */
-const mostLocations = 3;
+const maxLocations = 3;
 const hourMs = 3_600_000;
 
 /** The token is worth nothing, whoever sends it and whenever. */
@@ -78,8 +78,8 @@ export class Connecting {
           throw cause;
         });
         if (!isOver) await this.setAside(attempt, error);
-        const keepsFailing = (attempt.failures ?? 0) >= mostFailures;
-        if ((!isOver && !keepsFailing) || attempts === mostAttempts) throw error;
+        const keepsFailing = (attempt.failures ?? 0) >= maxFailures;
+        if ((!isOver && !keepsFailing) || attempts === maxAttempts) throw error;
         if (!isOver) failed.push(attempt.id);
       }
     }
@@ -102,7 +102,7 @@ export class Connecting {
     if (attempt !== undefined) return attempt;
     if (suspicion !== undefined) throw suspicion;
     // Others may take what was drawn, but not each time.
-    for (let tries = 0; tries < mostAttempts; tries++) {
+    for (let tries = 0; tries < maxAttempts; tries++) {
       // It has asked both sides for their keys, and they agree.
       await drawing.drawNow();
       const drawn = await take([]);
@@ -119,7 +119,7 @@ export class Connecting {
     signal: AbortSignal | undefined,
   ): Promise<RedeemedConfig> {
     const [begunAt = ''] = attempt.locations.slice(-1);
-    const candidates = [begunAt, ...meant.filter((id) => id !== begunAt)].slice(0, mostLocations);
+    const candidates = [begunAt, ...meant.filter((id) => id !== begunAt)].slice(0, maxLocations);
     for (const [index, id] of candidates.entries()) {
       if (index > 0) await this.moveTo(attempt, id);
       try {
@@ -232,5 +232,5 @@ function failuresBy(error: unknown): number {
   if (!(error instanceof VpnApiError) || error.status === 0) return 0;
   if (['no_capacity', 'unknown_location', 'rate_limited'].includes(error.code)) return 0;
   // An answer that is not this service's may be another network's, and the next one better.
-  return error.code === 'unexpected_answer' || isTransient(error) ? 1 : mostFailures;
+  return error.code === 'unexpected_answer' || isTransient(error) ? 1 : maxFailures;
 }

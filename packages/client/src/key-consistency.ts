@@ -28,9 +28,9 @@ export interface SeenKey {
 }
 
 /** Today's key, yesterday's, and for some minutes after midnight that of the day before. */
-const mostLiveKeys = 3;
+const maxLiveKeys = 3;
 /** Today's, and for some minutes after midnight yesterday's. */
-const mostSigningKeys = 2;
+const maxSigningKeys = 2;
 /** A key about to end may have left one directory and not yet the other. */
 const endMarginS = 120;
 
@@ -53,7 +53,7 @@ function tooManyKeys({ keys }: IssuerDirectory, now: number): PartitioningSuspec
   const live = keys.filter((key) => key.notBefore * 1000 <= now && now < key.verifyUntil * 1000);
   const signing = live.filter((key) => now < key.notAfter * 1000);
   const days = new Set(keys.map((key) => key.notBefore));
-  const tooMany = live.length > mostLiveKeys || signing.length > mostSigningKeys || days.size < keys.length;
+  const tooMany = live.length > maxLiveKeys || signing.length > maxSigningKeys || days.size < keys.length;
   return tooMany ? new PartitioningSuspected('too_many_keys', live.map(keyIdText)) : undefined;
 }
 

@@ -5,7 +5,7 @@ export const tokenRequestType = 'application/private-token-request';
 export const tokenResponseType = 'application/private-token-response';
 
 /** Most tokens of one request: a wallet for an app that fetches ahead. */
-const mostBlindedTokens = 32;
+const maxBlindedTokens = 32;
 
 const exampleElement = Buffer.alloc(signatureBytes, 0x5a).toString('base64url');
 const exampleKeyId = Buffer.alloc(32, 0xa5).toString('base64url');
@@ -21,7 +21,7 @@ export const vpnTokenRequest = z
     blindedTokens: z
       .array(blindedToken)
       .min(1)
-      .max(mostBlindedTokens)
+      .max(maxBlindedTokens)
       .optional()
       .describe('A batch: all are signed or none.'),
     keyId: base64urlBytes(32)

@@ -30,13 +30,13 @@ export class OutboxStore {
    * of the next as it acknowledges the first. What is to be added, and somebody waits for, comes first. A retired node only
    * removes.
    */
-  async outstanding(nodeIds: readonly string[], now: Date, mostOfEach: number): Promise<PeerRow[]> {
+  async outstanding(nodeIds: readonly string[], now: Date, maxOfEach: number): Promise<PeerRow[]> {
     return this.prisma.$queryRaw<PeerRow[]>`
       SELECT peer.* FROM "Node" n CROSS JOIN LATERAL (
         SELECT ${liveColumns} FROM "Connection" c
         WHERE c.node_id = n.id AND c.status IN ('pending', 'ending') AND c.expires_at > ${now}
           AND (c.status = 'ending' OR n.status <> 'retired')
-        ORDER BY c.status LIMIT ${mostOfEach}
+        ORDER BY c.status LIMIT ${maxOfEach}
       ) peer WHERE n.id = ANY(${nodeIds}::uuid[])`;
   }
 

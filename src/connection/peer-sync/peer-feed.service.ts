@@ -14,9 +14,9 @@ import { WakeUp } from './wake-up.js';
 const pollMs = 250;
 const beatMs = 15_000;
 /** Of one node at a time. */
-const mostRows = 1_000;
+const maxRows = 1_000;
 /** Streams of one node: the connection that it has lost and we have not yet, and the one it came back with. */
-const mostStreams = 3;
+const maxStreams = 3;
 
 const streams = new Gauge({ name: 'peer_streams', help: 'Nodes that follow this process.' });
 
@@ -96,7 +96,7 @@ export class PeerFeedService {
     const open = this.of(nodeIds).filter((stream) => stream.isOpen);
     if (open.length === 0) return;
     const now = this.clock.now();
-    const rows = await this.outbox.outstanding([...new Set(open.map(({ node }) => node.id))], now, mostRows);
+    const rows = await this.outbox.outstanding([...new Set(open.map(({ node }) => node.id))], now, maxRows);
     this.failing = false;
     const byNode = Map.groupBy(rows, (row) => row.nodeId);
     for (const stream of open) {
@@ -126,7 +126,7 @@ export class PeerFeedService {
     const group = this.streams.get(stream.node.id) ?? new Set();
     this.streams.set(stream.node.id, group.add(stream));
     const [oldest] = group;
-    if (group.size > mostStreams) oldest?.drop();
+    if (group.size > maxStreams) oldest?.drop();
     streams.set(this.streams.size);
   }
 

@@ -8,7 +8,7 @@ import { type PeerRow } from './outbox.store.js';
 const repeatAfterMs = 1_000;
 
 /** A reader that takes nothing for so many beats is dropped; it comes back and gets a snapshot. */
-const mostBeatsBehind = 4;
+const maxMissedHeartbeats = 4;
 
 /** How long a reader may take over the last bytes when this process leaves. */
 const farewellMs = 1_000;
@@ -85,7 +85,7 @@ export class PeerStream {
     for (const key of this.said.keys()) if (!this.wasSaid(key, now)) this.said.delete(key);
     if (this.response.writableNeedDrain) {
       this.beatsBehind += 1;
-      if (this.beatsBehind >= mostBeatsBehind) this.drop();
+      if (this.beatsBehind >= maxMissedHeartbeats) this.drop();
     } else if (this.isOpen) {
       this.response.write(eventText('heartbeat', {}));
     }

@@ -63,7 +63,7 @@ export class SigningKey {
 }
 
 /** How many fresh keys are tried for one whose truncated id is free. With a handful of live keys, the second is rare. */
-const mostTries = 64;
+const maxAttempts = 64;
 
 export interface FreshKey {
   readonly keyId: Buffer;
@@ -80,7 +80,7 @@ export async function makeIssuerKey(
   taken: ReadonlySet<number>,
   generate: () => Promise<KeyObject> = generateRsaKey,
 ): Promise<FreshKey> {
-  for (let tries = 0; tries < mostTries; tries += 1) {
+  for (let tries = 0; tries < maxAttempts; tries += 1) {
     const key = await generate();
     const spki = encodeTokenKey(key);
     const keyId = keyIdOf(spki);

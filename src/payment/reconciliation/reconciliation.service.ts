@@ -23,7 +23,7 @@ import { ReconciliationStore, type WrittenSubscription } from './reconciliation.
 const dayMs = 86_400_000;
 /** Of Apple's notifications: longer than Apple itself goes on trying to deliver them. Apple shows less than 180. */
 const nightlyDays = 7;
-const mostDays = 179;
+const maxDays = 179;
 /** Of charges, refunds and what ended, at least. Disputes are few, and all are compared: they may be decided months later. */
 const moneyDays = 35;
 const batchSize = 100;
@@ -56,8 +56,8 @@ export class ReconciliationService {
    * @throws {AppError} `invalid_request`
    */
   async run(days = nightlyDays): Promise<ReconciliationReport> {
-    if (!Number.isInteger(days) || days < 1 || days > mostDays) {
-      throw new AppError('invalid_request', `days: expected 1 to ${mostDays}.`);
+    if (!Number.isInteger(days) || days < 1 || days > maxDays) {
+      throw new AppError('invalid_request', `days: expected 1 to ${maxDays}.`);
     }
     const since = this.daysAgo(Math.max(days, moneyDays));
     const told = this.daysAgo(days);

@@ -9,7 +9,7 @@ export class UnreadableAnswer extends Error {
 export interface FetchBounds {
   readonly accept: string;
   readonly patienceMs: number;
-  readonly mostBytes: number;
+  readonly maxBytes: number;
 }
 
 /**
@@ -17,7 +17,7 @@ export interface FetchBounds {
  *
  * @throws {UnreadableAnswer} for any status but 200, too large a body and what is no JSON; what `fetch` throws otherwise
  */
-export async function fetchJson(url: string, { accept, patienceMs, mostBytes }: FetchBounds): Promise<unknown> {
+export async function fetchJson(url: string, { accept, patienceMs, maxBytes }: FetchBounds): Promise<unknown> {
   const response = await fetch(url, {
     headers: { accept, 'cache-control': 'no-cache' },
     redirect: 'error',
@@ -27,7 +27,7 @@ export async function fetchJson(url: string, { accept, patienceMs, mostBytes }: 
     await response.body?.cancel();
     throw new UnreadableAnswer(`it was answered with status ${response.status}`);
   }
-  return parseJson(await readAtMost(response, mostBytes));
+  return parseJson(await readAtMost(response, maxBytes));
 }
 
 async function readAtMost(response: Response, most: number): Promise<string> {

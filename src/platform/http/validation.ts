@@ -3,7 +3,7 @@ import { AppError } from '../errors/index.js';
 
 type Issues = Parameters<NonNullable<StandardSchemaValidationPipeOptions['exceptionFactory']>>[0];
 
-const mostErrors = 20;
+const maxErrors = 20;
 
 /** Validates every `@Body`, `@Query` and `@Param` that names a schema; says for each bad field what was expected. */
 export function validationPipe(): StandardSchemaValidationPipe {
@@ -11,7 +11,7 @@ export function validationPipe(): StandardSchemaValidationPipe {
 }
 
 function invalidRequest(issues: Issues): AppError {
-  const errors = issues.slice(0, mostErrors).map(({ path = [], message }) => ({
+  const errors = issues.slice(0, maxErrors).map(({ path = [], message }) => ({
     field: cut(path.map((segment) => String(typeof segment === 'object' ? segment.key : segment)).join('.'), 80),
     message: cut(message, 240),
   }));

@@ -39,7 +39,7 @@ export interface Attempt extends VpnToken {
 }
 
 /** An attempt that has failed so often is tried after fresh tokens: others must not wait for it. */
-export const mostFailures = 3;
+export const maxFailures = 3;
 
 /** A connection that was paid for. Plain data, and secret. */
 export interface Connection {
@@ -177,7 +177,7 @@ export function beginAttempt(state: WalletState, wanted: Wanted): [WalletState, 
     .filter((attempt) => usable(attempt) && attempt.heldUntil <= now && !failed.includes(attempt.id))
     .toSorted((a, b) => (a.failures ?? 0) - (b.failures ?? 0))
     .at(0);
-  if (given !== undefined && ((given.failures ?? 0) < mostFailures || oldest === undefined)) {
+  if (given !== undefined && ((given.failures ?? 0) < maxFailures || oldest === undefined)) {
     const location = given.locations.findLast((tried) => locations.includes(tried)) ?? locations[0];
     const next = changeAttempt(state, given.id, { location, heldUntil });
     return [next, next.attempts.find((attempt) => attempt.id === given.id)];

@@ -3,7 +3,7 @@ import { emptyWallet, parseWallet, tidy, type WalletState } from './state.js';
 import { type WalletStorage } from './storage.js';
 
 /** More than can meet by chance: then the storage does not keep its promise, or somebody saves without end. */
-const mostTries = 100;
+const maxAttempts = 100;
 
 /** The wallet as it is stored, changed by whole steps. Tabs and processes may share it. */
 export class Wallet {
@@ -25,7 +25,7 @@ export class Wallet {
    * @throws {WalletError}
    */
   async change<T>(step: (state: WalletState) => readonly [WalletState, T]): Promise<T> {
-    for (let tries = 0; tries < mostTries; tries++) {
+    for (let tries = 0; tries < maxAttempts; tries++) {
       const kept = await this.storage.load();
       const state = tidy(kept === undefined ? emptyWallet : parseWallet(kept.text), this.now());
       const [next, result] = step(state);
