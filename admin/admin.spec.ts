@@ -184,14 +184,14 @@ describe('payments', () => {
   it('list what was put aside, and have it looked up again', async () => {
     await query(
       stack.ownerUrl,
-      `INSERT INTO identity."WebhookEvent" (provider, event_id, type, lookup, occurred_at, received_at, state, reason)
-       VALUES ('stripe', 'evt_1', 'invoice.paid', 'cus_1', now(), now(), 'parked', 'unknown_customer')`,
+      `INSERT INTO identity."WebhookEvent" (provider, event_id, type, object_ref, occurred_at, received_at, state, reason)
+       VALUES ('stripe', 'evt_1', 'invoice.paid', 'cus_1', now(), now(), 'dead_lettered', 'unknown_customer')`,
     );
-    expect(await json('payments', 'inbox')).toMatchObject([{ lookup: 'cus_1', reason: 'unknown_customer' }]);
+    expect(await json('payments', 'inbox')).toMatchObject([{ objectRef: 'cus_1', reason: 'unknown_customer' }]);
     expect(await json('payments', 'retry', 'cus_2')).toEqual({ retried: 0 });
     expect(await json('payments', 'retry')).toEqual({ retried: 1 });
-    expect(await run('payments', 'inbox')).toBe('No event is parked.');
-    expect(await json('payments', 'inbox', '--state', 'pending')).toMatchObject([{ lookup: 'cus_1', reason: null }]);
+    expect(await run('payments', 'inbox')).toBe('No event is dead-lettered.');
+    expect(await json('payments', 'inbox', '--state', 'pending')).toMatchObject([{ objectRef: 'cus_1', reason: null }]);
     expect(await query(stack.ownerUrl, `SELECT key FROM identity_jobs.jobs WHERE key LIKE 'stripe:%'`)).toEqual([
       { key: 'stripe:cus_1' },
     ]);

@@ -9,7 +9,7 @@ import { mintOf, redemptions, settleMs } from './redeeming.js';
 import { type GrowthPoint } from './results.js';
 import { type Contestant, takeTurns, type Tell, type Timing } from './rounds.js';
 import { startProgram } from './server-process.js';
-import { medianStart } from './service-facts.js';
+import { medianStart } from './service-figures.js';
 
 export interface FleetSize {
   readonly connections: number;

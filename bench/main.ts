@@ -12,7 +12,7 @@ import { measureRedeeming } from './redeeming.js';
 import { render, writeInto } from './report.js';
 import { type Results } from './results.js';
 import { type Timing } from './rounds.js';
-import { idleMemory, medianStart, signInALoop } from './service-facts.js';
+import { idleMemory, medianStart, signInALoop } from './service-figures.js';
 
 /** `npm run bench`: see docs/performance.md for what is compared with what, and why that is fair. */
 

@@ -201,7 +201,7 @@ async function runBurst(
   const after = await countsOf(owner);
   if (after.done - before.done !== count)
     throw new Error(`${count} events were sent, ${after.done - before.done} dealt with`);
-  return { events: count, keptMs, drainedMs, lookups: after.numbers - before.numbers - count };
+  return { events: count, keptMs, drainedMs, fetches: after.numbers - before.numbers - count };
 }
 
 async function drained(owner: pg.Client): Promise<void> {

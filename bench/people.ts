@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { type Stack, startStack } from '../dev/stack/stack.js';
 import { AnnouncementsStore } from '../src/notifications/announcements.store.js';
-import { type Facts } from '../src/notifications/kinds.js';
+import { type Payload } from '../src/notifications/kinds.js';
 import { describeMachine } from './machine.js';
 import { metersOf } from './meters.js';
 import { type PeopleMeasured } from './results.js';
@@ -92,14 +92,14 @@ async function tellEverybody(
 
 /** The statement of `admin notify maintenance`, without the start of that program. @returns how many are told */
 async function announce(databaseUrl: string): Promise<number> {
-  const facts: Facts<'maintenance'> = {
+  const payload: Payload<'maintenance'> = {
     from: '2100-01-01T02:00:00Z',
     to: '2100-01-01T03:00:00Z',
     text: 'We replace a database. Connections that are open stay open; new ones may have to wait.',
   };
-  const name = `${facts.from}/${facts.to}`;
+  const name = `${payload.from}/${payload.to}`;
   const act = { at: new Date(), actor: 'bench', action: 'notify.maintenance', userId: null, reason: 'to measure it' };
-  const ask = (store: AnnouncementsStore) => store.tellEverybody(name, facts, act);
+  const ask = (store: AnnouncementsStore) => store.enqueueForAllUsers(name, payload, act);
   const { text, values } = await onlyStatementOf(AnnouncementsStore, ask);
   const service = new pg.Client({ connectionString: databaseUrl, options: '-c search_path=identity' });
   await service.connect();
@@ -163,7 +163,7 @@ async function makeHistory({ firebase }: Stack, owner: pg.Client, index: number)
        INSERT INTO identity."User" (firebase_uid, email, email_verified, created_on)
        VALUES ($1, $2, true, current_date - 3650) RETURNING id
      ), access AS (
-       INSERT INTO identity."Subscription" (user_id, provider, provider_ref, plan_id, status, paid_through, fetch_ticket)
+       INSERT INTO identity."Subscription" (user_id, provider, provider_ref, plan_id, status, paid_through, fetch_version)
        SELECT id, 'apple', 'apple:' || $1, 'bench', 'ACTIVE', now() + interval '9 days', 1 FROM person
      ), chosen AS (
        INSERT INTO identity."UserPreferences" SELECT id, 7, NULL, 'ads', 443, 'en', '{renewed}', '{}' FROM person
@@ -178,14 +178,14 @@ async function makeHistory({ firebase }: Stack, owner: pg.Client, index: number)
        INSERT INTO identity."SubscriptionEvent" (user_id, provider, kind, plan_id, until, at)
        SELECT id, 'apple', 'renewed', 'bench', now(), now() - n * interval '1 day' FROM person, generate_series(1, 2400) n
      ), told AS (
-       INSERT INTO identity."Notification" (cause, kind, user_id, facts, caused_at)
+       INSERT INTO identity."Notification" (cause, kind, user_id, payload, caused_at)
        SELECT $1 || n, 'renewed', id, '{"plan": "Bench", "until": "2030-01-01T00:00:00Z"}', now() - n * interval '6 hours'
        FROM person, generate_series(1, 360) n RETURNING id, user_id
      ), deliveries AS (
        INSERT INTO identity."NotificationDelivery" (notification_id, user_id, channel, state, due_at)
        SELECT id, user_id, 'email', 'sent', now() FROM told
      ), inbox AS (
-       INSERT INTO identity."WebhookEvent" (provider, event_id, type, lookup, occurred_at, received_at, state)
+       INSERT INTO identity."WebhookEvent" (provider, event_id, type, object_ref, occurred_at, received_at, state)
        SELECT 'apple', $1 || n, 'DID_RENEW', $1, now(), now(), 'done' FROM person, generate_series(1, 60) n
      )
      INSERT INTO identity."AuditEvent" (at, actor, action, user_id, reason)

@@ -141,7 +141,7 @@ function paymentsTable({ customers, sustained, burst }: PaymentsMeasured): strin
       ],
       [
         `burst of ${whole(burst.events)}: none waiting any more`,
-        `${seconds(burst.drainedMs)} (${perSecond(burst.drainedMs)} a second, ${whole(burst.lookups)} look-ups)`,
+        `${seconds(burst.drainedMs)} (${perSecond(burst.drainedMs)} a second, ${whole(burst.fetches)} look-ups)`,
       ],
     ],
   );

@@ -10,7 +10,7 @@ export interface Results {
   /** One-minute load average before the bench began; what the bench itself adds is in each contestant's own. */
   readonly loadAverageBefore: number;
   readonly minutes: number;
-  readonly service: ServiceFacts;
+  readonly service: ServiceFigures;
   readonly signing: SigningLimits;
   /** The service first, then the bare server, then the rest. */
   readonly issuing?: readonly Measured[];
@@ -22,7 +22,7 @@ export interface Results {
   readonly people?: PeopleMeasured;
 }
 
-interface ServiceFacts {
+interface ServiceFigures {
   /** From the start of the process to "serving", its stores being there, ms; the median of a few. */
   readonly startMs: number;
   readonly idleMb: number;
@@ -59,7 +59,7 @@ export interface PaymentsMeasured {
     readonly keptMs: number;
     /** From the first one sent to none waiting. */
     readonly drainedMs: number;
-    readonly lookups: number;
+    readonly fetches: number;
   };
 }
 

@@ -148,7 +148,7 @@ async function journey(stack: Stack, tell: Narrator, nodes: DemoNode[]): Promise
   });
 
   const drawn = await tell.step('wallet', 'Fetch a day of tokens into the wallet, as an app does', () =>
-    client.wallet.drawIfDue(),
+    client.wallet.prefetchIfDue(),
   );
   tell.knew('gatekeeper', `${person.email} had ${drawn} more messages signed`);
   const connection = await tell.step('connect', 'Connect from the wallet, by the name of a city', () =>

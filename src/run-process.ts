@@ -19,7 +19,7 @@ export async function runProcess(event: string, build: () => Promise<Built>): Pr
   try {
     const { config, app, begin, leave } = await build();
     const logger = app.get(ProcessLogger);
-    process.on('unhandledRejection', (error) => strayed(error, logger));
+    process.on('unhandledRejection', (error) => onUnhandledRejection(error, logger));
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop(signal));
     let leaving = false;
     const stop = (signal: NodeJS.Signals) => {
@@ -46,7 +46,7 @@ export async function runProcess(event: string, build: () => Promise<Built>): Pr
  * A promise that nobody waits for. graphile-worker leaves one when it cannot write down that a job failed: a database that is
  * away ends no process, and the job is found as that of a dead worker. Anything else is a fault, and told without its message.
  */
-function strayed(error: unknown, logger: ProcessLogger): void {
+function onUnhandledRejection(error: unknown, logger: ProcessLogger): void {
   if (isStoreOutage(error)) return logger.error('store_lost', error);
   process.stderr.write(`A fault that nobody caught: ${describe(error)}\n`);
   process.exit(1);

@@ -4,25 +4,29 @@ import { withSide } from '../context.js';
 import { number, type Output, withJson } from '../options.js';
 import { printDone, printRows } from '../output.js';
 
-type State = 'pending' | 'done' | 'parked';
+type State = 'pending' | 'done' | 'dead_lettered';
 
 export function paymentCommands(): Command {
   const payments = new Command('payments').description('events of Stripe and the App Store');
   withJson(payments.command('inbox'))
-    .description('events, newest first: what was put aside, unless told otherwise')
-    .addOption(new Option('--state <state>', 'which').choices(['pending', 'done', 'parked']).default('parked'))
-    .option('--limit <count>', 'how many at most', number, 50)
+    .description('list events, newest first')
+    .addOption(
+      new Option('--state <state>', 'state of the events')
+        .choices(['pending', 'done', 'dead_lettered'])
+        .default('dead_lettered'),
+    )
+    .option('--limit <count>', 'maximum number of events', number, 50)
     .action(async ({ state, limit, json }: Output & { state: State; limit: number }) => {
       const rows = await withSide('gatekeeper', (app) => app.get(InboxService).list(state, limit));
-      const shown = rows.map(({ id, provider, type, lookup, receivedAt, reason }) => {
-        return { id: String(id), provider, type, lookup, receivedAt: receivedAt.toISOString(), reason };
+      const shown = rows.map(({ id, provider, type, objectRef, receivedAt, reason }) => {
+        return { id: String(id), provider, type, objectRef, receivedAt: receivedAt.toISOString(), reason };
       });
-      printRows(shown, { json }, `No event is ${state}.`);
+      printRows(shown, { json }, `No event is ${state.replace('_', '-')}.`);
     });
-  withJson(payments.command('retry [lookup]'))
-    .description('look parked events up again: those of one look-up of the inbox, or all')
-    .action(async (lookup: string | undefined, output: Output) => {
-      const retried = await withSide('gatekeeper', (app) => app.get(InboxService).retry(lookup));
+  withJson(payments.command('retry [object]'))
+    .description('retry dead-lettered events: all, or those of one object as the inbox lists it')
+    .action(async (objectRef: string | undefined, output: Output) => {
+      const retried = await withSide('gatekeeper', (app) => app.get(InboxService).retry(objectRef));
       printDone(`${retried} events will be looked up again.`, { retried }, output);
     });
   withJson(payments.command('reconcile'))

@@ -3,7 +3,7 @@ import {
   FirebaseClient,
   IdentityCacheInvalidationService,
   IdentityCacheService,
-  type Person,
+  type User,
   requireRecentSignIn,
 } from '../auth/index.js';
 import { PaymentClosingService } from '../payment/index.js';
@@ -46,7 +46,7 @@ export class AccountDeletionService {
    *
    * @throws {AppError} `recent_sign_in_required`, `invalid_id_token`, `identity_provider_unavailable`
    */
-  async askedFor(person: Person): Promise<DeletionBegun> {
+  async askedFor(person: User): Promise<DeletionBegun> {
     requireRecentSignIn(person, this.clock.now());
     await this.people.confirm(person);
     return this.begin(person, { actor: self, reason: 'asked' });
@@ -54,7 +54,7 @@ export class AccountDeletionService {
 
   /** Begins; the rest follows by itself. */
   async begin(
-    { userId, firebaseUid }: Pick<Person, 'userId' | 'firebaseUid'>,
+    { userId, firebaseUid }: Pick<User, 'userId' | 'firebaseUid'>,
     by: { readonly actor: string; readonly reason: string },
   ): Promise<DeletionBegun> {
     const { sources } = await this.subscriptions.accessNow(userId);

@@ -47,11 +47,11 @@ export class AccountDeletionStore {
       ), last_mail AS (
         SELECT 'account_deleted:' || id AS cause, address, jsonb_build_object('stillBilledBy', ARRAY(
             SELECT DISTINCT provider::text FROM "Subscription" s WHERE s.user_id = erased.id AND provider = 'apple'
-              AND status NOT IN ('EXPIRED', 'REVOKED') AND NOT cancel_at_period_end)) AS facts
+              AND status NOT IN ('EXPIRED', 'REVOKED') AND NOT cancel_at_period_end)) AS payload
         FROM erased WHERE address IS NOT NULL
       ), ${enqueueNotifications(
         Prisma.sql`
-          SELECT NULL::uuid AS user_id, 'account_deleted' AS kind, cause, facts, ${at}::timestamptz AS at FROM last_mail`,
+          SELECT NULL::uuid AS user_id, 'account_deleted' AS kind, cause, payload, ${at}::timestamptz AS at FROM last_mail`,
         { emails: Prisma.sql`SELECT cause, address FROM last_mail` },
       )}
       UPDATE "AccountDeletion" SET erased_at = ${at} FROM erased, (SELECT ${jobsAdded}) added

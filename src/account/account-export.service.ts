@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type FirebaseAccount, FirebaseClient, type Person, providerProblem } from '../auth/index.js';
+import { type FirebaseAccount, FirebaseClient, type User, providerProblem } from '../auth/index.js';
 import { self } from '../platform/audit/index.js';
 import { Clock } from '../platform/config/index.js';
 import { AppError } from '../platform/errors/index.js';
@@ -23,7 +23,7 @@ export class AccountExportService {
    * @throws {AppError} `invalid_id_token` for an account that is gone here, `identity_provider_unavailable`
    */
   async export(
-    { userId, firebaseUid }: Pick<Person, 'userId' | 'firebaseUid'>,
+    { userId, firebaseUid }: Pick<User, 'userId' | 'firebaseUid'>,
     by: { readonly actor: string; readonly reason: string } = { actor: self, reason: 'asked' },
   ): Promise<AccountExport> {
     const account = await this.firebase.lookUp(firebaseUid).catch((error: unknown) => {
@@ -35,8 +35,8 @@ export class AccountExportService {
     }
     const { email, emailVerified = false } = account ?? {};
     const trialHashes = this.trials.hashesOf({ firebaseUid, email, emailVerified });
-    const trialHolders = this.trials.holdersOf(await this.store.providerRefs(userId));
-    const rows = await this.store.rowsOf(userId, { trialHashes, trialHolders });
+    const trialClaims = this.trials.holdersOf(await this.store.providerRefs(userId));
+    const rows = await this.store.rowsOf(userId, { trialHashes, trialClaims });
     return {
       exportedAt: now.toISOString(),
       identityProvider: account === undefined ? null : atProvider(firebaseUid, account),

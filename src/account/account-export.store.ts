@@ -15,7 +15,7 @@ export interface OtherTraces {
   /** Keyed hashes that a trial is remembered by, of the account and of its address; 32 bytes each. */
   readonly trialHashes: readonly Buffer[];
   /** Keyed hashes of trials that providers gave: with them, cards and former addresses are remembered. 32 bytes each. */
-  readonly trialHolders: readonly Buffer[];
+  readonly trialClaims: readonly Buffer[];
 }
 
 @Injectable()
@@ -28,10 +28,7 @@ export class AccountExportStore {
    *
    * @returns rows by table, as of one moment
    */
-  async rowsOf(
-    userId: string,
-    { trialHashes, trialHolders }: OtherTraces,
-  ): Promise<ReadonlyMap<string, ExportedRow[]>> {
+  async rowsOf(userId: string, { trialHashes, trialClaims }: OtherTraces): Promise<ReadonlyMap<string, ExportedRow[]>> {
     const owned = await this.ownedTables();
     const selects = [
       Prisma.sql`SELECT 'User' AS "table", to_jsonb(t) AS row FROM "User" t WHERE id = ${userId}::uuid`,
@@ -40,11 +37,11 @@ export class AccountExportStore {
         return Prisma.sql`SELECT ${table}, to_jsonb(t) FROM ${name} t WHERE t.${owner} = ${userId}::uuid`;
       }),
       Prisma.sql`SELECT 'TrialGrant', to_jsonb(t) FROM "TrialGrant" t
-        WHERE hash = ANY (${trialHashes}::bytea[]) OR holder = ANY (${trialHolders}::bytea[])`,
+        WHERE hash = ANY (${trialHashes}::bytea[]) OR claimed_by = ANY (${trialClaims}::bytea[])`,
       Prisma.sql`SELECT 'WebhookEvent', to_jsonb(t) FROM "WebhookEvent" t, "User" u WHERE u.id = ${userId}::uuid
-        AND (t.lookup = u.stripe_customer_id
-          OR EXISTS (SELECT FROM "Subscription" s WHERE s.user_id = u.id AND s.provider_ref = t.provider || ':' || t.lookup)
-          OR EXISTS (SELECT FROM "PaymentHistory" p WHERE p.user_id = u.id AND p.provider_ref = t.provider || ':' || t.lookup))`,
+        AND (t.object_ref = u.stripe_customer_id
+          OR EXISTS (SELECT FROM "Subscription" s WHERE s.user_id = u.id AND s.provider_ref = t.provider || ':' || t.object_ref)
+          OR EXISTS (SELECT FROM "PaymentHistory" p WHERE p.user_id = u.id AND p.provider_ref = t.provider || ':' || t.object_ref))`,
     ];
     const rows = await this.prisma.$queryRaw<{ table: string; row: ExportedRow }[]>(
       Prisma.join(selects, ' UNION ALL '),

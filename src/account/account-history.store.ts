@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { type PagePosition } from '../platform/http/index.js';
 import { IdentityPrisma } from '../prisma/identity/index.js';
-import { type Happened } from './history-words.js';
+import { type HistoryEvent } from './history-texts.js';
 
-export interface HistoryRow extends Happened {
+export interface HistoryRow extends HistoryEvent {
   /** Names the row in a cursor. */
   readonly name: string;
   readonly at: Date;

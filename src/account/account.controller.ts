@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Header, HttpCode, Param, Patch, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../auth/index.js';
+import { CurrentUser, type User, UserGuard, signInProblems } from '../auth/index.js';
 import { OnSide, Problems, Returns } from '../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import {
@@ -28,7 +28,7 @@ import { ProfileService } from './profile.service.js';
 @ApiBearerAuth('idToken')
 @OnSide('gatekeeper')
 @Controller('account')
-@UseGuards(GatekeeperAddressLimit, PersonGuard)
+@UseGuards(GatekeeperAddressLimit, UserGuard)
 export class AccountController {
   constructor(
     private readonly profiles: ProfileService,
@@ -42,7 +42,7 @@ export class AccountController {
   @ApiOperation({ summary: 'Who you are here: address, ways to sign in, devices, tokens left' })
   @Returns(200, account)
   @Problems(...signInProblems)
-  async show(@CurrentPerson() person: Person) {
+  async show(@CurrentUser() person: User) {
     return this.profiles.show(person);
   }
 
@@ -57,7 +57,7 @@ export class AccountController {
   })
   @Returns(202, account, 'The account as it is until the link is opened.')
   @Problems('invalid_request', 'recent_sign_in_required', ...signInProblems)
-  async change(@CurrentPerson() person: Person, @Body({ schema: accountPatch }) body: AccountPatch) {
+  async change(@CurrentUser() person: User, @Body({ schema: accountPatch }) body: AccountPatch) {
     return this.profiles.change(person, body);
   }
 
@@ -71,7 +71,7 @@ export class AccountController {
   })
   @Returns(202, deletionBegun)
   @Problems('recent_sign_in_required', ...signInProblems)
-  async delete(@CurrentPerson() person: Person) {
+  async delete(@CurrentUser() person: User) {
     return this.deletions.askedFor(person);
   }
 
@@ -80,7 +80,7 @@ export class AccountController {
   @ApiOperation({ summary: 'What happened to your subscriptions and payments, newest first' })
   @Returns(200, accountHistory)
   @Problems('invalid_request', ...signInProblems)
-  async history(@CurrentPerson() person: Person, @Query({ schema: pageQuery }) query: PageQuery) {
+  async history(@CurrentUser() person: User, @Query({ schema: pageQuery }) query: PageQuery) {
     return this.histories.history(person, query);
   }
 
@@ -89,7 +89,7 @@ export class AccountController {
   @ApiOperation({ summary: 'What you and operators did to your account, newest first' })
   @Returns(200, auditTrail)
   @Problems('invalid_request', ...signInProblems)
-  async audit(@CurrentPerson() person: Person, @Query({ schema: pageQuery }) query: PageQuery) {
+  async audit(@CurrentUser() person: User, @Query({ schema: pageQuery }) query: PageQuery) {
     return this.histories.acts(person, query);
   }
 
@@ -99,7 +99,7 @@ export class AccountController {
   @ApiOperation({ summary: 'Everything that is kept of you' })
   @Returns(200, accountExport)
   @Problems(...signInProblems)
-  async export(@CurrentPerson() person: Person) {
+  async export(@CurrentUser() person: User) {
     return this.exports.export(person);
   }
 
@@ -111,7 +111,7 @@ export class AccountController {
   })
   @Returns(201, device)
   @Problems('invalid_request', ...signInProblems)
-  async addDevice(@CurrentPerson() person: Person, @Body({ schema: newDevice }) body: NewDevice) {
+  async addDevice(@CurrentUser() person: User, @Body({ schema: newDevice }) body: NewDevice) {
     return this.profiles.addDevice(person, body);
   }
 
@@ -120,10 +120,7 @@ export class AccountController {
   @ApiOperation({ summary: 'Send no more pushes to a device' })
   @ApiNoContentResponse({ description: 'It is forgotten.' })
   @Problems('invalid_request', 'device_not_found', ...signInProblems)
-  async removeDevice(
-    @CurrentPerson() person: Person,
-    @Param({ schema: deviceName }) { id }: DeviceName,
-  ): Promise<void> {
+  async removeDevice(@CurrentUser() person: User, @Param({ schema: deviceName }) { id }: DeviceName): Promise<void> {
     await this.profiles.removeDevice(person, id);
   }
 }

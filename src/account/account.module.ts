@@ -4,7 +4,7 @@ import { IssuanceModule } from '../auth/issuance/index.js';
 import { PushDevicesModule } from '../notifications/devices/index.js';
 import { PaymentModule } from '../payment/index.js';
 import { every, maintenanceJobs } from '../platform/background/index.js';
-import { handles, jobHandlers, personOf } from '../platform/jobs/index.js';
+import { handles, jobHandlers, userIdOf } from '../platform/jobs/index.js';
 import { IdentityMaintenance } from '../prisma/identity/index.js';
 import { SubscriptionModule } from '../subscription/index.js';
 import { AccountController } from './account.controller.js';
@@ -31,7 +31,7 @@ const stores = [AccountStore, AccountDeletionStore, AccountExportStore, AccountH
     ProfileService,
     ...jobHandlers(
       handles(deletionTask, AccountDeletionService, (deletions, payload, attempt) =>
-        deletions.finish(personOf(payload), attempt),
+        deletions.finish(userIdOf(payload), attempt),
       ),
     ),
     ...maintenanceJobs(

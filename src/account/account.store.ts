@@ -35,7 +35,7 @@ export class AccountStore {
         FROM person, unnest(ARRAY['email_change_asked', 'email_change_link']) kind WHERE used < ${maxEmailChanges}
       ), ${enqueueNotifications(
         Prisma.sql`
-          SELECT user_id, kind, cause, '{}'::jsonb AS facts, ${act.at}::timestamptz AS at FROM wanted ORDER BY kind`,
+          SELECT user_id, kind, cause, '{}'::jsonb AS payload, ${act.at}::timestamptz AS at FROM wanted ORDER BY kind`,
         {
           emails: Prisma.sql`
             SELECT cause, ${newEmail}::text AS address FROM wanted WHERE kind = 'email_change_link' UNION ALL

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { IdentityCacheService, type Person, requireRecentSignIn } from '../auth/index.js';
+import { IdentityCacheService, type User, requireRecentSignIn } from '../auth/index.js';
 import { TokenQuotaService } from '../auth/issuance/index.js';
 import { PushDevicesStore } from '../notifications/devices/index.js';
 import { self } from '../platform/audit/index.js';
@@ -19,7 +19,7 @@ export class ProfileService {
     private readonly clock: Clock,
   ) {}
 
-  async show({ userId, signInProviders }: Person): Promise<Account> {
+  async show({ userId, signInProviders }: User): Promise<Account> {
     const [row, quota] = await Promise.all([this.store.find(userId), this.quota.of(userId)]);
     if (row === undefined) throw new AppError('invalid_id_token', 'The account no longer exists.');
     return {
@@ -43,7 +43,7 @@ export class ProfileService {
    * @throws {AppError} `recent_sign_in_required`, `invalid_id_token`, `invalid_request` for an account without an address,
    * `rate_limited`, `identity_provider_unavailable`
    */
-  async change(person: Person, { email }: AccountPatch): Promise<Account> {
+  async change(person: User, { email }: AccountPatch): Promise<Account> {
     const at = this.clock.now();
     requireRecentSignIn(person, at);
     const confirmed = await this.people.confirm(person);
@@ -60,12 +60,12 @@ export class ProfileService {
     return this.show(confirmed);
   }
 
-  async addDevice({ userId }: Person, device: NewDevice): Promise<{ id: string }> {
+  async addDevice({ userId }: User, device: NewDevice): Promise<{ id: string }> {
     return { id: await this.devices.add(userId, device, this.clock.now()) };
   }
 
   /** @throws {AppError} `device_not_found` */
-  async removeDevice({ userId }: Person, id: string): Promise<void> {
+  async removeDevice({ userId }: User, id: string): Promise<void> {
     if (await this.devices.remove(userId, id)) return;
     throw new AppError('device_not_found', 'You have no such device: see GET /account.');
   }

@@ -1,12 +1,12 @@
 import { Module } from '@nestjs/common';
 import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
 import { translates } from '../platform/errors/index.js';
-import { handles, jobHandlers, personOf } from '../platform/jobs/index.js';
+import { handles, jobHandlers, userIdOf } from '../platform/jobs/index.js';
 import { erasedUser } from './erased-user.js';
 import { FirebaseClient } from './firebase.client.js';
 import { IdentityCacheInvalidationService } from './identity-cache-invalidation.service.js';
 import { IdentityCacheService } from './identity-cache.service.js';
-import { PersonGuard } from './person.guard.js';
+import { UserGuard } from './user.guard.js';
 import { SignOutController } from './sign-out.controller.js';
 import { SignOutService } from './sign-out.service.js';
 import { SignOutStore, signOutTask } from './sign-out.store.js';
@@ -26,10 +26,10 @@ import { UsersStore } from './users.store.js';
     IdentityCacheInvalidationService,
     SignOutService,
     SignOutStore,
-    PersonGuard,
+    UserGuard,
     translates(erasedUser),
-    ...jobHandlers(handles(signOutTask, SignOutService, (signOut, payload) => signOut.finish(personOf(payload)))),
+    ...jobHandlers(handles(signOutTask, SignOutService, (signOut, payload) => signOut.finish(userIdOf(payload)))),
   ],
-  exports: [FirebaseClient, IdentityCacheInvalidationService, IdentityCacheService, PersonGuard, SignOutService],
+  exports: [FirebaseClient, IdentityCacheInvalidationService, IdentityCacheService, UserGuard, SignOutService],
 })
 export class AuthModule {}

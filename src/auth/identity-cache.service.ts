@@ -5,7 +5,7 @@ import { AppError } from '../platform/errors/index.js';
 import { type FirebaseAccount, FirebaseClient, FirebaseUnavailable } from './firebase.client.js';
 import { invalidIdToken } from './id-token-problems.js';
 import { LeastRecentlyUsed } from './least-recently-used.js';
-import { type Person } from './person.js';
+import { type User } from './current-user.js';
 import { type UserRow, UsersStore } from './users.store.js';
 
 /** A person's token may outlive its revocation by this long. */
@@ -15,7 +15,7 @@ const trustMs = 10 * 60_000;
 const maxCachedUsers = 50_000;
 
 const trustedUnasked = new Counter({
-  name: 'identity_provider_trusted_unasked_total',
+  name: 'identity_provider_cached_answers_total',
   help: 'People let through on an earlier answer because the identity provider did not answer.',
 });
 
@@ -29,7 +29,7 @@ interface Known {
 }
 
 /** What a verified token says of its bearer. */
-export interface Bearer {
+export interface TokenUser {
   readonly uid: string;
   readonly authTime: Date;
 }
@@ -57,7 +57,7 @@ export class IdentityCacheService {
    * @throws {AppError} `invalid_id_token` for an account that is gone or disabled, or a sign-in before its tokens were
    * revoked; `identity_provider_unavailable` when the provider is down and has not vouched for them within ten minutes
    */
-  async recognise(bearer: Bearer): Promise<Person> {
+  async recognise(bearer: TokenUser): Promise<User> {
     return this.admit(bearer, await this.recentAnswer(bearer.uid));
   }
 
@@ -66,7 +66,7 @@ export class IdentityCacheService {
    *
    * @throws {AppError} as `recognise`, but without trusting an earlier answer
    */
-  async confirm({ firebaseUid, authTime }: Person): Promise<Person> {
+  async confirm({ firebaseUid, authTime }: User): Promise<User> {
     const answer = await this.ask(firebaseUid).catch((error: unknown) => {
       throw providerProblem(error);
     });
@@ -79,7 +79,7 @@ export class IdentityCacheService {
     this.questions.delete(firebaseUid);
   }
 
-  private async admit({ uid, authTime }: Bearer, known: Known): Promise<Person> {
+  private async admit({ uid, authTime }: TokenUser, known: Known): Promise<User> {
     const { account } = known;
     if (account === undefined) throw invalidIdToken('The account no longer exists.');
     if (account.disabled) throw invalidIdToken('The account is disabled.');

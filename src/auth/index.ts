@@ -4,7 +4,7 @@ export { type FirebaseAccount, FirebaseClient, FirebaseRefusal, FirebaseUnavaila
 export { IdentityCacheInvalidationService } from './identity-cache-invalidation.service.js';
 export { signInProblems } from './id-token-problems.js';
 export { IdentityCacheService, providerProblem } from './identity-cache.service.js';
-export { CurrentPerson, type Person } from './person.js';
-export { PersonGuard } from './person.guard.js';
+export { CurrentUser, type User } from './current-user.js';
+export { UserGuard } from './user.guard.js';
 export { requireRecentSignIn } from './recent-sign-in.js';
 export { SignOutService } from './sign-out.service.js';

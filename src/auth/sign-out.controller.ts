@@ -3,15 +3,15 @@ import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nes
 import { OnSide, Problems } from '../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { signInProblems } from './id-token-problems.js';
-import { PersonGuard } from './person.guard.js';
-import { CurrentPerson, type Person } from './person.js';
+import { UserGuard } from './user.guard.js';
+import { CurrentUser, type User } from './current-user.js';
 import { SignOutService } from './sign-out.service.js';
 
 @ApiTags('auth')
 @ApiBearerAuth('idToken')
 @OnSide('gatekeeper')
 @Controller('auth/signout-everywhere')
-@UseGuards(GatekeeperAddressLimit, PersonGuard)
+@UseGuards(GatekeeperAddressLimit, UserGuard)
 export class SignOutController {
   constructor(private readonly signOut: SignOutService) {}
 
@@ -25,7 +25,7 @@ export class SignOutController {
   })
   @ApiNoContentResponse({ description: 'Nobody is signed in to the account any more.' })
   @Problems(...signInProblems)
-  async everywhere(@CurrentPerson() person: Person): Promise<void> {
+  async everywhere(@CurrentUser() person: User): Promise<void> {
     await this.signOut.everywhere(person);
   }
 }

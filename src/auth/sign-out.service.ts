@@ -4,7 +4,7 @@ import { Clock } from '../platform/config/index.js';
 import { FirebaseClient, FirebaseRefusal } from './firebase.client.js';
 import { IdentityCacheInvalidationService } from './identity-cache-invalidation.service.js';
 import { invalidIdToken } from './id-token-problems.js';
-import { type Person } from './person.js';
+import { type User } from './current-user.js';
 import { SignOutStore } from './sign-out.store.js';
 
 /**
@@ -26,7 +26,7 @@ export class SignOutService {
 
   /** @throws {AppError} `invalid_id_token` for an account that is gone */
   async everywhere(
-    { userId, firebaseUid }: Pick<Person, 'userId' | 'firebaseUid'>,
+    { userId, firebaseUid }: Pick<User, 'userId' | 'firebaseUid'>,
     by: { readonly actor: string; readonly reason: string } = { actor: self, reason: 'asked' },
   ): Promise<void> {
     const act = { ...by, at: this.clock.now(), action: 'account.sign_out_everywhere', userId };

@@ -33,7 +33,7 @@ export class SignOutStore {
       ), ${enqueueNotifications(
         Prisma.sql`
           SELECT user_id, 'signed_out_everywhere' AS kind, cause,
-            jsonb_build_object('byOperator', ${act.actor !== self}::boolean) AS facts, ${act.at}::timestamptz AS at FROM caused`,
+            jsonb_build_object('byOperator', ${act.actor !== self}::boolean) AS payload, ${act.at}::timestamptz AS at FROM caused`,
         { devices: Prisma.sql`SELECT cause, NULL::uuid AS device_id, token FROM gone JOIN caused USING (user_id)` },
       )}
       SELECT ${addJob(job(act.userId))} AS job, ${jobsAdded} FROM signed_out`;

@@ -78,7 +78,7 @@ const second = (now: Date) => Prisma.sql`extract(epoch FROM date_trunc('second',
 
 /** Empty ways to sign in are of a row that is older than their column: then none of them is new. */
 const whatIsNew = (now: Date) => Prisma.sql`
-  SELECT id AS user_id, 'welcome' AS kind, 'welcome:' || id AS cause, '{}'::jsonb AS facts, ${now}::timestamptz AS at
+  SELECT id AS user_id, 'welcome' AS kind, 'welcome:' || id AS cause, '{}'::jsonb AS payload, ${now}::timestamptz AS at
   FROM row WHERE is_new AND email_verified
   UNION ALL
   SELECT id, 'email_verified', 'email_verified:' || id || ':' || ${second(now)}, '{}', ${now}

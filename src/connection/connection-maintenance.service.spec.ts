@@ -26,7 +26,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   connections.clock.set('2030-01-01T12:00:00Z');
   await connections.clear();
-  await connections.sql('DELETE FROM "Upkeep"');
+  await connections.sql('DELETE FROM "MaintenanceRun"');
   await run('node-health');
 });
 afterAll(() => connections.stop());

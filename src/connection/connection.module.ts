@@ -39,9 +39,9 @@ import { UsageStore } from './usage.store.js';
     UsageStore,
     ...maintenanceJobs(
       NetworkMaintenance,
-      every(10, 'connection-expiry', ConnectionMaintenanceService, (upkeep) => upkeep.expire()),
-      every(15, 'connection-clean-up', ConnectionMaintenanceService, (upkeep) => upkeep.cleanUp()),
-      every(600, 'connection-purge', ConnectionMaintenanceService, (upkeep) => upkeep.purge()),
+      every(10, 'connection-expiry', ConnectionMaintenanceService, (maintenance) => maintenance.expire()),
+      every(15, 'connection-clean-up', ConnectionMaintenanceService, (maintenance) => maintenance.cleanUp()),
+      every(600, 'connection-purge', ConnectionMaintenanceService, (maintenance) => maintenance.purge()),
       every(600, 'close-usage', UsageStatisticsService, (usage) => usage.close()),
     ),
   ],

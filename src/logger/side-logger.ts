@@ -52,7 +52,7 @@ export class SideLogger {
 
   /** Logs what kind of error it was and where, never its message: messages quote values. */
   error(event: string, error?: unknown, more: LogFields = {}): void {
-    this.pino.error({ ...more, ...anatomy(error) }, event);
+    this.pino.error({ ...more, ...serializeError(error) }, event);
   }
 }
 
@@ -60,7 +60,7 @@ function keepAllowed(line: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(line).filter(([key]) => allowed.has(key)));
 }
 
-function anatomy(error: unknown): LogFields {
+function serializeError(error: unknown): LogFields {
   if (!(error instanceof Error)) return {};
   const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
   const { code } = error as { code?: unknown };

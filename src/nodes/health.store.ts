@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { NetworkPrisma, Prisma, maintenanceGapSeconds } from '../prisma/network/index.js';
 import { type FleetHearing, forgottenSeconds, lostSeconds, unhealthySeconds } from './silence.js';
 
-/** The job whose row in "Upkeep" says since when this service has been up. */
+/** The job whose row in "MaintenanceRun" says since when this service has been up. */
 export const healthJob = 'node-health';
 
 export interface Hearing extends FleetHearing {
@@ -46,7 +46,7 @@ export class HealthStore {
 /** One row when the service is up, none when it was down until now. */
 function upSince(now: Date): Prisma.Sql {
   return Prisma.sql`(
-    SELECT since FROM "Upkeep" WHERE name = ${healthJob} AND last_at >= ${secondsBefore(now, maintenanceGapSeconds)})`;
+    SELECT since FROM "MaintenanceRun" WHERE name = ${healthJob} AND last_at >= ${secondsBefore(now, maintenanceGapSeconds)})`;
 }
 
 function secondsBefore(now: Date, seconds: number): Date {

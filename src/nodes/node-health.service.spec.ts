@@ -22,7 +22,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   clock.set('2030-01-01T12:00:00Z');
   await query(stack.networkUrl, 'DELETE FROM network."Node"');
-  await query(stack.networkUrl, 'DELETE FROM network."Upkeep"');
+  await query(stack.networkUrl, 'DELETE FROM network."MaintenanceRun"');
   replica = await createFleetReplica(stack, clock);
   await check();
 });
@@ -179,7 +179,7 @@ describe('silence while the service was down', () => {
   });
 
   it('is unknown before the first check of all', async () => {
-    await query(stack.networkUrl, 'DELETE FROM network."Upkeep"');
+    await query(stack.networkUrl, 'DELETE FROM network."MaintenanceRun"');
     const [node] = await addNodes(1);
     down(3_600);
     expect(await lost()).toEqual([]);

@@ -3,7 +3,7 @@ import { type Act } from '../platform/audit/index.js';
 import { Clock } from '../platform/config/index.js';
 import { AppError } from '../platform/errors/index.js';
 import { AnnouncementsStore } from './announcements.store.js';
-import { factsOf } from './kinds.js';
+import { payloadSchemas } from './kinds.js';
 
 export interface Maintenance {
   readonly from: Date;
@@ -32,8 +32,8 @@ export class AnnouncementsService {
     const now = this.clock.now();
     if (!(from < to && to > now))
       throw new AppError('invalid_request', 'Expected --from before --to, and --to to come.');
-    const facts = factsOf.maintenance.parse({ from: from.toISOString(), to: to.toISOString(), text });
+    const payload = payloadSchemas.maintenance.parse({ from: from.toISOString(), to: to.toISOString(), text });
     const act = { ...by, at: now, action: 'notify.maintenance', userId: null };
-    return this.store.tellEverybody(`${facts.from}/${facts.to}`, facts, act);
+    return this.store.enqueueForAllUsers(`${payload.from}/${payload.to}`, payload, act);
   }
 }

@@ -13,11 +13,11 @@ export class AnnouncementsStore {
    * @param name of the announcement: whoever was told it is not told again
    * @returns how many were told
    */
-  async tellEverybody(name: string, facts: object, act: ActOnAll): Promise<number> {
+  async enqueueForAllUsers(name: string, payload: object, act: ActOnAll): Promise<number> {
     const [row] = await this.prisma.$queryRaw<[{ enqueued: number }]>`
       WITH noted AS (${recordAct(act)}), ${enqueueNotifications(Prisma.sql`
         SELECT id AS user_id, 'maintenance' AS kind, 'maintenance:' || ${name} || ':' || id AS cause,
-          ${JSON.stringify(facts)}::jsonb AS facts, ${act.at}::timestamptz AS at FROM "User" ORDER BY id`)}
+          ${JSON.stringify(payload)}::jsonb AS payload, ${act.at}::timestamptz AS at FROM "User" ORDER BY id`)}
       SELECT (SELECT count(*) FROM enqueued)::int AS enqueued, ${jobsAdded}`;
     return row.enqueued;
   }

@@ -1,4 +1,4 @@
-import { type Parcel } from './delivery.store.js';
+import { type PendingDelivery } from './delivery.store.js';
 
 /** What became of one attempt. Reasons are short words for the operator, never an address or what a server said. */
 export type Outcome =
@@ -21,6 +21,6 @@ export const down = (reason: string): Outcome => ({ kind: 'down', reason });
 /** A way to tell people. */
 export interface DeliveryChannel {
   /** How many it takes at once. */
-  readonly atOnce: number;
-  carry(parcel: Parcel): Promise<Outcome>;
+  readonly concurrency: number;
+  deliver(parcel: PendingDelivery): Promise<Outcome>;
 }

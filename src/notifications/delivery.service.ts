@@ -5,7 +5,7 @@ import { Background, Repeater } from '../platform/background/index.js';
 import { Clock } from '../platform/config/index.js';
 import { isStoreOutage } from '../platform/errors/index.js';
 import { type DeliveryChannel, later, type Outcome } from './channel.js';
-import { DeliveryStore, type Parcel } from './delivery.store.js';
+import { DeliveryStore, type PendingDelivery } from './delivery.store.js';
 import { MailChannel } from './mail.channel.js';
 import { type Channel, deliveryTasks } from './outbox/index.js';
 import { PushChannel } from './push.channel.js';
@@ -28,9 +28,9 @@ const day = 24 * 60 * minute;
 const claimMs = 5 * minute;
 /** A job that went on for hours would keep a leaving process. */
 const maxBatch = 500;
-const firstWaitMs = 30_000;
-const longestWaitMs = 4 * 60 * minute;
-const patienceMs = 3 * day;
+const minRetryMs = 30_000;
+const maxRetryMs = 4 * 60 * minute;
+const timeoutMs = 3 * day;
 const keptDays = 90;
 const measureMs = 15_000;
 
@@ -52,7 +52,7 @@ const oldestPending = new Gauge({
 
 @Injectable()
 export class DeliveryService {
-  private readonly carriers: Readonly<Record<Channel, DeliveryChannel>>;
+  private readonly channels: Readonly<Record<Channel, DeliveryChannel>>;
 
   constructor(
     private readonly store: DeliveryStore,
@@ -62,7 +62,7 @@ export class DeliveryService {
     push: PushChannel,
     background: Background,
   ) {
-    this.carriers = { email: mail, push };
+    this.channels = { email: mail, push };
     // Every replica for itself, so that none goes on showing what was true when it last had a turn.
     background.add(new Repeater({ waitMs: measureMs, run: () => this.measure() }));
   }
@@ -79,19 +79,19 @@ export class DeliveryService {
 
   /** Sends what is due, until nothing is, or the channel does not work. */
   async drain(channel: Channel): Promise<void> {
-    const batch = 4 * this.carriers[channel].atOnce;
+    const batch = 4 * this.channels[channel].concurrency;
     for (let count = 0; count < maxBatch; count += batch) {
       const parcels = await this.store.claim(channel, batch, this.clock.now(), this.after(claimMs));
       if (parcels.length === 0) return;
-      if (!(await this.carryAll(channel, parcels))) return;
+      if (!(await this.deliverAll(channel, parcels))) return;
     }
     await this.wake();
   }
 
   /** In the order of their age, as many at once as the channel takes. @returns whether the channel works */
-  private async carryAll(channel: Channel, parcels: readonly Parcel[]): Promise<boolean> {
+  private async deliverAll(channel: Channel, parcels: readonly PendingDelivery[]): Promise<boolean> {
     const untried = [...parcels];
-    const back: Parcel[] = [];
+    const back: PendingDelivery[] = [];
     let works = true;
     const carry = async () => {
       // Looked at before the next is taken: whoever takes one must settle it or give it back.
@@ -109,27 +109,27 @@ export class DeliveryService {
         works = false;
       }
     };
-    await Promise.all(Array.from({ length: this.carriers[channel].atOnce }, carry));
+    await Promise.all(Array.from({ length: this.channels[channel].concurrency }, carry));
     if (works) await this.store.resume(channel);
     else await this.store.release([...back, ...untried].map(({ id }) => id));
     return works;
   }
 
   /** A notice that we cannot even write must not keep the others waiting: it may be mended within its three days. */
-  private async attempt(channel: Channel, parcel: Parcel): Promise<Outcome> {
-    return this.carriers[channel].carry(parcel).catch((error: unknown) => {
+  private async attempt(channel: Channel, parcel: PendingDelivery): Promise<Outcome> {
+    return this.channels[channel].deliver(parcel).catch((error: unknown) => {
       if (isStoreOutage(error)) throw error;
-      this.logger.error('notice_not_sent', error, { job: deliveryTasks[channel] });
+      this.logger.error('notification_not_sent', error, { job: deliveryTasks[channel] });
       return later('fault');
     });
   }
 
-  private async settle({ id, attempts: tried, causedAt }: Parcel, outcome: Outcome): Promise<void> {
+  private async settle({ id, attempts: tried, causedAt }: PendingDelivery, outcome: Outcome): Promise<void> {
     if (outcome.kind === 'sent') return this.store.settle(id, null);
     if (outcome.kind === 'refused' || outcome.kind === 'skipped') return this.store.settle(id, outcome.reason);
-    const isTooOld = this.clock.now().getTime() - causedAt.getTime() > patienceMs;
+    const isTooOld = this.clock.now().getTime() - causedAt.getTime() > timeoutMs;
     if (isTooOld) return this.store.settle(id, 'gave_up');
-    const wait = Math.min(longestWaitMs, firstWaitMs * 4 ** (tried - 1));
+    const wait = Math.min(maxRetryMs, minRetryMs * 4 ** (tried - 1));
     return this.store.postpone(id, this.after(wait), outcome.reason);
   }
 

@@ -3,10 +3,10 @@ import { IdentityPrisma, type NotificationKind, Prisma } from '../prisma/identit
 import { type Channel, deliveryJobs } from './outbox/index.js';
 
 /** One notice on its way to one address or device, with all that is known of its person now. */
-export interface Parcel {
+export interface PendingDelivery {
   readonly id: bigint;
   readonly kind: NotificationKind;
-  readonly facts: unknown;
+  readonly payload: unknown;
   readonly causedAt: Date;
   /** How often it was tried, this time included. */
   readonly attempts: number;
@@ -30,7 +30,7 @@ export interface Waiting {
   readonly oldest: Date | null;
 }
 
-interface ParcelRow extends Omit<Parcel, 'device'> {
+interface DeliveryRow extends Omit<PendingDelivery, 'device'> {
   readonly deviceToken: string | null;
 }
 
@@ -42,8 +42,8 @@ export class DeliveryStore {
    * Takes the oldest deliveries that are due, for one worker alone until its claim ends; none while the channel is paused.
    * Whoever else looks meanwhile, even a worker that was thought dead, gets others.
    */
-  async claim(channel: Channel, count: number, now: Date, until: Date): Promise<Parcel[]> {
-    const rows = await this.prisma.$queryRaw<ParcelRow[]>`
+  async claim(channel: Channel, count: number, now: Date, until: Date): Promise<PendingDelivery[]> {
+    const rows = await this.prisma.$queryRaw<DeliveryRow[]>`
       WITH claimed AS (
         UPDATE "NotificationDelivery" SET claimed_until = ${until}, attempts = attempts + 1 WHERE id IN (
           SELECT id FROM "NotificationDelivery"
@@ -52,7 +52,7 @@ export class DeliveryStore {
           ORDER BY id LIMIT ${count} FOR UPDATE SKIP LOCKED
         ) RETURNING *
       )
-      SELECT c.id, n.kind::text AS kind, n.facts, n.caused_at AS "causedAt", c.attempts, c.user_id AS "userId",
+      SELECT c.id, n.kind::text AS kind, n.payload, n.caused_at AS "causedAt", c.attempts, c.user_id AS "userId",
         u.firebase_uid AS "firebaseUid",
         coalesce(c.address, CASE WHEN u.email_verified THEN u.email END) AS address, p.locale,
         coalesce(CASE c.channel WHEN 'email' THEN p.muted_email ELSE p.muted_push END, '{}')::text[] AS muted,

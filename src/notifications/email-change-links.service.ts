@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { FirebaseClient, FirebaseRefusal, FirebaseUnavailable } from '../auth/index.js';
 import { Clock } from '../platform/config/index.js';
 import { later, type Outcome, refused } from './channel.js';
-import { type Parcel } from './delivery.store.js';
+import { type PendingDelivery } from './delivery.store.js';
 
 /** Whoever asked for a link yesterday expects none any more. */
 const freshMs = 60 * 60_000;
@@ -19,7 +19,11 @@ export class EmailChangeLinksService {
    * @returns the link; or what becomes of the mail, when the address is another account's, the request is old, or the sign-ins
    * of its time were ended since: then it was perhaps not the owner who asked
    */
-  async make({ firebaseUid, address, causedAt }: Parcel & { address: string }): Promise<{ link: string } | Outcome> {
+  async make({
+    firebaseUid,
+    address,
+    causedAt,
+  }: PendingDelivery & { address: string }): Promise<{ link: string } | Outcome> {
     if (this.clock.now().getTime() - causedAt.getTime() > freshMs) return refused('too_old');
     if (firebaseUid === null) return refused('no_such_account');
     try {

@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { describe, expect, it } from 'vitest';
 import { locales, optionalKinds } from '../preferences/index.js';
-import { messageOf } from './catalogue/index.js';
-import { factsOf, kinds, sampleFacts } from './kinds.js';
+import { messageOf } from './message-catalog/index.js';
+import { payloadSchemas, kinds, samplePayloads } from './kinds.js';
 import { renderMail } from './mail.js';
 
 const service = 'Example VPN';
 const everyMail = kinds.flatMap((kind) =>
-  locales.map((locale) => ({ kind, ...renderMail(kind, sampleFacts[kind], { locale, service }) })),
+  locales.map((locale) => ({ kind, ...renderMail(kind, samplePayloads[kind], { locale, service }) })),
 );
 
 describe('the kinds', () => {
@@ -33,9 +33,9 @@ describe('the kinds', () => {
     ]);
   });
 
-  it('know so many facts and no more', () => {
-    const facts = new Set(kinds.flatMap((kind) => Object.keys(factsOf[kind].shape)));
-    expect([...facts].sort()).toEqual([
+  it('know so many payload and no more', () => {
+    const payload = new Set(kinds.flatMap((kind) => Object.keys(payloadSchemas[kind].shape)));
+    expect([...payload].sort()).toEqual([
       'amount',
       'byOperator',
       'currency',
@@ -58,21 +58,21 @@ describe('the kinds', () => {
     // Fields of models, not of the generator.
     const columns = new Set([...network.matchAll(/^ {2}(\w+) +[A-Z]/gm)].map(([, name]) => name));
     expect(columns.size).toBeGreaterThan(20);
-    const facts = kinds.flatMap((kind) => Object.keys(factsOf[kind].shape));
-    expect(facts.filter((fact) => columns.has(fact))).toEqual([]);
+    const payload = kinds.flatMap((kind) => Object.keys(payloadSchemas[kind].shape));
+    expect(payload.filter((fact) => columns.has(fact))).toEqual([]);
   });
 
   it.each(kinds)('%s refuses what it does not know: nobody can make it speak of a connection', (kind) => {
     for (const stowaway of ['location', 'ip', 'node', 'connectedAt', 'device']) {
-      const facts = { ...sampleFacts[kind], [stowaway]: 'de-frankfurt' };
-      expect(() => messageOf(kind, facts, 'en', service)).toThrow(z.ZodError);
+      const payload = { ...samplePayloads[kind], [stowaway]: 'de-frankfurt' };
+      expect(() => messageOf(kind, payload, 'en', service)).toThrow(z.ZodError);
     }
   });
 });
 
 describe('every mail', () => {
   it.each(everyMail)('$kind says the same as text and as HTML, and never where somebody connected', (mail) => {
-    const { paragraphs, subject } = messageOf(mail.kind, sampleFacts[mail.kind], 'en', service);
+    const { paragraphs, subject } = messageOf(mail.kind, samplePayloads[mail.kind], 'en', service);
     const shown = mail.html.replace(/&amp;/g, '&').replace(/&quot;/g, '"');
     for (const words of [subject, ...paragraphs]) expect(shown).toContain(words);
     for (const words of paragraphs) expect(mail.text).toContain(words);
@@ -87,7 +87,7 @@ describe('every mail', () => {
     expect(mail.html).not.toMatch(/<(img|script|link|iframe|form|object)\b|url\(|@import/i);
     const links = [...mail.html.matchAll(/href="([^"]*)"/g)].map(([, link = '']) => link.replaceAll('&amp;', '&'));
     const texts = [...mail.text.matchAll(/http\S*/g)].map(([link]) => link);
-    const allowed = mail.kind === 'email_change_link' ? [sampleFacts.email_change_link.link] : [];
+    const allowed = mail.kind === 'email_change_link' ? [samplePayloads.email_change_link.link] : [];
     expect([links, texts]).toEqual([allowed, allowed]);
   });
 
@@ -97,14 +97,22 @@ describe('every mail', () => {
 
   it('shows what it is given as words, whatever it is', () => {
     const text = '<script>alert("1")</script> & <img src=x>';
-    const { html } = renderMail('maintenance', { ...sampleFacts.maintenance, text }, { locale: 'en', service: '<b>' });
+    const { html } = renderMail(
+      'maintenance',
+      { ...samplePayloads.maintenance, text },
+      { locale: 'en', service: '<b>' },
+    );
     expect(html).toContain('&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; &lt;img src=x&gt;');
     expect(html).not.toMatch(/<script|<img|<b>/);
   });
 
   it('that can be turned off says how, and the others why not', () => {
     const unsubscribeUrl = 'https://id.vpn.example/notifications/unsubscribe/abc';
-    const optional = renderMail(optionalKinds[1], sampleFacts.trial_ending, { locale: 'en', service, unsubscribeUrl });
+    const optional = renderMail(optionalKinds[1], samplePayloads.trial_ending, {
+      locale: 'en',
+      service,
+      unsubscribeUrl,
+    });
     expect([optional.text.includes(unsubscribeUrl), optional.html.includes(`href="${unsubscribeUrl}"`)]).toEqual([
       true,
       true,

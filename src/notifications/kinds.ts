@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { NotificationKind } from '../prisma/identity/index.js';
 
 /**
- * Everything that people are ever told, and all that each notice may say: a closed list. The facts come from the identity
+ * Everything that people are ever told, and all that each notice may say: a closed list. The payload come from the identity
  * database alone, and a fact that is not on this list is refused, so that no notice can come to speak of a connection, a
  * location or an address: "you connected from…" would be a log.
  */
@@ -11,7 +11,7 @@ const moment = z.iso.datetime({ offset: true });
 const plan = z.string().max(100);
 const provider = z.enum(['trial', 'stripe', 'apple', 'operator']);
 
-export const factsOf = {
+export const payloadSchemas = {
   welcome: z.strictObject({}),
   email_verified: z.strictObject({}),
   trial_ending: z.strictObject({ until: moment, renews: z.boolean() }),
@@ -31,13 +31,13 @@ export const factsOf = {
   maintenance: z.strictObject({ from: moment, to: moment, text: z.string().max(500) }),
 } as const satisfies Record<NotificationKind, z.ZodObject>;
 
-export type Kind = keyof typeof factsOf;
-export type Facts<K extends Kind> = z.output<(typeof factsOf)[K]>;
+export type Kind = keyof typeof payloadSchemas;
+export type Payload<K extends Kind> = z.output<(typeof payloadSchemas)[K]>;
 
 export const kinds = Object.values(NotificationKind);
 
-/** As many facts as any notice needs, for previews and tests. */
-export const sampleFacts: { readonly [K in Kind]: Facts<K> } = {
+/** As many payload as any notice needs, for previews and tests. */
+export const samplePayloads: { readonly [K in Kind]: Payload<K> } = {
   welcome: {},
   email_verified: {},
   trial_ending: { until: '2030-03-01T12:00:00Z', renews: false },

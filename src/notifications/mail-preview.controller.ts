@@ -4,12 +4,12 @@ import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/ind
 import { AppError } from '../platform/errors/index.js';
 import { OnSide } from '../platform/http/index.js';
 import { locales, optionalKinds } from '../preferences/index.js';
-import { kinds, sampleFacts } from './kinds.js';
+import { kinds, samplePayloads } from './kinds.js';
 import { renderMail } from './mail.js';
 
 const html = 'text/html; charset=utf-8';
 
-/** How every mail looks, with made-up facts. Routed in development alone: see `GatekeeperModule`. */
+/** How every mail looks, with made-up payload. Routed in development alone: see `GatekeeperModule`. */
 @ApiExcludeController()
 @OnSide('gatekeeper')
 @Controller('dev/mail')
@@ -42,7 +42,7 @@ export class MailPreviewController {
     const kind = kinds.find((one) => one === name);
     if (kind === undefined) throw new AppError('not_found', 'No notice has this kind. See /dev/mail.');
     const isOptional = optionalKinds.some((one) => one === kind);
-    return renderMail(kind, sampleFacts[kind], {
+    return renderMail(kind, samplePayloads[kind], {
       locale: locales[0],
       service: this.config.mail?.from.name ?? 'VPN',
       unsubscribeUrl: isOptional ? 'https://vpn.example/notifications/unsubscribe/preview' : undefined,

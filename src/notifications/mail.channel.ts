@@ -3,11 +3,11 @@ import { z } from 'zod';
 import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
 import { type Locale, locales, optionalKinds, type OptionalKind } from '../preferences/index.js';
 import { type DeliveryChannel, type Outcome, refused, skipped } from './channel.js';
-import { type Parcel } from './delivery.store.js';
+import { type PendingDelivery } from './delivery.store.js';
 import { EmailChangeLinksService } from './email-change-links.service.js';
 import { renderMail } from './mail.js';
 import { MailClient } from './mail.client.js';
-import { NoticeKeys } from './notice-keys.js';
+import { NotificationKeys } from './notification-keys.js';
 
 /**
  * One address, and nothing that a mail program or server could take for more: no list, no comment, no line break. Firebase
@@ -23,8 +23,8 @@ const optional: ReadonlySet<string> = new Set(optionalKinds);
 /** Tells people by mail, to addresses that are proven to be theirs. */
 @Injectable()
 export class MailChannel implements DeliveryChannel {
-  readonly atOnce: number;
-  private readonly keys: NoticeKeys;
+  readonly concurrency: number;
+  private readonly keys: NotificationKeys;
 
   constructor(
     @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
@@ -32,12 +32,12 @@ export class MailChannel implements DeliveryChannel {
     private readonly links: EmailChangeLinksService,
     private readonly clock: Clock,
   ) {
-    this.keys = new NoticeKeys(config.secretKey);
-    this.atOnce = config.mail?.connections ?? 1;
+    this.keys = new NotificationKeys(config.secretKey);
+    this.concurrency = config.mail?.connections ?? 1;
   }
 
-  async carry(parcel: Parcel): Promise<Outcome> {
-    const { id, kind, facts, userId, address, locale, muted } = parcel;
+  async deliver(parcel: PendingDelivery): Promise<Outcome> {
+    const { id, kind, payload, userId, address, locale, muted } = parcel;
     const { mail } = this.config;
     if (mail === undefined) return skipped('not_configured');
     if (address === null) return skipped('no_verified_address');
@@ -52,7 +52,7 @@ export class MailChannel implements DeliveryChannel {
         : undefined;
     const options = { locale: localeOf(locale), service: mail.from.name, unsubscribeUrl };
     return this.client.send({
-      ...renderMail(kind, made ?? facts, options),
+      ...renderMail(kind, made ?? payload, options),
       to: address,
       name: this.keys.messageName(id),
       date: this.clock.now(),

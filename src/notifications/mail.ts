@@ -1,5 +1,5 @@
 import { type Locale } from '../preferences/index.js';
-import { type Catalogue, catalogues, type Message, messageOf } from './catalogue/index.js';
+import { type MessageCatalog, messageCatalogs, type Message, messageOf } from './message-catalog/index.js';
 import { type Kind } from './kinds.js';
 
 export interface MailText {
@@ -21,11 +21,11 @@ export interface MailOptions {
  * have no more of it and what proves an address: a picture would tell us who reads when, and a link to sign in is what
  * forgers send.
  *
- * @throws {ZodError} for facts that are not those of the kind
+ * @throws {ZodError} for payload that are not those of the kind
  */
-export function renderMail(kind: Kind, facts: unknown, { locale, service, unsubscribeUrl }: MailOptions): MailText {
-  const message = messageOf(kind, facts, locale, service);
-  const words = catalogues[locale];
+export function renderMail(kind: Kind, payload: unknown, { locale, service, unsubscribeUrl }: MailOptions): MailText {
+  const message = messageOf(kind, payload, locale, service);
+  const words = messageCatalogs[locale];
   const foot = unsubscribeUrl === undefined ? [words.always] : [];
   return {
     subject: message.subject,
@@ -41,7 +41,7 @@ function asText({ paragraphs, link }: Message, foot: readonly string[], last: st
 
 interface Page {
   readonly message: Message;
-  readonly words: Catalogue;
+  readonly words: MessageCatalog;
   readonly foot: readonly string[];
   readonly service: string;
   readonly locale: Locale;

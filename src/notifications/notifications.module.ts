@@ -15,12 +15,12 @@ import { MailClient } from './mail.client.js';
 import { deliveryTasks } from './outbox/index.js';
 import { PushChannel } from './push.channel.js';
 import { PushClient } from './push.client.js';
-import { TimedNoticesService } from './timed-notices.service.js';
-import { TimedNoticesStore } from './timed-notices.store.js';
+import { TimedNotificationsService } from './timed-notifications.service.js';
+import { TimedNotificationsStore } from './timed-notifications.store.js';
 import { UnsubscribeController } from './unsubscribe.controller.js';
 import { UnsubscribeService } from './unsubscribe.service.js';
 
-const stores = [AnnouncementsStore, DeliveryStore, TimedNoticesStore];
+const stores = [AnnouncementsStore, DeliveryStore, TimedNotificationsStore];
 
 /** Tells people what happened to their account and its money, by mail and push. */
 @Module({
@@ -35,7 +35,7 @@ const stores = [AnnouncementsStore, DeliveryStore, TimedNoticesStore];
     MailClient,
     PushChannel,
     PushClient,
-    TimedNoticesService,
+    TimedNotificationsService,
     UnsubscribeService,
     ...jobHandlers(
       handles(deliveryTasks.email, DeliveryService, (deliveries) => deliveries.drain('email')),
@@ -45,7 +45,7 @@ const stores = [AnnouncementsStore, DeliveryStore, TimedNoticesStore];
       IdentityMaintenance,
       every(5, 'notifications-due', DeliveryService, (deliveries) => deliveries.wake()),
       every(3_600, 'notifications-purge', DeliveryService, (deliveries) => deliveries.purge()),
-      every(60, 'timed-notices', TimedNoticesService, (notices) => notices.tell()),
+      every(60, 'timed-notifications', TimedNotificationsService, (notices) => notices.enqueueDue()),
     ),
   ],
   exports: [AnnouncementsService],

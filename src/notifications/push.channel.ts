@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
 import { type DeliveryChannel, type Outcome, skipped } from './channel.js';
-import { messageOf } from './catalogue/index.js';
-import { type Parcel } from './delivery.store.js';
+import { messageOf } from './message-catalog/index.js';
+import { type PendingDelivery } from './delivery.store.js';
 import { PushDevicesStore } from './devices/index.js';
 import { localeOf } from './mail.channel.js';
 import { PushClient } from './push.client.js';
@@ -13,7 +13,7 @@ const anyService = 'VPN';
 /** Tells people on their devices. */
 @Injectable()
 export class PushChannel implements DeliveryChannel {
-  readonly atOnce = 8;
+  readonly concurrency = 8;
 
   constructor(
     @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
@@ -21,10 +21,15 @@ export class PushChannel implements DeliveryChannel {
     private readonly devices: PushDevicesStore,
   ) {}
 
-  async carry({ kind, facts, locale, muted, device }: Parcel): Promise<Outcome> {
+  async deliver({ kind, payload, locale, muted, device }: PendingDelivery): Promise<Outcome> {
     if (device === null) return skipped('device_gone');
     if (muted.includes(kind)) return skipped('not_wanted');
-    const { subject, paragraphs } = messageOf(kind, facts, localeOf(locale), this.config.mail?.from.name ?? anyService);
+    const { subject, paragraphs } = messageOf(
+      kind,
+      payload,
+      localeOf(locale),
+      this.config.mail?.from.name ?? anyService,
+    );
     const outcome = await this.client.send({ token: device.token, kind, title: subject, body: paragraphs[0] });
     if (outcome !== 'dead_token') return outcome;
     await this.devices.forget(device.token);

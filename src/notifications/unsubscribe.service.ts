@@ -2,19 +2,19 @@ import { Inject, Injectable } from '@nestjs/common';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
 import { AppError } from '../platform/errors/index.js';
 import { PreferencesService } from '../preferences/index.js';
-import { NoticeKeys, type Unsubscription } from './notice-keys.js';
+import { NotificationKeys, type Unsubscription } from './notification-keys.js';
 import { confirmPage, donePage } from './unsubscribe-pages.js';
 
 /** Turns a kind of mail off for whoever holds the mail. */
 @Injectable()
 export class UnsubscribeService {
-  private readonly keys: NoticeKeys;
+  private readonly keys: NotificationKeys;
 
   constructor(
     @Inject(GATEKEEPER_CONFIG) config: GatekeeperConfig,
     private readonly preferences: PreferencesService,
   ) {
-    this.keys = new NoticeKeys(config.secretKey);
+    this.keys = new NotificationKeys(config.secretKey);
   }
 
   /** Changes nothing: whatever checks the links of a mail opens them. @throws {AppError} `invalid_request` */

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Header, Param, Post, Put, Query, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../auth/index.js';
+import { CurrentUser, type User, UserGuard, signInProblems } from '../auth/index.js';
 import { OnSide, Problems, Returns } from '../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { subscriptionReport } from '../subscription/index.js';
@@ -32,7 +32,7 @@ const change = ['subscription_not_found', 'subscription_ended', 'managed_elsewhe
 @ApiBearerAuth('idToken')
 @OnSide('gatekeeper')
 @Controller('payment')
-@UseGuards(GatekeeperAddressLimit, PersonGuard)
+@UseGuards(GatekeeperAddressLimit, UserGuard)
 export class PaymentController {
   constructor(
     private readonly checkouts: CheckoutService,
@@ -59,7 +59,7 @@ export class PaymentController {
     ...provider,
     ...signInProblems,
   )
-  async checkout(@CurrentPerson() person: Person, @Body({ schema: checkoutRequest }) body: CheckoutRequest) {
+  async checkout(@CurrentUser() person: User, @Body({ schema: checkoutRequest }) body: CheckoutRequest) {
     return this.checkouts.begin(person, body);
   }
 
@@ -68,7 +68,7 @@ export class PaymentController {
   @ApiOperation({ summary: 'Manage cards and invoices, on a page of Stripe' })
   @Returns(201, link)
   @Problems('invalid_request', 'return_url_not_allowed', 'nothing_paid_yet', ...provider, ...signInProblems)
-  async portal(@CurrentPerson() person: Person, @Body({ schema: portalRequest }) body: PortalRequest) {
+  async portal(@CurrentUser() person: User, @Body({ schema: portalRequest }) body: PortalRequest) {
     return this.checkouts.portal(person, body.returnUrl);
   }
 
@@ -77,7 +77,7 @@ export class PaymentController {
   @ApiOperation({ summary: 'What was paid and given back, newest first' })
   @Returns(200, paymentHistory)
   @Problems('invalid_request', ...signInProblems)
-  async history(@CurrentPerson() person: Person, @Query({ schema: historyQuery }) query: HistoryQuery) {
+  async history(@CurrentUser() person: User, @Query({ schema: historyQuery }) query: HistoryQuery) {
     return this.payments.page(person, query);
   }
 
@@ -86,7 +86,7 @@ export class PaymentController {
   @ApiOperation({ summary: 'A link to the receipt of a payment' })
   @Returns(200, link)
   @Problems('invalid_request', 'payment_not_found', 'receipt_not_available', ...provider, ...signInProblems)
-  async receipt(@CurrentPerson() person: Person, @Param({ schema: paymentName }) { id }: PaymentName) {
+  async receipt(@CurrentUser() person: User, @Param({ schema: paymentName }) { id }: PaymentName) {
     return this.payments.receipt(person, id);
   }
 
@@ -95,7 +95,7 @@ export class PaymentController {
   @ApiOperation({ summary: 'Cancel: access lasts to the end of what is paid' })
   @Returns(200, subscriptionReport)
   @Problems('invalid_request', ...change, ...provider, ...signInProblems)
-  async cancel(@CurrentPerson() person: Person, @Param({ schema: subscriptionName }) { id }: SubscriptionName) {
+  async cancel(@CurrentUser() person: User, @Param({ schema: subscriptionName }) { id }: SubscriptionName) {
     return this.changes.cancel(person, id);
   }
 
@@ -104,7 +104,7 @@ export class PaymentController {
   @ApiOperation({ summary: 'Take a cancellation back, before it takes effect' })
   @Returns(200, subscriptionReport)
   @Problems('invalid_request', 'access_blocked', ...change, ...provider, ...signInProblems)
-  async resume(@CurrentPerson() person: Person, @Param({ schema: subscriptionName }) { id }: SubscriptionName) {
+  async resume(@CurrentUser() person: User, @Param({ schema: subscriptionName }) { id }: SubscriptionName) {
     return this.changes.resume(person, id);
   }
 
@@ -126,7 +126,7 @@ export class PaymentController {
     ...signInProblems,
   )
   async changePlan(
-    @CurrentPerson() person: Person,
+    @CurrentUser() person: User,
     @Param({ schema: subscriptionName }) { id }: SubscriptionName,
     @Body({ schema: planChange }) body: PlanChange,
   ) {

@@ -32,7 +32,7 @@ import { StripeSyncService } from './stripe/stripe-sync.service.js';
 import { StripeClient } from './stripe/stripe.client.js';
 import { InboxService } from './webhooks/inbox.service.js';
 import { InboxStore } from './webhooks/inbox.store.js';
-import { LookupsService } from './webhooks/lookups.service.js';
+import { ProviderFetchesService } from './webhooks/provider-fetches.service.js';
 import { WebhooksController } from './webhooks/webhooks.controller.js';
 import { WebhooksService } from './webhooks/webhooks.service.js';
 
@@ -57,12 +57,22 @@ const providers = [
 ];
 
 const jobs = jobHandlers(
-  handles('sync-stripe', LookupsService, (lookups, payload, attempt) => lookups.work('stripe', payload, attempt), {
-    onlyIf: (lookups) => lookups.canAsk('stripe'),
-  }),
-  handles('sync-apple', LookupsService, (lookups, payload, attempt) => lookups.work('apple', payload, attempt), {
-    onlyIf: (lookups) => lookups.canAsk('apple'),
-  }),
+  handles(
+    'sync-stripe',
+    ProviderFetchesService,
+    (fetches, payload, attempt) => fetches.runJob('stripe', payload, attempt),
+    {
+      onlyIf: (fetches) => fetches.canFetch('stripe'),
+    },
+  ),
+  handles(
+    'sync-apple',
+    ProviderFetchesService,
+    (fetches, payload, attempt) => fetches.runJob('apple', payload, attempt),
+    {
+      onlyIf: (fetches) => fetches.canFetch('apple'),
+    },
+  ),
   handles('reconcile-payments', ReconciliationService, (reconciliation) => reconciliation.run(), {
     cron: '17 3 * * *',
   }),
@@ -74,7 +84,7 @@ const jobs = jobHandlers(
   onEvent('close-checkouts', OpenCheckoutsService, (checkouts, userId) => checkouts.close(userId)),
 );
 
-const upkeep = maintenanceJobs(
+const maintenance = maintenanceJobs(
   IdentityMaintenance,
   every(60, 'payment-inbox-revive', InboxService, (inbox) => inbox.revive()),
   every(3_600, 'payment-inbox-purge', InboxService, (inbox) => inbox.purge()),
@@ -90,14 +100,14 @@ const stores = [CheckoutStore, CustomersStore, InboxStore, PaymentHistoryStore, 
     ...providers,
     ...stores,
     ...jobs,
-    ...upkeep,
+    ...maintenance,
     AppleClaimsService,
     AppleStandingService,
     BilledAddressesService,
     CheckoutService,
     PaymentHistoryService,
     InboxService,
-    LookupsService,
+    ProviderFetchesService,
     OpenCheckoutsService,
     PaymentClosingService,
     PlanPricesService,

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type Person } from '../auth/index.js';
+import { type User } from '../auth/index.js';
 import { AppError } from '../platform/errors/index.js';
 import { type PlanPrice } from '../prisma/identity/index.js';
 import { type OwnSubscription, type SubscriptionReport, SubscriptionService } from '../subscription/index.js';
@@ -9,7 +9,7 @@ import { PlanPricesStore } from './plans/plan-prices.store.js';
 import { paymentProblem, ProviderRefusal } from './providers/provider-errors.js';
 import { OptionalStripe } from './stripe/optional-stripe.js';
 import { type StripeClient } from './stripe/stripe.client.js';
-import { LookupsService } from './webhooks/lookups.service.js';
+import { ProviderFetchesService } from './webhooks/provider-fetches.service.js';
 
 /** What people change of their subscriptions: at the provider first, and what it then has is written down and told. */
 @Injectable()
@@ -19,24 +19,24 @@ export class SubscriptionChangesService {
     private readonly customers: CustomersStore,
     private readonly prices: PlanPricesStore,
     private readonly subscriptions: SubscriptionService,
-    private readonly lookups: LookupsService,
+    private readonly fetches: ProviderFetchesService,
   ) {}
 
   /** Access lasts to the end of what is paid; nothing more is charged. What gives no access any more ends at once. */
-  async cancel(person: Person, id: string): Promise<SubscriptionReport> {
+  async cancel(person: User, id: string): Promise<SubscriptionReport> {
     return this.change(person, id, cancellable, (stripe, { ref, state }) =>
       changeable.has(state) ? stripe.setCancelAtPeriodEnd(ref, true) : stripe.cancelNow(ref),
     );
   }
 
   /** Takes a cancellation back that has not taken effect. @throws {AppError} `access_blocked` too */
-  async resume(person: Person, id: string): Promise<SubscriptionReport> {
+  async resume(person: User, id: string): Promise<SubscriptionReport> {
     await this.subscriptions.refuseBlocked(person.userId);
     return this.change(person, id, changeable, (stripe, { ref }) => stripe.setCancelAtPeriodEnd(ref, false));
   }
 
   /** Moves to another plan at once. What is dearer, or of another interval, is paid now; what is cheaper leaves a credit for the next invoice. @throws {AppError} `access_blocked` too */
-  async changePlan(person: Person, id: string, { planId, interval }: PlanChange): Promise<SubscriptionReport> {
+  async changePlan(person: User, id: string, { planId, interval }: PlanChange): Promise<SubscriptionReport> {
     await this.subscriptions.refuseBlocked(person.userId);
     const price = await this.prices.offered(planId, 'stripe', interval);
     if (price === undefined) throw new AppError('price_not_offered', 'This plan is not sold so. See GET /plans.');
@@ -56,7 +56,7 @@ export class SubscriptionChangesService {
    * `payment_refused`, `payment_provider_not_offered`, `payment_provider_unavailable`
    */
   private async change(
-    person: Person,
+    person: User,
     id: string,
     states: ReadonlySet<string>,
     act: (stripe: StripeClient, subscription: OwnSubscription & { readonly ref: string }) => Promise<void>,
@@ -70,7 +70,7 @@ export class SubscriptionChangesService {
     const customer = (await this.customers.byId(person.userId))?.stripeCustomerId;
     try {
       await act(stripe, { ...own, ref: own.providerRef.replace('stripe:', '') });
-      if (customer) await this.lookups.lookUp({ provider: 'stripe', lookup: customer });
+      if (customer) await this.fetches.fetch({ provider: 'stripe', objectRef: customer });
     } catch (error) {
       throw error instanceof ProviderRefusal ? refusal(error) : paymentProblem(error);
     }

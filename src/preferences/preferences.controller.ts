@@ -1,7 +1,7 @@
 import { Body, Controller, Get, Header, Headers, Patch, Put, Res, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
-import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../auth/index.js';
+import { CurrentUser, type User, UserGuard, signInProblems } from '../auth/index.js';
 import { OnSide, Problems, readIfMatch, Returns, versionTag } from '../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { preferences, type Preferences, preferencesPatch, type PreferencesPatch } from './preferences.schema.js';
@@ -15,7 +15,7 @@ const ifMatch = { name: 'if-match', required: true, description: 'The ETag of wh
 @ApiBearerAuth('idToken')
 @OnSide('gatekeeper')
 @Controller('preferences')
-@UseGuards(GatekeeperAddressLimit, PersonGuard)
+@UseGuards(GatekeeperAddressLimit, UserGuard)
 export class PreferencesController {
   constructor(private readonly service: PreferencesService) {}
 
@@ -29,7 +29,7 @@ export class PreferencesController {
   })
   @Returns(200, preferences)
   @Problems(...signInProblems)
-  async read(@CurrentPerson() person: Person, @Res({ passthrough: true }) reply: FastifyReply) {
+  async read(@CurrentUser() person: User, @Res({ passthrough: true }) reply: FastifyReply) {
     return tagged(reply, await this.service.read(person.userId));
   }
 
@@ -40,7 +40,7 @@ export class PreferencesController {
   @Returns(200, preferences)
   @Problems(...change, ...signInProblems)
   async replace(
-    @CurrentPerson() person: Person,
+    @CurrentUser() person: User,
     @Headers('if-match') match: string | undefined,
     @Body({ schema: preferences }) body: Preferences,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -58,7 +58,7 @@ export class PreferencesController {
   @Returns(200, preferences)
   @Problems(...change, ...signInProblems)
   async patch(
-    @CurrentPerson() person: Person,
+    @CurrentUser() person: User,
     @Headers('if-match') match: string | undefined,
     @Body({ schema: preferencesPatch }) body: PreferencesPatch,
     @Res({ passthrough: true }) reply: FastifyReply,

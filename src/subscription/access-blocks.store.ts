@@ -7,7 +7,7 @@ export interface DisputeBlock {
   readonly providerRef: string;
   readonly blocks: boolean;
   /** Taken before the provider was asked. */
-  readonly ticket: bigint;
+  readonly fetchVersion: bigint;
   readonly today: Date;
 }
 
@@ -21,14 +21,14 @@ export class AccessBlocksStore {
    *
    * @returns whether that is new
    */
-  async recordDispute({ userId, providerRef, blocks, ticket, today }: DisputeBlock): Promise<boolean> {
+  async recordDispute({ userId, providerRef, blocks, fetchVersion, today }: DisputeBlock): Promise<boolean> {
     const rows = await this.prisma.$queryRaw<{ changed: boolean }[]>`
       WITH before AS (SELECT lifted_on IS NULL AS blocks FROM "AccessBlock" WHERE provider_ref = ${providerRef})
-      INSERT INTO "AccessBlock" AS b (user_id, reason, provider_ref, lifted_on, fetch_ticket)
-      VALUES (${userId}::uuid, 'dispute', ${providerRef}, CASE WHEN ${blocks} THEN NULL ELSE ${today}::timestamptz::date END, ${ticket})
-      ON CONFLICT (provider_ref) DO UPDATE SET fetch_ticket = excluded.fetch_ticket,
+      INSERT INTO "AccessBlock" AS b (user_id, reason, provider_ref, lifted_on, fetch_version)
+      VALUES (${userId}::uuid, 'dispute', ${providerRef}, CASE WHEN ${blocks} THEN NULL ELSE ${today}::timestamptz::date END, ${fetchVersion})
+      ON CONFLICT (provider_ref) DO UPDATE SET fetch_version = excluded.fetch_version,
         lifted_on = CASE WHEN ${blocks} THEN NULL ELSE coalesce(b.lifted_on, excluded.lifted_on) END
-      WHERE b.fetch_ticket < excluded.fetch_ticket
+      WHERE b.fetch_version < excluded.fetch_version
       RETURNING coalesce((SELECT blocks FROM before), false) <> ${blocks} AS changed`;
     return rows[0]?.changed ?? false;
   }

@@ -2,7 +2,7 @@ export { AccessBlocksService } from './access-blocks.service.js';
 export { accessGrantedElsewhere } from './events.js';
 export { minorDigits, money } from './money.js';
 export { OperatorAccessService } from './operator-access.service.js';
-export { sealedTicket } from './operator-access.store.js';
+export { sealedFetchVersion } from './operator-access.store.js';
 export { PlansService } from './plans.service.js';
 export { ProviderSubscriptionsService } from './provider-subscriptions.service.js';
 export { type FetchedSubscription } from './provider-subscriptions.store.js';

@@ -2,12 +2,12 @@
  * Where the unit that Stripe counts in is not the currency's minor unit, which Intl knows.
  * https://docs.stripe.com/currencies#special-cases
  */
-const unlikeIso: Readonly<Record<string, number | undefined>> = { ISK: 2, UGX: 2 };
+const stripeMinorUnits: Readonly<Record<string, number | undefined>> = { ISK: 2, UGX: 2 };
 
 /** How many digits of an amount are behind the point, as payments of every provider are kept. @param currency ISO 4217, in either case */
 export function minorDigits(currency: string): number {
   const { maximumFractionDigits = 2 } = formatOf(currency).resolvedOptions();
-  return unlikeIso[currency.toUpperCase()] ?? maximumFractionDigits;
+  return stripeMinorUnits[currency.toUpperCase()] ?? maximumFractionDigits;
 }
 
 /** Such as "€4.99" or "¥500". @param amount in the currency's minor unit, as payments are kept */

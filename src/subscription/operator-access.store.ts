@@ -28,7 +28,7 @@ export interface Account {
 }
 
 /** Greater than every ticket: no look-up overrules the operator. */
-export const sealedTicket = 2n ** 63n - 1n;
+export const sealedFetchVersion = 2n ** 63n - 1n;
 
 @Injectable()
 export class OperatorAccessStore {
@@ -75,7 +75,7 @@ export class OperatorAccessStore {
     const rows = await this.prisma.$queryRaw<[{ n: number }]>`
       WITH lifted AS (
         UPDATE "AccessBlock" SET lifted_on = ${act.at}::timestamptz::date,
-          fetch_ticket = CASE WHEN provider_ref IS NULL THEN NULL ELSE ${sealedTicket}::bigint END
+          fetch_version = CASE WHEN provider_ref IS NULL THEN NULL ELSE ${sealedFetchVersion}::bigint END
         WHERE user_id = ${act.userId}::uuid AND lifted_on IS NULL RETURNING 1
       ), noted AS (${recordAct({ ...act, action: 'access.unblock' })} FROM (SELECT FROM lifted LIMIT 1) any_at_all)
       SELECT count(*)::int AS n FROM lifted`;

@@ -17,10 +17,10 @@ export class ProviderSubscriptionsService {
    * @param ticket taken before the look-up began
    * @returns whether anything is other than it was
    */
-  async record(userId: string, fetched: readonly FetchedSubscription[], ticket: bigint): Promise<boolean> {
+  async record(userId: string, fetched: readonly FetchedSubscription[], fetchVersion: bigint): Promise<boolean> {
     let changed = false;
     const now = this.clock.now();
-    for (const one of fetched) changed = (await this.store.record(userId, one, ticket, now)) || changed;
+    for (const one of fetched) changed = (await this.store.record(userId, one, fetchVersion, now)) || changed;
     return changed;
   }
 
@@ -29,11 +29,11 @@ export class ProviderSubscriptionsService {
     userId: string,
     provider: PaymentProvider,
     fetched: readonly FetchedSubscription[],
-    ticket: bigint,
+    fetchVersion: bigint,
   ): Promise<boolean> {
-    const changed = await this.record(userId, fetched, ticket);
+    const changed = await this.record(userId, fetched, fetchVersion);
     const refs = fetched.map(({ providerRef }) => providerRef);
-    return (await this.store.endOthers(userId, provider, refs, ticket, this.clock.now())) || changed;
+    return (await this.store.endOthers(userId, provider, refs, fetchVersion, this.clock.now())) || changed;
   }
 
   /** Our names for all that a person has, or had, at a provider. */

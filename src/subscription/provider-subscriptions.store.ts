@@ -30,8 +30,8 @@ export class ProviderSubscriptionsStore {
    *
    * @returns whether the row is now other than it was
    */
-  async record(userId: string, fetched: FetchedSubscription, ticket: bigint, at: Date): Promise<boolean> {
-    const moving = fetched.planId === undefined ? update(fetched, ticket) : upsert(userId, fetched, ticket);
+  async record(userId: string, fetched: FetchedSubscription, fetchVersion: bigint, at: Date): Promise<boolean> {
+    const moving = fetched.planId === undefined ? update(fetched, fetchVersion) : upsert(userId, fetched, fetchVersion);
     return (await this.move(moving, at)) > 0;
   }
 
@@ -40,13 +40,13 @@ export class ProviderSubscriptionsStore {
     userId: string,
     provider: PaymentProvider,
     refs: readonly string[],
-    ticket: bigint,
+    fetchVersion: bigint,
     at: Date,
   ): Promise<boolean> {
     const ending = Prisma.sql`
-      UPDATE "Subscription" AS s SET status = 'EXPIRED', fetch_ticket = ${ticket}
+      UPDATE "Subscription" AS s SET status = 'EXPIRED', fetch_version = ${fetchVersion}
       WHERE user_id = ${userId}::uuid AND provider::text = ${provider} AND provider_ref <> ALL (${refs})
-        AND status <> 'EXPIRED' AND fetch_ticket < ${ticket}
+        AND status <> 'EXPIRED' AND fetch_version < ${fetchVersion}
       RETURNING ${movedRow}`;
     return (await this.move(ending, at)) > 0;
   }
@@ -72,29 +72,29 @@ export class ProviderSubscriptionsStore {
   }
 }
 
-function upsert(userId: string, fetched: FetchedSubscription, ticket: bigint): Prisma.Sql {
+function upsert(userId: string, fetched: FetchedSubscription, fetchVersion: bigint): Prisma.Sql {
   const { provider, providerRef, status, planId, paidThrough, settledThrough, graceUntil, cancelAtPeriodEnd } = fetched;
   return Prisma.sql`
     INSERT INTO "Subscription" AS s
-      (user_id, provider, provider_ref, plan_id, status, paid_through, settled_through, grace_until, cancel_at_period_end, fetch_ticket)
+      (user_id, provider, provider_ref, plan_id, status, paid_through, settled_through, grace_until, cancel_at_period_end, fetch_version)
     VALUES (${userId}::uuid, ${provider}::text::"SubscriptionProvider", ${providerRef}, ${planId},
-      ${status ?? 'PENDING'}::"SubscriptionStatus", ${paidThrough}, ${settledThrough}, ${graceUntil}, ${cancelAtPeriodEnd}, ${ticket})
-    ON CONFLICT (provider_ref) DO UPDATE SET ${assignments(fetched, ticket)}
-    WHERE s.fetch_ticket < excluded.fetch_ticket
+      ${status ?? 'PENDING'}::"SubscriptionStatus", ${paidThrough}, ${settledThrough}, ${graceUntil}, ${cancelAtPeriodEnd}, ${fetchVersion})
+    ON CONFLICT (provider_ref) DO UPDATE SET ${assignments(fetched, fetchVersion)}
+    WHERE s.fetch_version < excluded.fetch_version
     RETURNING ${movedRow}`;
 }
 
-function update(fetched: FetchedSubscription, ticket: bigint): Prisma.Sql {
+function update(fetched: FetchedSubscription, fetchVersion: bigint): Prisma.Sql {
   return Prisma.sql`
-    UPDATE "Subscription" AS s SET ${assignments(fetched, ticket)}
-    WHERE provider_ref = ${fetched.providerRef} AND fetch_ticket < ${ticket}
+    UPDATE "Subscription" AS s SET ${assignments(fetched, fetchVersion)}
+    WHERE provider_ref = ${fetched.providerRef} AND fetch_version < ${fetchVersion}
     RETURNING ${movedRow}`;
 }
 
 /** An unknown status grants nothing new, a dearer plan neither, and takes nothing that is paid for. */
 function assignments(
   { status, planId, paidThrough, settledThrough, graceUntil, cancelAtPeriodEnd }: FetchedSubscription,
-  ticket: bigint,
+  fetchVersion: bigint,
 ): Prisma.Sql {
   const known =
     status === undefined
@@ -102,5 +102,5 @@ function assignments(
       : Prisma.sql`status = ${status}::"SubscriptionStatus", paid_through = ${paidThrough},
           settled_through = ${settledThrough}::timestamptz, grace_until = ${graceUntil},`;
   const plan = status === undefined || planId === undefined ? Prisma.empty : Prisma.sql`plan_id = ${planId},`;
-  return Prisma.sql`${known} ${plan} cancel_at_period_end = ${cancelAtPeriodEnd}, fetch_ticket = ${ticket}`;
+  return Prisma.sql`${known} ${plan} cancel_at_period_end = ${cancelAtPeriodEnd}, fetch_version = ${fetchVersion}`;
 }

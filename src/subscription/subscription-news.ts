@@ -16,7 +16,7 @@ import { accessGrantedElsewhere } from './events.js';
 /** What a statement over `"Subscription"` must return (PostgreSQL 18: `old` and `new`). */
 export const movedRow = Prisma.raw(`
   new.id, new.user_id, new.provider, new.plan_id, new.status, new.paid_through, new.settled_through, new.grace_until, new.cancel_at_period_end,
-  new.fetch_ticket, old.plan_id AS old_plan_id, old.status AS old_status, old.paid_through AS old_paid_through,
+  new.fetch_version, old.plan_id AS old_plan_id, old.status AS old_status, old.paid_through AS old_paid_through,
   old.settled_through AS old_settled, old.cancel_at_period_end AS old_cancel, old.grace_until AS old_grace_until`);
 
 /**
@@ -75,13 +75,13 @@ export const whatHappened = (at: Date): Prisma.Sql => Prisma.sql`
     FROM news ORDER BY id, kind
   ),
   ${enqueueNotifications(Prisma.sql`
-    SELECT n.user_id, n.kind, n.kind || ':' || n.id || ':' || n.fetch_ticket AS cause, CASE n.kind
+    SELECT n.user_id, n.kind, n.kind || ':' || n.id || ':' || n.fetch_version AS cause, CASE n.kind
         WHEN 'plan_changed' THEN jsonb_build_object('plan', p.name)
         WHEN 'expired' THEN jsonb_build_object('plan', p.name, 'trial', n.old_status = 'TRIAL')
         WHEN 'payment_failed' THEN jsonb_build_object('plan', p.name, 'provider', n.provider, 'until',
           CASE WHEN n.status = 'GRACE' THEN ${iso('n.grace_until')} END)
         WHEN 'renewed' THEN jsonb_build_object('plan', p.name, 'until', ${iso('least(n.paid_through, n.settled_through)')})
-        ELSE jsonb_build_object('plan', p.name, 'until', ${iso('n.paid_through')}) END AS facts, ${at}::timestamptz AS at
+        ELSE jsonb_build_object('plan', p.name, 'until', ${iso('n.paid_through')}) END AS payload, ${at}::timestamptz AS at
     FROM news n JOIN "Plan" p ON p.id = n.plan_id
     WHERE n.kind IN ('renewed', 'cancelled', 'payment_failed', 'plan_changed')
       OR (n.kind = 'expired' AND NOT ${hasLonger('n', Prisma.sql`${at}::timestamptz`)})`)},

@@ -1,6 +1,6 @@
 import { Controller, Get, Header, Post, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../auth/index.js';
+import { CurrentUser, type User, UserGuard, signInProblems } from '../auth/index.js';
 import { OnSide, Problems, Returns } from '../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../platform/rate-limit/index.js';
 import { subscriptionReport } from './subscription.schema.js';
@@ -10,7 +10,7 @@ import { SubscriptionService } from './subscription.service.js';
 @ApiBearerAuth('idToken')
 @OnSide('gatekeeper')
 @Controller('subscription')
-@UseGuards(GatekeeperAddressLimit, PersonGuard)
+@UseGuards(GatekeeperAddressLimit, UserGuard)
 export class SubscriptionController {
   constructor(private readonly subscriptions: SubscriptionService) {}
 
@@ -19,7 +19,7 @@ export class SubscriptionController {
   @ApiOperation({ summary: 'Whether there is access, until when and why' })
   @Returns(200, subscriptionReport)
   @Problems(...signInProblems)
-  async report(@CurrentPerson() person: Person) {
+  async report(@CurrentUser() person: User) {
     return this.subscriptions.report(person);
   }
 
@@ -33,7 +33,7 @@ export class SubscriptionController {
   })
   @Returns(201, subscriptionReport, 'The subscription, with its trial')
   @Problems('email_not_verified', 'trial_not_offered', 'trial_already_used', ...signInProblems)
-  async startTrial(@CurrentPerson() person: Person) {
+  async startTrial(@CurrentUser() person: User) {
     return this.subscriptions.startTrial(person);
   }
 }

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { IdentityCacheService, type Person } from '../auth/index.js';
+import { IdentityCacheService, type User } from '../auth/index.js';
 import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
 import { AppError } from '../platform/errors/index.js';
 import { type SubscriptionProvider } from '../prisma/identity/index.js';
@@ -47,7 +47,7 @@ export class SubscriptionService {
     return plan === null ? undefined : { planId: plan.id, dailyTokens: plan.dailyTokens };
   }
 
-  async report({ userId }: Person): Promise<SubscriptionReport> {
+  async report({ userId }: User): Promise<SubscriptionReport> {
     return toReport(await this.accessNow(userId));
   }
 
@@ -85,7 +85,7 @@ export class SubscriptionService {
    *
    * @throws {AppError} `trial_not_offered`, `email_not_verified`, `trial_already_used`, and as `IdentityCacheService.confirm`
    */
-  async startTrial(bearer: Person): Promise<SubscriptionReport> {
+  async startTrial(bearer: User): Promise<SubscriptionReport> {
     if (this.trialDays === 0) throw new AppError('trial_not_offered', 'This service offers no trial.');
     const person = await this.people.confirm(bearer);
     if (person.email === undefined || !person.emailVerified) {

@@ -6,7 +6,7 @@ export interface ProviderTrial {
   /** What must not have had another trial; 32 bytes each. */
   readonly hashes: readonly Buffer[];
   /** Which trial it is; 32 bytes. */
-  readonly holder: Buffer;
+  readonly claimedBy: Buffer;
   readonly grantedOn: Date;
 }
 
@@ -27,13 +27,13 @@ export class TrialsStore {
    *
    * @returns whether the trial is the first of all its hashes; the same trial may ask again
    */
-  async claim({ hashes, holder, grantedOn }: ProviderTrial): Promise<boolean> {
+  async claim({ hashes, claimedBy, grantedOn }: ProviderTrial): Promise<boolean> {
     await this.prisma.$executeRaw`
-      INSERT INTO "TrialGrant" (hash, granted_on, holder)
-      SELECT hash, ${grantedOn}::timestamptz::date, ${holder} FROM unnest(${hashes}::bytea[]) hash ORDER BY hash
+      INSERT INTO "TrialGrant" (hash, granted_on, claimed_by)
+      SELECT hash, ${grantedOn}::timestamptz::date, ${claimedBy} FROM unnest(${hashes}::bytea[]) hash ORDER BY hash
       ON CONFLICT (hash) DO NOTHING`;
     const [row] = await this.prisma.$queryRaw<[{ held: number }]>`
-      SELECT count(*)::int AS held FROM "TrialGrant" WHERE hash = ANY (${hashes}::bytea[]) AND holder = ${holder}`;
+      SELECT count(*)::int AS held FROM "TrialGrant" WHERE hash = ANY (${hashes}::bytea[]) AND claimed_by = ${claimedBy}`;
     return row.held === hashes.length;
   }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { readColumns } from '../support/catalogue.js';
+import { readColumns } from '../support/database-catalog.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from '../support/gatekeeper.js';
 import { query } from '../support/stack.js';
 import { IssuerKeysService } from '../../src/crypto/issuer/index.js';
@@ -214,7 +214,7 @@ describe('the export', () => {
     PlanPrice: 'what is sold',
     IssuerKey: 'the same for everyone',
     DailyIssuance: 'sums',
-    Upkeep: 'of the machinery',
+    MaintenanceRun: 'of the machinery',
     DeliveryPause: 'of the machinery',
     AccountDeletion: 'only of people who are let in no more',
   };
@@ -251,7 +251,7 @@ describe('the export', () => {
         [id],
       ],
       [
-        `INSERT INTO identity."WebhookEvent" (provider, event_id, type, lookup, occurred_at, received_at)
+        `INSERT INTO identity."WebhookEvent" (provider, event_id, type, object_ref, occurred_at, received_at)
          VALUES ('stripe', md5($1::text), 'invoice.paid', 'cus_' || md5($1::text), now(), now())`,
         [id],
       ],
@@ -303,14 +303,14 @@ describe('the export', () => {
       [id, charge],
     );
     await sql(
-      `INSERT INTO identity."WebhookEvent" (provider, event_id, type, lookup, occurred_at, received_at)
+      `INSERT INTO identity."WebhookEvent" (provider, event_id, type, object_ref, occurred_at, received_at)
        VALUES ('stripe', $1 || 'mine', 'charge.dispute.created', $1, now(), now()),
          ('stripe', $1 || 'other', 'charge.dispute.created', $1 || 'x', now(), now())`,
       [charge],
     );
     const providerRef = `stripe:${charge}`;
     await sql(
-      `INSERT INTO identity."Subscription" (user_id, provider, provider_ref, plan_id, status, paid_through, fetch_ticket)
+      `INSERT INTO identity."Subscription" (user_id, provider, provider_ref, plan_id, status, paid_through, fetch_version)
        VALUES ($1, 'stripe', $2, 'standard', 'TRIAL', now(), 1)`,
       [id, providerRef],
     );

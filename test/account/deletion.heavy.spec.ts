@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import pg from 'pg';
 import { type SignedIn } from '../support/gatekeeper.js';
 import { startPayments, type Subscriber, type TestPayments } from '../support/payments.js';
-import { runUpkeep } from '../support/upkeep.js';
+import { runMaintenanceJob } from '../support/maintenance.js';
 import { IdentityMaintenance } from '../../src/prisma/identity/index.js';
 import { type DeletionBegun } from '../../src/account/account.schema.js';
 import { AccountDeletionService } from '../../src/account/account-deletion.service.js';
@@ -203,7 +203,10 @@ describe('a deletion that is stopped', () => {
     await payments.sql(`DELETE FROM identity_jobs._private_jobs WHERE key LIKE 'delete-account:%'`);
     payments.firebase.comeBack();
     payments.clock.advance(11 * 60_000);
-    await runUpkeep(payments.service.app.get(IdentityMaintenance, { strict: false }), 'account-deletions-revive');
+    await runMaintenanceJob(
+      payments.service.app.get(IdentityMaintenance, { strict: false }),
+      'account-deletions-revive',
+    );
     await erasedWholly(person, id);
   });
 
@@ -240,7 +243,7 @@ describe('a deletion that is stopped', () => {
 
 describe('what comes late', () => {
   const eventsOf = (what: string) =>
-    payments.sql<{ state: string }>('SELECT state::text FROM identity."WebhookEvent" WHERE lookup = $1', [what]);
+    payments.sql<{ state: string }>('SELECT state::text FROM identity."WebhookEvent" WHERE object_ref = $1', [what]);
   const inBooks = (ref: string) =>
     payments.sql('SELECT user_id, kind::text FROM identity."PaymentHistory" WHERE provider_ref = $1', [
       `stripe:${ref}`,
@@ -305,7 +308,7 @@ it('the mark of a deletion goes after a day', async () => {
       (gen_random_uuid(), 'new', $1::timestamptz, $1::timestamptz - interval '23 hours'), (gen_random_uuid(), 'running', '2020-01-01', NULL)`,
     [payments.clock.now()],
   );
-  await runUpkeep(payments.service.app.get(IdentityMaintenance, { strict: false }), 'account-deletions-purge');
+  await runMaintenanceJob(payments.service.app.get(IdentityMaintenance, { strict: false }), 'account-deletions-purge');
   const left = await payments.sql(
     `SELECT firebase_uid FROM identity."AccountDeletion" WHERE firebase_uid IN ('old', 'new', 'running')`,
   );

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type SignedIn, type TestGatekeeper } from '../support/gatekeeper.js';
-import { type Notices, startNotices } from '../support/notices.js';
+import { type Notices, startNotices } from '../support/notifications.js';
 import { patiently } from '../support/patiently.js';
 import { type Account, type AuditTrail } from '../../src/account/account.schema.js';
 
@@ -92,7 +92,7 @@ describe('another address', () => {
       ['email_change_link', email],
     ]);
     expect(
-      await sides.sql(`SELECT 1 FROM identity."Notification" WHERE user_id = $1 AND facts <> '{}'`, [
+      await sides.sql(`SELECT 1 FROM identity."Notification" WHERE user_id = $1 AND payload <> '{}'`, [
         await sides.idOf(person),
       ]),
     ).toEqual([]);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { renderPrivacyPage } from '../../dev/privacy-doc.js';
 import { readTables, type Table } from '../../dev/prisma-comments.js';
 import { readModel, sides } from '../../src/prisma/migrate/index.js';
-import { readColumns } from '../support/catalogue.js';
+import { readColumns } from '../support/database-catalog.js';
 import { createTestStack, type TestStack } from '../support/stack.js';
 
 let stack: TestStack;

@@ -10,8 +10,8 @@ type Files = Readonly<Record<string, string>>;
 /** A small tree in which each table is written by its owner alone, and the rules that say so. */
 const clean: Files = {
   'prisma/identity/schema.prisma':
-    'model User {\n}\nmodel PushDevice {\n}\nmodel Notification {\n}\nmodel Upkeep {\n}\nenum Kind {\n}\n',
-  'prisma/network/schema.prisma': 'model Node {\n}\nmodel Upkeep {\n}\n',
+    'model User {\n}\nmodel PushDevice {\n}\nmodel Notification {\n}\nmodel MaintenanceRun {\n}\nenum Kind {\n}\n',
+  'prisma/network/schema.prisma': 'model Node {\n}\nmodel MaintenanceRun {\n}\n',
   'src/gatekeeper.module.ts': "import './auth/index.js';\nimport './notifications/index.js';",
   'src/anonymizer.module.ts': "import './nodes/index.js';",
   'src/auth/users.store.ts':
@@ -23,8 +23,8 @@ const clean: Files = {
   'src/nodes/node.store.ts': 'export const pulse = sql`UPDATE "Node" SET at = ${1}`;',
   'src/platform/jobs/jobs.ts': 'export const cap = sql`UPDATE ${jobs}._private_jobs SET run_at = now()`;',
   'src/prisma/identity/prisma.ts':
-    "export const did = () => transaction.upkeep.upsert({ where: { name: 'x' }, create: { name: 'x' }, update: {} });",
-  'src/prisma/network/prisma.ts': 'export const did = sql`INSERT INTO "Upkeep" VALUES (1)`;',
+    "export const did = () => transaction.maintenanceRun.upsert({ where: { name: 'x' }, create: { name: 'x' }, update: {} });",
+  'src/prisma/network/prisma.ts': 'export const did = sql`INSERT INTO "MaintenanceRun" VALUES (1)`;',
   'src/prisma/generated/identity/client.ts': 'export const sql = \'DELETE FROM "User"\';',
   'src/nodes/node.spec.ts': 'export const sql = \'DELETE FROM "User"\';',
   'admin/main.ts': 'export const error = \'Could not update "x"\';',
@@ -32,8 +32,13 @@ const clean: Files = {
 
 const rules: TableRules = {
   owners: {
-    identity: { User: 'auth', PushDevice: 'notifications', Notification: 'notifications', Upkeep: 'prisma/identity' },
-    network: { Node: 'nodes', Upkeep: 'prisma/network' },
+    identity: {
+      User: 'auth',
+      PushDevice: 'notifications',
+      Notification: 'notifications',
+      MaintenanceRun: 'prisma/identity',
+    },
+    network: { Node: 'nodes', MaintenanceRun: 'prisma/network' },
   },
   insertedOnlyIn: { Notification: 'src/notifications/outbox/' },
   exceptions: [],
@@ -129,12 +134,12 @@ describe('the owners of tables', () => {
 
   it('are told apart where both databases have a table of that name', () => {
     const planted = {
-      'src/auth/planted.ts': 'export const planted = sql`DELETE FROM "Upkeep"`;',
-      'src/nodes/planted.ts': 'export const planted = sql`DELETE FROM "Upkeep"`;',
+      'src/auth/planted.ts': 'export const planted = sql`DELETE FROM "MaintenanceRun"`;',
+      'src/nodes/planted.ts': 'export const planted = sql`DELETE FROM "MaintenanceRun"`;',
     };
     expect(violationsIn(planted)).toEqual([
-      'src/auth/planted.ts:1: deletes from "Upkeep", which prisma/identity owns',
-      'src/nodes/planted.ts:1: deletes from "Upkeep", which prisma/network owns',
+      'src/auth/planted.ts:1: deletes from "MaintenanceRun", which prisma/identity owns',
+      'src/nodes/planted.ts:1: deletes from "MaintenanceRun", which prisma/network owns',
     ]);
   });
 
@@ -161,7 +166,9 @@ describe('the list of owners', () => {
   const { identity, network } = rules.owners;
 
   it('wants an owner for a new table', () => {
-    const planted = { 'prisma/network/schema.prisma': 'model Node {\n}\nmodel Upkeep {\n}\nmodel Cable {\n}\n' };
+    const planted = {
+      'prisma/network/schema.prisma': 'model Node {\n}\nmodel MaintenanceRun {\n}\nmodel Cable {\n}\n',
+    };
     expect(violationsIn(planted)).toEqual(['prisma/network/schema.prisma: "Cable" has no owner']);
   });
 

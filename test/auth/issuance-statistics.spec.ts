@@ -3,12 +3,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGatekeeper, type TestGatekeeper } from '../support/gatekeeper.js';
 import { query } from '../support/stack.js';
 import { TestClock } from '../support/test-clock.js';
-import { runUpkeep } from '../support/upkeep.js';
+import { runMaintenanceJob } from '../support/maintenance.js';
 import { encodeBase64url } from '../../src/crypto/index.js';
 import { IssuerKeysService } from '../../src/crypto/issuer/index.js';
 import { IdentityMaintenance } from '../../src/prisma/identity/index.js';
-import { type CrowdReport } from '../../src/auth/issuance/crowd.schema.js';
-import { CrowdService, rounded } from '../../src/auth/issuance/crowd.service.js';
+import { type AnonymitySetReport } from '../../src/auth/issuance/anonymity-set.schema.js';
+import { AnonymitySetService, rounded } from '../../src/auth/issuance/anonymity-set.service.js';
 import { IssuanceStatisticsService } from '../../src/auth/issuance/index.js';
 
 let gatekeeper: TestGatekeeper;
@@ -50,7 +50,7 @@ async function addIssuance(keyId: Buffer, planId: string, tokens: number): Promi
 const totalsOf = (keyId: Buffer) =>
   sql(`SELECT plan_id, tokens FROM identity."DailyIssuance" WHERE key_id = $1 ORDER BY plan_id`, [keyId]);
 const issuancesOf = (keyId: Buffer) => sql(`SELECT 1 FROM identity."TokenIssuance" WHERE key_id = $1`, [keyId]);
-const close = () => runUpkeep(gatekeeper.service.app.get(IdentityMaintenance), 'close-issuance');
+const close = () => runMaintenanceJob(gatekeeper.service.app.get(IdentityMaintenance), 'close-issuance');
 
 describe('when a key has stopped signing', () => {
   it('who had what signed is forgotten; the totals per plan stay, below 20 only that', async () => {
@@ -110,7 +110,7 @@ describe('GET /auth/crowd', () => {
   const crowd = async () => {
     const response = await gatekeeper.get('/auth/crowd');
     expect(response.headers.get('cache-control')).toBe('public, max-age=300');
-    return (await response.json()) as CrowdReport;
+    return (await response.json()) as AnonymitySetReport;
   };
 
   it('says how many tokens the current key has signed, as of the last count and never as of the question', async () => {
@@ -121,7 +121,7 @@ describe('GET /auth/crowd', () => {
     await addIssuance(keyId, 'b', 234);
     expect(await crowd()).toEqual(before);
     gatekeeper.clock.advance(30 * minute);
-    await gatekeeper.service.app.get(CrowdService, { strict: false }).refresh();
+    await gatekeeper.service.app.get(AnonymitySetService, { strict: false }).refresh();
     expect(await crowd()).toEqual({ ...before, tokens: 1200, asOf: gatekeeper.clock.now().toISOString() });
   });
 
@@ -135,7 +135,7 @@ describe('GET /auth/crowd', () => {
     expect(next.keyId).not.toBe(last.keyId);
   });
 
-  it.each<[number, CrowdReport['tokens']]>([
+  it.each<[number, AnonymitySetReport['tokens']]>([
     [0, '<20'],
     [19, '<20'],
     [20, 20],

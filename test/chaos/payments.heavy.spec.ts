@@ -130,7 +130,7 @@ async function subscribe() {
   return { customer: row?.customer ?? '', charge: paid };
 }
 
-const pending = () => sql(`SELECT lookup FROM identity."WebhookEvent" WHERE state = 'pending'`);
+const pending = () => sql(`SELECT object_ref FROM identity."WebhookEvent" WHERE state = 'pending'`);
 
 /** Resolves when all that Stripe told was dealt with: minutes after a crash, never the hours that a lock of jobs lasts. */
 async function settled(): Promise<void> {

@@ -69,11 +69,11 @@ describe('a client that is killed while it draws', () => {
           const { person, wallet, again } = await world.newClient();
           const mortal = new MortalWorld(step, after);
           const killed = again({ fetch: mortal.fetch, wallet: mortal.storage(wallet) });
-          const end = await Promise.race([killed.wallet.drawIfDue(), mortal.died]);
+          const end = await Promise.race([killed.wallet.prefetchIfDue(), mortal.died]);
           finished = end === 2;
 
           const restarted = again();
-          await restarted.wallet.drawIfDue();
+          await restarted.wallet.prefetchIfDue();
           expect(await restarted.wallet.status(), `step ${step}`).toMatchObject({ tokens: 2, pending: 0, begun: 0 });
           expect(await world.countSigned(person), `step ${step}`).toBe(2);
         }
@@ -93,7 +93,7 @@ describe('a client that is killed while it connects', () => {
       for (let step = 0, finished = false; !finished; step++) {
         for (const after of [false, true]) {
           const { wallet, again } = await world.newClient({ wallet: memoryStorage() });
-          await again().wallet.drawIfDue();
+          await again().wallet.prefetchIfDue();
           const mortal = new MortalWorld(step, after);
           const killed = again({ fetch: mortal.fetch, wallet: mortal.storage(wallet) });
           const end: Connection | void = await Promise.race([

@@ -88,7 +88,7 @@ describe('an app with Firebase’s own SDK', () => {
     await user.getIdToken(true);
 
     expect(await vpn.startTrial()).toMatchObject({ active: true });
-    await vpn.wallet.drawIfDue();
+    await vpn.wallet.prefetchIfDue();
     const connection = await vpn.connect({ location: 'Frankfurt' });
     expect((await vpn.connectionStatus(connection)).status).toBe('active');
     await deleteApp(app);

@@ -69,14 +69,14 @@ describe('key consistency', () => {
     const moveTime = ({ 'token-keys': keys }: Directory) =>
       keys.forEach((key) => (key['verify-until'] = Number(key['verify-until']) + 1));
     const client = again({ fetch: changing([world.gatekeeper.service.url], moveTime) });
-    await expect(client.wallet.drawIfDue()).rejects.toMatchObject({ reason: 'key_differs' });
+    await expect(client.wallet.prefetchIfDue()).rejects.toMatchObject({ reason: 'key_differs' });
     await expect(client.fetchTokens()).rejects.toMatchObject({ name: 'PartitioningSuspected' });
     expect(await world.countSigned(person)).toBe(0);
   });
 
   it('spends no token of a key that is not published any more', async () => {
     const { client, again } = await world.newClient();
-    await client.wallet.drawIfDue();
+    await client.wallet.prefetchIfDue();
     const before = await world.connectionIds();
     const events: ClientEvent[] = [];
     const deceived = again({
@@ -96,7 +96,7 @@ describe('key consistency', () => {
 
   it('fetches nothing more when a key has vanished on both sides', async () => {
     const { person, client, again } = await world.newClient();
-    await client.wallet.drawIfDue();
+    await client.wallet.prefetchIfDue();
     const deceived = again({ fetch: changing(bothSides(), dropKeys) });
     await expect(deceived.connect({ location: world.location })).rejects.toMatchObject({ reason: 'key_vanished' });
     expect(await world.countSigned(person)).toBe(2);
@@ -105,7 +105,7 @@ describe('key consistency', () => {
   it('gives up tokens of a key that was retired for everybody, and draws others', async () => {
     const events: ClientEvent[] = [];
     const { client } = await world.newClient({ onEvent: (event) => events.push(event) });
-    await client.wallet.drawIfDue();
+    await client.wallet.prefetchIfDue();
     await retireForAll();
     await client.connect({ location: world.location });
     expect(events).toEqual([
@@ -119,7 +119,7 @@ describe('key consistency', () => {
     const events: ClientEvent[] = [];
     const onEvent = (event: ClientEvent) => events.push(event);
     const { person, client, again } = await world.newClient();
-    await client.wallet.drawIfDue();
+    await client.wallet.prefetchIfDue();
     for (const side of bothSides()) {
       const deceived = (options: Partial<VpnClientOptions> = {}) =>
         again({ fetch: changing([side], retireKeys), onEvent, ...options });
@@ -143,17 +143,17 @@ describe('key consistency', () => {
     const deceived = again({ fetch: changing(bothSides(), otherKeys()) });
     await expect(deceived.fetchTokens()).rejects.toMatchObject({ reason: 'key_changed' });
     await expect(deceived.issuerKey()).rejects.toMatchObject({ reason: 'key_changed' });
-    await expect(deceived.wallet.drawIfDue()).rejects.toMatchObject({ reason: 'key_changed' });
+    await expect(deceived.wallet.prefetchIfDue()).rejects.toMatchObject({ reason: 'key_changed' });
   });
 
   it('draws for the day again when what was on the way was of a key that was retired', async () => {
     const { client, again } = await world.newClient();
-    await expect(again({ getIdToken: () => 'no-longer-good' }).wallet.drawIfDue()).rejects.toMatchObject({
+    await expect(again({ getIdToken: () => 'no-longer-good' }).wallet.prefetchIfDue()).rejects.toMatchObject({
       code: 'invalid_id_token',
     });
     expect((await client.wallet.status()).pending).toBe(2);
     await retireForAll();
-    expect(await client.wallet.drawIfDue()).toBe(2);
+    expect(await client.wallet.prefetchIfDue()).toBe(2);
     expect(await client.wallet.status()).toMatchObject({ tokens: 2, pending: 0 });
   });
 

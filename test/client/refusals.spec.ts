@@ -41,7 +41,7 @@ function answering(answer: (redemption: Redemption, index: number) => Response |
 async function newClient() {
   const events: ClientEvent[] = [];
   const created = await world.newClient({ onEvent: (event) => events.push(event) });
-  await created.client.wallet.drawIfDue();
+  await created.client.wallet.prefetchIfDue();
   return { ...created, events, here: { location: world.location } };
 }
 

@@ -54,7 +54,7 @@ const statusOf = (client: VpnClient, connection: Connection) =>
 describe('connecting', () => {
   it('spends a token of the wallet on a connection with a key of its own', async () => {
     const { client } = await world.newClient();
-    expect(await client.wallet.drawIfDue()).toBe(2);
+    expect(await client.wallet.prefetchIfDue()).toBe(2);
     const connection = await client.connect({ location: 'Frankfurt' });
     expect(connection).toMatchObject({ location: world.location });
     expect((await client.wallet.status()).tokens).toBe(1);
@@ -85,7 +85,7 @@ describe('connecting', () => {
 
   it('gets the same connection when the answer is lost', async () => {
     const { client, again } = await world.newClient();
-    await client.wallet.drawIfDue();
+    await client.wallet.prefetchIfDue();
     const before = await world.connectionIds();
     await again({ fetch: losing('/vpn/config', 1) }).connect({ location: world.location });
     expect(await world.connectionIds()).toHaveLength(before.length + 1);
@@ -94,7 +94,7 @@ describe('connecting', () => {
 
   it('pays once when no answer ever came and it then goes elsewhere', async () => {
     const { client, again } = await world.newClient();
-    await client.wallet.drawIfDue();
+    await client.wallet.prefetchIfDue();
     const before = await world.connectionIds();
     await expect(
       again({ fetch: losing('/vpn/config', 4) }).connect({ location: world.location }),
@@ -114,7 +114,7 @@ describe('connecting', () => {
 
   it('pays once when no answer ever came and any location will do', async () => {
     const { client, again } = await world.newClient();
-    await client.wallet.drawIfDue();
+    await client.wallet.prefetchIfDue();
     const before = await world.connectionIds();
     // The least busy of two alike is drawn: once the one, once the other.
     const [one, other] = [{ random: () => 0.1 }, { random: drawing(0.9, 0.1) }];
@@ -128,7 +128,7 @@ describe('connecting', () => {
 
   it('keeps the token when nobody is there', async () => {
     const { client, again } = await world.newClient();
-    await client.wallet.drawIfDue();
+    await client.wallet.prefetchIfDue();
     const before = await world.connectionIds();
     const offline: Fetch = (input, init) =>
       new Request(input).url.endsWith('/vpn/config') ? Promise.reject(new TypeError('offline')) : fetch(input, init);
@@ -142,7 +142,7 @@ describe('connecting', () => {
 
   it('renews: the new connection is in use before the old one ends', async () => {
     const { client } = await world.newClient();
-    await client.wallet.drawIfDue();
+    await client.wallet.prefetchIfDue();
     const first = await client.connect({ location: world.location });
     const seen: string[] = [];
     const second = await client.renew(first, async (next) => {
@@ -162,18 +162,18 @@ describe('connecting', () => {
 describe('the wallet', () => {
   it('draws the same number each day, whatever was used, and once a day', async () => {
     const { person, client } = await world.newClient();
-    expect(await client.wallet.drawIfDue()).toBe(2);
+    expect(await client.wallet.prefetchIfDue()).toBe(2);
     await client.connect({ location: world.location });
-    expect(await client.wallet.drawIfDue()).toBe(0);
+    expect(await client.wallet.prefetchIfDue()).toBe(0);
     expect(await world.countSigned(person)).toBe(2);
-    const { nextDraw } = await client.wallet.status();
+    const { nextPrefetch } = await client.wallet.status();
     const day = (at: number) => Math.floor(at / 86_400_000);
-    expect(day(Date.parse(nextDraw!))).toBe(day(world.gatekeeper.clock.now().getTime()) + 1);
+    expect(day(Date.parse(nextPrefetch!))).toBe(day(world.gatekeeper.clock.now().getTime()) + 1);
   });
 
   it('draws once when two processes share it', async () => {
     const { person, again } = await world.newClient();
-    const drawn = await Promise.all([again(), again(), again()].map((client) => client.wallet.drawIfDue()));
+    const drawn = await Promise.all([again(), again(), again()].map((client) => client.wallet.prefetchIfDue()));
     expect(drawn.toSorted()).toEqual([0, 0, 2]);
     expect(await world.countSigned(person)).toBe(2);
   });
@@ -182,16 +182,16 @@ describe('the wallet', () => {
     const person = await world.gatekeeper.signIn();
     const { again } = await world.newClient();
     const client = again({ getIdToken: () => person.headers.authorization.slice('Bearer '.length) });
-    await expect(client.wallet.drawIfDue()).rejects.toMatchObject({ code: 'subscription_inactive' });
+    await expect(client.wallet.prefetchIfDue()).rejects.toMatchObject({ code: 'subscription_inactive' });
     await client.startTrial();
-    expect(await client.wallet.drawIfDue()).toBe(2);
+    expect(await client.wallet.prefetchIfDue()).toBe(2);
   });
 
   it('takes what the quota leaves when other devices have drawn', async () => {
     const { client, again } = await world.newClient();
     await client.fetchTokens(31);
     const events: ClientEvent[] = [];
-    expect(await again({ onEvent: (event) => events.push(event) }).wallet.drawIfDue()).toBe(1);
+    expect(await again({ onEvent: (event) => events.push(event) }).wallet.prefetchIfDue()).toBe(1);
     expect(events).toEqual([{ type: 'drawn', tokens: 1 }]);
   });
 
@@ -203,8 +203,8 @@ describe('the wallet', () => {
         ? new Response('<h1>Welcome</h1>', { status: 403, headers: { 'content-type': 'text/html' } })
         : answer;
     };
-    await expect(again({ fetch: portal }).wallet.drawIfDue()).rejects.toMatchObject({ code: 'unexpected_answer' });
-    await client.wallet.drawIfDue();
+    await expect(again({ fetch: portal }).wallet.prefetchIfDue()).rejects.toMatchObject({ code: 'unexpected_answer' });
+    await client.wallet.prefetchIfDue();
     expect((await client.wallet.status()).tokens).toBe(2);
   });
 
@@ -216,26 +216,26 @@ describe('the wallet', () => {
       const events: ClientEvent[] = [];
       const { client, again } = await world.newClient({ onEvent: (event) => events.push(event) });
       // It was stored, and did not come to be signed.
-      await expect(again({ getIdToken: () => 'no-longer-good' }).wallet.drawIfDue()).rejects.toMatchObject({
+      await expect(again({ getIdToken: () => 'no-longer-good' }).wallet.prefetchIfDue()).rejects.toMatchObject({
         code: 'invalid_id_token',
       });
       if (refusal === 'token_quota_exceeded') await client.fetchTokens(31);
       const refusing = refusal === 'key_retired' ? refusingOnce('/auth/vpn-token', 409, refusal) : fetch;
-      expect(await again({ fetch: refusing }).wallet.drawIfDue()).toBe(drawn);
+      expect(await again({ fetch: refusing }).wallet.prefetchIfDue()).toBe(drawn);
       expect(events).toEqual([{ type: 'drawn', tokens: drawn }]);
       expect(await client.wallet.status()).toMatchObject({ tokens: drawn, pending: 0 });
       // And once only.
-      expect(await client.wallet.drawIfDue()).toBe(0);
+      expect(await client.wallet.prefetchIfDue()).toBe(0);
     }
   });
 
   it('asks again for what was on the way when somebody had to sign in again', async () => {
     const { person, client, again } = await world.newClient();
-    await expect(again({ getIdToken: () => 'no-longer-good' }).wallet.drawIfDue()).rejects.toMatchObject({
+    await expect(again({ getIdToken: () => 'no-longer-good' }).wallet.prefetchIfDue()).rejects.toMatchObject({
       code: 'invalid_id_token',
     });
     expect(await client.wallet.status()).toMatchObject({ tokens: 0, pending: 2 });
-    expect(await client.wallet.drawIfDue()).toBe(2);
+    expect(await client.wallet.prefetchIfDue()).toBe(2);
     expect(await world.countSigned(person)).toBe(2);
   });
 });

@@ -125,7 +125,7 @@ describe('what goes over the wire', () => {
     const client = again({ gatekeeperUrl: gatekeeper!.url, anonymizerUrl: anonymizer!.url, wallet });
 
     await client.subscription();
-    await client.wallet.drawIfDue();
+    await client.wallet.prefetchIfDue();
     await client.locations();
     const first = await client.connect({ location: world.location, dnsBlocking: 'ads' });
     const second = await client.renew(first, () => {}, { location: world.otherLocation });

@@ -5,7 +5,7 @@ import { enrolNode, postJson, type TestNode } from '../support/fleet.js';
 import { placeAt, placementOf, startFirstReplica } from '../support/peers.js';
 import { createTestStack, query, type TestStack } from '../support/stack.js';
 import { TestClock } from '../support/test-clock.js';
-import { holdUpkeep } from '../support/upkeep.js';
+import { holdMaintenanceJob } from '../support/maintenance.js';
 import { type LiveConnection } from '../../src/connection/connection.js';
 import { secretHashOf } from '../../src/connection/connection-secrets.service.js';
 
@@ -61,7 +61,7 @@ describe('a connection, to whoever holds its secret', () => {
 
   it('is over at its hour, swept up or not', async () => {
     const { secret, id } = await connect();
-    const sweep = await holdUpkeep(stack.ownerUrl, 'network', 'connection-expiry');
+    const sweep = await holdMaintenanceJob(stack.ownerUrl, 'network', 'connection-expiry');
     onTestFinished(() => sweep.release());
     clock.set('2030-01-02T12:00:00Z');
     expect([(await get(secret)).status, (await end(secret)).status]).toEqual([404, 404]);

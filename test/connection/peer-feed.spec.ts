@@ -5,7 +5,7 @@ import { enrolNode, postJson, pulse, type TestNode } from '../support/fleet.js';
 import { placeAt, placementOf, serviceOf, startFirstReplica, startReplica } from '../support/peers.js';
 import { createTestStack, type TestStack } from '../support/stack.js';
 import { TestClock } from '../support/test-clock.js';
-import { holdUpkeep } from '../support/upkeep.js';
+import { holdMaintenanceJob } from '../support/maintenance.js';
 import {
   type AuthenticatedNode,
   encodeWireguardKey,
@@ -109,7 +109,7 @@ describe('a stream', () => {
     clock.advance(999);
     const before = read.mock.calls.length;
     await expect.poll(() => read.mock.calls.length).toBeGreaterThan(before + 3);
-    serviceOf(service, PeerFeedService).beat();
+    serviceOf(service, PeerFeedService).heartbeat();
     await stream.next('heartbeat');
     expect(stream.waiting()).toEqual([]);
   });
@@ -168,7 +168,7 @@ describe('a stream', () => {
 
   it('beats', async () => {
     const stream = await followOn();
-    serviceOf(service, PeerFeedService).beat();
+    serviceOf(service, PeerFeedService).heartbeat();
     expect(await stream.next('heartbeat')).toEqual({});
   });
 
@@ -180,7 +180,7 @@ describe('a stream', () => {
     const feed = serviceOf(service, PeerFeedService);
     const asked = feed.endUntrusted();
     for (let beats = 0; beats < 3; beats += 1) {
-      feed.beat();
+      feed.heartbeat();
       await stream.next('heartbeat');
     }
     expect(ask).toHaveBeenCalledTimes(1);
@@ -222,7 +222,7 @@ describe('an operator', () => {
   });
 
   it('who retires a node ends its stream; coming back, it hears of nothing but what it has to remove', async () => {
-    const cleaner = await holdUpkeep(stack.ownerUrl, 'network', 'connection-clean-up');
+    const cleaner = await holdMaintenanceJob(stack.ownerUrl, 'network', 'connection-clean-up');
     onTestFinished(() => cleaner.release());
     await placeAt(service, node.id);
     const active = await placeAt(service, node.id);
@@ -236,7 +236,7 @@ describe('an operator', () => {
     clock.advance(1_000);
     await serviceOf(service, ConnectionMaintenanceService).cleanUp();
     expect(await back.next('peer-removed')).toMatchObject(placementOf(active));
-    serviceOf(service, PeerFeedService).beat();
+    serviceOf(service, PeerFeedService).heartbeat();
     await back.next('heartbeat');
     expect(back.waiting()).toEqual([]);
   });
@@ -248,14 +248,14 @@ describe('a rotated credential', () => {
     const registration = { public_key: node.publicKey, ip: '127.0.0.1', location_id: 'de-frankfurt' };
     const response = await postJson(`${service.url}/node/register`, registration, node.credential);
     const { credential } = (await response.json()) as { credential: string };
-    serviceOf(service, PeerFeedService).beat();
+    serviceOf(service, PeerFeedService).heartbeat();
     await stream.next('heartbeat');
     await pulse(service, { ...node, credential });
     await serviceOf(service, PeerFeedService).endUntrusted();
     expect(await stream.ended).toBe(true);
     await other.next('heartbeat');
     const renewed = await followOn({ ...node, credential });
-    serviceOf(service, PeerFeedService).beat();
+    serviceOf(service, PeerFeedService).heartbeat();
     await renewed.next('heartbeat');
     await placeAt(service, node.id);
     await renewed.next('peer-added');

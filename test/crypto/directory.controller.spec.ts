@@ -123,11 +123,11 @@ describe('GET /.well-known/private-token-issuer-directory', () => {
     await state.verifier.poll();
     expect(await compare()).toBe(3);
     clock.advance(24 * 3_600_000);
-    await church.identityUpkeep.runOnce('issuer-keys');
+    await church.identityMaintenance.runOnce('issuer-keys');
     await state.verifier.poll();
     expect(await compare()).toBe(4);
     clock.advance(24 * 3_600_000);
-    await church.identityUpkeep.runOnce('issuer-keys');
+    await church.identityMaintenance.runOnce('issuer-keys');
     await state.verifier.poll();
     // The retired key and its replacement have ended together, at ten past midnight.
     expect(await compare()).toBe(3);

@@ -12,7 +12,7 @@ import {
 import { patiently } from '../support/patiently.js';
 import { createTestStack, query, type TestStack } from '../support/stack.js';
 import { TestClock } from '../support/test-clock.js';
-import { runUpkeep } from '../support/upkeep.js';
+import { runMaintenanceJob } from '../support/maintenance.js';
 import { NetworkMaintenance } from '../../src/prisma/network/index.js';
 import { EnrolmentTokensService, FleetService, NodeDirectoryService } from '../../src/nodes/index.js';
 
@@ -225,10 +225,10 @@ describe('a repeat with the same token', () => {
     const public_key = wireguardKey();
     await register(token, { public_key });
     clock.advance(9 * minute);
-    await runUpkeep(service.app.get(NetworkMaintenance), 'enrolment-token-purge');
+    await runMaintenanceJob(service.app.get(NetworkMaintenance), 'enrolment-token-purge');
     expect((await register(token, { public_key })).status).toBe(201);
     clock.advance(2 * minute);
-    await runUpkeep(service.app.get(NetworkMaintenance), 'enrolment-token-purge');
+    await runMaintenanceJob(service.app.get(NetworkMaintenance), 'enrolment-token-purge');
     expect(await usesLeft(token)).toBeUndefined();
   });
 
@@ -236,7 +236,7 @@ describe('a repeat with the same token', () => {
     const [unused, half] = [await enrolmentToken(service), await enrolmentToken(service, 2)];
     await register(half);
     clock.advance(11 * minute);
-    await runUpkeep(service.app.get(NetworkMaintenance), 'enrolment-token-purge');
+    await runMaintenanceJob(service.app.get(NetworkMaintenance), 'enrolment-token-purge');
     expect([await usesLeft(unused), await usesLeft(half)]).toEqual([1, 1]);
   });
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OperatorAccessService } from '../../src/subscription/index.js';
 import { type SignedIn, type TestGatekeeper } from '../support/gatekeeper.js';
-import { type Notices, startNotices } from '../support/notices.js';
+import { type Notices, startNotices } from '../support/notifications.js';
 import { AnnouncementsService } from '../../src/notifications/index.js';
 
 let sides: TestGatekeeper & Notices;
@@ -272,7 +272,7 @@ describe('a device', () => {
     const device = await register(person);
     sides.firebase.failPushesTo(device.token, 'INVALID_ARGUMENT');
     await sides.sql(
-      `WITH told AS (INSERT INTO identity."Notification" (user_id, kind, cause, facts, caused_at)
+      `WITH told AS (INSERT INTO identity."Notification" (user_id, kind, cause, payload, caused_at)
          VALUES ($1, 'plan_changed', $2, '{"plan":"Secret"}', $3) RETURNING id)
        INSERT INTO identity."NotificationDelivery" (notification_id, user_id, channel, device_id, due_at)
        SELECT id, $1, 'push', $4, $3::timestamptz + interval '1 minute' FROM told`,

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type SignedIn, type TestGatekeeper } from '../support/gatekeeper.js';
-import { type Notices, startNotices } from '../support/notices.js';
+import { type Notices, startNotices } from '../support/notifications.js';
 
 let sides: TestGatekeeper & Notices;
 

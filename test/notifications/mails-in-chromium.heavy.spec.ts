@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchChromium } from '../../dev/browser/index.js';
 import { browserOrReason } from '../support/browser.js';
 import { optionalKinds } from '../../src/preferences/index.js';
-import { kinds, sampleFacts } from '../../src/notifications/kinds.js';
+import { kinds, samplePayloads } from '../../src/notifications/kinds.js';
 import { renderMail } from '../../src/notifications/mail.js';
 import { confirmPage, donePage } from '../../src/notifications/unsubscribe-pages.js';
 
@@ -21,7 +21,7 @@ const pages = [
       : undefined;
     return {
       name: kind,
-      html: renderMail(kind, sampleFacts[kind], { locale: 'en', service: 'Example VPN', unsubscribeUrl }).html,
+      html: renderMail(kind, samplePayloads[kind], { locale: 'en', service: 'Example VPN', unsubscribeUrl }).html,
     };
   }),
   // What would break a page that takes its words on trust.
@@ -29,7 +29,7 @@ const pages = [
     name: 'maintenance-hostile',
     html: renderMail(
       'maintenance',
-      { ...sampleFacts.maintenance, text: `${'wordwithoutend'.repeat(30)} <script>document.title='run'</script>` },
+      { ...samplePayloads.maintenance, text: `${'wordwithoutend'.repeat(30)} <script>document.title='run'</script>` },
       { locale: 'en', service: 'Example VPN' },
     ).html,
   },

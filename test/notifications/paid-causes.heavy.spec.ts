@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type AccountHistory } from '../../src/account/account.schema.js';
 import { appleProducts } from '@vpn-backend/fake-providers/testing';
-import { type Notices, startPaidNotices } from '../support/notices.js';
+import { type Notices, startPaidNotices } from '../support/notifications.js';
 import { dayMs, type Subscriber, type TestPayments } from '../support/payments.js';
-import { LookupsService } from '../../src/payment/webhooks/lookups.service.js';
+import { ProviderFetchesService } from '../../src/payment/webhooks/provider-fetches.service.js';
 import { OperatorAccessService } from '../../src/subscription/index.js';
 
 let payments: TestPayments & Notices;
@@ -58,9 +58,9 @@ describe('somebody who pays is told', () => {
     expect([await told(person), await whatBecame(person)]).toEqual([[], ['started']]);
     await later(hour);
     expect([await told(person), await whatBecame(person)]).toEqual([['renewed'], ['renewed', 'started']]);
-    const lookups = payments.service.app.get(LookupsService, { strict: false });
+    const fetches = payments.service.app.get(ProviderFetchesService, { strict: false });
     await Promise.all(
-      Array.from({ length: 10 }, () => lookups.lookUp({ provider: 'stripe', lookup: person.customer })),
+      Array.from({ length: 10 }, () => fetches.fetch({ provider: 'stripe', objectRef: person.customer })),
     );
     expect(await told(person)).toEqual(['renewed']);
     await expect.poll(() => lastMail(person), { timeout: 20_000 }).toContain('Your plan Basic is paid until');

@@ -179,16 +179,18 @@ describe('a subscription through the App Store', () => {
 
 describe('POST /payment/apple/transactions', () => {
   const unnamed = () => payments.apple.buy({ product: appleProducts.plus.id });
-  const parked = (id: string) =>
-    payments.sql(`SELECT state::text, reason FROM identity."WebhookEvent" WHERE lookup = $1`, [id]);
+  const deadLettered = (id: string) =>
+    payments.sql(`SELECT state::text, reason FROM identity."WebhookEvent" WHERE object_ref = $1`, [id]);
 
   it('gives a purchase that names nobody to whoever shows it first, and its waiting events with it', async () => {
     const bought = unnamed();
     await payments.settled();
-    expect(await parked(bought.originalTransactionId)).toEqual([{ state: 'parked', reason: 'unknown_account' }]);
+    expect(await deadLettered(bought.originalTransactionId)).toEqual([
+      { state: 'dead_lettered', reason: 'unknown_account' },
+    ]);
     const [first, second] = [await payments.signIn(), await payments.signIn()];
     expect(await claim(first, bought.signedTransaction)).toMatchObject({ status: 200, active: true });
-    expect(await parked(bought.originalTransactionId)).toEqual([{ state: 'done', reason: null }]);
+    expect(await deadLettered(bought.originalTransactionId)).toEqual([{ state: 'done', reason: null }]);
     expect(await claim(first, bought.signedTransaction)).toMatchObject({ status: 200, active: true });
     expect(await claim(second, bought.signedTransaction)).toMatchObject({
       status: 409,

@@ -53,9 +53,9 @@ describe('a notification of the App Store', () => {
   it('is kept, with nothing but what to look up', async () => {
     expect(await deliver(signed())).toEqual(kept);
     expect(await countEvents()).toBe(before + 1);
-    expect(await payments.sql(`SELECT type, lookup FROM identity."WebhookEvent" ORDER BY id DESC LIMIT 1`)).toEqual([
-      { type: 'DID_RENEW', lookup: '1' },
-    ]);
+    expect(await payments.sql(`SELECT type, object_ref FROM identity."WebhookEvent" ORDER BY id DESC LIMIT 1`)).toEqual(
+      [{ type: 'DID_RENEW', object_ref: '1' }],
+    );
   });
 
   it('is one, however often it comes', async () => {

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { appleProducts } from '@vpn-backend/fake-providers/testing';
 import { type SignedIn } from '../support/gatekeeper.js';
 import { startPayments, type Subscriber, type TestPayments, webhookSecret } from '../support/payments.js';
-import { LookupsService } from '../../src/payment/webhooks/lookups.service.js';
+import { ProviderFetchesService } from '../../src/payment/webhooks/provider-fetches.service.js';
 
 /**
  * A look-up whose answer is old by the time it comes, because something has changed at the provider since and another
@@ -24,8 +24,8 @@ afterEach(async () => {
 });
 
 const late = { kind: 'late-answer', milliseconds: 60_000 } as const;
-const lookUp = (provider: 'stripe' | 'apple', lookup: string) =>
-  payments.service.app.get(LookupsService, { strict: false }).lookUp({ provider, lookup });
+const lookUp = (provider: 'stripe' | 'apple', objectRef: string) =>
+  payments.service.app.get(ProviderFetchesService, { strict: false }).fetch({ provider, objectRef });
 
 /** Begins to look a customer up, lets the answer to one question wait, and meanwhile things change and are looked up. */
 async function overtaken(customer: string, question: RegExp, change: () => unknown): Promise<void> {
@@ -70,7 +70,7 @@ describe('an answer of Stripe from before', () => {
     const early = lookUp('stripe', person.customer);
     await expect.poll(() => fake.requestsHeld()).toBe(1);
     await payments.sql(
-      `INSERT INTO identity."WebhookEvent" (provider, event_id, type, lookup, occurred_at, received_at)
+      `INSERT INTO identity."WebhookEvent" (provider, event_id, type, object_ref, occurred_at, received_at)
        VALUES ('stripe', 'evt_later', 'invoice.paid', $1, now(), now())`,
       [person.customer],
     );

@@ -48,7 +48,7 @@ describe('metrics of payments', () => {
     const { until } = await payments.report(person);
     const fake = payments.stripe.fake;
     const counted = await growth(
-      'payment_lookups_parked_total{provider="stripe",reason="unknown_status"}',
+      'payment_fetches_dead_lettered_total{provider="stripe",reason="unknown_status"}',
       async () => {
         // Together with a dearer plan, which nobody here knows to be paid.
         fake.disturbDeliveries({ drop: 1 });
@@ -62,11 +62,12 @@ describe('metrics of payments', () => {
       },
     );
     expect(counted).toBeGreaterThan(0);
-    const parked = () =>
-      payments.sql(`SELECT DISTINCT reason FROM identity."WebhookEvent" WHERE lookup = $1 AND state = 'parked'`, [
-        person.customer,
-      ]);
-    expect(await parked()).toEqual([{ reason: 'unknown_status' }]);
+    const deadLettered = () =>
+      payments.sql(
+        `SELECT DISTINCT reason FROM identity."WebhookEvent" WHERE object_ref = $1 AND state = 'dead_lettered'`,
+        [person.customer],
+      );
+    expect(await deadLettered()).toEqual([{ reason: 'unknown_status' }]);
     expect(await payments.report(person)).toMatchObject({
       active: true,
       state: 'ACTIVE',
@@ -74,13 +75,13 @@ describe('metrics of payments', () => {
       plan: { id: 'basic' },
     });
     // Looked at every quarter of a minute.
-    await expect.poll(() => figure('payment_events{state="parked"}'), { timeout: 60_000 }).toBeGreaterThan(0);
+    await expect.poll(() => figure('payment_events{state="dead_lettered"}'), { timeout: 60_000 }).toBeGreaterThan(0);
     payments.clock.advance(32 * dayMs);
     expect(await payments.report(person)).toMatchObject({ active: false, state: 'EXPIRED' });
     fake.setStatus(person.subscription, 'active');
     await payments.service.app.get(InboxService, { strict: false }).retry();
     await payments.settled();
-    expect(await parked()).toEqual([]);
+    expect(await deadLettered()).toEqual([]);
   });
 
   it('count what the nightly comparison had to repair', async () => {

@@ -2,7 +2,7 @@ import { register } from 'prom-client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { appleProducts } from '@vpn-backend/fake-providers/testing';
 import { startPayments, type Subscriber, type TestPayments } from '../support/payments.js';
-import { runUpkeep } from '../support/upkeep.js';
+import { runMaintenanceJob } from '../support/maintenance.js';
 import { IdentityMaintenance } from '../../src/prisma/identity/index.js';
 import { InboxService } from '../../src/payment/webhooks/inbox.service.js';
 import { InboxStore } from '../../src/payment/webhooks/inbox.store.js';
@@ -19,7 +19,7 @@ afterEach(() => {
 
 const inbox = () => payments.service.app.get(InboxService, { strict: false });
 const repair = (customer: string) =>
-  payments.service.app.get(InboxStore, { strict: false }).repair({ provider: 'stripe', lookup: customer });
+  payments.service.app.get(InboxStore, { strict: false }).repair({ provider: 'stripe', objectRef: customer });
 const failedJobs = () =>
   payments.sql<{ attempts: number; last_error: string }>(
     `SELECT attempts, last_error FROM identity_jobs.jobs WHERE attempts > 0 AND last_error IS NOT NULL`,
@@ -63,11 +63,11 @@ describe('what an error says', () => {
 describe('poison', () => {
   it('is parked, and the rest goes on', async () => {
     const person = await payments.subscribe();
-    const insert = `INSERT INTO identity."WebhookEvent" (provider, event_id, type, lookup, occurred_at, received_at)
+    const insert = `INSERT INTO identity."WebhookEvent" (provider, event_id, type, object_ref, occurred_at, received_at)
       VALUES ('stripe', $1, 'charge.refunded', $2, now(), now())`;
     await payments.sql(insert, ['evt_poison', 'ch_of_nobody']);
     await payments.sql(
-      `SELECT identity_jobs.add_job('sync-stripe', '{"lookup":"ch_of_nobody"}', job_key => 'stripe:ch_of_nobody')`,
+      `SELECT identity_jobs.add_job('sync-stripe', '{"objectRef":"ch_of_nobody"}', job_key => 'stripe:ch_of_nobody')`,
     );
     const { id: charge } = await payments.lastCharge(person.customer);
     await payments.stripe.stripe.refunds.create({ charge });
@@ -75,7 +75,7 @@ describe('poison', () => {
     expect(await payments.report(person)).toMatchObject({ state: 'REVOKED' });
     expect(
       await payments.sql(`SELECT state::text, reason FROM identity."WebhookEvent" WHERE event_id = 'evt_poison'`),
-    ).toEqual([{ state: 'parked', reason: 'refused_resource_missing' }]);
+    ).toEqual([{ state: 'dead_lettered', reason: 'refused_resource_missing' }]);
   });
 
   it('that the store refuses every time is parked too, holds nobody up, and is done when the store takes it', async () => {
@@ -94,7 +94,7 @@ describe('poison', () => {
     await expect.poll(async () => (await payments.report(other)).state).toBe('REVOKED');
     const events = () =>
       payments.sql(
-        `SELECT DISTINCT state::text, reason FROM identity."WebhookEvent" WHERE lookup = $1 AND state <> 'done'`,
+        `SELECT DISTINCT state::text, reason FROM identity."WebhookEvent" WHERE object_ref = $1 AND state <> 'done'`,
         [poisoned.customer],
       );
     expect(await events()).toEqual([{ state: 'pending', reason: null }]);
@@ -102,12 +102,12 @@ describe('poison', () => {
     const lastTry = `UPDATE identity_jobs._private_jobs SET attempts = 7, run_at = now()
        WHERE key = $1 AND locked_at IS NULL RETURNING 1`;
     await expect.poll(() => payments.sql(lastTry, [key])).toHaveLength(1);
-    await expect.poll(events).toEqual([{ state: 'parked', reason: 'unwritable' }]);
-    expect(await register.getSingleMetricAsString('payment_lookups_parked_total')).toMatch(
+    await expect.poll(events).toEqual([{ state: 'dead_lettered', reason: 'unwritable' }]);
+    expect(await register.getSingleMetricAsString('payment_fetches_dead_lettered_total')).toMatch(
       /provider="stripe",reason="unwritable"\} 1$/m,
     );
-    expect(await inbox().list('parked', 10)).toContainEqual(
-      expect.objectContaining({ lookup: poisoned.customer, reason: 'unwritable' }),
+    expect(await inbox().list('dead_lettered', 10)).toContainEqual(
+      expect.objectContaining({ objectRef: poisoned.customer, reason: 'unwritable' }),
     );
     await payments.sql(`${table} DROP CONSTRAINT poison`);
     await inbox().retry(poisoned.customer);
@@ -132,9 +132,10 @@ describe('poison', () => {
     // Who has paid keeps what they had.
     expect(await payments.report(person)).toMatchObject({ active: true, plan: { id: 'basic' } });
     const reasons = () =>
-      payments.sql(`SELECT DISTINCT reason FROM identity."WebhookEvent" WHERE lookup = $1 AND state = 'parked'`, [
-        person.customer,
-      ]);
+      payments.sql(
+        `SELECT DISTINCT reason FROM identity."WebhookEvent" WHERE object_ref = $1 AND state = 'dead_lettered'`,
+        [person.customer],
+      );
     expect(await reasons()).toEqual([{ reason: 'unknown_price' }]);
     await payments.sql(
       `INSERT INTO identity."PlanPrice" (provider, price_ref, plan_id, interval, offered) VALUES ('stripe', $1, 'plus', 'month', false)`,
@@ -163,7 +164,7 @@ describe('a look-up that failed often', () => {
     await payments.sql(`UPDATE identity_jobs._private_jobs SET run_at = now() + interval '6 hours' WHERE key = $1`, [
       key,
     ]);
-    await runUpkeep(payments.service.app.get(IdentityMaintenance, { strict: false }), 'payment-inbox-revive');
+    await runMaintenanceJob(payments.service.app.get(IdentityMaintenance, { strict: false }), 'payment-inbox-revive');
     const [wait] = await waits();
     expect(wait?.seconds).toBeLessThanOrEqual(300);
     payments.stripe.fake.clearFaults();
@@ -176,11 +177,11 @@ describe('a pending event without a job', () => {
   it('is found again', async () => {
     const person = await payments.subscribe();
     await payments.sql(
-      `INSERT INTO identity."WebhookEvent" (provider, event_id, type, lookup, occurred_at, received_at)
+      `INSERT INTO identity."WebhookEvent" (provider, event_id, type, object_ref, occurred_at, received_at)
        VALUES ('stripe', 'evt_lost', 'invoice.paid', $1, now(), $2)`,
       [person.customer, new Date(payments.clock.now().getTime() - 120_000)],
     );
-    await runUpkeep(payments.service.app.get(IdentityMaintenance, { strict: false }), 'payment-inbox-revive');
+    await runMaintenanceJob(payments.service.app.get(IdentityMaintenance, { strict: false }), 'payment-inbox-revive');
     await payments.settled();
     expect(await payments.sql(`SELECT state::text FROM identity."WebhookEvent" WHERE event_id = 'evt_lost'`)).toEqual([
       { state: 'done' },

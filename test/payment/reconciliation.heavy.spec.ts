@@ -117,10 +117,11 @@ describe('what is not ours, or is decided, is nothing to repair', () => {
     await stripe().stripe.refunds.create({ charge: await chargeOf(refunded), amount: 7 });
     stripe().fake.openDispute(await chargeOf(disputed));
     await payments.settled();
-    const parked = () => payments.sql(`SELECT count(*) AS n FROM identity."WebhookEvent" WHERE state = 'parked'`);
-    const before = await parked();
+    const deadLettered = () =>
+      payments.sql(`SELECT count(*) AS n FROM identity."WebhookEvent" WHERE state = 'dead_lettered'`);
+    const before = await deadLettered();
     expect(await reconcile()).toMatchObject({ stripe: 0 });
-    expect(await parked()).toEqual(before);
+    expect(await deadLettered()).toEqual(before);
   });
 
   it('a lost dispute whose block an operator has lifted', async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dayMs, startPayments, type Subscriber, type TestPayments } from '../support/payments.js';
 import { OperatorAccessService } from '../../src/subscription/index.js';
-import { LookupsService } from '../../src/payment/webhooks/lookups.service.js';
+import { ProviderFetchesService } from '../../src/payment/webhooks/provider-fetches.service.js';
 
 const hourMs = 3_600_000;
 /** A month at most, and the hour that a renewal's invoice lies before it is paid. */
@@ -291,8 +291,8 @@ describe('a dispute', () => {
     expect(await operator.unblock(person.uid, { actor: 'ada', reason: 'they have paid by letter' })).toBe(1);
     // What Stripe tells later overrules no operator.
     await payments.service.app
-      .get(LookupsService, { strict: false })
-      .lookUp({ provider: 'stripe', lookup: person.customer });
+      .get(ProviderFetchesService, { strict: false })
+      .fetch({ provider: 'stripe', objectRef: person.customer });
     expect(await report(person)).toMatchObject({ active: true, state: 'ACTIVE' });
   });
 

@@ -3,7 +3,7 @@ import Stripe from 'stripe';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { patiently } from '../support/patiently.js';
 import { startPayments, type Subscriber, type TestPayments } from '../support/payments.js';
-import { runUpkeep } from '../support/upkeep.js';
+import { runMaintenanceJob } from '../support/maintenance.js';
 import { IdentityMaintenance } from '../../src/prisma/identity/index.js';
 
 let payments: TestPayments;
@@ -185,9 +185,9 @@ describe('one event', () => {
 });
 
 describe('an event of a customer who', () => {
-  const stateOf = async (lookup: string) => {
-    const rows = await payments.sql(`SELECT state::text, reason FROM identity."WebhookEvent" WHERE lookup = $1`, [
-      lookup,
+  const stateOf = async (objectRef: string) => {
+    const rows = await payments.sql(`SELECT state::text, reason FROM identity."WebhookEvent" WHERE object_ref = $1`, [
+      objectRef,
     ]);
     return rows;
   };
@@ -196,7 +196,7 @@ describe('an event of a customer who', () => {
     const stranger = await payments.stripe.customer();
     expect(await deliver(event({}, { customer: stranger }))).toEqual(kept);
     await payments.settled();
-    expect(await stateOf(stranger)).toEqual([{ state: 'parked', reason: 'unknown_customer' }]);
+    expect(await stateOf(stranger)).toEqual([{ state: 'dead_lettered', reason: 'unknown_customer' }]);
     const someone = await payments.signIn();
     await payments.report(someone);
     await payments.sql(`UPDATE identity."User" SET stripe_customer_id = $1 WHERE firebase_uid = $2`, [
@@ -231,16 +231,16 @@ describe('an event of a customer who', () => {
 it('what was dealt with is forgotten after a month, what no account claims after half a year, and nothing else', async () => {
   const add = (days: number, state: string, reason: string | null) =>
     payments.sql(
-      `INSERT INTO identity."WebhookEvent" (provider, event_id, type, lookup, occurred_at, received_at, state, reason)
+      `INSERT INTO identity."WebhookEvent" (provider, event_id, type, object_ref, occurred_at, received_at, state, reason)
        VALUES ('apple', $1, 'purge', 'purge', $2, $2, $3, $4)`,
       [randomUUID(), new Date(payments.clock.now().getTime() - days * 86_400_000), state, reason],
     );
   for (const days of [29, 31, 179, 181]) {
     await add(days, 'done', null);
-    await add(days, 'parked', 'unknown_account');
-    await add(days, 'parked', 'unknown_price');
+    await add(days, 'dead_lettered', 'unknown_account');
+    await add(days, 'dead_lettered', 'unknown_price');
   }
-  await runUpkeep(payments.service.app.get(IdentityMaintenance, { strict: false }), 'payment-inbox-purge');
+  await runMaintenanceJob(payments.service.app.get(IdentityMaintenance, { strict: false }), 'payment-inbox-purge');
   const left = await payments.sql<{ what: string }>(
     `SELECT coalesce(reason, state::text) AS what FROM identity."WebhookEvent" WHERE type = 'purge' ORDER BY 1`,
   );

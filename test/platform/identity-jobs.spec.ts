@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startGatekeeper, type TestGatekeeper } from '../support/gatekeeper.js';
 import { query } from '../support/stack.js';
-import { runUpkeep } from '../support/upkeep.js';
+import { runMaintenanceJob } from '../support/maintenance.js';
 import { IdentityPrisma, IdentityMaintenance, Prisma } from '../../src/prisma/identity/index.js';
 import { addJob, jobForEach, userJobs } from '../../src/platform/jobs/add-jobs.js';
 import { raiseEvent } from '../../src/platform/jobs/events.js';
@@ -37,7 +37,7 @@ async function startWorker() {
   });
   await app.get(Background).start();
   return {
-    upkeep: app.get(IdentityMaintenance, { strict: false }),
+    maintenance: app.get(IdentityMaintenance, { strict: false }),
     stop: async () => {
       await app.get(Background).stop();
       await app.close();
@@ -102,7 +102,7 @@ describe('a job', () => {
     await lock('dead', 'pool-of-a-killed-process');
     const client = await holdLock('pool-of-a-living-process');
     await lock('living', 'pool-of-a-living-process');
-    await runUpkeep(worker.upkeep, 'dead-workers');
+    await runMaintenanceJob(worker.maintenance, 'dead-workers');
     expect(await sql('SELECT key, locked_by FROM identity_jobs._private_jobs ORDER BY key')).toEqual([
       { key: 'dead', locked_by: null },
       { key: 'living', locked_by: 'pool-of-a-living-process' },

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { readModel, sides, withSchemaEngine } from '../../src/prisma/migrate/index.js';
-import { readCatalogue } from '../support/catalogue.js';
+import { readCatalogue } from '../support/database-catalog.js';
 import { createDatabase, dropDatabase, query } from '../support/postgres.js';
 
 describe.each(sides)('the %s database', (side) => {
@@ -29,10 +29,10 @@ describe.each(sides)('the %s database', (side) => {
   const table = side === 'identity' ? 'Subscription' : 'Connection';
   it.each([
     ['a dropped column', `ALTER TABLE "${table}" DROP COLUMN status CASCADE`],
-    ['another type', 'ALTER TABLE "Upkeep" ALTER last_at TYPE timestamptz(3)'],
-    ['a default', `ALTER TABLE "Upkeep" ALTER name SET DEFAULT 'x'`],
-    ['a nullable column', 'ALTER TABLE "Upkeep" ALTER last_at DROP NOT NULL'],
-    ['another index', 'CREATE INDEX another ON "Upkeep" (last_at)'],
+    ['another type', 'ALTER TABLE "MaintenanceRun" ALTER last_at TYPE timestamptz(3)'],
+    ['a default', `ALTER TABLE "MaintenanceRun" ALTER name SET DEFAULT 'x'`],
+    ['a nullable column', 'ALTER TABLE "MaintenanceRun" ALTER last_at DROP NOT NULL'],
+    ['another index', 'CREATE INDEX another ON "MaintenanceRun" (last_at)'],
     [
       'an index with another predicate',
       `DROP INDEX IF EXISTS "Connection_expires_at_idx"; CREATE INDEX "Connection_expires_at_idx" ON "${table}" (status)`,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readColumns } from '../support/catalogue.js';
+import { readColumns } from '../support/database-catalog.js';
 import { createTestStack, query, type TestStack } from '../support/stack.js';
 
 let stack: TestStack;

@@ -1,11 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import { type WantedConnection } from '../../src/connection/connection.js';
 import { ConnectionModule, type LiveConnection } from '../../src/connection/index.js';
 import { AllocationStore } from '../../src/connection/allocation.store.js';
 import { type NodeStatus } from '../../src/prisma/network/index.js';
 import { type ConnectionRow } from './anonymizer.js';
 import { addLocation, createFleetReplica, type FleetReplica } from './fleet.js';
+import { openPool } from './postgres.js';
 import { createTestStack, type TestStack } from './stack.js';
 import { TestClock } from './test-clock.js';
 
@@ -53,7 +54,7 @@ export interface TestConnections {
 export async function startConnections(): Promise<TestConnections> {
   const stack = await createTestStack();
   const clock = new TestClock();
-  const owner = new pg.Pool({ connectionString: stack.ownerUrl, options: '-c search_path=network', max: 4 });
+  const owner = openPool({ connectionString: stack.ownerUrl, options: '-c search_path=network', max: 4 });
   const replicas: FleetReplica[] = [];
   const addReplica = async () => {
     const replica = await createFleetReplica(stack, clock, [ConnectionModule]);

@@ -17,8 +17,8 @@ export interface CryptoSides {
   readonly app: NestFastifyApplication;
   readonly issuer: IssuerKeysService;
   readonly verifier: VerifierKeysService;
-  readonly identityUpkeep: IdentityMaintenance;
-  readonly networkUpkeep: NetworkMaintenance;
+  readonly identityMaintenance: IdentityMaintenance;
+  readonly networkMaintenance: NetworkMaintenance;
   /** Starts what runs beside requests, as a serving process does. */
   start(): Promise<void>;
   /** Answers requests at this address from now on. */
@@ -57,10 +57,10 @@ export async function createCryptoSides(env: Env, clock: Clock): Promise<CryptoS
     get verifier() {
       return app.get(VerifierKeysService, { strict: false });
     },
-    get identityUpkeep() {
+    get identityMaintenance() {
       return app.get(IdentityMaintenance, { strict: false });
     },
-    get networkUpkeep() {
+    get networkMaintenance() {
       return app.get(NetworkMaintenance, { strict: false });
     },
     start: () => app.get(Background).start(),

@@ -5,7 +5,7 @@ import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeepe
 import { type Env } from './app.js';
 import { whenNotBusy } from './patiently.js';
 import { query } from './stack.js';
-import { holdUpkeep } from './upkeep.js';
+import { holdMaintenanceJob } from './maintenance.js';
 
 /** Every member that any answer of `POST /auth/vpn-token` may have. */
 export interface Reply {
@@ -69,7 +69,7 @@ export async function startIssuing(env?: Env): Promise<TestIssuing> {
   const gatekeeper = await startGatekeeper(env);
   const { service, stack, clock, firebase } = gatekeeper;
   // At the hours to which tests move the clock, it would erase what signs today.
-  const rotation = await holdUpkeep(stack.ownerUrl, 'identity', 'issuer-keys');
+  const rotation = await holdMaintenanceJob(stack.ownerUrl, 'identity', 'issuer-keys');
   const movePlan: TestIssuing['movePlan'] = async ({ uid }, dailyTokens) => {
     const id = `quota-${dailyTokens}`;
     await whenNotBusy(() => service.app.get(PlansService, { strict: false }).set({ id, name: id, dailyTokens }));

@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomUUID, X509Certificate } from 'node:crypto';
-import pg from 'pg';
 import type Stripe from 'stripe';
 import { expect, vi } from 'vitest';
 import { type FakeApple, startFakeApple } from '@vpn-backend/fake-providers/apple';
@@ -13,6 +12,7 @@ import { appleSettings } from './apple-settings.js';
 import { type Env } from './app.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
 import { whenNotBusy } from './patiently.js';
+import { openPool } from './postgres.js';
 import { TestClock } from './test-clock.js';
 
 export const dayMs = 86_400_000;
@@ -84,7 +84,7 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
   );
   const { service, stack, firebase } = gatekeeper;
   // Connections that last: `settled` alone would open thousands.
-  const pool = new pg.Pool({ connectionString: stack.ownerUrl, max: 4 });
+  const pool = openPool({ connectionString: stack.ownerUrl, max: 4 });
   const sql: TestPayments['sql'] = async <Row extends Record<string, unknown>>(text: string, values?: unknown[]) =>
     (await pool.query<Row>(text, values)).rows;
   await whenNotBusy(() => offerPlans(gatekeeper, stripe));
@@ -106,7 +106,7 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
   };
   const settled = async () => {
     await Promise.all([stripe.fake.deliveriesSettled(), apple.deliveriesSettled()]);
-    const pending = () => sql(`SELECT lookup, type FROM identity."WebhookEvent" WHERE state = 'pending'`);
+    const pending = () => sql(`SELECT object_ref, type FROM identity."WebhookEvent" WHERE state = 'pending'`);
     // Also before the first test, where `expect.poll` is refused.
     await vi.waitFor(async () => expect(await pending()).toEqual([]), { timeout: 60_000, interval: 20 });
   };

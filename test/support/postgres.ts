@@ -52,6 +52,16 @@ export async function query<Row extends pg.QueryResultRow>(
   }
 }
 
+/**
+ * A pool of connections that last, for a spec that sends many statements. `end()` resolves before PostgreSQL has closed each
+ * connection, so a database that is dropped right afterwards may still send an error to one: that error has no listener but this.
+ */
+export function openPool(config: pg.PoolConfig): pg.Pool {
+  const pool = new pg.Pool(config);
+  pool.on('connect', (client) => client.on('error', () => {}));
+  return pool;
+}
+
 /** A new empty database on the server. */
 export async function createDatabase(serverUrl: string, template = 'template1'): Promise<string> {
   const name = `test_${randomBytes(8).toString('hex')}`;

@@ -292,7 +292,7 @@ describe('a real tunnel', () => {
       await world.owner.query(`UPDATE network."Node" SET last_pulse_at = now() - interval '11 minutes' WHERE id = $1`, [
         node,
       ]);
-      await world.owner.query(`UPDATE network."Upkeep" SET since = since - interval '1 hour'`);
+      await world.owner.query(`UPDATE network."MaintenanceRun" SET since = since - interval '1 hour'`);
       await world.device.lower();
       await until(
         async () => expect((await world.device.status(mine.config.connection_secret)).status).not.toBe('active'),

@@ -1,20 +1,20 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type AgentNode, type RedemptionRequest, startAnonymizer, type TestAnonymizer } from '../support/anonymizer.js';
 import { wireguardKey } from '../support/fleet.js';
-import { holdUpkeep } from '../support/upkeep.js';
+import { holdMaintenanceJob } from '../support/maintenance.js';
 
 let anonymizer: TestAnonymizer;
 let node: AgentNode;
 let start: Date;
 let request: RedemptionRequest;
 /** Holds the lock of the sweep that ends what has expired, so that it does so when a test lets it. */
-let sweepHeld: Awaited<ReturnType<typeof holdUpkeep>>;
+let sweepHeld: Awaited<ReturnType<typeof holdMaintenanceJob>>;
 
 beforeAll(async () => {
   anonymizer = await startAnonymizer();
   node = await anonymizer.addNode();
   start = anonymizer.clock.now();
-  sweepHeld = await holdUpkeep(anonymizer.stack.ownerUrl, 'network', 'connection-expiry');
+  sweepHeld = await holdMaintenanceJob(anonymizer.stack.ownerUrl, 'network', 'connection-expiry');
 });
 
 beforeEach(async () => {

@@ -141,7 +141,7 @@ describe('a key', () => {
     expect(await anonymizer.redeem(good)).toMatchObject({ status: 401, code: 'token_expired' });
   });
 
-  // Last: while the clock is ahead, upkeep may well erase the key that signs today.
+  // Last: while the clock is ahead, maintenance may well erase the key that signs today.
   it('verifies to the last millisecond of its time, and not beyond', async () => {
     const { verifyUntil } = anonymizer.issuer.signingKey();
     anonymizer.clock.set(new Date(verifyUntil.getTime() - 1));

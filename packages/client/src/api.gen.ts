@@ -581,14 +581,14 @@ export type AccountHistoryResponses = {
 
 export type AccountHistoryResponse = AccountHistoryResponses[keyof AccountHistoryResponses];
 
-export type CrowdReportData = {
+export type AnonymitySetReportData = {
     body?: never;
     path?: never;
     query?: never;
     url: '/auth/crowd';
 };
 
-export type CrowdReportErrors = {
+export type AnonymitySetReportErrors = {
     /**
      * `rate_limited` Too many requests
      */
@@ -603,9 +603,9 @@ export type CrowdReportErrors = {
     default: Problem;
 };
 
-export type CrowdReportError = CrowdReportErrors[keyof CrowdReportErrors];
+export type AnonymitySetReportError = AnonymitySetReportErrors[keyof AnonymitySetReportErrors];
 
-export type CrowdReportResponses = {
+export type AnonymitySetReportResponses = {
     /**
      * Success
      */
@@ -625,7 +625,7 @@ export type CrowdReportResponses = {
     };
 };
 
-export type CrowdReportResponse = CrowdReportResponses[keyof CrowdReportResponses];
+export type AnonymitySetReportResponse = AnonymitySetReportResponses[keyof AnonymitySetReportResponses];
 
 export type SignOutEverywhereData = {
     body?: never;

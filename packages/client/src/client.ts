@@ -3,7 +3,7 @@ import { Anonymizer } from './anonymizer.js';
 import { toBase64url } from './bytes.js';
 import { Connecting, type ConnectOptions } from './connecting.js';
 import { keyIdText } from './directory.js';
-import { Drawing, type IssuerKey } from './drawing.js';
+import { Prefetching, type IssuerKey } from './prefetching.js';
 import { type OnEvent } from './events.js';
 import { Gatekeeper, largestBatch } from './gatekeeper.js';
 import { renew, stayConnected, type StayOptions, type UseConnection } from './renewing.js';
@@ -59,7 +59,7 @@ export class VpnClient {
   readonly #gatekeeper: Gatekeeper;
   readonly #anonymizer: Anonymizer;
   readonly #store: Wallet;
-  readonly #drawing: Drawing;
+  readonly #prefetching: Prefetching;
   readonly #connecting: Connecting;
   readonly #now: () => number;
   readonly #onEvent: OnEvent;
@@ -71,11 +71,11 @@ export class VpnClient {
     const gatekeeper = new Gatekeeper(new Transport(options.gatekeeperUrl, fetch), options.getIdToken);
     const anonymizer = new Anonymizer(new Transport(options.anonymizerUrl, fetch));
     const wallet = new Wallet(options.wallet ?? memoryStorage(), now);
-    const drawing = new Drawing({ gatekeeper, anonymizer, wallet, tokensPerDay, now, random, onEvent });
-    this.wallet = new VpnWallet({ wallet, drawing, now, onEvent });
+    const prefetching = new Prefetching({ gatekeeper, anonymizer, wallet, tokensPerDay, now, random, onEvent });
+    this.wallet = new VpnWallet({ wallet, prefetching, now, onEvent });
     this.account = new VpnAccount(gatekeeper);
-    this.#connecting = new Connecting({ anonymizer, wallet, drawing, now, random, onEvent });
-    this.#drawing = drawing;
+    this.#connecting = new Connecting({ anonymizer, wallet, prefetching, now, random, onEvent });
+    this.#prefetching = prefetching;
     this.#gatekeeper = gatekeeper;
     this.#anonymizer = anonymizer;
     this.#store = wallet;
@@ -118,7 +118,7 @@ export class VpnClient {
    * (event `drawn_out_of_turn`).
    *
    * @throws {LocationNotFound} nothing is called so
-   * @throws {VpnApiError} `no_capacity` where that location alone was asked for; while drawing, `subscription_inactive`,
+   * @throws {VpnApiError} `no_capacity` where that location alone was asked for; while prefetching, `subscription_inactive`,
    * `token_quota_exceeded`, `invalid_id_token`
    * @throws {PartitioningSuspected} the only tokens there are may be marked
    * @throws {TokenError} the issuer's directory cannot be used
@@ -188,7 +188,7 @@ export class VpnClient {
    * @throws {WalletError} the storage fails
    */
   async issuerKey(): Promise<IssuerKey> {
-    return this.#drawing.agreement();
+    return this.#prefetching.agreement();
   }
 
   /**

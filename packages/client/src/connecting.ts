@@ -1,5 +1,5 @@
 import { type Anonymizer } from './anonymizer.js';
-import { type Drawing } from './drawing.js';
+import { type Prefetching } from './prefetching.js';
 import { type PartitioningSuspected, VpnApiError, WalletError } from './errors.js';
 import { type OnEvent } from './events.js';
 import { standingOf } from './key-consistency.js';
@@ -29,7 +29,7 @@ export interface ConnectOptions {
 export interface ConnectingParts {
   readonly anonymizer: Anonymizer;
   readonly wallet: Wallet;
-  readonly drawing: Drawing;
+  readonly prefetching: Prefetching;
   readonly now: () => number;
   readonly random: () => number;
   readonly onEvent: OnEvent;
@@ -91,7 +91,7 @@ export class Connecting {
     { suspicion, shunned }: KeysNow,
     failed: readonly string[],
   ): Promise<Attempt> {
-    const { wallet, drawing, now } = this.parts;
+    const { wallet, prefetching, now } = this.parts;
     const keys = await generateWireguardKeyPair();
     const wanted = { id: crypto.randomUUID(), ...keys, locations: [first, ...others] as const, failed };
     const take = (unwanted: readonly string[]) =>
@@ -104,7 +104,7 @@ export class Connecting {
     // Others may take what was drawn, but not each time.
     for (let tries = 0; tries < maxAttempts; tries++) {
       // It has asked both sides for their keys, and they agree.
-      await drawing.drawNow();
+      await prefetching.fetchNow();
       const drawn = await take([]);
       if (drawn !== undefined) return drawn;
     }

@@ -22,7 +22,7 @@ export {
   keyIdText,
   parseDirectory,
 } from './directory.js';
-export { type IssuerKey } from './drawing.js';
+export { type IssuerKey } from './prefetching.js';
 export {
   LocationNotFound,
   PartitioningSuspected,

@@ -6,8 +6,8 @@ import { every, maintenanceJobs } from '../../platform/background/index.js';
 import { IdentityMaintenance } from '../../prisma/identity/index.js';
 import { SubscriptionModule } from '../../subscription/index.js';
 import { AuthModule } from '../index.js';
-import { CrowdController } from './crowd.controller.js';
-import { CrowdService } from './crowd.service.js';
+import { AnonymitySetController } from './anonymity-set.controller.js';
+import { AnonymitySetService } from './anonymity-set.service.js';
 import { IssuanceStatisticsService } from './issuance-statistics.service.js';
 import { IssuanceStatisticsStore } from './issuance-statistics.store.js';
 import { IssuanceStore } from './issuance.store.js';
@@ -19,14 +19,14 @@ import { VpnTokenService } from './vpn-token.service.js';
 /** Issuing: blinded tokens signed for people who may have them. */
 @Module({
   imports: [AuthModule, IssuerModule, SubscriptionModule],
-  controllers: [VpnTokenController, CrowdController],
+  controllers: [VpnTokenController, AnonymitySetController],
   providers: [
     VpnTokenService,
     IssuanceStore,
     IssuanceStatisticsService,
     IssuanceStatisticsStore,
     TokenQuotaService,
-    CrowdService,
+    AnonymitySetService,
     ...maintenanceJobs(
       IdentityMaintenance,
       every(600, 'close-issuance', IssuanceStatisticsService, (statistics) => statistics.close()),

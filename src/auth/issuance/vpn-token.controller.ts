@@ -3,7 +3,7 @@ import { RouteConstraints } from '@nestjs/platform-fastify';
 import { ApiBearerAuth, ApiExcludeEndpoint, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { AlsoBinary, OnSide, Problems, Returns } from '../../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../../platform/rate-limit/index.js';
-import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../index.js';
+import { CurrentUser, type User, UserGuard, signInProblems } from '../index.js';
 import { privateTokenRequest } from './private-token-request.js';
 import {
   binaryTokenRequest,
@@ -19,7 +19,7 @@ import { VpnTokenService } from './vpn-token.service.js';
 @ApiBearerAuth('idToken')
 @OnSide('gatekeeper')
 @Controller('auth/vpn-token')
-@UseGuards(GatekeeperAddressLimit, PersonGuard)
+@UseGuards(GatekeeperAddressLimit, UserGuard)
 export class VpnTokenController {
   constructor(private readonly tokens: VpnTokenService) {}
 
@@ -43,7 +43,7 @@ export class VpnTokenController {
     'token_quota_exceeded',
     ...signInProblems,
   )
-  async issue(@CurrentPerson() person: Person, @Body({ schema: vpnTokenRequest }) body: VpnTokenRequest) {
+  async issue(@CurrentUser() person: User, @Body({ schema: vpnTokenRequest }) body: VpnTokenRequest) {
     return this.tokens.issue(person, body);
   }
 
@@ -53,7 +53,7 @@ export class VpnTokenController {
   @Header('cache-control', 'no-store')
   @Header('content-type', tokenResponseType)
   @ApiExcludeEndpoint()
-  async issueBinary(@CurrentPerson() person: Person, @Body() body: Buffer): Promise<Buffer> {
+  async issueBinary(@CurrentUser() person: User, @Body() body: Buffer): Promise<Buffer> {
     return this.tokens.issueBinary(person, body);
   }
 }

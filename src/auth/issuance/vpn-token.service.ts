@@ -6,7 +6,7 @@ import { IssuerKeysService, type SigningKey } from '../../crypto/issuer/index.js
 import { Clock } from '../../platform/config/index.js';
 import { AppError } from '../../platform/errors/index.js';
 import { type Entitlement, SubscriptionService } from '../../subscription/index.js';
-import { type Person } from '../index.js';
+import { type User } from '../index.js';
 import { IssuanceStore } from './issuance.store.js';
 import { type VpnTokenRequest, type VpnTokenResponse } from './vpn-token.schema.js';
 
@@ -28,7 +28,7 @@ export class VpnTokenService {
   /**
    * @throws {AppError} `subscription_inactive`, `key_retired`, `invalid_token_request`, `token_quota_exceeded`
    */
-  async issue(person: Person, { blindedToken, blindedTokens, keyId }: VpnTokenRequest): Promise<VpnTokenResponse> {
+  async issue(person: User, { blindedToken, blindedTokens, keyId }: VpnTokenRequest): Promise<VpnTokenResponse> {
     const entitlement = await this.entitlementOf(person);
     const key = this.keyNamed(keyId);
     const messages = blindedTokens ?? (blindedToken === undefined ? [] : [blindedToken]);
@@ -47,7 +47,7 @@ export class VpnTokenService {
    *
    * @throws {AppError} as `issue`; whatever is wrong with the request itself is `invalid_token_request`
    */
-  async issueBinary(person: Person, body: Buffer): Promise<Buffer> {
+  async issueBinary(person: User, body: Buffer): Promise<Buffer> {
     const entitlement = await this.entitlementOf(person);
     const request = parseTokenRequest(body);
     if (request === undefined)
@@ -57,7 +57,7 @@ export class VpnTokenService {
     return Buffer.concat(await this.sign(person, entitlement, key, [request.blindedMessage]));
   }
 
-  private async entitlementOf({ userId }: Person): Promise<Entitlement> {
+  private async entitlementOf({ userId }: User): Promise<Entitlement> {
     const entitlement = await this.subscriptions.entitlementOf(userId, this.clock.now());
     if (entitlement !== undefined) return entitlement;
     throw new AppError('subscription_inactive', 'Tokens need an active subscription or trial. See GET /subscription.');
@@ -70,7 +70,7 @@ export class VpnTokenService {
   }
 
   private async sign(
-    person: Person,
+    person: User,
     entitlement: Entitlement,
     key: SigningKey,
     messages: readonly Buffer[],
@@ -89,7 +89,7 @@ export class VpnTokenService {
   }
 
   private async spendQuota(
-    { userId }: Person,
+    { userId }: User,
     { planId, dailyTokens }: Entitlement,
     key: SigningKey,
     messages: readonly Buffer[],

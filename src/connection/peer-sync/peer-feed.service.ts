@@ -12,7 +12,7 @@ import { PeerStream } from './peer-stream.js';
 import { WakeUp } from './wake-up.js';
 
 const pollMs = 250;
-const beatMs = 15_000;
+const heartbeatMs = 15_000;
 /** Of one node at a time. */
 const maxRows = 1_000;
 /** Streams of one node: the connection that it has lost and we have not yet, and the one it came back with. */
@@ -46,14 +46,14 @@ export class PeerFeedService {
     background: Background,
   ) {
     signals.onNodesChanged((nodeIds) => this.wakeUp.mark(...nodeIds));
-    directory.onStatusChange((nodeId) => this.heed(nodeId));
+    directory.onStatusChange((nodeId) => this.onPulse(nodeId));
     // Stopped last: what was marked is still served.
     background.add({ start: () => {}, drain: () => this.closeAll(), stop: () => this.wakeUp.idle() });
     background.add(new Repeater({ waitMs: pollMs, run: () => this.wakeUp.mark(...this.streams.keys()) }));
     // Apart: a store that is silent must silence no stream.
-    background.add(new Repeater({ waitMs: beatMs, run: () => this.beat() }));
+    background.add(new Repeater({ waitMs: heartbeatMs, run: () => this.heartbeat() }));
     const onFailure = (error: unknown) => this.failed(error);
-    background.add(new Repeater({ waitMs: beatMs, run: () => this.endUntrusted(), onFailure }));
+    background.add(new Repeater({ waitMs: heartbeatMs, run: () => this.endUntrusted(), onFailure }));
   }
 
   /** Serves one node until either side ends: a snapshot first, then what changes. Never rejects. */
@@ -64,7 +64,7 @@ export class PeerFeedService {
     response.once('close', () => this.remove(stream));
     // The operator's word may have come after the node was let in and before it was among the streams.
     if (node.status === 'draining' || node.status === 'retired') stream.drain();
-    else this.heed(node.id);
+    else this.onPulse(node.id);
     try {
       await stream.snapshot(this.lists.json(node.id));
       this.wakeUp.mark(node.id);
@@ -76,8 +76,8 @@ export class PeerFeedService {
   }
 
   /** Every 15 s: shows each stream that it lives, and drops the readers that do not. */
-  beat(): void {
-    for (const stream of this.of(this.streams.keys())) stream.beat(this.clock.now().getTime());
+  heartbeat(): void {
+    for (const stream of this.of(this.streams.keys())) stream.heartbeat(this.clock.now().getTime());
   }
 
   /**
@@ -105,7 +105,7 @@ export class PeerFeedService {
   }
 
   /** What an operator has said of a node. */
-  private heed(nodeId: string): void {
+  private onPulse(nodeId: string): void {
     const status = this.directory.endpoint(nodeId)?.status;
     for (const stream of this.of([nodeId])) {
       if (status === 'draining') stream.drain();

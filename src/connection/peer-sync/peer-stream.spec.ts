@@ -85,14 +85,14 @@ describe('a reader that does not read', () => {
     const { stream, response, reader } = await openStream();
     await stream.snapshot(pieces('{}'));
     fill(stream, response);
-    for (let beat = 0; beat < 3; beat += 1) stream.beat(0);
+    for (let beat = 0; beat < 3; beat += 1) stream.heartbeat(0);
     reader.resume();
     await once(response, 'drain');
     reader.pause();
     fill(stream, response);
-    for (let beat = 0; beat < 3; beat += 1) stream.beat(0);
+    for (let beat = 0; beat < 3; beat += 1) stream.heartbeat(0);
     expect(response.destroyed).toBe(false);
-    stream.beat(0);
+    stream.heartbeat(0);
     expect(response.destroyed).toBe(true);
   });
 
@@ -108,7 +108,7 @@ describe('a reader that does not read', () => {
     const snapshot = stream.snapshot(endless());
     await expect.poll(() => response.writableNeedDrain).toBe(true);
     const refused = expect(snapshot).rejects.toThrow();
-    for (let beat = 0; beat < 4; beat += 1) stream.beat(0);
+    for (let beat = 0; beat < 4; beat += 1) stream.heartbeat(0);
     await refused;
     // What the two kernels' buffers take, and little more.
     expect(written).toBeLessThan(1_000);
@@ -134,7 +134,7 @@ describe('a stream that was closed', () => {
     stream.close();
     stream.say(rows(1), 0, describeRow);
     stream.drain();
-    stream.beat(0);
+    stream.heartbeat(0);
     reader.resume();
     let text = '';
     reader.on('data', (chunk: Buffer) => (text += chunk.toString()));
@@ -160,7 +160,7 @@ describe('a stream that was closed', () => {
     reader.resetAndDestroy();
     await once(response, 'close');
     stream.say(rows(1), 0, describeRow);
-    stream.beat(0);
+    stream.heartbeat(0);
     stream.close();
   });
 });

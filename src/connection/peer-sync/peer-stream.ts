@@ -11,7 +11,7 @@ const repeatAfterMs = 1_000;
 const maxMissedHeartbeats = 4;
 
 /** How long a reader may take over the last bytes when this process leaves. */
-const farewellMs = 1_000;
+const shutdownMs = 1_000;
 
 /**
  * One node's open event stream (server-sent events, WHATWG HTML §9.2). It is never written to faster than it is read: what
@@ -22,7 +22,7 @@ export class PeerStream {
   private readonly said = new Map<string, number>();
   private state: 'opening' | 'open' | 'closed' = 'opening';
   private draining = false;
-  private beatsBehind = 0;
+  private missedHeartbeats = 0;
 
   /** @param node as it showed itself when it opened the stream */
   constructor(
@@ -31,7 +31,7 @@ export class PeerStream {
   ) {
     // Without a listener the error of a connection that breaks would end the process.
     response.on('error', () => this.drop());
-    response.on('drain', () => (this.beatsBehind = 0));
+    response.on('drain', () => (this.missedHeartbeats = 0));
   }
 
   /** Whether its snapshot is said. Changes are held back until then, so that it can overtake none. */
@@ -81,11 +81,11 @@ export class PeerStream {
   }
 
   /** Shows that the connection lives, and looks whether it does. */
-  beat(now: number): void {
+  heartbeat(now: number): void {
     for (const key of this.said.keys()) if (!this.wasSaid(key, now)) this.said.delete(key);
     if (this.response.writableNeedDrain) {
-      this.beatsBehind += 1;
-      if (this.beatsBehind >= maxMissedHeartbeats) this.drop();
+      this.missedHeartbeats += 1;
+      if (this.missedHeartbeats >= maxMissedHeartbeats) this.drop();
     } else if (this.isOpen) {
       this.response.write(eventText('heartbeat', {}));
     }
@@ -96,7 +96,7 @@ export class PeerStream {
     if (this.state === 'closed') return;
     this.state = 'closed';
     this.response.end();
-    const farewell = setTimeout(() => this.drop(), farewellMs);
+    const farewell = setTimeout(() => this.drop(), shutdownMs);
     this.response.once('close', () => clearTimeout(farewell));
   }
 

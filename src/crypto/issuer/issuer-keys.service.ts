@@ -43,7 +43,7 @@ export class IssuerKeysService {
   /**
    * The key that signs when the client names none.
    *
-   * @throws {AppError} `unavailable` when there is none, which upkeep repairs
+   * @throws {AppError} `unavailable` when there is none, which maintenance repairs
    */
   signingKey(): SigningKey {
     const key = this.ring.current(this.clock.now());
@@ -74,7 +74,7 @@ export class IssuerKeysService {
     await this.refresh();
   }
 
-  /** What upkeep does: keys made ahead, private halves erased or re-encrypted, old rows dropped. */
+  /** What maintenance does: keys made ahead, private halves erased or re-encrypted, old rows dropped. */
   async rotate(): Promise<void> {
     await this.ensureKeys();
     const now = this.clock.now();

@@ -126,11 +126,11 @@ describe('issuer keys', () => {
     expect(signing('2030-06-11T00:10:00.000Z')).toEqual({ byDefault: 'tuesday', named: [false, true] });
   });
 
-  it('are published at least 2 hours before they sign, on any schedule of upkeep', async () => {
+  it('are published at least 2 hours before they sign, on any schedule of maintenance', async () => {
     const service = await replica();
     for (let day = 0; day < 3; day += 1) {
       clock.set(new Date(Date.UTC(2030, 5, 10 + day, 21, 57)));
-      await service.identityUpkeep.runOnce('issuer-keys');
+      await service.identityMaintenance.runOnce('issuer-keys');
       const next = epochTimes(epochOf(clock.now()) + 1);
       expect(service.issuer.directoryKeys().map((key) => key.notBefore)).toContainEqual(next.notBefore);
     }
@@ -143,7 +143,7 @@ describe('issuer keys', () => {
     const first = service.issuer.signingKey();
     const states = async (at: Date) => {
       clock.set(at);
-      await service.identityUpkeep.runOnce('issuer-keys');
+      await service.identityMaintenance.runOnce('issuer-keys');
       const row = (await rows()).find(({ key_id }) => key_id.equals(first.keyId));
       return row === undefined ? 'gone' : row.sealed === null ? 'erased' : 'whole';
     };
@@ -158,7 +158,7 @@ describe('issuer keys', () => {
     const service = await replica();
     await service.issuer.ensureKeys();
     clock.set('2050-01-01T00:00:00Z');
-    await service.identityUpkeep.runOnce('issuer-keys');
+    await service.identityMaintenance.runOnce('issuer-keys');
     expect((await rows()).filter((row) => row.sign_from < new Date('2031-01-01'))).toHaveLength(2);
   });
 });
@@ -211,12 +211,12 @@ describe('a retired key', () => {
 describe('the encryption key of the private halves', () => {
   const [oldKey, newKey] = [randomBytes(32).toString('base64'), randomBytes(32).toString('base64')];
 
-  it('is rotated without a pause: the previous one opens, upkeep wraps again, then the new one is enough', async () => {
+  it('is rotated without a pause: the previous one opens, maintenance wraps again, then the new one is enough', async () => {
     const before = await replica({ ISSUER_KEY_ENCRYPTION_KEY: oldKey });
     await before.issuer.ensureKeys();
     const { keyId } = before.issuer.signingKey();
     const during = await replica({ ISSUER_KEY_ENCRYPTION_KEY: newKey, ISSUER_KEY_ENCRYPTION_KEY_PREVIOUS: oldKey });
-    await during.identityUpkeep.runOnce('issuer-keys');
+    await during.identityMaintenance.runOnce('issuer-keys');
     expect(during.issuer.signingKey().keyId).toEqual(keyId);
     const after = await replica({ ISSUER_KEY_ENCRYPTION_KEY: newKey });
     await after.start();

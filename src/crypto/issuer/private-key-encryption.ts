@@ -6,7 +6,7 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:
  *     version 1 · tag of the encryption key 8 · nonce 12 · ciphertext · authentication tag 16
  *
  * The key id is authenticated with it, so that a row's private half cannot be swapped for another's. The tag says which
- * encryption key opens it, so that the key can be rotated: set the new one, keep the old one as …_PREVIOUS until upkeep has
+ * encryption key opens it, so that the key can be rotated: set the new one, keep the old one as …_PREVIOUS until maintenance has
  * wrapped every row again.
  */
 const version = 1;

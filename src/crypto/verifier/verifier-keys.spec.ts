@@ -229,7 +229,7 @@ describe('the verifier’s keys', () => {
     issuer.keys = [old];
     await service.verifier.poll();
     const count = async () => {
-      await service.networkUpkeep.runOnce('verifier-keys');
+      await service.networkMaintenance.runOnce('verifier-keys');
       await service.verifier.refresh();
       return service.verifier.directoryKeys().length;
     };
@@ -253,7 +253,7 @@ describe('the verifier’s keys', () => {
     const tombstone = `INSERT INTO network."Connection" (id, key_id, status) VALUES (gen_random_uuid(), $1, 'ended')`;
     await query(stack.networkUrl, tombstone, [old.keyId]);
     const left = async () => {
-      await service.networkUpkeep.runOnce('verifier-keys');
+      await service.networkMaintenance.runOnce('verifier-keys');
       return query(stack.networkUrl, 'SELECT 1 FROM network."VerifierKey"');
     };
     clock.set(noon);

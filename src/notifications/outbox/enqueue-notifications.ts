@@ -42,7 +42,7 @@ export interface Recipients {
  * PostgreSQL would leave the jobs out. It may read `enqueued`: the notifications that are new, with their `id`, `user_id`,
  * `kind`, `cause` and `caused_at`.
  *
- * @param causes a query of `user_id` uuid, `kind` text, `cause` text (unique for what happened), `facts` jsonb and `at`
+ * @param causes a query of `user_id` uuid, `kind` text, `cause` text (unique for what happened), `payload` jsonb and `at`
  * timestamptz. Rows without a user are left out, unless `emails` says where they go; so are those of an account that is being
  * deleted
  */
@@ -51,8 +51,8 @@ export function enqueueNotifications(causes: Prisma.Sql, { emails, devices }: Re
   return Prisma.sql`
     causes AS (${causes}),
     enqueued AS (
-      INSERT INTO "Notification" (user_id, kind, cause, facts, caused_at)
-      SELECT user_id, kind::"NotificationKind", cause, facts, date_trunc('second', at) FROM causes
+      INSERT INTO "Notification" (user_id, kind, cause, payload, caused_at)
+      SELECT user_id, kind::"NotificationKind", cause, payload, date_trunc('second', at) FROM causes
       WHERE ${hasUser} NOT EXISTS (SELECT FROM "AccountDeletion" leaving WHERE leaving.user_id = causes.user_id)
       ON CONFLICT (cause) DO NOTHING RETURNING id, user_id, kind, cause, caused_at
     ),

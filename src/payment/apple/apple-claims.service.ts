@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type Person } from '../../auth/index.js';
+import { type User } from '../../auth/index.js';
 import { AppError } from '../../platform/errors/index.js';
 import {
   ProviderSubscriptionsService,
@@ -8,7 +8,7 @@ import {
 } from '../../subscription/index.js';
 import { CustomersStore } from '../customers/customers.store.js';
 import { paymentProblem } from '../providers/provider-errors.js';
-import { LookupsService } from '../webhooks/lookups.service.js';
+import { ProviderFetchesService } from '../webhooks/provider-fetches.service.js';
 import { AppleDataError } from './apple.client.js';
 import { OptionalApple } from './optional-apple.js';
 
@@ -20,11 +20,11 @@ export class AppleClaimsService {
     private readonly customers: CustomersStore,
     private readonly subscriptions: ProviderSubscriptionsService,
     private readonly service: SubscriptionService,
-    private readonly lookups: LookupsService,
+    private readonly fetches: ProviderFetchesService,
   ) {}
 
   /** What ties a purchase to this account, if the app gives it to StoreKit. */
-  async accountToken({ userId }: Person): Promise<string> {
+  async accountToken({ userId }: User): Promise<string> {
     this.apple.get();
     const customer = await this.customers.byId(userId);
     if (customer === undefined) throw new AppError('invalid_id_token', 'The account no longer exists.');
@@ -38,13 +38,16 @@ export class AppleClaimsService {
    * @throws {AppError} `purchase_not_valid`, `purchase_of_another_account`, `unknown_product`,
    * `payment_provider_not_offered`, `payment_provider_unavailable`
    */
-  async claim(person: Person, signedTransaction: string): Promise<SubscriptionReport> {
+  async claim(person: User, signedTransaction: string): Promise<SubscriptionReport> {
     const client = this.apple.get();
     try {
       const { originalTransactionId: id, type } = await client.verifyTransaction(signedTransaction);
       if (id === undefined || type !== 'Auto-Renewable Subscription') throw notValid('This is no subscription.');
-      const { parkedFor } = await this.lookups.lookUp({ provider: 'apple', lookup: id }, { claimant: person.userId });
-      if (parkedFor === 'unknown_price')
+      const { deadLetterReason } = await this.fetches.fetch(
+        { provider: 'apple', objectRef: id },
+        { claimant: person.userId },
+      );
+      if (deadLetterReason === 'unknown_price')
         throw new AppError('unknown_product', 'This product is not mapped to a plan yet.');
       const owner = await this.subscriptions.ownerOf(`apple:${id}`);
       if (owner === undefined) throw notValid('The App Store does not know this subscription of this app.');

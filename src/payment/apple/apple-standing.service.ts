@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { ProviderSubscriptionsService } from '../../subscription/index.js';
-import { LookupsService } from '../webhooks/lookups.service.js';
+import { ProviderFetchesService } from '../webhooks/provider-fetches.service.js';
 import { OptionalApple } from './optional-apple.js';
 
 /** What the App Store says now of the subscriptions that a person is known to have, or to have had, there. */
@@ -9,7 +9,7 @@ export class AppleStandingService {
   constructor(
     private readonly apple: OptionalApple,
     private readonly subscriptions: ProviderSubscriptionsService,
-    private readonly lookups: LookupsService,
+    private readonly fetches: ProviderFetchesService,
   ) {}
 
   /**
@@ -22,8 +22,10 @@ export class AppleStandingService {
     if (this.apple.client === undefined) return true;
     const refs = await this.subscriptions.refsOf(userId, 'apple');
     const outcomes = await Promise.all(
-      refs.map((ref) => this.lookups.lookUp({ provider: 'apple', lookup: ref.replace('apple:', '') })),
+      refs.map((ref) => this.fetches.fetch({ provider: 'apple', objectRef: ref.replace('apple:', '') })),
     );
-    return outcomes.every(({ parkedFor }) => parkedFor === undefined || parkedFor.startsWith('refused_'));
+    return outcomes.every(
+      ({ deadLetterReason }) => deadLetterReason === undefined || deadLetterReason.startsWith('refused_'),
+    );
   }
 }

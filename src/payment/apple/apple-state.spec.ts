@@ -1,6 +1,6 @@
 import { type JWSRenewalInfoDecodedPayload, type JWSTransactionDecodedPayload } from '@apple/app-store-server-library';
 import { describe, expect, it } from 'vitest';
-import { appleFacts, appleMovements } from './apple-state.js';
+import { readAppleSubscription, appleMovements } from './apple-state.js';
 
 const time = (text: string) => Date.parse(text);
 
@@ -16,7 +16,7 @@ const transaction: JWSTransactionDecodedPayload = {
 };
 
 const factsOf = (status: number, of: Partial<typeof transaction> = {}, renewal: JWSRenewalInfoDecodedPayload = {}) =>
-  appleFacts({ status, transaction: { ...transaction, ...of }, renewal });
+  readAppleSubscription({ status, transaction: { ...transaction, ...of }, renewal });
 
 describe('the state of a subscription', () => {
   it.each([

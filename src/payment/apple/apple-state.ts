@@ -2,7 +2,7 @@ import { type JWSTransactionDecodedPayload } from '@apple/app-store-server-libra
 import { minorDigits, type SubscriptionState } from '../../subscription/index.js';
 import { type AppleSubscription } from './apple.client.js';
 import { type RefundedNow } from '../history/payment-history.store.js';
-import { type Movement, type SubscriptionFacts } from '../providers/subscription-facts.js';
+import { type Movement, type ProviderSubscription } from '../providers/provider-subscription.js';
 
 /** The table of billing for the App Store: what its signed data says, as plain values. */
 
@@ -15,7 +15,7 @@ const states: Readonly<Partial<Record<number, SubscriptionState>>> = {
   5: 'REVOKED',
 };
 
-export function appleFacts({ status, transaction, renewal }: AppleSubscription): SubscriptionFacts {
+export function readAppleSubscription({ status, transaction, renewal }: AppleSubscription): ProviderSubscription {
   const { originalTransactionId, productId, expiresDate, offerDiscountType } = transaction;
   if (originalTransactionId === undefined || productId === undefined || expiresDate === undefined) {
     throw new TypeError('a transaction that is no subscription');

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Header, Post, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { CurrentPerson, type Person, PersonGuard, signInProblems } from '../../auth/index.js';
+import { CurrentUser, type User, UserGuard, signInProblems } from '../../auth/index.js';
 import { OnSide, Problems, Returns } from '../../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../../platform/rate-limit/index.js';
 import { subscriptionReport } from '../../subscription/index.js';
@@ -11,7 +11,7 @@ import { appleAccount, applePurchase, type ApplePurchase } from '../payment.sche
 @ApiBearerAuth('idToken')
 @OnSide('gatekeeper')
 @Controller('payment/apple')
-@UseGuards(GatekeeperAddressLimit, PersonGuard)
+@UseGuards(GatekeeperAddressLimit, UserGuard)
 export class AppleController {
   constructor(private readonly claims: AppleClaimsService) {}
 
@@ -20,7 +20,7 @@ export class AppleController {
   @ApiOperation({ summary: 'What ties a purchase in the App Store to this account' })
   @Returns(200, appleAccount)
   @Problems('payment_provider_not_offered', ...signInProblems)
-  async account(@CurrentPerson() person: Person) {
+  async account(@CurrentUser() person: User) {
     return { appAccountToken: await this.claims.accountToken(person) };
   }
 
@@ -43,7 +43,7 @@ export class AppleController {
     'payment_refused',
     ...signInProblems,
   )
-  async claim(@CurrentPerson() person: Person, @Body({ schema: applePurchase }) { signedTransaction }: ApplePurchase) {
+  async claim(@CurrentUser() person: User, @Body({ schema: applePurchase }) { signedTransaction }: ApplePurchase) {
     return this.claims.claim(person, signedTransaction);
   }
 }

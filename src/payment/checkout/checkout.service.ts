@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { type Person } from '../../auth/index.js';
+import { type User } from '../../auth/index.js';
 import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../../platform/config/index.js';
 import { AppError } from '../../platform/errors/index.js';
 import { SubscriptionService, TrialsService } from '../../subscription/index.js';
@@ -12,7 +12,7 @@ import { PlanPricesStore } from '../plans/plan-prices.store.js';
 import { paymentProblem } from '../providers/provider-errors.js';
 import { OptionalStripe } from '../stripe/optional-stripe.js';
 import { type StripeClient } from '../stripe/stripe.client.js';
-import { LookupsService } from '../webhooks/lookups.service.js';
+import { ProviderFetchesService } from '../webhooks/provider-fetches.service.js';
 import { CheckoutStore } from './checkout.store.js';
 import { isAllowedReturn } from './return-url.js';
 
@@ -37,7 +37,7 @@ export class CheckoutService {
     private readonly subscriptions: SubscriptionService,
     private readonly apple: AppleStandingService,
     private readonly trials: TrialsService,
-    private readonly lookups: LookupsService,
+    private readonly fetches: ProviderFetchesService,
     private readonly clock: Clock,
     @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
   ) {}
@@ -46,7 +46,7 @@ export class CheckoutService {
    * @throws {AppError} `payment_provider_not_offered`, `return_url_not_allowed`, `price_not_offered`, `access_blocked`,
    * `already_subscribed`, `checkout_in_progress`, `payment_refused`, `payment_provider_unavailable`
    */
-  async begin(person: Person, request: CheckoutRequest): Promise<CheckoutStarted> {
+  async begin(person: User, request: CheckoutRequest): Promise<CheckoutStarted> {
     const stripe = this.stripe.get();
     this.allowReturn(request.successUrl, request.cancelUrl);
     const price = await this.prices.offered(request.planId, 'stripe', request.interval);
@@ -57,8 +57,8 @@ export class CheckoutService {
       await stillAlone();
       await stripe.expireCheckouts(customer);
       await stillAlone();
-      const { parkedFor } = await this.lookups.lookUp({ provider: 'stripe', lookup: customer });
-      if (parkedFor !== undefined) throw notUnderstood('Stripe');
+      const { deadLetterReason } = await this.fetches.fetch({ provider: 'stripe', objectRef: customer });
+      if (deadLetterReason !== undefined) throw notUnderstood('Stripe');
       await stillAlone();
       if (!(await this.apple.isUnderstood(person.userId))) throw notUnderstood('Apple');
       await this.subscriptions.refuseSecondPayment(person.userId);
@@ -78,7 +78,7 @@ export class CheckoutService {
    *
    * @throws {AppError} `payment_provider_not_offered`, `return_url_not_allowed`, `nothing_paid_yet`, `payment_provider_unavailable`
    */
-  async portal({ userId }: Person, returnUrl: string): Promise<{ url: string }> {
+  async portal({ userId }: User, returnUrl: string): Promise<{ url: string }> {
     const stripe = this.stripe.get();
     this.allowReturn(returnUrl);
     const customer = (await this.customers.byId(userId))?.stripeCustomerId ?? undefined;
@@ -131,7 +131,7 @@ export class CheckoutService {
   }
 
   /** The person's customer at Stripe; a new one in the place of one that was deleted there. */
-  private async customerOf(stripe: StripeClient, { userId, email }: Person, attempt: string): Promise<string> {
+  private async customerOf(stripe: StripeClient, { userId, email }: User, attempt: string): Promise<string> {
     const former = (await this.customers.byId(userId))?.stripeCustomerId ?? null;
     if (former !== null && !(await stripe.isDeletedCustomer(former))) return former;
     const created = await stripe.createCustomer(userId, email, `customer:${attempt}`);

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { IdentityPrisma, type User } from '../../prisma/identity/index.js';
 
 /** A person, as far as their payments need them. */
-export interface Customer {
+export interface ProviderCustomer {
   readonly userId: string;
   readonly firebaseUid: string;
   readonly email: string | null;
@@ -15,16 +15,16 @@ export interface Customer {
 export class CustomersStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
-  async byStripe(stripeCustomerId: string): Promise<Customer | undefined> {
-    return toCustomer(await this.prisma.user.findUnique({ where: { stripeCustomerId } }));
+  async byStripe(stripeCustomerId: string): Promise<ProviderCustomer | undefined> {
+    return toProviderCustomer(await this.prisma.user.findUnique({ where: { stripeCustomerId } }));
   }
 
-  async byAppleAccountToken(appleAccountToken: string): Promise<Customer | undefined> {
-    return toCustomer(await this.prisma.user.findUnique({ where: { appleAccountToken } }));
+  async byAppleAccountToken(appleAccountToken: string): Promise<ProviderCustomer | undefined> {
+    return toProviderCustomer(await this.prisma.user.findUnique({ where: { appleAccountToken } }));
   }
 
-  async byId(id: string): Promise<Customer | undefined> {
-    return toCustomer(await this.prisma.user.findUnique({ where: { id } }));
+  async byId(id: string): Promise<ProviderCustomer | undefined> {
+    return toProviderCustomer(await this.prisma.user.findUnique({ where: { id } }));
   }
 
   /** Ties a person to a customer at Stripe, in the place of `former`. @returns whose customer the person is now */
@@ -36,7 +36,7 @@ export class CustomersStore {
   }
 }
 
-function toCustomer(user: User | null): Customer | undefined {
+function toProviderCustomer(user: User | null): ProviderCustomer | undefined {
   if (user === null) return undefined;
   const { id: userId, firebaseUid, email, emailVerified, stripeCustomerId, appleAccountToken } = user;
   return { userId, firebaseUid, email, emailVerified, stripeCustomerId, appleAccountToken };

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { CheckoutStore } from '../checkout/checkout.store.js';
 import { OptionalStripe } from '../stripe/optional-stripe.js';
 import { type StripeClient } from '../stripe/stripe.client.js';
-import { LookupsService } from '../webhooks/lookups.service.js';
+import { ProviderFetchesService } from '../webhooks/provider-fetches.service.js';
 import { CustomersStore } from './customers.store.js';
 
 /** Ends what an account pays for, when the account is to end. */
@@ -12,7 +12,7 @@ export class PaymentClosingService {
     private readonly customers: CustomersStore,
     private readonly checkouts: CheckoutStore,
     private readonly stripe: OptionalStripe,
-    private readonly lookups: LookupsService,
+    private readonly fetches: ProviderFetchesService,
   ) {}
 
   /**
@@ -39,9 +39,9 @@ export class PaymentClosingService {
   }
 
   private async settle(stripe: StripeClient, customer: string, attempt: number): Promise<void> {
-    const books = { provider: 'stripe', lookup: customer } as const;
-    await this.lookups.lookUp(books, { attempt });
+    const books = { provider: 'stripe', objectRef: customer } as const;
+    await this.fetches.fetch(books, { attempt });
     await stripe.deleteCustomer(customer);
-    await this.lookups.lookUp(books, { attempt });
+    await this.fetches.fetch(books, { attempt });
   }
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type Person } from '../../auth/index.js';
+import { type User } from '../../auth/index.js';
 import { AppError } from '../../platform/errors/index.js';
 import { pageOf, readCursor } from '../../platform/http/index.js';
 import { type PaymentHistory } from '../../prisma/identity/index.js';
@@ -20,7 +20,7 @@ export class PaymentHistoryService {
   ) {}
 
   /** @throws {AppError} `invalid_request` for a cursor that we did not give */
-  async page({ userId }: Person, { cursor, limit }: HistoryQuery): Promise<PaymentHistoryPage> {
+  async page({ userId }: User, { cursor, limit }: HistoryQuery): Promise<PaymentHistoryPage> {
     // One more than asked, to know whether there is another page.
     const rows = await this.store.page(userId, readCursor(cursor, uuid), limit + 1);
     const { shown, next } = pageOf(rows, limit, ({ occurredAt: at, id: name }) => ({ at, name }));
@@ -32,7 +32,7 @@ export class PaymentHistoryService {
    *
    * @throws {AppError} `payment_not_found`, `receipt_not_available`, `payment_provider_unavailable`
    */
-  async receipt({ userId }: Person, id: string): Promise<{ url: string }> {
+  async receipt({ userId }: User, id: string): Promise<{ url: string }> {
     const payment = await this.store.find(userId, id);
     if (payment === undefined)
       throw new AppError('payment_not_found', 'You have no such payment: see GET /payment/history.');

@@ -3,13 +3,13 @@ import { enqueueNotifications, jobsAdded } from '../../notifications/outbox/inde
 import { Clock } from '../../platform/config/index.js';
 import { type PagePosition } from '../../platform/http/index.js';
 import { IdentityPrisma, type PaymentHistory, type PaymentProvider, Prisma } from '../../prisma/identity/index.js';
-import { type Movement } from '../providers/subscription-facts.js';
+import { type Movement } from '../providers/provider-subscription.js';
 
 /** A subscription, and the ticket under which it was looked up. */
-export interface LookedUp {
+export interface FetchedFor {
   /** Our name for it. */
   readonly subscription: string;
-  readonly ticket: bigint;
+  readonly fetchVersion: bigint;
 }
 
 /** A payment, and what of it its provider shows as refunded. */
@@ -64,7 +64,7 @@ export class PaymentHistoryStore {
    * As `add`, to whoever has the subscription, and only for its newest look-up: what an older one saw may have been taken
    * back since. The lock on the subscription makes a newer look-up wait, and so find what this one wrote.
    */
-  async addOf(newest: LookedUp, provider: PaymentProvider, movements: readonly Movement[]): Promise<boolean> {
+  async addOf(newest: FetchedFor, provider: PaymentProvider, movements: readonly Movement[]): Promise<boolean> {
     if (movements.length === 0) return false;
     return this.added(Prisma.sql`
       WITH owner AS MATERIALIZED (${ownerOf(newest)} FOR SHARE),
@@ -81,7 +81,7 @@ export class PaymentHistoryStore {
    *
    * @returns whether there was any
    */
-  async reverseRefunds(newest: LookedUp, payments: readonly RefundedNow[]): Promise<boolean> {
+  async reverseRefunds(newest: FetchedFor, payments: readonly RefundedNow[]): Promise<boolean> {
     const column = <K extends keyof RefundedNow>(name: K) => payments.map((payment) => payment[name]);
     const added = await this.prisma.$executeRaw`
       WITH owner AS MATERIALIZED (${ownerOf(newest)} FOR SHARE)
@@ -100,7 +100,7 @@ export class PaymentHistoryStore {
     const [row] = await this.prisma.$queryRaw<[{ any: boolean }]>`
       ${adding}, ${enqueueNotifications(Prisma.sql`
         SELECT user_id, 'refunded' AS kind, 'refunded:' || provider_ref AS cause,
-          jsonb_build_object('amount', amount, 'currency', currency, 'provider', provider) AS facts,
+          jsonb_build_object('amount', amount, 'currency', currency, 'provider', provider) AS payload,
           ${this.clock.now()}::timestamptz AS at
         FROM added WHERE kind = 'refund'`)}
       SELECT EXISTS (SELECT FROM added) AS any, ${jobsAdded}`;
@@ -132,8 +132,8 @@ export class PaymentHistoryStore {
   }
 }
 
-const ownerOf = ({ subscription, ticket }: LookedUp) => Prisma.sql`
-  SELECT s.user_id FROM "Subscription" s WHERE s.provider_ref = ${subscription} AND s.fetch_ticket = ${ticket}`;
+const ownerOf = ({ subscription, fetchVersion }: FetchedFor) => Prisma.sql`
+  SELECT s.user_id FROM "Subscription" s WHERE s.provider_ref = ${subscription} AND s.fetch_version = ${fetchVersion}`;
 
 /** The movements as rows, in the order of the table's columns. */
 function moved(movements: readonly Movement[]): Prisma.Sql {

@@ -1,7 +1,7 @@
 import { type PaymentProvider } from '../../prisma/identity/index.js';
 
 /** Why events are put aside until an operator, or a later look-up, deals with them. */
-export type ParkedFor =
+export type DeadLetterReason =
   | 'unknown_customer'
   | 'unknown_account'
   | 'unknown_price'
@@ -12,7 +12,7 @@ export type ParkedFor =
 
 export interface SyncOutcome {
   /** Without it, all is well. */
-  readonly parkedFor?: ParkedFor;
+  readonly deadLetterReason?: DeadLetterReason;
   /** Whether anything was written that was not there before. */
   readonly changed: boolean;
 }
@@ -23,14 +23,14 @@ export interface ProviderSync {
   readonly isSetUp: boolean;
 
   /**
-   * Asks the provider for what `lookup` names, and writes what it learns under the ticket.
+   * Asks the provider for what `objectRef` names, and writes what it learns under the ticket.
    *
-   * @param lookup of Stripe a customer, or a charge; of the App Store a subscription, by its original transaction
+   * @param objectRef of Stripe a customer, or a charge; of the App Store a subscription, by its original transaction
    * @param ticket taken before: what was written under a greater one stays
    * @param claimant a user who says that it is theirs
    * @throws {ProviderUnavailable} also where the operator has not set the provider up
    */
-  sync(lookup: string, ticket: bigint, claimant?: string): Promise<SyncOutcome>;
+  sync(objectRef: string, fetchVersion: bigint, claimant?: string): Promise<SyncOutcome>;
 }
 
 export type ProviderSyncs = Readonly<Record<PaymentProvider, ProviderSync>>;

@@ -7,13 +7,13 @@ import { type AppleClient } from '../apple/apple.client.js';
 import { OptionalApple } from '../apple/optional-apple.js';
 import { PaymentHistoryStore } from '../history/payment-history.store.js';
 import { PlanPricesStore } from '../plans/plan-prices.store.js';
-import { type Movement, type SubscriptionFacts } from '../providers/subscription-facts.js';
+import { type Movement, type ProviderSubscription } from '../providers/provider-subscription.js';
 import { OptionalStripe } from '../stripe/optional-stripe.js';
 import {
   disputeMovements,
   disputeStanding,
   refundMovements,
-  stripeFacts,
+  readStripeSubscription,
   stripeMovements,
 } from '../stripe/stripe-state.js';
 import { idOf, type StripeClient } from '../stripe/stripe.client.js';
@@ -76,35 +76,35 @@ export class ReconciliationService {
 
   /** @returns how many look-ups it queued */
   private async repair(provider: 'stripe' | 'apple', differences?: () => Promise<Set<string>>): Promise<number> {
-    const lookups = (await differences?.()) ?? new Set<string>();
-    for (const lookup of lookups) await this.inbox.repair({ provider, lookup });
-    return lookups.size;
+    const objectRefs = (await differences?.()) ?? new Set<string>();
+    for (const objectRef of objectRefs) await this.inbox.repair({ provider, objectRef });
+    return objectRefs.size;
   }
 
   private async differencesAtStripe(client: StripeClient, since: Date): Promise<Set<string>> {
-    const lookups = new Set<string>();
-    await this.compareSubscriptions(client, since, lookups);
+    const objectRefs = new Set<string>();
+    await this.compareSubscriptions(client, since, objectRefs);
     for await (const charges of inBatches(client.chargesSince(since))) {
       const moved = charges.map((charge) => movedFor(charge, stripeMovements({ charges: [charge], disputes: [] })));
-      await this.compareMoney(moved, lookups);
+      await this.compareMoney(moved, objectRefs);
     }
     for await (const refunds of inBatches(client.refundsSince(since))) {
       await this.compareMoney(
         refunds.map((refund) => movedFor(refund.charge, refundMovements(refund))),
-        lookups,
+        objectRefs,
       );
     }
     for await (const disputes of inBatches(client.allDisputes())) {
       await this.compareMoney(
         disputes.map((dispute) => movedFor(dispute.charge, disputeMovements(dispute))),
-        lookups,
+        objectRefs,
       );
-      await this.compareDisputes(disputes, lookups);
+      await this.compareDisputes(disputes, objectRefs);
     }
-    return lookups;
+    return objectRefs;
   }
 
-  private async compareSubscriptions(client: StripeClient, since: Date, lookups: Set<string>): Promise<void> {
+  private async compareSubscriptions(client: StripeClient, since: Date, objectRefs: Set<string>): Promise<void> {
     const plans = await this.prices.plansOf('stripe');
     const seen = new Set<string>();
     for await (const subscriptions of inBatches(client.allSubscriptions())) {
@@ -114,26 +114,26 @@ export class ReconciliationService {
       const known = await this.store.known(subscriptions.map(({ customer }) => idOf(customer)));
       for (const subscription of subscriptions) {
         const customer = idOf(subscription.customer);
-        const facts = stripeFacts(subscription, { invoices: [], charges: [] }, 0);
-        const differs = isOtherThan(written.get(refOf(subscription)), facts, plans.get(facts.priceRef));
-        if (known.has(customer) && differs) lookups.add(customer);
+        const fetched = readStripeSubscription(subscription, { invoices: [], charges: [] }, 0);
+        const differs = isOtherThan(written.get(refOf(subscription)), fetched, plans.get(fetched.priceRef));
+        if (known.has(customer) && differs) objectRefs.add(customer);
       }
     }
     for (const { providerRef, customer } of await this.store.live('stripe', since)) {
-      if (customer !== null && !seen.has(providerRef)) lookups.add(customer);
+      if (customer !== null && !seen.has(providerRef)) objectRefs.add(customer);
     }
   }
 
   /** Whose money moved without a row that says so. Another service's customers, on the same account at Stripe, are not ours. */
-  private async compareMoney(moved: readonly Moved[], lookups: Set<string>): Promise<void> {
+  private async compareMoney(moved: readonly Moved[], objectRefs: Set<string>): Promise<void> {
     const missing = await this.history.missing(moved.flatMap(({ refs }) => refs));
     const known = await this.store.known(moved.flatMap(({ customer }) => customer ?? []));
     for (const { customer, refs } of moved) {
-      if (customer !== null && known.has(customer) && refs.some((ref) => missing.has(ref))) lookups.add(customer);
+      if (customer !== null && known.has(customer) && refs.some((ref) => missing.has(ref))) objectRefs.add(customer);
     }
   }
 
-  private async compareDisputes(disputes: readonly Stripe.Dispute[], lookups: Set<string>): Promise<void> {
+  private async compareDisputes(disputes: readonly Stripe.Dispute[], objectRefs: Set<string>): Promise<void> {
     const customers = disputes.map(({ charge }) => customerOf(charge));
     const known = await this.store.known(customers.flatMap((customer) => customer ?? []));
     const written = await this.store.disputes(disputes.map(refOf));
@@ -141,16 +141,16 @@ export class ReconciliationService {
       const customer = customers[index] ?? null;
       const { blocks, isSealed } = written.get(refOf(dispute)) ?? { blocks: false, isSealed: false };
       const differs = blocks !== (disputeStanding(dispute) === 'against');
-      if (customer !== null && known.has(customer) && differs && !isSealed) lookups.add(customer);
+      if (customer !== null && known.has(customer) && differs && !isSealed) objectRefs.add(customer);
     }
   }
 
   /** What Apple told, or tried to, comes into the inbox as if it had just arrived; what may still change is asked for. */
   private async differencesAtApple(client: AppleClient, told: Date, since: Date): Promise<Set<string>> {
     for await (const notification of client.notifications(told, this.clock.now())) {
-      const { id: eventId, type, signedAt: occurredAt, originalTransactionId: lookup } = notification;
-      if (lookup === undefined) continue;
-      await this.inbox.receive({ provider: 'apple', eventId, type, lookup, occurredAt }, this.clock.now());
+      const { id: eventId, type, signedAt: occurredAt, originalTransactionId: objectRef } = notification;
+      if (objectRef === undefined) continue;
+      await this.inbox.receive({ provider: 'apple', eventId, type, objectRef, occurredAt }, this.clock.now());
     }
     const live = await this.store.live('apple', since);
     return new Set(live.map(({ providerRef }) => providerRef.replace('apple:', '')));
@@ -185,16 +185,16 @@ const refOf = ({ id }: { readonly id: string }) => `stripe:${id}`;
  */
 function isOtherThan(
   written: WrittenSubscription | undefined,
-  facts: SubscriptionFacts,
+  fetched: ProviderSubscription,
   planId: string | undefined,
 ): boolean {
   // Of what has ended and is mapped to no plan, no row is made.
-  if (written === undefined) return planId !== undefined || facts.status !== 'EXPIRED';
-  if (written.status !== facts.status && written.status !== 'REVOKED') return true;
-  const isRunning = facts.status === 'ACTIVE' || facts.status === 'TRIAL';
+  if (written === undefined) return planId !== undefined || fetched.status !== 'EXPIRED';
+  if (written.status !== fetched.status && written.status !== 'REVOKED') return true;
+  const isRunning = fetched.status === 'ACTIVE' || fetched.status === 'TRIAL';
   return (
-    (isRunning && written.paidThrough.getTime() !== facts.paidThrough.getTime()) ||
-    written.cancelAtPeriodEnd !== facts.cancelAtPeriodEnd ||
+    (isRunning && written.paidThrough.getTime() !== fetched.paidThrough.getTime()) ||
+    written.cancelAtPeriodEnd !== fetched.cancelAtPeriodEnd ||
     (planId !== undefined && written.planId !== planId)
   );
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { IdentityPrisma, type PaymentProvider } from '../../prisma/identity/index.js';
-import { sealedTicket } from '../../subscription/index.js';
+import { sealedFetchVersion } from '../../subscription/index.js';
 
 /** A subscription as it is written here. */
 export interface WrittenSubscription {
@@ -47,12 +47,12 @@ export class ReconciliationStore {
   async disputes(refs: readonly string[]): Promise<Map<string, WrittenDispute>> {
     const rows = await this.prisma.accessBlock.findMany({
       where: { providerRef: { in: [...refs] } },
-      select: { providerRef: true, liftedOn: true, fetchTicket: true },
+      select: { providerRef: true, liftedOn: true, fetchVersion: true },
     });
     return new Map(
-      rows.map(({ providerRef, liftedOn, fetchTicket }) => [
+      rows.map(({ providerRef, liftedOn, fetchVersion }) => [
         providerRef ?? '',
-        { blocks: liftedOn === null, isSealed: fetchTicket === sealedTicket },
+        { blocks: liftedOn === null, isSealed: fetchVersion === sealedFetchVersion },
       ]),
     );
   }

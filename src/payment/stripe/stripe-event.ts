@@ -78,7 +78,7 @@ const notSigned = () =>
  *
  * @returns undefined for an event that says nothing of anybody's money
  */
-export function lookupOf({ type, data }: StripeEvent): string | undefined {
+export function objectRefOf({ type, data }: StripeEvent): string | undefined {
   if (!/^(customer\.subscription|invoice|charge|refund|checkout\.session)\.|^customer\.deleted$/.test(type))
     return undefined;
   const { object, id, customer, charge } = data.object;

@@ -1,6 +1,6 @@
 import type Stripe from 'stripe';
 import { describe, expect, it } from 'vitest';
-import { disputeStanding, paymentMethodFingerprint, stripeFacts, stripeMovements } from './stripe-state.js';
+import { disputeStanding, paymentMethodFingerprint, readStripeSubscription, stripeMovements } from './stripe-state.js';
 
 const seconds = (text: string) => Date.parse(text) / 1000;
 const start = seconds('2030-01-01T00:00:00Z');
@@ -46,7 +46,7 @@ const charge = (fields: object = {}) =>
   }) as unknown as Stripe.Charge;
 
 const factsOf = (fields: object, invoices = [invoice()], charges = [charge()]) =>
-  stripeFacts(subscription(fields), { invoices, charges }, 7);
+  readStripeSubscription(subscription(fields), { invoices, charges }, 7);
 
 describe('the state of a subscription', () => {
   it.each([

@@ -1,7 +1,7 @@
 import type Stripe from 'stripe';
 import { type SubscriptionState } from '../../subscription/index.js';
 import { idOf, type StripeCustomerMoney } from './stripe.client.js';
-import { type Movement, type SubscriptionFacts } from '../providers/subscription-facts.js';
+import { type Movement, type ProviderSubscription } from '../providers/provider-subscription.js';
 
 /**
  * The table of billing for Stripe: what its objects say, as plain values. It reads what is, never what happened, so the
@@ -14,7 +14,11 @@ const date = (seconds: number) => new Date(seconds * 1000);
 type Money = Pick<StripeCustomerMoney, 'invoices' | 'charges'>;
 
 /** @param graceDays how long access lasts after a renewal could not be paid */
-export function stripeFacts(subscription: Stripe.Subscription, money: Money, graceDays: number): SubscriptionFacts {
+export function readStripeSubscription(
+  subscription: Stripe.Subscription,
+  money: Money,
+  graceDays: number,
+): ProviderSubscription {
   const [item] = subscription.items.data;
   if (item === undefined) throw new TypeError('a subscription without items');
   const invoices = money.invoices.filter((invoice) => subscriptionOf(invoice) === subscription.id);

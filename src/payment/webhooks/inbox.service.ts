@@ -46,14 +46,14 @@ export class InboxService {
   }
 
   /** Has parked events looked up again: those of one look-up, or all. @returns how many */
-  async retry(lookup?: string): Promise<number> {
-    return this.store.retry(lookup);
+  async retry(objectRef?: string): Promise<number> {
+    return this.store.retry(objectRef);
   }
 
   /** Adds the jobs that pending events have lost, and lets none wait too long for its next try. */
   async revive(): Promise<void> {
     const count = await this.store.revive(new Date(this.clock.now().getTime() - reviveAfterMs));
-    if (count > 0) this.logger.warn('payment_lookups_revived', { count });
+    if (count > 0) this.logger.warn('payment_fetches_requeued', { count });
     await this.jobs.capBackoff(Object.values(PaymentProvider).map(syncTask), patienceSeconds);
   }
 
@@ -63,9 +63,9 @@ export class InboxService {
 
   /** Every replica for itself, so that none goes on showing what was true when it last had a turn. */
   private async measure(): Promise<void> {
-    const { pending, parked, oldest } = await this.store.counts();
+    const { pending, deadLettered, oldest } = await this.store.counts();
     events.set({ state: 'pending' }, pending);
-    events.set({ state: 'parked' }, parked);
+    events.set({ state: 'dead_lettered' }, deadLettered);
     oldestPending.set(oldest === null ? 0 : (this.clock.now().getTime() - oldest.getTime()) / 1000);
   }
 

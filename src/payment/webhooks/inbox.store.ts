@@ -9,14 +9,14 @@ export interface ArrivedEvent {
   readonly eventId: string;
   readonly type: string;
   /** What to ask the provider for. */
-  readonly lookup: string;
+  readonly objectRef: string;
   readonly occurredAt: Date;
 }
 
 /** Something to look up at a provider. */
-export interface Lookup {
+export interface FetchTarget {
   readonly provider: PaymentProvider;
-  readonly lookup: string;
+  readonly objectRef: string;
 }
 
 export interface InboxRow extends ArrivedEvent {
@@ -28,7 +28,7 @@ export interface InboxRow extends ArrivedEvent {
 
 export interface InboxCounts {
   readonly pending: number;
-  readonly parked: number;
+  readonly deadLettered: number;
   /** Of the pending ones. */
   readonly oldest: Date | null;
 }
@@ -40,17 +40,17 @@ const repairPriority = 10;
 export const syncTask = (provider: PaymentProvider) => `sync-${provider}`;
 
 /** The job that looks something up. */
-const syncJob = ({ provider, lookup }: Lookup, repair = false) => ({
+const syncJob = ({ provider, objectRef }: FetchTarget, repair = false) => ({
   task: syncTask(provider),
-  payload: { lookup, ...(repair && { repair }) },
-  key: `${provider}:${lookup}`,
+  payload: { objectRef, ...(repair && { repair }) },
+  key: `${provider}:${objectRef}`,
   priority: repair ? repairPriority : 0,
 });
 
-/** The jobs of `syncJob` as `jobForEach` takes them, for a query of `provider` and `lookup`. Whatever comes twice has one. */
-const syncJobs = (lookups: Prisma.Sql) => Prisma.sql`
-  SELECT 'sync-' || provider AS task, provider || ':' || lookup AS key, json_build_object('lookup', lookup) AS payload
-  FROM (SELECT DISTINCT provider, lookup FROM (${lookups}) lookups) each_once`;
+/** The jobs of `syncJob` as `jobForEach` takes them, for a query of `provider` and `objectRef`. Whatever comes twice has one. */
+const syncJobs = (targets: Prisma.Sql) => Prisma.sql`
+  SELECT 'sync-' || provider AS task, provider || ':' || object_ref AS key, json_build_object('objectRef', object_ref) AS payload
+  FROM (SELECT DISTINCT provider, object_ref FROM (${targets}) targets) each_once`;
 
 @Injectable()
 export class InboxStore {
@@ -68,8 +68,8 @@ export class InboxStore {
   async receive(event: ArrivedEvent, now: Date): Promise<boolean> {
     const rows = await this.prisma.$queryRaw<unknown[]>`
       WITH arrived AS (
-        INSERT INTO "WebhookEvent" (provider, event_id, type, lookup, occurred_at, received_at)
-        VALUES (${event.provider}::"PaymentProvider", ${event.eventId}, ${event.type}, ${event.lookup},
+        INSERT INTO "WebhookEvent" (provider, event_id, type, object_ref, occurred_at, received_at)
+        VALUES (${event.provider}::"PaymentProvider", ${event.eventId}, ${event.type}, ${event.objectRef},
           ${event.occurredAt}, ${now})
         ON CONFLICT (provider, event_id) DO NOTHING RETURNING 1
       )
@@ -78,15 +78,15 @@ export class InboxStore {
   }
 
   /** Has something looked up again that no event asked for, after all that events ask for. */
-  async repair(lookup: Lookup): Promise<void> {
-    await this.prisma.$queryRaw`SELECT ${addJob(syncJob(lookup, true))} AS job`;
+  async repair(objectRef: FetchTarget): Promise<void> {
+    await this.prisma.$queryRaw`SELECT ${addJob(syncJob(objectRef, true))} AS job`;
   }
 
   /** Greater than every ticket taken and the number of every event that had arrived before. */
-  async takeTicket(): Promise<bigint> {
-    const [row] = await this.prisma.$queryRaw<[{ ticket: bigint }]>`
-      SELECT nextval('"WebhookEvent_id_seq"') AS ticket`;
-    return row.ticket;
+  async nextFetchVersion(): Promise<bigint> {
+    const [row] = await this.prisma.$queryRaw<[{ version: bigint }]>`
+      SELECT nextval('"WebhookEvent_id_seq"') AS version`;
+    return row.version;
   }
 
   /**
@@ -96,12 +96,12 @@ export class InboxStore {
    * @param reason why they are put aside; without it they are done
    * @returns when the events happened that were pending
    */
-  async settle({ provider, lookup }: Lookup, ticket: bigint, reason?: string): Promise<Date[]> {
-    const state = reason === undefined ? 'done' : 'parked';
+  async settle({ provider, objectRef }: FetchTarget, fetchVersion: bigint, reason?: string): Promise<Date[]> {
+    const state = reason === undefined ? 'done' : 'dead_lettered';
     const rows = await this.prisma.$queryRaw<{ occurred_at: Date; was: WebhookState }[]>`
       UPDATE "WebhookEvent" e SET state = ${state}::"WebhookState", reason = ${reason ?? null}
-      FROM (SELECT id, state FROM "WebhookEvent" WHERE provider = ${provider}::"PaymentProvider" AND lookup = ${lookup}
-        AND id < ${ticket} AND state <> 'done') before
+      FROM (SELECT id, state FROM "WebhookEvent" WHERE provider = ${provider}::"PaymentProvider" AND object_ref = ${objectRef}
+        AND id < ${fetchVersion} AND state <> 'done') before
       WHERE e.id = before.id RETURNING e.occurred_at, before.state::text AS was`;
     return rows.filter(({ was }) => was === 'pending').map((row) => row.occurred_at);
   }
@@ -110,17 +110,17 @@ export class InboxStore {
   async revive(receivedBefore: Date): Promise<number> {
     return this.jobs.requeueMissing(
       syncJobs(Prisma.sql`
-        SELECT provider, lookup FROM "WebhookEvent" WHERE state = 'pending' AND received_at < ${receivedBefore}`),
+        SELECT provider, object_ref FROM "WebhookEvent" WHERE state = 'pending' AND received_at < ${receivedBefore}`),
     );
   }
 
   /** Makes parked events pending again, all or those of one look-up. @returns how many */
-  async retry(lookup?: string): Promise<number> {
-    const which = lookup === undefined ? Prisma.empty : Prisma.sql`AND lookup = ${lookup}`;
+  async retry(objectRef?: string): Promise<number> {
+    const which = objectRef === undefined ? Prisma.empty : Prisma.sql`AND object_ref = ${objectRef}`;
     const rows = await this.prisma.$queryRaw<{ n: number }[]>`
       WITH retried AS (
-        UPDATE "WebhookEvent" SET state = 'pending', reason = NULL WHERE state = 'parked' ${which} RETURNING provider, lookup
-      ), asked AS (${jobForEach(syncJobs(Prisma.sql`SELECT provider, lookup FROM retried`))})
+        UPDATE "WebhookEvent" SET state = 'pending', reason = NULL WHERE state = 'dead_lettered' ${which} RETURNING provider, object_ref
+      ), asked AS (${jobForEach(syncJobs(Prisma.sql`SELECT provider, object_ref FROM retried`))})
       SELECT (SELECT count(*) FROM retried)::int AS n, (SELECT jobs FROM asked) AS jobs`;
     return rows[0]?.n ?? 0;
   }
@@ -131,7 +131,7 @@ export class InboxStore {
 
   async counts(): Promise<InboxCounts> {
     const [row] = await this.prisma.$queryRaw<[InboxCounts]>`
-      SELECT count(*) FILTER (WHERE state = 'pending')::int AS pending, count(*) FILTER (WHERE state = 'parked')::int AS parked,
+      SELECT count(*) FILTER (WHERE state = 'pending')::int AS pending, count(*) FILTER (WHERE state = 'dead_lettered')::int AS "deadLettered",
         min(received_at) FILTER (WHERE state = 'pending') AS oldest
       FROM "WebhookEvent" WHERE state <> 'done'`;
     return row;
@@ -144,6 +144,6 @@ export class InboxStore {
   async purge(doneBefore: Date, unclaimedBefore: Date): Promise<void> {
     await this.prisma.$executeRaw`
       DELETE FROM "WebhookEvent" WHERE (state = 'done' AND received_at < ${doneBefore})
-        OR (state = 'parked' AND reason = 'unknown_account' AND received_at < ${unclaimedBefore})`;
+        OR (state = 'dead_lettered' AND reason = 'unknown_account' AND received_at < ${unclaimedBefore})`;
   }
 }

@@ -7,7 +7,7 @@ import { OptionalApple } from '../apple/optional-apple.js';
 import { type WebhookReceipt } from '../payment.schema.js';
 import { paymentProblem } from '../providers/provider-errors.js';
 import { OptionalStripe } from '../stripe/optional-stripe.js';
-import { lookupOf, readStripeEvent } from '../stripe/stripe-event.js';
+import { objectRefOf, readStripeEvent } from '../stripe/stripe-event.js';
 import { InboxStore } from './inbox.store.js';
 
 const arrived = new Counter({
@@ -19,7 +19,7 @@ const arrived = new Counter({
 /** How far a notification's time may lie ahead: the clocks of two machines. */
 const skewMs = 60_000;
 
-/** What the providers tell: verified, kept, acknowledged. What it means is looked up later, see `LookupsService`. */
+/** What the providers tell: verified, kept, acknowledged. What it means is looked up later, see `ProviderFetchesService`. */
 @Injectable()
 export class WebhooksService {
   constructor(
@@ -37,11 +37,11 @@ export class WebhooksService {
       const { webhookSecrets = [], livemode } = this.config.stripe ?? {};
       const event = readStripeEvent(body, signature, webhookSecrets, this.clock.now());
       if (event.livemode !== livemode) throw wrongEnvironment();
-      const lookup = lookupOf(event);
-      if (lookup === undefined) return false;
+      const objectRef = objectRefOf(event);
+      if (objectRef === undefined) return false;
       const { id: eventId, type } = event;
       const occurredAt = new Date(event.created * 1000);
-      await this.inbox.receive({ provider: 'stripe', eventId, type, lookup, occurredAt }, this.clock.now());
+      await this.inbox.receive({ provider: 'stripe', eventId, type, objectRef, occurredAt }, this.clock.now());
       return true;
     });
   }
@@ -53,12 +53,12 @@ export class WebhooksService {
       const notification = await client.verifyNotification(signedPayload).catch((error: unknown) => {
         throw error instanceof AppleDataError ? refusal(error) : paymentProblem(error);
       });
-      const { id: eventId, type, signedAt: occurredAt, originalTransactionId: lookup } = notification;
+      const { id: eventId, type, signedAt: occurredAt, originalTransactionId: objectRef } = notification;
       if (occurredAt.getTime() > this.clock.now().getTime() + skewMs) {
         throw new AppError('webhook_signature_invalid', 'The notification is dated in the future.');
       }
-      if (lookup === undefined) return false;
-      await this.inbox.receive({ provider: 'apple', eventId, type, lookup, occurredAt }, this.clock.now());
+      if (objectRef === undefined) return false;
+      await this.inbox.receive({ provider: 'apple', eventId, type, objectRef, occurredAt }, this.clock.now());
       return true;
     });
   }

@@ -10,7 +10,7 @@ export interface BackgroundWork {
 }
 
 /**
- * What runs beside requests: connections, snapshots, upkeep. It runs only in a process that serves: the operator's command
+ * What runs beside requests: connections, snapshots, maintenance. It runs only in a process that serves: the operator's command
  * and most tests use the same services without it.
  */
 @Injectable()

@@ -6,8 +6,8 @@ import { type Background } from './background.js';
 import { Repeater } from './repeater.js';
 
 const failures = new Counter({
-  name: 'upkeep_failures_total',
-  help: 'Upkeep runs that failed, by job.',
+  name: 'maintenance_failures_total',
+  help: 'Maintenance runs that failed, by job.',
   labelNames: ['job'],
 });
 
@@ -40,14 +40,14 @@ export class Maintenance {
 
   /** Registers a job; it runs once a process serves, then every so many seconds. Modules declare theirs by `maintenanceJobs`. */
   every(name: string, seconds: number, run: () => Promise<void>): void {
-    if (this.jobs.has(name)) throw new Error(`upkeep job ${name} is registered twice`);
+    if (this.jobs.has(name)) throw new Error(`maintenance job ${name} is registered twice`);
     this.jobs.set(name, { name, seconds, run });
   }
 
   /** Runs one job now. Rejects when the job does; resolves to false when another replica is at it. */
   async runOnce(name: string): Promise<boolean> {
     const job = this.jobs.get(name);
-    if (job === undefined) throw new Error(`no upkeep job is called ${name}`);
+    if (job === undefined) throw new Error(`no maintenance job is called ${name}`);
     return this.exclusively(name, this.clock.now(), job.run);
   }
 
@@ -71,12 +71,12 @@ export class Maintenance {
   private async tryToRun({ name }: Job): Promise<void> {
     await this.runOnce(name).catch((error: unknown) => {
       failures.inc({ job: name });
-      this.logger.error('upkeep_failed', error, { job: name });
+      this.logger.error('maintenance_failed', error, { job: name });
     });
   }
 }
 
-/** A job of upkeep, with the service that does it. */
+/** A maintenance job, with the service that does it. */
 export interface MaintenanceJob<Service = unknown> {
   readonly name: string;
   readonly seconds: number;
@@ -95,11 +95,11 @@ export function every<Service>(
 }
 
 /** For a module's `providers`: what it has done by the clock. */
-export function maintenanceJobs(upkeep: Type<Maintenance>, ...jobs: readonly MaintenanceJob[]): Provider[] {
+export function maintenanceJobs(maintenance: Type<Maintenance>, ...jobs: readonly MaintenanceJob[]): Provider[] {
   return jobs.map(({ name, seconds, service, run }) => ({
     // A symbol: with equal names one of two would replace the other, and neither be refused.
     provide: Symbol(name),
-    inject: [upkeep, service],
+    inject: [maintenance, service],
     useFactory: (registry: Maintenance, worker: unknown) => {
       registry.every(name, seconds, async () => void (await run(worker)));
       return name;

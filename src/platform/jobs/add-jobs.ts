@@ -44,7 +44,7 @@ export const userJobs = (task: string, users: Prisma.Sql): Prisma.Sql => Prisma.
   SELECT ${task}::text AS task, ${task}::text || ':' || user_id AS key, json_build_object('userId', user_id) AS payload
   FROM (${users}) users`;
 
-const ofPerson = z.object({ userId: z.uuid() });
+const userJob = z.object({ userId: z.uuid() });
 
 /** Whom a job of `userJobs` is for. @throws {ZodError} for any other payload */
-export const personOf = (payload: unknown): string => ofPerson.parse(payload).userId;
+export const userIdOf = (payload: unknown): string => userJob.parse(payload).userId;

@@ -1,6 +1,6 @@
 import { type Type } from '@nestjs/common';
 import { type Prisma } from '../../prisma/identity/index.js';
-import { jobForEach, personOf, userJobs } from './add-jobs.js';
+import { jobForEach, userIdOf, userJobs } from './add-jobs.js';
 import { handles, type JobHandler } from './job-handlers.js';
 
 /**
@@ -24,5 +24,5 @@ export function onEvent<Service>(
   subscriber: Type<Service>,
   run: (subscriber: Service, userId: string) => Promise<unknown>,
 ): JobHandler {
-  return handles(event, subscriber, (given, payload) => run(given, personOf(payload)));
+  return handles(event, subscriber, (given, payload) => run(given, userIdOf(payload)));
 }

@@ -25,8 +25,8 @@ export class IdentityPrisma extends PrismaClient implements OnApplicationShutdow
 export class IdentityMaintenance extends Maintenance {
   constructor(prisma: IdentityPrisma, clock: Clock, logger: GatekeeperLogger, background: Background) {
     const run: Exclusively = (name, at, work) =>
-      exclusively(prisma, { lock: 'identity-upkeep', name }, work, ({ upkeep }) =>
-        upkeep.upsert({ where: { name }, create: { name, lastAt: at }, update: { lastAt: at } }),
+      exclusively(prisma, { lock: 'identity-maintenance', name }, work, ({ maintenanceRun }) =>
+        maintenanceRun.upsert({ where: { name }, create: { name, lastAt: at }, update: { lastAt: at } }),
       );
     super(run, clock, logger, background);
   }

@@ -30,7 +30,7 @@ export function roleOf(runtimeUrl: string): RuntimeRole {
 export async function ensureRole(owner: pg.ClientBase, { name, password }: RuntimeRole): Promise<void> {
   const setting = `LOGIN PASSWORD ${pg.escapeLiteral(scramVerifier(password))}`;
   if (await roleExists(owner, name)) {
-    await refuseMightyRole(owner, name);
+    await refuseOverprivilegedRole(owner, name);
     await tolerating(owner.query(`ALTER ROLE ${id(name)} ${setting}`), ['42501']);
   } else {
     // 42710 and 23505: another migration, from another database of this server, has just made it.
@@ -78,7 +78,7 @@ async function roleExists(owner: pg.ClientBase, name: string): Promise<boolean> 
   return (await owner.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [name])).rows.length > 0;
 }
 
-async function refuseMightyRole(owner: pg.ClientBase, name: string): Promise<void> {
+async function refuseOverprivilegedRole(owner: pg.ClientBase, name: string): Promise<void> {
   const { rows } = await owner.query<{ mighty: boolean }>(
     `SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls OR rolname = current_user
        OR EXISTS (SELECT FROM pg_auth_members WHERE member = r.oid) AS mighty

@@ -27,10 +27,10 @@ export class NetworkMaintenance extends Maintenance {
     const run: Exclusively = (name, at, work) =>
       exclusively(
         prisma,
-        { lock: 'network-upkeep', name },
+        { lock: 'network-maintenance', name },
         work,
         (transaction) => transaction.$executeRaw`
-          INSERT INTO "Upkeep" AS u (name, last_at, since) VALUES (${name}, ${at}, ${at})
+          INSERT INTO "MaintenanceRun" AS u (name, last_at, since) VALUES (${name}, ${at}, ${at})
           ON CONFLICT (name) DO UPDATE SET last_at = excluded.last_at,
             since = CASE WHEN u.last_at < excluded.last_at - ${maintenanceGapSeconds} * interval '1 second' THEN excluded.since ELSE u.since END`,
       );

@@ -58,7 +58,7 @@ export async function run(settings: Settings) {
     onEvent: (event) => events.push(event),
   });
   await vpn.startTrial();
-  const drawn = await vpn.wallet.drawIfDue();
+  const drawn = await vpn.wallet.prefetchIfDue();
   show(`<p>${drawn} tokens fetched</p>`);
   const connection = await vpn.connect({ location: 'Frankfurt' });
   const { status } = await vpn.connectionStatus(connection);

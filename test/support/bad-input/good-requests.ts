@@ -3,7 +3,7 @@ import Stripe from 'stripe';
 import { appleProducts } from '@vpn-backend/fake-providers/testing';
 import { type GatekeeperConfig } from '../../../src/platform/config/index.js';
 import { IssuerKeysService } from '../../../src/crypto/issuer/index.js';
-import { NoticeKeys } from '../../../src/notifications/notice-keys.js';
+import { NotificationKeys } from '../../../src/notifications/notification-keys.js';
 import { enrolmentToken, wireguardKey } from '../fleet.js';
 import { type SignedIn } from '../gatekeeper.js';
 import { returnUrl, webhookSecret } from '../payments.js';
@@ -139,7 +139,7 @@ async function unsubscribeToken({ gatekeeper }: EveryEndpoint): Promise<string> 
     person.uid,
   ]);
   const { secretKey } = gatekeeper.service.config.gatekeeper as GatekeeperConfig;
-  return new NoticeKeys(secretKey).seal({ userId: row?.id ?? '', kind: 'welcome' });
+  return new NotificationKeys(secretKey).seal({ userId: row?.id ?? '', kind: 'welcome' });
 }
 
 /** Unspent. */

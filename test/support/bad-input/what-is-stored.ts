@@ -5,7 +5,7 @@ import { type TestStack } from '../stack.js';
 /** A line for each table with its number of rows and a hash of what is in them, and one for each key of Redis. */
 export type Stored = readonly string[];
 
-/** Reads what both sides hold. Rate limits count bad requests as well, and upkeep comes by the clock: both are left out. */
+/** Reads what both sides hold. Rate limits count bad requests as well, and maintenance comes by the clock: both are left out. */
 export class StoreReader {
   private constructor(
     private readonly postgres: pg.Client,
@@ -18,7 +18,7 @@ export class StoreReader {
     await postgres.connect();
     const { rows } = await postgres.query<{ name: string }>(
       `SELECT format('%I.%I', table_schema, table_name) AS name FROM information_schema.tables
-       WHERE table_schema IN ('identity', 'network') AND table_type = 'BASE TABLE' AND table_name NOT IN ('Upkeep', 'UsageTally') ORDER BY 1`,
+       WHERE table_schema IN ('identity', 'network') AND table_type = 'BASE TABLE' AND table_name NOT IN ('MaintenanceRun', 'UsageTally') ORDER BY 1`,
     );
     const counts = rows.map(
       ({ name }) => `SELECT ${pg.escapeLiteral(name)} || ': ' || count(*) || ' rows ' ||

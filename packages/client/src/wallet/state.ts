@@ -1,7 +1,7 @@
 import { type SeenKey } from '../key-consistency.js';
 import { type DnsBlocking, isRecord, type RedeemedConfig, type VpnToken } from '../wire.js';
 import { WalletError } from '../errors.js';
-import { type PlannedDraw } from './draw-plan.js';
+import { type PlannedPrefetch } from './prefetch-plan.js';
 
 /*
  * What a wallet keeps, and how it changes: functions of plain values. Each change is saved as a whole before the step that
@@ -16,14 +16,14 @@ import { type PlannedDraw } from './draw-plan.js';
 /** Blinded tokens on their way to the issuer and back. `inverse` is what makes them unlinkable: secret. */
 export interface PendingBatch {
   readonly id: string;
-  readonly kind: DrawKind;
+  readonly kind: BatchKind;
   readonly key: SeenKey & { readonly spki: string; readonly notAfter: number };
   /** base64url each. */
   readonly tokens: readonly { readonly token: string; readonly blindedToken: string; readonly inverse: string }[];
 }
 
 /** `daily`: the same number every day, whatever was used. `extra`: because the wallet had run dry, which the issuer sees. */
-export type DrawKind = 'daily' | 'extra';
+export type BatchKind = 'daily' | 'extra';
 
 /** A token being spent. Its key pair belongs to it from the first try on: only with that can a lost try be repeated. */
 export interface Attempt extends VpnToken {
@@ -65,7 +65,7 @@ export interface WalletState {
   readonly tokens: readonly VpnToken[];
   readonly attempts: readonly Attempt[];
   readonly connections: readonly Connection[];
-  readonly draw?: PlannedDraw;
+  readonly draw?: PlannedPrefetch;
 }
 
 export const emptyWallet: WalletState = {
@@ -133,7 +133,7 @@ export function retireKeys(state: WalletState, keyIds: readonly string[]): Walle
   };
 }
 
-export function addPending(state: WalletState, batch: PendingBatch, draw: PlannedDraw | undefined): WalletState {
+export function addPending(state: WalletState, batch: PendingBatch, draw: PlannedPrefetch | undefined): WalletState {
   return { ...state, pending: [...state.pending, batch], ...(draw && { draw }) };
 }
 

@@ -14,25 +14,25 @@ describe('a wallet that is kept filled', () => {
   it('looks every minute, less often after a failure, and stops when told to', async () => {
     const events: ClientEvent[] = [];
     const failure = new VpnApiError({ status: 0, code: 'unreachable', detail: '' });
-    const drawIfDue = vi.fn<() => Promise<number>>().mockResolvedValue(0);
+    const prefetchIfDue = vi.fn<() => Promise<number>>().mockResolvedValue(0);
     const wallet = new VpnWallet({
       wallet: new Wallet(memoryStorage(), Date.now),
-      drawing: { drawIfDue },
+      prefetching: { prefetchIfDue },
       now: Date.now,
       onEvent: (event) => void events.push(event),
     });
     const stop = new AbortController();
     const done = wallet.keepFilled({ signal: stop.signal });
     await vi.advanceTimersByTimeAsync(2 * minute);
-    expect(drawIfDue).toHaveBeenCalledTimes(3);
+    expect(prefetchIfDue).toHaveBeenCalledTimes(3);
 
-    drawIfDue.mockRejectedValueOnce(failure);
+    prefetchIfDue.mockRejectedValueOnce(failure);
     await vi.advanceTimersByTimeAsync(minute);
     expect(events).toEqual([{ type: 'draw_failed', error: failure }]);
     await vi.advanceTimersByTimeAsync(10 * minute - 1);
-    expect(drawIfDue).toHaveBeenCalledTimes(4);
+    expect(prefetchIfDue).toHaveBeenCalledTimes(4);
     await vi.advanceTimersByTimeAsync(1);
-    expect(drawIfDue).toHaveBeenCalledTimes(5);
+    expect(prefetchIfDue).toHaveBeenCalledTimes(5);
 
     stop.abort();
     await done;

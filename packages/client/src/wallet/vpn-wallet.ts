@@ -1,4 +1,4 @@
-import { type Drawing } from '../drawing.js';
+import { type Prefetching } from '../prefetching.js';
 import { type OnEvent } from '../events.js';
 import { pause } from '../retrying.js';
 import { type Wallet } from './wallet.js';
@@ -15,12 +15,12 @@ export interface WalletStatus {
   /** Tokens with which connecting was begun, and that are tried again first. */
   readonly begun: number;
   /** ISO 8601: when the next tokens are drawn, if the app runs then. Absent before the first draw. */
-  readonly nextDraw?: string;
+  readonly nextPrefetch?: string;
 }
 
 export interface VpnWalletParts {
   readonly wallet: Wallet;
-  readonly drawing: Pick<Drawing, 'drawIfDue'>;
+  readonly prefetching: Pick<Prefetching, 'prefetchIfDue'>;
   readonly now: () => number;
   readonly onEvent: OnEvent;
 }
@@ -51,7 +51,7 @@ export class VpnWallet {
       ...(lastExpiry !== undefined && { lastExpiry }),
       pending: pending.reduce((count, batch) => count + batch.tokens.length, 0),
       begun: attempts.length,
-      ...(draw && { nextDraw: new Date(draw.at).toISOString() }),
+      ...(draw && { nextPrefetch: new Date(draw.at).toISOString() }),
     };
   }
 
@@ -67,14 +67,14 @@ export class VpnWallet {
    * @throws {TokenError} the issuer's directory or signatures are not what they must be
    * @throws {WalletError} the storage fails
    */
-  async drawIfDue(): Promise<number> {
-    return this.#parts.drawing.drawIfDue();
+  async prefetchIfDue(): Promise<number> {
+    return this.#parts.prefetching.prefetchIfDue();
   }
 
   /** Draws whenever it is due until the signal is aborted, for apps that keep running. What fails is an event, and tried again. */
   async keepFilled({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     while (!signal.aborted) {
-      const wait = await this.drawIfDue().then(
+      const wait = await this.prefetchIfDue().then(
         () => lookMs,
         (error: unknown) => {
           this.#parts.onEvent({ type: 'draw_failed', error });

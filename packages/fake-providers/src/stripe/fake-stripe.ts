@@ -25,7 +25,7 @@ import { Hosted } from './hosted.js';
 import { Api } from './http/api.js';
 import { checkoutPath, Pages, portalPath } from './pages.js';
 import { Refunds } from './refunds.js';
-import { catalogueRoutes } from './routes/catalogue.js';
+import { catalogueRoutes } from './routes/products.js';
 import { checkoutRoutes } from './routes/checkout.js';
 import { customerRoutes } from './routes/customers.js';
 import { eventRoutes } from './routes/events.js';

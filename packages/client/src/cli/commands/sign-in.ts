@@ -122,7 +122,7 @@ async function proveAddress(context: Context, error: unknown): Promise<never> {
 async function firstTokens(context: Context, output: Output): Promise<number> {
   const client = await context.client();
   try {
-    return await during(context.io, output, 'Fetching tokens', client.wallet.drawIfDue());
+    return await during(context.io, output, 'Fetching tokens', client.wallet.prefetchIfDue());
   } catch (error) {
     if (['subscribe', 'verify_email'].includes(adviceFor(error).action)) return 0;
     throw error;

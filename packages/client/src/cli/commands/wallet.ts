@@ -25,14 +25,14 @@ when they are used. For example, in a crontab:
 
 async function show(context: Context, output: Output): Promise<void> {
   const status = await (await context.client()).wallet.status();
-  const { tokens, firstExpiry, lastExpiry, begun, pending, nextDraw } = status;
+  const { tokens, firstExpiry, lastExpiry, begun, pending, nextPrefetch } = status;
   printResult(context.io, output, status, [
     `${tokens} ${tokens === 1 ? 'token' : 'tokens'} to spend${spanOf(firstExpiry, lastExpiry)}.`,
     ...(begun > 0 ? [`${begun} with which connecting was begun: vpn connect tries them again first.`] : []),
     ...(pending > 0 ? [`${pending} on the way: vpn wallet draw asks for them again.`] : []),
-    nextDraw === undefined
+    nextPrefetch === undefined
       ? 'No tokens were drawn yet: vpn wallet draw'
-      : `The next are drawn at ${moment(nextDraw)}, if vpn wallet draw runs then.`,
+      : `The next are drawn at ${moment(nextPrefetch)}, if vpn wallet draw runs then.`,
   ]);
 }
 
@@ -43,7 +43,7 @@ function spanOf(first: string | undefined, last: string | undefined): string {
 
 async function draw(context: Context, output: Output): Promise<void> {
   const client = await context.client();
-  const drawn = await during(context.io, output, 'Looking for tokens to fetch', client.wallet.drawIfDue());
+  const drawn = await during(context.io, output, 'Looking for tokens to fetch', client.wallet.prefetchIfDue());
   const status = await client.wallet.status();
   printResult(context.io, output, { drawn, ...status }, [
     drawn > 0 ? `${drawn} tokens came; there are ${status.tokens}.` : `Nothing is due; there are ${status.tokens}.`,

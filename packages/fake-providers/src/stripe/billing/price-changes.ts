@@ -1,7 +1,7 @@
 import type Stripe from 'stripe';
 import { type Account, idOf } from '../account.js';
 import { ApiError, invalid } from '../errors.js';
-import { plan, recurrenceOf } from '../shapes/catalogue.js';
+import { plan, recurrenceOf } from '../shapes/products.js';
 import { invoiceLine } from '../shapes/invoice.js';
 import { declineOf } from '../shapes/payment.js';
 import { itemOf } from '../shapes/subscription.js';

@@ -1,7 +1,7 @@
 import type Stripe from 'stripe';
 import { type Account, idOf } from '../account.js';
 import { day } from '../settings.js';
-import { recurrenceOf } from '../shapes/catalogue.js';
+import { recurrenceOf } from '../shapes/products.js';
 import { invoiceLine } from '../shapes/invoice.js';
 import { itemOf } from '../shapes/subscription.js';
 import { type Collection } from './collection.js';

@@ -2,7 +2,7 @@ import type Stripe from 'stripe';
 import { type Account, idOf } from '../account.js';
 import { invalid, missing } from '../errors.js';
 import { day } from '../settings.js';
-import { recurrenceOf } from '../shapes/catalogue.js';
+import { recurrenceOf } from '../shapes/products.js';
 import { itemOf, subscription as newSubscription } from '../shapes/subscription.js';
 import { type Collection } from './collection.js';
 import { type Endings } from './endings.js';

@@ -1,6 +1,6 @@
 import type Stripe from 'stripe';
 import { type Account } from '../account.js';
-import { plan } from './catalogue.js';
+import { plan } from './products.js';
 
 export interface NewSubscription {
   readonly customer: Stripe.Customer;

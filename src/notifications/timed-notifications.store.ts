@@ -4,33 +4,33 @@ import { hasLonger, recordExpired } from '../subscription/index.js';
 import { enqueueNotifications, iso, jobsAdded } from './outbox/index.js';
 
 /** What falls due further back than this was told, or is no news any more. */
-const noNews = Prisma.sql`interval '3 days'`;
+const maxAge = Prisma.sql`interval '3 days'`;
 const end = Prisma.raw('s.paid_through');
 
 @Injectable()
-export class TimedNoticesStore {
+export class TimedNotificationsStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
   /**
    * Tells whose trial ends within three days, and again within one. Not whoever has already bought what comes after it.
    * The end is part of the cause: a trial that is made longer is told anew.
    */
-  async tellEndingTrials(now: Date): Promise<void> {
-    await this.tell(Prisma.sql`
+  async enqueueEndingTrials(now: Date): Promise<void> {
+    await this.enqueue(Prisma.sql`
       SELECT s.user_id, 'trial_ending' AS kind, 'trial_ending:' || s.id || ':' || ${iso('s.paid_through')} || ':' ||
           CASE WHEN s.paid_through <= ${now}::timestamptz + interval '1 day' THEN '1' ELSE '3' END AS cause,
         jsonb_build_object('until', ${iso('s.paid_through')}, 'renews', s.provider <> 'trial' AND NOT s.cancel_at_period_end)
-          AS facts, ${now}::timestamptz AS at
+          AS payload, ${now}::timestamptz AS at
       FROM "Subscription" s
       WHERE s.status = 'TRIAL' AND s.paid_through > ${now} AND s.paid_through <= ${now}::timestamptz + interval '3 days'
         AND NOT ${hasLonger('s', end)}`);
   }
 
   /** Tells whose grace ends within a day. */
-  async tellEndingGrace(now: Date): Promise<void> {
-    await this.tell(Prisma.sql`
+  async enqueueEndingGrace(now: Date): Promise<void> {
+    await this.enqueue(Prisma.sql`
       SELECT s.user_id, 'grace_ending' AS kind, 'grace_ending:' || s.id || ':' || ${iso('s.grace_until')} AS cause,
-        jsonb_build_object('plan', p.name, 'provider', s.provider, 'until', ${iso('s.grace_until')}) AS facts,
+        jsonb_build_object('plan', p.name, 'provider', s.provider, 'until', ${iso('s.grace_until')}) AS payload,
         ${now}::timestamptz AS at
       FROM "Subscription" s JOIN "Plan" p ON p.id = s.plan_id
       WHERE s.status = 'GRACE' AND s.grace_until > ${now} AND s.grace_until <= ${now}::timestamptz + interval '1 day'`);
@@ -41,22 +41,22 @@ export class TimedNoticesStore {
    * they have bought, or been given, what lasts longer. One replica at a time may look: no row says that a line is written but
    * the line itself.
    */
-  async tellExpired(now: Date): Promise<void> {
+  async enqueueExpired(now: Date): Promise<void> {
     await this.prisma.$queryRaw`
       WITH ended AS (
         SELECT s.* FROM "Subscription" s
         WHERE s.provider IN ('trial', 'operator') AND s.status IN ('TRIAL', 'ACTIVE')
-          AND s.paid_through <= ${now} AND s.paid_through > ${now}::timestamptz - ${noNews}
+          AND s.paid_through <= ${now} AND s.paid_through > ${now}::timestamptz - ${maxAge}
       ),
       written AS (${recordExpired(Prisma.sql`SELECT * FROM ended`)}),
       ${enqueueNotifications(Prisma.sql`
         SELECT s.user_id, 'expired' AS kind, 'expired:' || s.id || ':' || ${iso('s.paid_through')} AS cause,
-          jsonb_build_object('plan', p.name, 'trial', s.status = 'TRIAL') AS facts, s.paid_through AS at
+          jsonb_build_object('plan', p.name, 'trial', s.status = 'TRIAL') AS payload, s.paid_through AS at
         FROM ended s JOIN "Plan" p ON p.id = s.plan_id WHERE NOT ${hasLonger('s', end)}`)}
       SELECT ${jobsAdded}`;
   }
 
-  private async tell(causes: Prisma.Sql): Promise<void> {
+  private async enqueue(causes: Prisma.Sql): Promise<void> {
     await this.prisma.$queryRaw`WITH ${enqueueNotifications(causes)} SELECT ${jobsAdded}`;
   }
 }

@@ -4,7 +4,7 @@ import { invalid } from '../errors.js';
 import { page } from '../http/list.js';
 import { boolean, integer, listing, metadata, text } from '../http/params.js';
 import { type Route, route } from '../http/router.js';
-import { price as newPrice, product as newProduct } from '../shapes/catalogue.js';
+import { price as newPrice, product as newProduct } from '../shapes/products.js';
 import { mergeMetadata } from './customers.js';
 
 const interval = z.enum(['day', 'week', 'month', 'year']);

@@ -8,10 +8,10 @@ import { agree, seenKeyOf } from './key-consistency.js';
 import { isTransient } from './retrying.js';
 import { blindBatch, challengeDigestOf, finalize } from './token.js';
 import { parseTokenKey } from './token-key.js';
-import { dayOf, nextDraw, planAfter, type PlannedDraw } from './wallet/draw-plan.js';
+import { dayOf, nextPrefetch, planAfter, type PlannedPrefetch } from './wallet/prefetch-plan.js';
 import {
   addPending,
-  type DrawKind,
+  type BatchKind,
   type PendingBatch,
   rememberKey,
   retireKeys,
@@ -21,7 +21,7 @@ import {
 import { type Wallet } from './wallet/wallet.js';
 import { type VpnToken } from './wire.js';
 
-export interface DrawingParts {
+export interface PrefetchingParts {
   readonly gatekeeper: Gatekeeper;
   /** For its directory. */
   readonly anonymizer: Anonymizer;
@@ -37,22 +37,22 @@ export interface DrawingParts {
  * Fetching tokens into the wallet. A batch is stored before it is shown to the issuer, with what unblinds it; so whatever is
  * lost on the way, the same blinded tokens are asked for again, at no cost, and each becomes one token.
  */
-export class Drawing {
-  constructor(private readonly parts: DrawingParts) {}
+export class Prefetching {
+  constructor(private readonly parts: PrefetchingParts) {}
 
   /** Draws today's tokens if their moment has come, and finishes what was begun. */
-  async drawIfDue(): Promise<number> {
+  async prefetchIfDue(): Promise<number> {
     const finished = await this.finishPending();
     const plan = await this.planIfDue();
-    return plan ? finished + (await this.draw('daily', this.parts.tokensPerDay, plan)) : finished;
+    return plan ? finished + (await this.fetchBatch('daily', this.parts.tokensPerDay, plan)) : finished;
   }
 
   /** Draws out of turn, for a wallet that has run dry. */
-  async drawNow(): Promise<number> {
-    return (await this.finishPending()) || this.draw('extra', this.parts.tokensPerDay);
+  async fetchNow(): Promise<number> {
+    return (await this.finishPending()) || this.fetchBatch('extra', this.parts.tokensPerDay);
   }
 
-  private async draw(kind: DrawKind, count: number, plan?: PlannedDraw): Promise<number> {
+  private async fetchBatch(kind: BatchKind, count: number, plan?: PlannedPrefetch): Promise<number> {
     try {
       return await this.finish(await this.begin(kind, count, plan));
     } catch (error) {
@@ -65,17 +65,17 @@ export class Drawing {
   }
 
   /** Today's draw if its moment has come; stores when that is otherwise. */
-  private async planIfDue(): Promise<PlannedDraw | undefined> {
+  private async planIfDue(): Promise<PlannedPrefetch | undefined> {
     const { wallet, now, random } = this.parts;
     const chance = random();
     return wallet.change((state) => {
-      const { due, plan } = nextDraw(state.draw, now(), chance);
+      const { due, plan } = nextPrefetch(state.draw, now(), chance);
       return due ? [state, plan] : [{ ...state, draw: plan }, undefined];
     });
   }
 
   /** Makes a batch and stores it. With a plan, tomorrow's draw is stored in the same step: no two processes draw for a day. */
-  private async begin(kind: DrawKind, count: number, plan?: PlannedDraw): Promise<PendingBatch> {
+  private async begin(kind: BatchKind, count: number, plan?: PlannedPrefetch): Promise<PendingBatch> {
     const { wallet, now, random } = this.parts;
     const { key, challengeDigest } = await this.agreement();
     const tokens = await blindBatch(key, challengeDigest, count);
@@ -91,7 +91,7 @@ export class Drawing {
     };
     const chance = random();
     const isOurs = await wallet.change((state) => {
-      if (plan !== undefined && !nextDraw(state.draw, now(), chance).due) return [state, false];
+      if (plan !== undefined && !nextPrefetch(state.draw, now(), chance).due) return [state, false];
       return [addPending(state, batch, plan && planAfter(plan, chance)), true];
     });
     return isOurs ? batch : { ...batch, tokens: [] };

@@ -2,7 +2,7 @@ import { type PaymentKind, type SubscriptionEventKind, type SubscriptionProvider
 import { money } from '../subscription/index.js';
 
 /** What happened to a subscription, or to money. */
-export interface Happened {
+export interface HistoryEvent {
   readonly kind: PaymentKind | SubscriptionEventKind;
   readonly provider: SubscriptionProvider;
   /** In minor units, where money moved; ISO 4217, lower case. */
@@ -21,7 +21,7 @@ const names: Readonly<Record<SubscriptionProvider, string>> = {
 };
 
 /** What it was, to whoever it happened to. */
-export function happenedInWords(what: Happened): string {
+export function describeHistoryEvent(what: HistoryEvent): string {
   const { kind, provider } = what;
   const [sum, where] = [money(what.amount ?? 0, what.currency ?? 'usd'), names[provider]];
   const [plan, day] = [what.plan ?? '', what.until?.toISOString().slice(0, 10) ?? ''];

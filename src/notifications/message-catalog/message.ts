@@ -1,4 +1,4 @@
-import { type Facts, type Kind } from '../kinds.js';
+import { type Payload, type Kind } from '../kinds.js';
 
 /** One notice in words. Plain text: whoever shows it as HTML escapes it. */
 export interface Message {
@@ -11,8 +11,8 @@ export interface Message {
 }
 
 /** What a language must have: a message for every kind, and the words around it. */
-export type Catalogue = {
-  readonly messages: { readonly [K in Kind]: (facts: Facts<K>, service: string) => Message };
+export type MessageCatalog = {
+  readonly messages: { readonly [K in Kind]: (payload: Payload<K>, service: string) => Message };
   /** Of every mail, so that a forged one is known by what it has. */
   readonly noLinks: string;
   /** Before the address to unsubscribe at. */

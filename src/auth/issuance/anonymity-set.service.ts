@@ -5,7 +5,7 @@ import { GatekeeperLogger } from '../../logger/index.js';
 import { Background, Repeater } from '../../platform/background/index.js';
 import { Clock } from '../../platform/config/index.js';
 import { AppError } from '../../platform/errors/index.js';
-import { type CrowdReport } from './crowd.schema.js';
+import { type AnonymitySetReport } from './anonymity-set.schema.js';
 import { IssuanceStatisticsStore } from './issuance-statistics.store.js';
 
 const hourMs = 3_600_000;
@@ -20,8 +20,8 @@ const retryMs = 60_000;
  * signed, or asks one replica and then another, sees no difference.
  */
 @Injectable()
-export class CrowdService {
-  private counted: CrowdReport | undefined;
+export class AnonymitySetService {
+  private counted: AnonymitySetReport | undefined;
 
   constructor(
     private readonly store: IssuanceStatisticsStore,
@@ -33,16 +33,16 @@ export class CrowdService {
     const repeater = new Repeater({
       waitMs: (hasFailed) => (hasFailed ? retryMs : hourMs + offsetMs - (clock.now().getTime() % hourMs)),
       run: () => this.refresh(),
-      onFailure: (error) => logger.error('crowd_not_counted', error),
+      onFailure: (error) => logger.error('anonymity_set_not_counted', error),
       atStart: true,
     });
     background.add(repeater);
   }
 
   /** @throws {AppError} `unavailable` until the first count */
-  report(): CrowdReport {
+  report(): AnonymitySetReport {
     const keyId = encodeBase64url(this.keys.signingKey().keyId);
-    if (this.counted === undefined) throw new AppError('unavailable', 'The crowd is not counted yet. Try again.');
+    if (this.counted === undefined) throw new AppError('unavailable', 'The anonymity set has not been counted yet. Try again.');
     // At that count this key did not sign yet.
     return this.counted.keyId === keyId ? this.counted : { keyId, tokens: '<20', asOf: this.counted.asOf };
   }
@@ -55,6 +55,6 @@ export class CrowdService {
 }
 
 /** To two significant digits; "<20" below 20. */
-export function rounded(tokens: number): CrowdReport['tokens'] {
+export function rounded(tokens: number): AnonymitySetReport['tokens'] {
   return tokens < 20 ? '<20' : Number(tokens.toPrecision(2));
 }

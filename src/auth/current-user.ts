@@ -1,7 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 
-/** Whoever a request comes from, as `PersonGuard` recognised them. */
-export interface Person {
+/** Whoever a request comes from, as `UserGuard` recognised them. */
+export interface User {
   /** Joins the person's own rows. */
   readonly userId: string;
   /** Names the account at Firebase. */
@@ -15,17 +15,17 @@ export interface Person {
 }
 
 // Beside the request rather than on it: nothing that prints or copies a request meets the person.
-const recognised = new WeakMap<object, Person>();
+const recognised = new WeakMap<object, User>();
 
-export function rememberPerson(request: object, person: Person): void {
+export function rememberUser(request: object, person: User): void {
   recognised.set(request, person);
 }
 
-function personOf(_: unknown, context: ExecutionContext): Person {
+function userOf(_: unknown, context: ExecutionContext): User {
   const person = recognised.get(context.switchToHttp().getRequest<object>());
-  if (person === undefined) throw new Error('@CurrentPerson() needs @UseGuards(PersonGuard) on its handler');
+  if (person === undefined) throw new Error('@CurrentUser() needs @UseGuards(UserGuard) on its handler');
   return person;
 }
 
-/** The signed-in person, as a parameter of a handler behind `PersonGuard`. */
-export const CurrentPerson = createParamDecorator(personOf);
+/** The signed-in person, as a parameter of a handler behind `UserGuard`. */
+export const CurrentUser = createParamDecorator(userOf);

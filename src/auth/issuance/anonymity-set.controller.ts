@@ -2,15 +2,15 @@ import { Controller, Get, Header, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { OnSide, Problems, Returns } from '../../platform/http/index.js';
 import { GatekeeperAddressLimit } from '../../platform/rate-limit/index.js';
-import { crowdReport } from './crowd.schema.js';
-import { CrowdService } from './crowd.service.js';
+import { anonymitySetReport } from './anonymity-set.schema.js';
+import { AnonymitySetService } from './anonymity-set.service.js';
 
 @ApiTags('auth')
 @OnSide('gatekeeper')
 @Controller('auth/crowd')
 @UseGuards(GatekeeperAddressLimit)
-export class CrowdController {
-  constructor(private readonly crowd: CrowdService) {}
+export class AnonymitySetController {
+  constructor(private readonly anonymitySet: AnonymitySetService) {}
 
   @Get()
   @Header('cache-control', 'public, max-age=300')
@@ -19,9 +19,9 @@ export class CrowdController {
     description:
       'A token hides among those of its key: a client may wait for company. Counted every hour, and rounded.',
   })
-  @Returns(200, crowdReport)
+  @Returns(200, anonymitySetReport)
   @Problems('rate_limited', 'unavailable')
   report() {
-    return this.crowd.report();
+    return this.anonymitySet.report();
   }
 }

@@ -1,5 +1,5 @@
 import { money } from '../../subscription/index.js';
-import { type Catalogue } from './words.js';
+import { type MessageCatalog } from './message.js';
 
 const day = (moment: string) =>
   new Intl.DateTimeFormat('en', { dateStyle: 'long', timeZone: 'UTC' }).format(new Date(moment));
@@ -15,7 +15,7 @@ const whereToPay = {
   trial: 'Write to our support.',
 };
 
-export const en: Catalogue = {
+export const en: MessageCatalog = {
   messages: {
     welcome: (_, service) => ({
       subject: `Welcome to ${service}`,

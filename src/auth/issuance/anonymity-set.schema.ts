@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-export const crowdReport = z
+export const anonymitySetReport = z
   .strictObject({
     keyId: z.string().describe('The key that signs now: 32 bytes, base64url.'),
     tokens: z
@@ -12,4 +12,4 @@ export const crowdReport = z
     examples: [{ keyId: Buffer.alloc(32, 0xa5).toString('base64url'), tokens: 4200, asOf: '2030-01-01T12:00:01.000Z' }],
   });
 
-export type CrowdReport = z.input<typeof crowdReport>;
+export type AnonymitySetReport = z.input<typeof anonymitySetReport>;

@@ -5,14 +5,14 @@ import { GatekeeperRateLimiter } from '../platform/rate-limit/index.js';
 import { FirebaseClient, FirebaseTokenError, type VerifiedIdToken } from './firebase.client.js';
 import { invalidIdToken, missingIdToken } from './id-token-problems.js';
 import { IdentityCacheService, providerProblem } from './identity-cache.service.js';
-import { rememberPerson } from './person.js';
+import { rememberUser } from './current-user.js';
 
 /**
  * Lets signed-in people through: `Authorization: Bearer <Firebase ID token>`. The token goes no further than here; handlers
- * take a `@CurrentPerson()`.
+ * take a `@CurrentUser()`.
  */
 @Injectable()
-export class PersonGuard implements CanActivate {
+export class UserGuard implements CanActivate {
   constructor(
     private readonly firebase: FirebaseClient,
     private readonly limiter: GatekeeperRateLimiter,
@@ -23,7 +23,7 @@ export class PersonGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const bearer = await this.verify(bearerToken(request.headers.authorization));
     await this.limiter.consume('person', bearer.uid);
-    rememberPerson(request, await this.people.recognise(bearer));
+    rememberUser(request, await this.people.recognise(bearer));
     return true;
   }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { dayOf, nextDraw, planAfter, planDraw } from './draw-plan.js';
+import { dayOf, nextPrefetch, planAfter, planPrefetch } from './prefetch-plan.js';
 
 const hour = 3_600_000;
 const day = 24 * hour;
@@ -11,39 +11,39 @@ describe('the plan of draws', () => {
   it('lies within its day, away from midnight, wherever chance puts it', () => {
     fc.assert(
       fc.property(chance, (random) => {
-        const { at } = planDraw(monday, random);
+        const { at } = planPrefetch(monday, random);
         expect(dayOf(at)).toBe(monday);
         expect(at - monday * day).toBeGreaterThanOrEqual(0.5 * hour);
         expect(at - monday * day).toBeLessThanOrEqual(23.75 * hour);
       }),
     );
-    expect(planDraw(monday, 0.9).at).toBeGreaterThan(planDraw(monday, 0.1).at + 12 * hour);
+    expect(planPrefetch(monday, 0.9).at).toBeGreaterThan(planPrefetch(monday, 0.1).at + 12 * hour);
   });
 
   it('draws at once for a new wallet, and the next day after that', () => {
     const now = monday * day + 9 * hour;
-    const { due, plan } = nextDraw(undefined, now, 0.5);
+    const { due, plan } = nextPrefetch(undefined, now, 0.5);
     expect([due, plan.day, planAfter(plan, 0.5).day]).toEqual([true, monday, monday + 1]);
   });
 
   it('waits for its moment, and keeps to it', () => {
-    const plan = planDraw(monday, 0.5);
-    expect(nextDraw(plan, plan.at - 1, 0.1)).toEqual({ due: false, plan });
-    expect(nextDraw(plan, plan.at, 0.9)).toEqual({ due: true, plan });
-    expect(nextDraw(plan, plan.at + hour, 0.9).due).toBe(true);
+    const plan = planPrefetch(monday, 0.5);
+    expect(nextPrefetch(plan, plan.at - 1, 0.1)).toEqual({ due: false, plan });
+    expect(nextPrefetch(plan, plan.at, 0.9)).toEqual({ due: true, plan });
+    expect(nextPrefetch(plan, plan.at + hour, 0.9).due).toBe(true);
   });
 
   it('puts a missed draw off once, by two hours at most', () => {
     fc.assert(
       fc.property(chance, fc.integer({ min: 0, max: 4 * day }), (random, since) => {
-        const missed = planDraw(monday, 0);
+        const missed = planPrefetch(monday, 0);
         const now = missed.at + 1.5 * hour + since;
-        const { due, plan } = nextDraw(missed, now, random);
+        const { due, plan } = nextPrefetch(missed, now, random);
         expect([due, plan.late, plan.day]).toEqual([false, true, dayOf(now)]);
         expect(plan.at).toBeGreaterThanOrEqual(now);
         expect(plan.at).toBeLessThanOrEqual(now + 2 * hour);
         expect(dayOf(plan.at)).toBe(dayOf(now));
-        expect(nextDraw(plan, plan.at + 3 * day, random)).toMatchObject({
+        expect(nextPrefetch(plan, plan.at + 3 * day, random)).toMatchObject({
           due: true,
           plan: { day: dayOf(plan.at) + 3 },
         });
@@ -53,7 +53,7 @@ describe('the plan of draws', () => {
 
   it('plans anew when the clock was ahead', () => {
     const now = monday * day + hour;
-    const { due, plan } = nextDraw(planDraw(monday + 40, 0.5), now, 0.5);
+    const { due, plan } = nextPrefetch(planPrefetch(monday + 40, 0.5), now, 0.5);
     expect([due, plan.day]).toEqual([false, monday]);
     expect(plan.at).toBeGreaterThan(now);
   });

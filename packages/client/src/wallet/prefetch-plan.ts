@@ -7,7 +7,7 @@
  */
 
 /** When the tokens of a day are drawn; `at` in Unix milliseconds. */
-export interface PlannedDraw {
+export interface PlannedPrefetch {
   /** Days since 1970-01-01 UTC. */
   readonly day: number;
   readonly at: number;
@@ -27,7 +27,7 @@ const missedAfterMs = 90 * minute;
 const lateWithinMs = 2 * hour;
 
 /** @param random from 0 up to 1 */
-export function planDraw(day: number, random: number, from = 0): PlannedDraw {
+export function planPrefetch(day: number, random: number, from = 0): PlannedPrefetch {
   const start = Math.max(day * dayMs + quietStartMs, from);
   const end = Math.max((day + 1) * dayMs - quietEndMs, start);
   return { day, at: Math.floor(start + (end - start) * random) };
@@ -38,11 +38,11 @@ export function dayOf(now: number): number {
 }
 
 /** What the plan says now: draw, or when. A wallet without a plan is new and empty, and draws at once. */
-export function nextDraw(planned: PlannedDraw | undefined, now: number, random: number): NextDraw {
+export function nextPrefetch(planned: PlannedPrefetch | undefined, now: number, random: number): NextPrefetch {
   const today = dayOf(now);
   if (planned === undefined) return { due: true, plan: { day: today, at: now } };
   // The clock was ahead when this was planned.
-  if (planned.day > today + 1) return { due: false, plan: planDraw(today, random, now) };
+  if (planned.day > today + 1) return { due: false, plan: planPrefetch(today, random, now) };
   if (now < planned.at) return { due: false, plan: planned };
   const missed = planned.day < today || now >= planned.at + missedAfterMs;
   if (!missed || planned.late === true) return { due: true, plan: { ...planned, day: today } };
@@ -51,12 +51,12 @@ export function nextDraw(planned: PlannedDraw | undefined, now: number, random: 
   return { due: false, plan: { day: today, at, late: true } };
 }
 
-export interface NextDraw {
+export interface NextPrefetch {
   readonly due: boolean;
-  readonly plan: PlannedDraw;
+  readonly plan: PlannedPrefetch;
 }
 
 /** After today's draw: tomorrow's. */
-export function planAfter({ day }: PlannedDraw, random: number): PlannedDraw {
-  return planDraw(day + 1, random);
+export function planAfter({ day }: PlannedPrefetch, random: number): PlannedPrefetch {
+  return planPrefetch(day + 1, random);
 }

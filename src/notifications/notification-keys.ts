@@ -13,7 +13,7 @@ const unsubscription = z.strictObject({ userId: z.uuid(), kind: z.enum(optionalK
 const [ivBytes, tagBytes] = [12, 16];
 
 /** What mails carry that only this service can have made. Its keys come from the gatekeeper's secret key. */
-export class NoticeKeys {
+export class NotificationKeys {
   private readonly sealing: Buffer;
   private readonly naming: Buffer;
 

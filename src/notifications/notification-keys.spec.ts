@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { NoticeKeys } from './notice-keys.js';
+import { NotificationKeys } from './notification-keys.js';
 
-const keys = new NoticeKeys(Buffer.alloc(32, 1));
+const keys = new NotificationKeys(Buffer.alloc(32, 1));
 const who = { userId: '5a5a5a5a-5a5a-4a5a-8a5a-5a5a5a5a5a5a', kind: 'renewed' } as const;
 
 describe('the address to unsubscribe at', () => {
@@ -22,7 +22,7 @@ describe('the address to unsubscribe at', () => {
     }
     expect(keys.open(bytes.subarray(0, 40).toString('base64url'))).toBeUndefined();
     expect(keys.open('')).toBeUndefined();
-    expect(new NoticeKeys(Buffer.alloc(32, 2)).open(keys.seal(who))).toBeUndefined();
+    expect(new NotificationKeys(Buffer.alloc(32, 2)).open(keys.seal(who))).toBeUndefined();
   });
 });
 

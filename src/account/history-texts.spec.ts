@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
 import { PaymentKind, SubscriptionEventKind } from '../prisma/identity/index.js';
-import { happenedInWords } from './history-words.js';
+import { describeHistoryEvent } from './history-texts.js';
 
 it('everything that happens is a sentence of its own', () => {
   const kinds = [...Object.values(PaymentKind), ...Object.values(SubscriptionEventKind)];
   const until = new Date('2030-03-01T12:00:00Z');
   const texts = kinds.map((kind) =>
-    happenedInWords({ kind, provider: 'apple', amount: 499, currency: 'eur', plan: 'Standard', until }),
+    describeHistoryEvent({ kind, provider: 'apple', amount: 499, currency: 'eur', plan: 'Standard', until }),
   );
   expect(new Set(texts).size).toBe(kinds.length);
   for (const text of texts) expect(text).toMatch(/^[A-Z].*\.$/);

@@ -2,7 +2,7 @@ import { type PaymentKind } from '../../prisma/identity/index.js';
 import { type SubscriptionState } from '../../subscription/index.js';
 
 /** A subscription as its provider has it at this moment. */
-export interface SubscriptionFacts {
+export interface ProviderSubscription {
   /** Our name for it: `stripe:sub_…`, `apple:…`. */
   readonly providerRef: string;
   /** Undefined when the provider names a status that this service does not know: it then keeps what it has. */

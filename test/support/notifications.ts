@@ -7,7 +7,7 @@ import { type Env } from './app.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
 import { startPayments, type TestPayments } from './payments.js';
 import { query } from './stack.js';
-import { runUpkeep } from './upkeep.js';
+import { runMaintenanceJob } from './maintenance.js';
 
 const mailEnv = (catcher: MailCatcher): Env => ({
   SMTP_URL: catcher.url,
@@ -34,9 +34,9 @@ export interface Notices {
   /** Deliveries to a person, oldest first. */
   deliveries(person: SignedIn): Promise<Delivery[]>;
   /** Makes a cause by hand, as the statement of a module would. */
-  cause(person: SignedIn, kind: string, cause?: string, facts?: object): Promise<void>;
+  cause(person: SignedIn, kind: string, cause?: string, payload?: object): Promise<void>;
   /** The same by the statement that every module tells by. */
-  tell(person: SignedIn, kind: string, cause: string, facts: object): Promise<void>;
+  tell(person: SignedIn, kind: string, cause: string, payload: object): Promise<void>;
   /** Lets the clock's jobs look now: what falls due, and what waits to be tried again. */
   tick(): Promise<void>;
   /** Mails that came for an address, as subjects. */
@@ -52,7 +52,7 @@ function noticesOf(gatekeeper: TestGatekeeper, mail: MailCatcher): Notices {
     const [row] = await sql<{ id: string }>('SELECT id FROM identity."User" WHERE firebase_uid = $1', [uid]);
     return row?.id ?? '';
   };
-  const upkeep = () => service.app.get(IdentityMaintenance, { strict: false });
+  const maintenance = () => service.app.get(IdentityMaintenance, { strict: false });
   return {
     mail,
     sql,
@@ -64,25 +64,25 @@ function noticesOf(gatekeeper: TestGatekeeper, mail: MailCatcher): Notices {
          JOIN identity."User" u ON u.id = d.user_id WHERE u.firebase_uid = $1 ORDER BY d.id`,
         [uid],
       ),
-    cause: async (person, kind, cause = crypto.randomUUID(), facts = {}) => {
+    cause: async (person, kind, cause = crypto.randomUUID(), payload = {}) => {
       await sql(
         `WITH told AS (
-           INSERT INTO identity."Notification" (user_id, kind, cause, facts, caused_at) VALUES ($1, $2, $3, $4, date_trunc('second', $5::timestamptz))
+           INSERT INTO identity."Notification" (user_id, kind, cause, payload, caused_at) VALUES ($1, $2, $3, $4, date_trunc('second', $5::timestamptz))
            ON CONFLICT DO NOTHING RETURNING id, user_id, caused_at)
          INSERT INTO identity."NotificationDelivery" (notification_id, user_id, channel, due_at)
          SELECT id, user_id, 'email', caused_at FROM told`,
-        [await idOf(person), kind, cause, facts, clock.now()],
+        [await idOf(person), kind, cause, payload, clock.now()],
       );
     },
-    tell: async (person, kind, cause, facts) => {
+    tell: async (person, kind, cause, payload) => {
       const { text, values } = Prisma.sql`WITH ${enqueueNotifications(Prisma.sql`
         SELECT ${await idOf(person)}::uuid AS user_id, ${kind} AS kind, ${cause} AS cause,
-          ${JSON.stringify(facts)}::jsonb AS facts, ${clock.now()}::timestamptz AS at`)} SELECT ${jobsAdded}`;
+          ${JSON.stringify(payload)}::jsonb AS payload, ${clock.now()}::timestamptz AS at`)} SELECT ${jobsAdded}`;
       await query(`${stack.identityUrl}?options=-c%20search_path%3Didentity`, text, values);
     },
     tick: async () => {
-      await runUpkeep(upkeep(), 'timed-notices');
-      await runUpkeep(upkeep(), 'notifications-due');
+      await runMaintenanceJob(maintenance(), 'timed-notifications');
+      await runMaintenanceJob(maintenance(), 'notifications-due');
     },
     subjects: (address) => mail.mails.filter(({ to }) => to[0] === address).map(({ headers }) => headers.subject ?? ''),
     settled: async () => {
