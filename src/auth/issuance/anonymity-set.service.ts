@@ -42,7 +42,8 @@ export class AnonymitySetService {
   /** @throws {AppError} `unavailable` until the first count */
   report(): AnonymitySetReport {
     const keyId = encodeBase64url(this.keys.signingKey().keyId);
-    if (this.counted === undefined) throw new AppError('unavailable', 'The anonymity set has not been counted yet. Try again.');
+    if (this.counted === undefined)
+      throw new AppError('unavailable', 'The anonymity set has not been counted yet. Try again.');
     // At that count this key did not sign yet.
     return this.counted.keyId === keyId ? this.counted : { keyId, tokens: '<20', asOf: this.counted.asOf };
   }
