@@ -1,16 +1,16 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 
-/** Named statements are planned once per connection; more texts than this (never seen) go unnamed. */
+/** Named statements are planned once per connection. Further SQL texts use the unnamed statement; that never happens today. */
 const maxStatements = 1_000;
 
 const statementTimeoutMs = 30_000;
 
-/** A server that is gone without a word answers nothing, so nothing else would end the wait, or give the connection back. */
-const silenceMs = statementTimeoutMs + 5_000;
+/** A server that vanished sends nothing. Only this timeout ends the wait and releases the connection. */
+const queryTimeoutMs = statementTimeoutMs + 5_000;
 
 /**
- * PostgreSQL through Prisma's driver adapter, with one prepared statement per SQL text (twice the rate of unnamed ones)
- * and the side's own schema as the only one it looks in.
+ * PostgreSQL through Prisma's driver adapter. Each SQL text has one prepared statement, which doubles the rate of unnamed ones.
+ * The search path holds only the side's own schema.
  */
 export function postgresAdapter(connectionString: string, schema: string): PrismaPg {
   const names = new Map<string, string>();
@@ -18,10 +18,10 @@ export function postgresAdapter(connectionString: string, schema: string): Prism
     {
       connectionString,
       max: 10,
-      // Of connecting, and of waiting for a connection while all are in use: then a request is told to come again.
+      // Limits connecting, and waiting for a free connection. The request is then answered with `unavailable`.
       connectionTimeoutMillis: 2_000,
       idleTimeoutMillis: 60_000,
-      query_timeout: silenceMs,
+      query_timeout: queryTimeoutMs,
       options: `-c search_path=${schema} -c statement_timeout=${statementTimeoutMs} -c timezone=UTC`,
       application_name: schema,
     },

@@ -1,4 +1,4 @@
-/** As much of a transaction of either database as is used here. */
+/** The part of a Prisma transaction that is used here, of either database. */
 interface Transaction {
   $queryRaw<T>(query: TemplateStringsArray, ...values: unknown[]): Promise<T>;
 }
@@ -10,9 +10,9 @@ interface Database<T extends Transaction> {
 /**
  * Runs work on one replica at a time, under an advisory lock that ends with its transaction.
  *
- * @param lock names the kind of work, `name` which work of that kind
- * @param afterwards runs in the lock's own transaction
- * @returns false when another replica is at it
+ * @param lock names the kind of work; `name` names the work
+ * @param afterwards runs after the work, in the lock's own transaction
+ * @returns false when another replica is running the work
  */
 export async function exclusively<T extends Transaction>(
   database: Database<T>,

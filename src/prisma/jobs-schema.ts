@@ -1,2 +1,2 @@
-/** Where the gatekeeper's jobs wait: graphile-worker's own tables, beside the identity schema and in the same database. */
+/** Schema of graphile-worker's tables, which hold the gatekeeper's jobs. It is in the identity database. */
 export const jobsSchema = 'identity_jobs';

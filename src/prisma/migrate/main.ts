@@ -2,7 +2,7 @@ import { migrate } from './migrate.js';
 import { type MigrateOptions, sides } from './index.js';
 
 /**
- * `npm run db:migrate`: migrates each side whose two URLs are given.
+ * `npm run db:migrate`: migrates each side whose two URLs are set.
  *   IDENTITY_OWNER_DATABASE_URL and IDENTITY_DATABASE_URL
  *   NETWORK_OWNER_DATABASE_URL and NETWORK_DATABASE_URL
  */
@@ -16,10 +16,10 @@ function readTasks(env: NodeJS.ProcessEnv): MigrateOptions[] {
     if (runtimeUrl === '') missing.push(keys[1]);
     return [{ side, ownerUrl, runtimeUrl }];
   });
-  if (missing.length > 0) throw new Error(`${missing.join(' and ')} must be set too.`);
+  if (missing.length > 0) throw new Error(`${missing.join(' and ')} must be set as well.`);
   if (tasks.length > 0) return tasks;
   throw new Error(
-    'Nothing to migrate: set IDENTITY_OWNER_DATABASE_URL and IDENTITY_DATABASE_URL, or NETWORK_OWNER_DATABASE_URL and NETWORK_DATABASE_URL, or all four.',
+    'Nothing to migrate. Set IDENTITY_OWNER_DATABASE_URL and IDENTITY_DATABASE_URL, or NETWORK_OWNER_DATABASE_URL and NETWORK_DATABASE_URL, or all four.',
   );
 }
 

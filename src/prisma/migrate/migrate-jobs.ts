@@ -4,17 +4,17 @@ import { jobsSchema } from '../jobs-schema.js';
 
 const id = pg.escapeIdentifier;
 
-/** What a worker reads and writes; the rest of graphile-worker's schema is for its owner. */
+/** The tables that a worker reads and writes. The rest of graphile-worker's schema is for its owner. */
 const workingTables = ['_private_jobs', '_private_job_queues', '_private_tasks', '_private_known_crontabs'];
 
-/** Brings the schema of the jobs to what the installed graphile-worker expects. Repeating it changes nothing. */
+/** Migrates the schema of the jobs for the installed graphile-worker. Repeating it changes nothing. */
 export async function migrateJobs(pool: pg.Pool): Promise<void> {
   await runMigrations({ pgPool: pool, schema: jobsSchema, logger: new Logger(() => () => {}) });
 }
 
 /**
- * Exactly the rights that adding and working jobs needs. graphile-worker switches row security on for its tables and
- * defines no policy, so that nobody but the owner sees a row: the service's role gets one.
+ * Grants exactly the rights that adding and running jobs needs. graphile-worker enables row security on its tables and defines
+ * no policy, so only the owner sees rows. The policy here lets the service's role see them.
  */
 export function grantJobRights(role: string): string {
   const [s, r] = [id(jobsSchema), id(role)];

@@ -14,21 +14,21 @@ import { withSchemaEngine } from './schema-engine.js';
 
 export interface MigrateOptions {
   readonly side: Side;
-  /** Connects as the database's owner: may create schemas, and roles unless the runtime role is there already. */
+  /** Connects as the database's owner, who may create schemas, and roles unless the runtime role exists already. */
   readonly ownerUrl: string;
-  /** Connects as the service will: names the role that gets rights, and its password. */
+  /** The URL that the service will use. It names the role that gets rights, and its password. */
   readonly runtimeUrl: string;
 }
 
-/** One migration at a time per database: "vpn" in ASCII, and the side is no part of it since both change the database. */
+/** Allows one migration at a time per database. "vpn" in ASCII; the same for both sides, since both change the database. */
 const lockKey = 0x76706e;
 
 /**
- * Brings one side's database to the state of this code: schema, tables, the runtime role and its rights. Repeating it
- * changes nothing; of several at once one works and the others wait. A kill leaves every migration whole or not begun,
- * and the next run goes on from there.
+ * Migrates one side's database to this version: schema, tables, the runtime role and its rights. Repeating it changes nothing.
+ * When several run at once, one works and the others wait. A kill never leaves a migration half-applied, and the next run
+ * continues from there.
  *
- * @returns the names of the migrations just applied.
+ * @returns the names of the applied migrations
  * @throws {PostgresTooOld} before anything is changed
  */
 export async function migrate({ side, ownerUrl, runtimeUrl }: MigrateOptions): Promise<readonly string[]> {
@@ -44,13 +44,13 @@ export async function migrate({ side, ownerUrl, runtimeUrl }: MigrateOptions): P
       await refuseSharedRole(session, role.name, side);
       await ensureRole(session, role);
       await session.query(`CREATE SCHEMA IF NOT EXISTS ${side}`);
-      await forgetUnfinished(session, side);
+      await markUnfinishedRolledBack(session, side);
       const applied = await withSchemaEngine(pool, side, readModel(side), (engine) =>
         engine.applyMigrations(migrationsFolder(side), readMigrations(side)),
       );
       if (side === 'identity') await migrateJobs(pool);
       await closePublicSchema(session);
-      // One request with several statements is one transaction: a running service never sees its rights half-given.
+      // One request with several statements is one transaction, so a running service never loses its rights in between.
       const jobRights = side === 'identity' ? grantJobRights(role.name) : '';
       await session.query(
         grantConnection(role.name, await databaseName(session)) + grantRights(side, role.name) + jobRights,
@@ -65,8 +65,8 @@ export async function migrate({ side, ownerUrl, runtimeUrl }: MigrateOptions): P
   }
 }
 
-/** A migration that was begun and is not finished was rolled back: it commits in one piece with its own mark. */
-async function forgetUnfinished(session: pg.ClientBase, side: Side): Promise<void> {
+/** An unfinished migration was rolled back, because it commits in one transaction with its finish mark. */
+async function markUnfinishedRolledBack(session: pg.ClientBase, side: Side): Promise<void> {
   const { rows } = await session.query<{ known: boolean }>('SELECT to_regclass($1) IS NOT NULL AS known', [
     `${side}._prisma_migrations`,
   ]);

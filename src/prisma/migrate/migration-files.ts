@@ -10,11 +10,11 @@ export interface MigrationDirectory {
   readonly migrationFile: { readonly path: string; readonly content: { readonly tag: 'ok'; readonly value: string } };
 }
 
-/** The folder `prisma/` at the root of the project, seen from the sources as from the build. */
+/** The folder `prisma/` at the root of the project. Works from the sources and from the build. */
 function prismaFolder(from = import.meta.dirname): string {
   const folder = join(from, 'prisma');
   if (existsSync(join(folder, 'identity', 'schema.prisma'))) return folder;
-  if (dirname(from) === from) throw new Error('prisma/identity/schema.prisma is in no folder above this program.');
+  if (dirname(from) === from) throw new Error('No folder above this program contains prisma/identity/schema.prisma.');
   return prismaFolder(dirname(from));
 }
 

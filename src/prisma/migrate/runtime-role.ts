@@ -9,7 +9,7 @@ export interface RuntimeRole {
   readonly password: string;
 }
 
-/** The role that a runtime URL connects as. */
+/** The role in a runtime URL. */
 export function roleOf(runtimeUrl: string): RuntimeRole {
   const { username, password } = new URL(runtimeUrl);
   if (username === '' || password === '') {
@@ -21,43 +21,43 @@ export function roleOf(runtimeUrl: string): RuntimeRole {
 }
 
 /**
- * Makes the role, or gives an existing one the password. An owner who may not change roles goes on when the role is there:
- * then whoever made it has also set its password.
+ * Creates the role, or sets the password of an existing one. If the owner may not change roles and the role exists, its password
+ * stays as its creator set it.
  *
- * @throws {Error} when the role could do more than its schema's rights say: the owner itself, a superuser, a member of
- * another role.
+ * @throws {Error} when the role has more rights than those on its schema: the owner itself, a superuser, a member of another
+ * role
  */
 export async function ensureRole(owner: pg.ClientBase, { name, password }: RuntimeRole): Promise<void> {
   const setting = `LOGIN PASSWORD ${pg.escapeLiteral(scramVerifier(password))}`;
   if (await roleExists(owner, name)) {
     await refuseOverprivilegedRole(owner, name);
-    await tolerating(owner.query(`ALTER ROLE ${id(name)} ${setting}`), ['42501']);
+    await ignoring(owner.query(`ALTER ROLE ${id(name)} ${setting}`), ['42501']);
   } else {
-    // 42710 and 23505: another migration, from another database of this server, has just made it.
-    await tolerating(owner.query(`CREATE ROLE ${id(name)} ${setting}`), ['42710', '23505']);
+    // 42710 and 23505: a migration of another database on this server has just created it.
+    await ignoring(owner.query(`CREATE ROLE ${id(name)} ${setting}`), ['42710', '23505']);
   }
 }
 
-/** Only the runtime roles connect, and none of them makes temporary tables. */
+/** Only the runtime roles may connect, and none of them may create temporary tables. */
 export function grantConnection(role: string, database: string): string {
   return `
     REVOKE ALL ON DATABASE ${id(database)} FROM PUBLIC, ${id(role)};
     GRANT CONNECT ON DATABASE ${id(database)} TO ${id(role)};`;
 }
 
-/** Where everybody may look, somebody may plant: nothing of ours is there. An owner who does not own it leaves it. */
+/** Closes the schema `public`, which the service does not use: a search path that includes it could run planted functions. */
 export async function closePublicSchema(owner: pg.ClientBase): Promise<void> {
-  // 42501: not the owner's to change. 3F000: there is none.
-  await tolerating(owner.query('REVOKE ALL ON SCHEMA public FROM PUBLIC'), ['42501', '3F000']);
+  // 42501: this role does not own it. 3F000: it does not exist.
+  await ignoring(owner.query('REVOKE ALL ON SCHEMA public FROM PUBLIC'), ['42501', '3F000']);
 }
 
-/** Tables that the service may read and add to, and never change. */
+/** Tables where the service may read and insert, but never update or delete. */
 const appendOnly: Readonly<Record<Side, readonly string[]>> = {
   identity: ['PaymentHistory', 'AuditEvent'],
   network: [],
 };
 
-/** Exactly the rights that the service needs on its own schema, and no others there. */
+/** Grants exactly the rights that the service needs on its own schema. */
 export function grantRights(schema: Side, role: string): string {
   const [s, r] = [id(schema), id(role)];
   const fixed = appendOnly[schema].map((table) => `REVOKE UPDATE, DELETE ON ${s}.${id(table)} FROM ${r};`);
@@ -79,19 +79,19 @@ async function roleExists(owner: pg.ClientBase, name: string): Promise<boolean> 
 }
 
 async function refuseOverprivilegedRole(owner: pg.ClientBase, name: string): Promise<void> {
-  const { rows } = await owner.query<{ mighty: boolean }>(
+  const { rows } = await owner.query<{ overprivileged: boolean }>(
     `SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls OR rolname = current_user
-       OR EXISTS (SELECT FROM pg_auth_members WHERE member = r.oid) AS mighty
+       OR EXISTS (SELECT FROM pg_auth_members WHERE member = r.oid) AS overprivileged
      FROM pg_roles r WHERE rolname = $1`,
     [name],
   );
-  if (rows[0]?.mighty === false) return;
+  if (rows[0]?.overprivileged === false) return;
   throw new Error(
-    `The role ${name} of the runtime URL is the owner, an administrator or a member of another role. Name a role for this side alone.`,
+    `The role ${name} of the runtime URL is the owner, an administrator or a member of another role. Use a role that only this side has.`,
   );
 }
 
-/** @throws {Error} when the role already has rights on the other side's schema: one role would then join the two. */
+/** @throws {Error} when the role has rights on the other side's schema: one role must not reach both sides */
 export async function refuseSharedRole(owner: pg.ClientBase, name: string, side: Side): Promise<void> {
   const others = sides.filter((other) => other !== side);
   const { rows } = await owner.query<{ schema: string }>(
@@ -101,21 +101,21 @@ export async function refuseSharedRole(owner: pg.ClientBase, name: string, side:
   );
   if (rows.length === 0) return;
   throw new Error(
-    `The role ${name} already serves the ${rows[0]?.schema} side. Name a role for the ${side} side alone.`,
+    `The role ${name} already serves the ${rows[0]?.schema} side. Use a role that only the ${side} side has.`,
   );
 }
 
-async function tolerating(query: Promise<unknown>, harmless: readonly string[]): Promise<void> {
+async function ignoring(query: Promise<unknown>, codes: readonly string[]): Promise<void> {
   try {
     await query;
   } catch (error) {
     if (!(error instanceof pg.DatabaseError)) throw error;
-    // Migrations of two databases on one server may set the same role's same password at once.
-    if (error.message !== 'tuple concurrently updated' && !harmless.includes(error.code ?? '')) throw error;
+    // Migrations of two databases on one server may set the password of the same role at once.
+    if (error.message !== 'tuple concurrently updated' && !codes.includes(error.code ?? '')) throw error;
   }
 }
 
-/** What PostgreSQL stores for a password (RFC 5803), made here so that the password is in no statement and no server log. */
+/** The verifier that PostgreSQL stores (RFC 5803). Sending it keeps the password out of statements and server logs. */
 function scramVerifier(password: string): string {
   const iterations = 4096;
   const salt = randomBytes(16);

@@ -7,19 +7,19 @@ import pg from 'pg';
 import { type MigrationDirectory } from './migration-files.js';
 
 /**
- * Prisma's own schema engine, compiled to WebAssembly: `prisma migrate` without the native binary that it downloads.
- * Two of its tasks are used: applying migrations, and writing the SQL between two models.
+ * Prisma's schema engine, compiled to WebAssembly. It replaces `prisma migrate`, which downloads a native binary. Two of its
+ * functions are used: applying migrations, and writing the SQL that leads from one model to another.
  */
 export interface SchemaEngine {
-  /** Applies what the database has not seen, in order; resolves to the names of what was applied. */
+  /** Applies the migrations that the database does not have yet, in order. Resolves to their names. */
   applyMigrations(baseDir: string, migrations: readonly MigrationDirectory[]): Promise<readonly string[]>;
-  /** The SQL that leads from one model to another; from nothing when there is no former one. */
+  /** The SQL that leads from one model to another; from an empty database without `from`. */
   diff(from: string | undefined, to: string): Promise<string>;
 }
 
 const noFilter = { externalTables: [], externalEnums: [] };
 
-/** Runs `use` with an engine on one schema of the database that the pool reaches. */
+/** Runs `use` with an engine for one schema of the database of the pool. */
 export async function withSchemaEngine<T>(
   pool: pg.Pool,
   schema: string,
@@ -62,7 +62,7 @@ const datamodel = (content: string) => ({
   files: [{ path: 'schema.prisma', content }],
 });
 
-/** As much of the global as is used here: TypeScript declares it only for browsers. */
+/** The part of the global that is used here. TypeScript declares it only for browsers. */
 declare const WebAssembly: {
   Module: new (bytes: Uint8Array) => object;
   Instance: new (module: object, imports: object) => { exports: Record<string, unknown> };
@@ -70,7 +70,7 @@ declare const WebAssembly: {
 
 let started = false;
 
-/** Links the WebAssembly module to its JavaScript half, as its own entry does with an import that Node does not know. */
+/** Links the WebAssembly module to its JavaScript. The package does it with a kind of import that Node does not support. */
 function startEngine(): void {
   if (started) return;
   const require = createRequire(import.meta.url);
@@ -83,14 +83,14 @@ function startEngine(): void {
   started = true;
 }
 
-/** Marks the migration as finished in the transaction that is it, so that a kill leaves it whole or not begun. */
+/** Marks the migration as finished in the migration's own transaction, so that a kill never leaves it half-applied. */
 const markFinished = `
   UPDATE _prisma_migrations SET finished_at = now(), applied_steps_count = 1
   WHERE finished_at IS NULL AND rolled_back_at IS NULL`;
 
 /**
- * Prisma's adapter cuts a script at every semicolon (those in strings and comments too) and commits each piece. Sent whole,
- * PostgreSQL parses it and runs it as one transaction.
+ * Prisma's adapter splits a script at every semicolon, even inside strings and comments, and commits each piece. This one sends
+ * the script as a whole: PostgreSQL parses it and runs it as one transaction.
  */
 class AtomicScripts extends PrismaPg {
   constructor(

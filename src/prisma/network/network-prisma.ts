@@ -30,17 +30,17 @@ export class NetworkMaintenance extends Maintenance {
         { lock: 'network-maintenance', name },
         work,
         (transaction) => transaction.$executeRaw`
-          INSERT INTO "MaintenanceRun" AS u (name, last_at, since) VALUES (${name}, ${at}, ${at})
+          INSERT INTO "MaintenanceRun" AS run (name, last_at, since) VALUES (${name}, ${at}, ${at})
           ON CONFLICT (name) DO UPDATE SET last_at = excluded.last_at,
-            since = CASE WHEN u.last_at < excluded.last_at - ${maintenanceGapSeconds} * interval '1 second' THEN excluded.since ELSE u.since END`,
+            since = CASE WHEN run.last_at < excluded.last_at - ${maintenanceGapSeconds} * interval '1 second' THEN excluded.since ELSE run.since END`,
       );
     super(run, clock, logger, background);
   }
 }
 
 /**
- * A run later than this after the one before means that the service, or its database, was down in between. Three times the
- * interval of the job whose row is read (the nodes' health); the outage that passes for none, together with the 10 s between
- * two pulses, must stay below the 30 s of silence that make a node unhealthy.
+ * A longer time between two runs means that the service or its database was down. It is three times the interval of the job
+ * whose row is read, the node health check. An outage shorter than this goes unnoticed, so this plus the 10 s between two
+ * pulses must stay below the 30 s of silence that make a node unhealthy.
  */
 export const maintenanceGapSeconds = 15;

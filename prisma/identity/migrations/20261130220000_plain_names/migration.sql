@@ -1,4 +1,4 @@
--- Names that say what they hold. Nothing but names changes; a process of the release before cannot run beside it.
+-- Plain names for columns, a table, an enum value and maintenance jobs. A process of the release before cannot run beside it.
 
 ALTER TABLE "Subscription" RENAME COLUMN "fetch_ticket" TO "fetch_version";
 ALTER TABLE "Subscription" RENAME CONSTRAINT "Subscription_fetch_ticket_check" TO "Subscription_fetch_version_check";
@@ -17,3 +17,6 @@ ALTER TABLE "Notification" RENAME COLUMN "facts" TO "payload";
 
 ALTER TABLE "Upkeep" RENAME TO "MaintenanceRun";
 ALTER INDEX "Upkeep_pkey" RENAME TO "MaintenanceRun_pkey";
+
+UPDATE "MaintenanceRun" SET name = 'timed-notifications' WHERE name = 'timed-notices';
+UPDATE "MaintenanceRun" SET name = 'purge-failed-jobs' WHERE name = 'given-up-jobs';

@@ -1,4 +1,4 @@
--- A name that says what it holds. Nothing but the name changes; a process of the release before cannot run beside it.
+-- A plain name for a table. A process of the release before cannot run beside it.
 
 ALTER TABLE "Upkeep" RENAME TO "MaintenanceRun";
 ALTER INDEX "Upkeep_pkey" RENAME TO "MaintenanceRun_pkey";
