@@ -6,7 +6,7 @@ import { AnonymizerRateLimitModule } from './platform/rate-limit/index.js';
 import { AnonymizerRedisModule } from './platform/redis/index.js';
 import { VpnConfigModule } from './vpn-config/index.js';
 
-/** The state: tokens, keys and nodes, never people. */
+/** The anonymizer side: tokens, keys and nodes, never users. */
 @Module({
   imports: [
     NetworkPrismaModule,

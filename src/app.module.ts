@@ -6,7 +6,7 @@ import { HealthModule } from './platform/health/index.js';
 import { HttpModule } from './platform/http/index.js';
 import { LoggerModule } from './logger/index.js';
 
-/** Which sides this process serves. The only file that names both. */
+/** Imports the sides that this process serves. The only file that names both sides. */
 @Module({})
 export class AppModule {
   static with(config: AppConfig, clock?: Clock): DynamicModule {

@@ -31,7 +31,7 @@ export async function createApp(config: AppConfig, clock: Clock = new SystemCloc
   return app;
 }
 
-/** Builds the gatekeeper without its API, for the work that runs beside requests. */
+/** Builds the gatekeeper without its API, to run jobs and maintenance. */
 export async function createWorker({ common, gatekeeper }: AppConfig): Promise<INestApplicationContext> {
   return NestFactory.createApplicationContext(AppModule.with({ common, gatekeeper }), {
     abortOnError: false,
@@ -47,8 +47,8 @@ export async function serve(app: NestFastifyApplication, config: AppConfig): Pro
 }
 
 /**
- * Leaves gracefully: tells load balancers and serves on until they have heard (`SHUTDOWN_NOTICE_S`), then closes streams,
- * lets running requests end and closes the stores.
+ * Shuts down gracefully. `/health/ready` answers `draining` for `SHUTDOWN_NOTICE_S` while requests are still served, so that load
+ * balancers stop sending new ones. Then streams are closed, running requests finish, and the stores are closed.
  */
 export async function drain(app: NestFastifyApplication, { shutdownNoticeS }: CommonConfig): Promise<void> {
   app.get(Readiness).drain();

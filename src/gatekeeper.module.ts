@@ -12,7 +12,7 @@ import { PreferencesModule } from './preferences/index.js';
 import { IdentityPrismaModule } from './prisma/identity/index.js';
 import { SubscriptionModule } from './subscription/index.js';
 
-/** The church: people and money, never traffic. */
+/** The gatekeeper side: users and payments, never traffic. */
 @Module({
   imports: [
     IdentityPrismaModule,

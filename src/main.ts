@@ -9,7 +9,7 @@ await runProcess('serving', async () => {
   return {
     config,
     app,
-    begin: async () => ({ port: await serve(app, config) }),
-    leave: () => drain(app, config.common),
+    start: async () => ({ port: await serve(app, config) }),
+    shutDown: () => drain(app, config.common),
   };
 });

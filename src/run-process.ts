@@ -3,39 +3,39 @@ import { type LogFields, ProcessLogger } from './logger/index.js';
 import { type AppConfig, ConfigError } from './platform/config/index.js';
 import { isStoreOutage } from './platform/errors/index.js';
 
-/** A process that is built and has not begun. */
+/** A process that is built and not started yet. */
 export interface Built {
   readonly config: AppConfig;
   readonly app: INestApplicationContext;
-  /** Begins its work. @returns what to log about it */
-  readonly begin: () => Promise<LogFields>;
-  /** Lets what runs end, then closes the stores. */
-  readonly leave: () => Promise<void>;
+  /** Starts the work. @returns fields to log about it */
+  readonly start: () => Promise<LogFields>;
+  /** Finishes running work, then closes the stores. */
+  readonly shutDown: () => Promise<void>;
 }
 
-/** Builds a process and runs it until SIGTERM or SIGINT; it then leaves gracefully. */
+/** Builds a process and runs it until SIGTERM or SIGINT, then shuts it down gracefully. */
 export async function runProcess(event: string, build: () => Promise<Built>): Promise<void> {
   silenceConsole();
   try {
-    const { config, app, begin, leave } = await build();
+    const { config, app, start, shutDown } = await build();
     const logger = app.get(ProcessLogger);
     process.on('unhandledRejection', (error) => onUnhandledRejection(error, logger));
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop(signal));
-    let leaving = false;
+    let isStopping = false;
     const stop = (signal: NodeJS.Signals) => {
-      if (leaving) return;
-      leaving = true;
+      if (isStopping) return;
+      isStopping = true;
       logger.info('draining', { signal });
       const { shutdownNoticeS, shutdownGraceS } = config.common;
       setTimeout(() => process.exit(1), (shutdownNoticeS + shutdownGraceS) * 1000).unref();
-      leave().then(
+      shutDown().then(
         () => process.exit(0),
         () => process.exit(1),
       );
     };
-    logger.info(event, { role: config.common.role, ...(await begin()) });
+    logger.info(event, { role: config.common.role, ...(await start()) });
   } catch (error) {
-    // The message of a ConfigError names keys, never values; any other may quote an address or a secret.
+    // The message of a ConfigError names settings, never values. Any other message may quote an address or a secret.
     const reason = error instanceof ConfigError ? error.message : `The service could not start: ${describe(error)}`;
     process.stderr.write(`${reason}\n`);
     process.exit(1);
@@ -43,16 +43,17 @@ export async function runProcess(event: string, build: () => Promise<Built>): Pr
 }
 
 /**
- * A promise that nobody waits for. graphile-worker leaves one when it cannot write down that a job failed: a database that is
- * away ends no process, and the job is found as that of a dead worker. Anything else is a fault, and told without its message.
+ * Handles rejections without a handler. graphile-worker causes one when the database does not answer while it records a failed
+ * job. That must not end the process, and the job is released like that of a dead worker. Any other rejection is a fault of the
+ * service: the process prints its kind, without its message, and ends.
  */
 function onUnhandledRejection(error: unknown, logger: ProcessLogger): void {
   if (isStoreOutage(error)) return logger.error('store_lost', error);
-  process.stderr.write(`A fault that nobody caught: ${describe(error)}\n`);
+  process.stderr.write(`Unhandled rejection: ${describe(error)}\n`);
   process.exit(1);
 }
 
-/** Libraries speak by the console in their own words, which may quote an address: graphile-worker traces a lost database. */
+/** Libraries print messages that may quote an address. graphile-worker prints a stack when it loses its database. */
 function silenceConsole(): void {
   const silent = ['debug', 'error', 'info', 'log', 'trace', 'warn'].map((method) => [method, () => undefined] as const);
   Object.assign(console, Object.fromEntries(silent));

@@ -32,7 +32,7 @@ export class AnonymizerLogger extends SideLogger {
   }
 }
 
-/** The process itself: boot, ports, shutdown. */
+/** The log of the process itself: start, ports, shutdown. */
 @Injectable()
 export class ProcessLogger extends SideLogger {
   constructor(@Inject(COMMON_CONFIG) common: CommonConfig, clock: Clock) {
@@ -40,7 +40,7 @@ export class ProcessLogger extends SideLogger {
   }
 }
 
-/** Chooses the stream that an error belongs to. */
+/** Chooses the log of a side. */
 @Injectable()
 export class Loggers {
   constructor(
@@ -49,15 +49,15 @@ export class Loggers {
     @Optional() private readonly anonymizer?: AnonymizerLogger,
   ) {}
 
-  /** @throws {Error} for a side that this process does not serve: nothing of it can happen here */
+  /** @throws {Error} for a side that this process does not serve */
   of(side: 'gatekeeper' | 'anonymizer' | 'process'): SideLogger {
     const logger = this[side];
-    if (logger === undefined) throw new Error(`This process does not serve the ${side}, and has no log of it.`);
+    if (logger === undefined) throw new Error(`This process does not serve the ${side} side, so it has no log for it.`);
     return logger;
   }
 }
 
-/** What the framework itself reports. Its messages can quote requests, so only warnings and errors are kept, as kinds. */
+/** Logs warnings and errors of the framework, without their messages: these can quote requests. */
 export class FrameworkLogger implements LoggerService {
   constructor(private readonly logger: SideLogger) {}
 

@@ -2,8 +2,8 @@ import { type DestinationStream, type Logger as Pino, destination, pino } from '
 import { type Clock, type CommonConfig } from '../platform/config/index.js';
 
 /**
- * The only fields a line may carry. An allow-list, because the next secret has a name that no deny-list knows yet:
- * no address, token, key, person, connection or request id has a place here.
+ * The only fields that a log line may have. It is an allow-list, because no deny-list knows the name of the next secret. No
+ * address, token, key, user, connection or request id may be logged.
  */
 const fields = [
   'side',
@@ -25,7 +25,7 @@ export type LogFields = Partial<Record<(typeof fields)[number], string | number>
 
 const allowed = new Set<string>(fields);
 
-/** One side's log. Two sides in one process write two streams, so that nobody reads them as one. */
+/** The log of one side. Two sides in one process write two streams, so that their lines are never mixed. */
 export class SideLogger {
   private readonly pino: Pino;
 
@@ -34,7 +34,7 @@ export class SideLogger {
       {
         level: config.logLevel,
         base: { side },
-        // Whole minutes: what the two sides log in the same second must not be told from the rest of the minute.
+        // Whole minutes, so that lines of the two sides cannot be matched by their second.
         timestamp: () => `,"time":"${clock.now().toISOString().slice(0, 16)}Z"`,
         formatters: { level: (label) => ({ level: label }), log: keepAllowed },
       },
@@ -50,7 +50,7 @@ export class SideLogger {
     this.pino.warn(more, event);
   }
 
-  /** Logs what kind of error it was and where, never its message: messages quote values. */
+  /** Logs the kind of the error and its stack, never its message: messages quote values. */
   error(event: string, error?: unknown, more: LogFields = {}): void {
     this.pino.error({ ...more, ...serializeError(error) }, event);
   }
