@@ -41,7 +41,7 @@ const { values: options } = parseArgs({
 /** Limits stay on, so that their cost is measured, and stay out of the way: all the load is one client's. */
 const maxPerMinute = '10000000';
 const env = {
-  RATE_LIMIT_PERSON_PER_MINUTE: maxPerMinute,
+  RATE_LIMIT_USER_PER_MINUTE: maxPerMinute,
   RATE_LIMIT_IDENTITY_ADDRESS_PER_MINUTE: maxPerMinute,
   RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE: maxPerMinute,
   RATE_LIMIT_NODE_PER_MINUTE: maxPerMinute,

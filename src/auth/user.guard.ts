@@ -22,7 +22,7 @@ export class UserGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const bearer = await this.verify(bearerToken(request.headers.authorization));
-    await this.limiter.consume('person', bearer.uid);
+    await this.limiter.consume('user', bearer.uid);
     rememberUser(request, await this.people.recognise(bearer));
     return true;
   }

@@ -8,7 +8,7 @@ import { fetchJson } from '../platform/http/index.js';
 import { PublicLocations } from '../platform/public-locations/index.js';
 
 const refreshMs = 30_000;
-const bounds = { accept: 'application/json', patienceMs: 3_000, maxBytes: 1024 * 1024 };
+const bounds = { accept: 'application/json', timeoutMs: 3_000, maxBytes: 1024 * 1024 };
 
 /** As much of `GET /vpn/locations` as is needed: whatever else it comes to say is not looked at. */
 const published = z.object({ locations: z.array(z.object({ id: z.string() })).max(10_000) });

@@ -10,7 +10,7 @@ import { UsersStore } from '../../src/auth/users.store.js';
 let gatekeeper: TestGatekeeper;
 
 beforeAll(async () => {
-  gatekeeper = await startGatekeeper({ RATE_LIMIT_PERSON_PER_MINUTE: '30' });
+  gatekeeper = await startGatekeeper({ RATE_LIMIT_USER_PER_MINUTE: '30' });
 });
 
 afterAll(() => gatekeeper.stop());

@@ -17,7 +17,7 @@ export type Settings = Readonly<Record<string, string>>;
 
 /** Limits would refuse the crowds that these tests make of one address. */
 const unlimited: Settings = {
-  RATE_LIMIT_PERSON_PER_MINUTE: '0',
+  RATE_LIMIT_USER_PER_MINUTE: '0',
   RATE_LIMIT_IDENTITY_ADDRESS_PER_MINUTE: '0',
   RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE: '0',
   RATE_LIMIT_NODE_PER_MINUTE: '0',

@@ -35,7 +35,7 @@ export function gatekeeperEnv(stack: Pick<TestStack, 'identityUrl' | 'redisUrl'>
     IDENTITY_SECRET_KEY: key(1),
     ISSUER_KEY_ENCRYPTION_KEY: key(2),
     FIREBASE_PROJECT_ID: 'demo-vpn',
-    RATE_LIMIT_PERSON_PER_MINUTE: '0',
+    RATE_LIMIT_USER_PER_MINUTE: '0',
     RATE_LIMIT_IDENTITY_ADDRESS_PER_MINUTE: '0',
   };
 }

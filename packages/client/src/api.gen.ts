@@ -5,11 +5,11 @@ export type ClientOptions = {
 };
 
 /**
- * RFC 9457. Some problems carry further members, which their endpoints name.
+ * RFC 9457. Some problems have further members, which their endpoints describe.
  */
 export type Problem = {
     /**
-     * `urn:problem:` and the code.
+     * `urn:problem:` followed by the code.
      */
     type: string;
     title: string;
@@ -34,7 +34,7 @@ export type DirectoryDirectoryErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };
@@ -122,7 +122,7 @@ export type AccountDeleteErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };
@@ -164,7 +164,7 @@ export type AccountShowErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };
@@ -245,7 +245,7 @@ export type AccountChangeErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };
@@ -326,7 +326,7 @@ export type AccountAuditErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };
@@ -390,7 +390,7 @@ export type AccountAddDeviceErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };
@@ -439,7 +439,7 @@ export type AccountRemoveDeviceErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };
@@ -476,7 +476,7 @@ export type AccountExportErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };
@@ -547,7 +547,7 @@ export type AccountHistoryErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };
@@ -598,7 +598,7 @@ export type AnonymitySetReportErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };
@@ -648,7 +648,7 @@ export type SignOutEverywhereErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };
@@ -714,7 +714,7 @@ export type VpnTokenIssueErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };
@@ -785,7 +785,7 @@ export type PreferencesReadErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };
@@ -890,7 +890,7 @@ export type PreferencesPatchErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };
@@ -995,7 +995,7 @@ export type PreferencesReplaceErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };
@@ -1057,7 +1057,7 @@ export type SubscriptionReportErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };
@@ -1160,7 +1160,7 @@ export type SubscriptionStartTrialErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };
@@ -1282,7 +1282,7 @@ export type VpnConfigRedeemErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };
@@ -1352,7 +1352,7 @@ export type ConnectionDisconnectErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };
@@ -1393,7 +1393,7 @@ export type ConnectionStatusErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };
@@ -1434,7 +1434,7 @@ export type LocationsListErrors = {
      */
     503: Problem;
     /**
-     * Any other problem: a request that cannot be read, a limit, a fault of ours.
+     * Any other problem: an unreadable request, a rate limit, a fault of the service.
      */
     default: Problem;
 };

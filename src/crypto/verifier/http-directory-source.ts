@@ -3,7 +3,7 @@ import { DirectoryError, type DirectoryKey, directoryMediaType, parseDirectory }
 import { IssuerDirectorySource } from '../published-directory.js';
 
 /** Room for 64 keys of each kind. */
-const bounds = { accept: directoryMediaType, patienceMs: 3_000, maxBytes: 128 * 1024 };
+const bounds = { accept: directoryMediaType, timeoutMs: 3_000, maxBytes: 128 * 1024 };
 
 /** The issuer's directory over HTTP: bounded in time and size, and believed only when all of it makes sense. */
 export class HttpDirectorySource extends IssuerDirectorySource {

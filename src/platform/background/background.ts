@@ -1,17 +1,17 @@
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 
 export interface BackgroundWork {
-  /** Called once, when the process begins to serve; a rejection stops the boot. */
+  /** Called once when the process starts to serve. A rejection stops the start. */
   start(): Promise<void> | void;
-  /** Called once when the process begins to leave, while running requests still end: close what never ends by itself. */
+  /** Called once at shutdown, while running requests finish. Close here what never ends by itself, such as streams. */
   drain?(): Promise<void> | void;
   /** Called once after the last request, before the connections to the stores close. */
   stop?(): Promise<void> | void;
 }
 
 /**
- * What runs beside requests: connections, snapshots, maintenance. It runs only in a process that serves: the operator's command
- * and most tests use the same services without it.
+ * Work that runs beside requests: store connections, snapshots, maintenance. It runs only in a process that serves. The
+ * operator's command and most tests use the same services without it.
  */
 @Injectable()
 export class Background implements BeforeApplicationShutdown {
@@ -22,7 +22,7 @@ export class Background implements BeforeApplicationShutdown {
     this.work.push(work);
   }
 
-  /** Starts everything in the order it was added, so that a store is connected before what reads it. */
+  /** Starts everything in the order of `add`, so that a store is connected before other work reads it. */
   async start(): Promise<void> {
     for (const work of this.work) {
       this.started.push(work);

@@ -1,11 +1,11 @@
-/** Keeps reads that overtake each other in order: what an older one finds never replaces what a newer one has found. */
+/** Orders concurrent reads: the result of an older read never replaces the result of a newer one. */
 export class LatestRead {
-  private begun = 0;
+  private started = 0;
   private applied = 0;
 
   async run<T>(read: () => Promise<T>, apply: (found: T) => void): Promise<void> {
-    this.begun += 1;
-    const turn = this.begun;
+    this.started += 1;
+    const turn = this.started;
     const found = await read();
     if (turn < this.applied) return;
     this.applied = turn;

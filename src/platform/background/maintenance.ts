@@ -21,8 +21,8 @@ interface Job {
 export type Exclusively = (name: string, at: Date, work: () => Promise<void>) => Promise<boolean>;
 
 /**
- * The small helper for what must happen now and then on one side: key rotation, sweeps, purges. Every replica ticks; an
- * advisory lock lets one of them run. A failed run is logged and counted, and the next tick tries again: jobs are idempotent.
+ * The maintenance jobs of one side: key rotation, sweeps, purges. Every replica has a timer for each job, and an advisory lock
+ * lets one replica run it. A failed run is logged and counted. The next run retries it, because jobs are idempotent.
  */
 export class Maintenance {
   private readonly jobs = new Map<string, Job>();
@@ -38,24 +38,24 @@ export class Maintenance {
     background.add({ start: () => void this.start(), stop: () => this.stop() });
   }
 
-  /** Registers a job; it runs once a process serves, then every so many seconds. Modules declare theirs by `maintenanceJobs`. */
+  /** Registers a job that runs when the process starts to serve, then every `seconds`. Modules use `maintenanceJobs`. */
   every(name: string, seconds: number, run: () => Promise<void>): void {
     if (this.jobs.has(name)) throw new Error(`maintenance job ${name} is registered twice`);
     this.jobs.set(name, { name, seconds, run });
   }
 
-  /** Runs one job now. Rejects when the job does; resolves to false when another replica is at it. */
+  /** Runs one job now. Rejects when the job does; resolves to false when another replica is running it. */
   async runOnce(name: string): Promise<boolean> {
     const job = this.jobs.get(name);
     if (job === undefined) throw new Error(`no maintenance job is called ${name}`);
     return this.exclusively(name, this.clock.now(), job.run);
   }
 
-  /** One after another: each holds a connection for its lock and takes another for its work, of the few there are. */
+  /** Starts the jobs one after another: each needs two pooled connections, one for its lock and one for its work. */
   private async start(): Promise<void> {
     for (const job of this.jobs.values()) {
       if (this.stopped) return;
-      // With jitter, so that replicas started together do not all ask at once.
+      // Jitter keeps replicas that started together from running at the same moment.
       const waitMs = () => job.seconds * 1000 * (0.9 + 0.2 * Math.random());
       const repeater = new Repeater({ waitMs, run: () => this.tryToRun(job), atStart: true });
       this.repeaters.push(repeater);
@@ -84,7 +84,7 @@ export interface MaintenanceJob<Service = unknown> {
   readonly run: (service: Service) => Promise<unknown>;
 }
 
-/** Says that a service does something every so many seconds, on one replica at a time. */
+/** Declares a maintenance job: a service method that runs every `seconds`, on one replica at a time. */
 export function every<Service>(
   seconds: number,
   name: string,
@@ -94,10 +94,10 @@ export function every<Service>(
   return { name, seconds, service, run: (given) => run(given as Service) };
 }
 
-/** For a module's `providers`: what it has done by the clock. */
+/** For a module's `providers`: its maintenance jobs. */
 export function maintenanceJobs(maintenance: Type<Maintenance>, ...jobs: readonly MaintenanceJob[]): Provider[] {
   return jobs.map(({ name, seconds, service, run }) => ({
-    // A symbol: with equal names one of two would replace the other, and neither be refused.
+    // A symbol, because Nest silently replaces a provider by a second one with an equal string token.
     provide: Symbol(name),
     inject: [maintenance, service],
     useFactory: (registry: Maintenance, worker: unknown) => {

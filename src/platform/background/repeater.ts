@@ -1,18 +1,18 @@
 import { type BackgroundWork } from './background.js';
 
-export interface Repeated {
-  /** From the end of a run to the beginning of the next; asked each time when it is a function, for jitter or a time of day. */
+export interface RepeaterOptions {
+  /** Wait from the end of a run to the start of the next. A function is called for each wait, for jitter or a time of day. */
   readonly waitMs: number | ((hasFailed: boolean) => number);
   readonly run: () => Promise<void> | void;
-  /** Called for the first of failures in a row. */
+  /** Called for the first of several failures in a row. */
   readonly onFailure?: (error: unknown) => void;
-  /** Runs when it is started, and `start` waits for that run. Otherwise the first run comes after a wait. */
+  /** Runs once inside `start`, which waits for that run. Otherwise the first run comes after a wait. */
   readonly atStart?: boolean;
 }
 
 /**
- * Does something again and again. A run begins some time after the last one ended, so none overlaps another; a failure does
- * not end it. The one mechanism for whatever a process repeats, whether for itself or, by `Maintenance`, for all replicas.
+ * Repeats a task. A run starts some time after the last one ended, so runs never overlap. A failure does not end the repetition.
+ * Everything that a process repeats uses this class: work for itself directly, work for all replicas through `Maintenance`.
  */
 export class Repeater implements BackgroundWork {
   private timer: NodeJS.Timeout | undefined;
@@ -20,15 +20,15 @@ export class Repeater implements BackgroundWork {
   private stopped = false;
   private hasFailed = false;
 
-  constructor(private readonly repeated: Repeated) {}
+  constructor(private readonly options: RepeaterOptions) {}
 
   async start(): Promise<void> {
-    if (this.repeated.atStart !== true) return this.schedule();
+    if (this.options.atStart !== true) return this.schedule();
     this.running = this.run();
     await this.running;
   }
 
-  /** Resolves once the run that is under way has ended. */
+  /** Resolves once a running task has ended. */
   async stop(): Promise<void> {
     this.stopped = true;
     clearTimeout(this.timer);
@@ -36,7 +36,7 @@ export class Repeater implements BackgroundWork {
   }
 
   private schedule(): void {
-    const { waitMs } = this.repeated;
+    const { waitMs } = this.options;
     const wait = typeof waitMs === 'number' ? waitMs : waitMs(this.hasFailed);
     this.timer = setTimeout(() => {
       this.running = this.run();
@@ -46,10 +46,10 @@ export class Repeater implements BackgroundWork {
   /** Never rejects. */
   private async run(): Promise<void> {
     try {
-      await this.repeated.run();
+      await this.options.run();
       this.hasFailed = false;
     } catch (error) {
-      if (!this.hasFailed) this.repeated.onFailure?.(error);
+      if (!this.hasFailed) this.options.onFailure?.(error);
       this.hasFailed = true;
     }
     if (!this.stopped) this.schedule();

@@ -1,11 +1,15 @@
 /**
- * What a promise gives within a time; it goes on by itself when nobody waits any more.
+ * Waits for a promise, but not longer than `milliseconds`. The work behind the promise goes on after that.
  *
- * @param tooLate makes the error that is thrown once the time is over
+ * @param timeoutError makes the error to throw when the time is over
  */
-export async function withTimeLimit<T>(milliseconds: number, answer: Promise<T>, tooLate: () => Error): Promise<T> {
+export async function withTimeLimit<T>(
+  milliseconds: number,
+  answer: Promise<T>,
+  timeoutError: () => Error,
+): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(tooLate()), milliseconds);
+  const timer = setTimeout(() => reject(timeoutError()), milliseconds);
   try {
     return await Promise.race([answer, promise]);
   } finally {

@@ -6,7 +6,7 @@ export const COMMON_CONFIG = Symbol('COMMON_CONFIG');
 export const GATEKEEPER_CONFIG = Symbol('GATEKEEPER_CONFIG');
 export const ANONYMIZER_CONFIG = Symbol('ANONYMIZER_CONFIG');
 
-/** Hands each side its own slice; a side that this process does not serve has no slice to inject. */
+/** Provides each side with its own settings. A side that this process does not serve has none to inject. */
 @Global()
 @Module({})
 export class ConfigModule {

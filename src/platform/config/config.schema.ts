@@ -4,8 +4,8 @@ import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 
 /**
- * What the service reads from its environment, side by side. Nothing here is shared between the sides but what is public:
- * the addresses it listens on and the names in the token challenge.
+ * The settings that the service reads from its environment, one shape for each side. The sides share only public settings:
+ * the addresses to listen on and the names in the token challenge.
  */
 
 const flagPort = z.coerce.number({ error: 'expected a port number' }).int().min(0).max(65535);
@@ -37,7 +37,7 @@ const hostname = z
 
 const seconds = (fallback: number) => z.coerce.number().int().min(0).max(3600).default(fallback);
 
-/** Per-minute allowances. Zero turns a limit off; only tests and the bench do. */
+/** A rate limit per minute. Zero turns it off; only tests and the bench do that. */
 const allowance = (fallback: number) => z.coerce.number().int().min(0).max(10_000_000).default(fallback);
 
 const serviceAccount = z.string().transform((source, context) => {
@@ -51,7 +51,7 @@ const serviceAccount = z.string().transform((source, context) => {
   }
 });
 
-/** Of App Store Connect: a PKCS #8 key on the curve P-256. */
+/** The private key of App Store Connect: PKCS #8, on the curve P-256. */
 const appleKey = z.string().transform((source, context) => {
   try {
     const text = source.trimStart().startsWith('-----BEGIN') ? source : readFileSync(source, 'utf8');
@@ -67,17 +67,17 @@ const appleKey = z.string().transform((source, context) => {
   }
 });
 
-/** Where a provider's API answers instead of at the provider. Production refuses it: see load-config.ts. */
+/** An address to use instead of a provider's API. Production refuses it: see load-config.ts. */
 const apiUrl = z.string().refine((text) => /^https?:/.test(text) && isOrigin(text), {
   error: 'expected scheme, host and port alone, such as http://127.0.0.1:9444',
 });
 
-/** Google's library speaks TLS alone. */
+/** Google's library speaks only TLS. */
 const firebaseApiUrl = z.string().refine((text) => text.startsWith('https:') && isOrigin(text), {
   error: 'expected https, host and port alone, such as https://127.0.0.1:9443',
 });
 
-/** `Name <address>`: what the service calls itself, and who writes. */
+/** `Name <address>`: the name of the service and the sender of its mails. */
 const sender = z
   .string()
   .regex(/^[^<>"\\,;:@\p{Cc}]{1,60} <[\w.+-]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)*>$/u, {
@@ -138,9 +138,9 @@ export const gatekeeperShape = {
     .regex(/^[A-Za-z0-9.-]{1,155}$/, { error: 'expected a bundle id, such as com.example.vpn' })
     .optional(),
   APPLE_APP_ID: z.coerce.number({ error: 'expected the Apple ID of the app, a number' }).int().positive().optional(),
-  // Not Xcode's and not the library's for local testing: those skip signatures.
+  // The library also knows Xcode and LocalTesting, which skip signature checks.
   APPLE_ENVIRONMENT: z.enum(['Production', 'Sandbox']).default('Production'),
-  // Apple's are no UUIDs of RFC 9562.
+  // Not z.uuid(): Apple's ids have other version bits than RFC 9562 allows.
   APPLE_ISSUER_ID: z.guid({ error: 'expected the issuer id of App Store Connect, a UUID' }).optional(),
   APPLE_KEY_ID: z
     .string()
@@ -153,7 +153,7 @@ export const gatekeeperShape = {
   SMTP_CONNECTIONS: z.coerce.number().int().min(1).max(50).default(4),
   MAIL_FROM: sender.optional(),
   MAIL_UNSUBSCRIBE_URL: httpUrl.refine((text) => !text.endsWith('/'), { error: 'expected no / at the end' }).optional(),
-  RATE_LIMIT_PERSON_PER_MINUTE: allowance(120),
+  RATE_LIMIT_USER_PER_MINUTE: allowance(120),
   RATE_LIMIT_IDENTITY_ADDRESS_PER_MINUTE: allowance(600),
 };
 
@@ -172,14 +172,14 @@ export const anonymizerShape = {
 const ownedBy = (keys: readonly string[], prefixes: readonly string[]) => (key: string) =>
   keys.includes(key) || prefixes.some((prefix) => key.startsWith(prefix));
 
-/** Keys that a process serving only the anonymizer must never be given: it would hold what names people. */
+/** Settings that a process which serves only the anonymizer must not have: they give access to who the users are. */
 export const isIdentityOnly = ownedBy(
   [...Object.keys(gatekeeperShape), 'GOOGLE_APPLICATION_CREDENTIALS'],
   ['IDENTITY_', 'ISSUER_KEY_', 'FIREBASE_', 'STRIPE_', 'APPLE_', 'SMTP_', 'MAIL_'],
 );
 
-/** And the other way round. */
+/** Settings that a process which serves only the gatekeeper must not have. */
 export const isNetworkOnly = ownedBy(Object.keys(anonymizerShape), ['NETWORK_']);
 
-/** Every key the service reads. */
+/** Name of every setting that the service reads. */
 export const serviceKeys: readonly string[] = Object.keys({ ...commonShape, ...gatekeeperShape, ...anonymizerShape });

@@ -22,7 +22,7 @@ const commonConfig = z.object(commonShape).transform((env) => ({
 
 type GatekeeperEnv = z.output<z.ZodObject<typeof gatekeeperShape>>;
 
-/** Undefined where the provider itself is asked, and believed under its own certificates: always so in production. */
+/** Undefined where the service uses the provider itself, with its own certificates. Production always does. */
 function apiOf(url: string | undefined, caFile: string | undefined) {
   return url === undefined || caFile === undefined ? undefined : { url, caFile };
 }
@@ -78,7 +78,7 @@ const gatekeeperConfig = z.object(gatekeeperShape).transform((env) => ({
   apple: appleOf(env),
   mail: mailOf(env),
   rateLimits: {
-    person: env.RATE_LIMIT_PERSON_PER_MINUTE,
+    user: env.RATE_LIMIT_USER_PER_MINUTE,
     address: env.RATE_LIMIT_IDENTITY_ADDRESS_PER_MINUTE,
   },
 }));
@@ -109,7 +109,7 @@ export interface AppConfig {
   readonly anonymizer?: AnonymizerConfig;
 }
 
-/** Every key that is wrong, in one message, with what was expected of it and never its value. */
+/** Names every wrong setting in one message, with what was expected and never with its value. */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly string[]) {
     super(`The configuration is not usable:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
@@ -120,8 +120,8 @@ export class ConfigError extends Error {
 /**
  * Reads the configuration of the sides that `SERVICE_ROLE` names.
  *
- * @throws {ConfigError} naming every bad key at once: malformed, missing, belonging to the side that this process does
- * not serve, used for two purposes, or unfit for production, such as another address of Stripe's API.
+ * @throws {ConfigError} naming every bad setting at once: malformed, missing, renamed, of the side that this process does not
+ * serve, used for two purposes, or unfit for production, such as another address of Stripe's API.
  */
 export function loadConfig(env: Readonly<Record<string, string | undefined>>): AppConfig {
   const given = withoutEmpty(env);
@@ -130,9 +130,9 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): A
   const role = commonShape.SERVICE_ROLE.safeParse(given.SERVICE_ROLE).data ?? 'all';
   const gatekeeper = role === 'anonymizer' ? undefined : read(gatekeeperConfig, given, problems);
   const anonymizer = role === 'gatekeeper' ? undefined : read(anonymizerConfig, given, problems);
-  problems.push(...foreignKeys(role, given), ...sideProblems(role, given), ...sharedKeys(given));
-  if (role !== 'anonymizer') problems.push(...halfAProvider(given));
-  // Asked apart: with something else wrong there is no `common`, and what production refuses is named all the same.
+  problems.push(...renamed(given), ...foreignKeys(role, given), ...sideProblems(role, given), ...sharedKeys(given));
+  if (role !== 'anonymizer') problems.push(...incompleteProviders(given));
+  // Parsed by itself, so that the problems of production are reported even when another setting is wrong.
   const kind = commonShape.NODE_ENV.safeParse(given.NODE_ENV).data ?? 'production';
   if (kind === 'production') problems.push(...unfitForProduction(given, role));
   if (problems.length > 0 || common === undefined) throw new ConfigError(problems);
@@ -155,11 +155,26 @@ function read<T>(schema: z.ZodType<T>, env: Environment, problems: string[]): T 
   return undefined;
 }
 
-/** A process that serves one side must not even hold the other's secrets. */
+const newNames: Readonly<Record<string, string>> = {
+  STRIPE_STAND_IN: 'STRIPE_API_URL',
+  APPLE_STAND_IN: 'APPLE_API_URL and APPLE_ROOT_CA_FILE',
+  FIREBASE_STAND_IN: 'FIREBASE_API_URL and FIREBASE_CA_FILE',
+  RATE_LIMIT_PERSON_PER_MINUTE: 'RATE_LIMIT_USER_PER_MINUTE',
+};
+
+/** A setting under its old name would be ignored, and with it what the operator meant. */
+function renamed(env: Environment): string[] {
+  return Object.entries(newNames)
+    .filter(([key]) => env[key] !== undefined)
+    .map(([key, name]) => `${key} has a new name: use ${name}`);
+}
+
+/** A process that serves one side must not even hold the other side's secrets. */
 function foreignKeys(role: Role, env: Environment): string[] {
   const isForeign = { all: () => false, gatekeeper: isNetworkOnly, anonymizer: isIdentityOnly }[role];
   return Object.keys(env)
     .filter(isForeign)
+    .filter((key) => newNames[key] === undefined)
     .map((key) => `${key} must not be set with SERVICE_ROLE=${role}: it belongs to the other side`);
 }
 
@@ -184,11 +199,11 @@ const keys = [
   'NETWORK_SECRET_KEY_PREVIOUS',
 ];
 
-/** One key, one purpose: what one of them guards must not fall with another, and the sides share none at all. */
+/** Each key has one purpose, so that a leaked key opens one thing only. The sides share no key. */
 function sharedKeys(env: Environment): string[] {
   return keys.flatMap((key, index) => {
-    const twin = keys.slice(0, index).find((other) => env[key] !== undefined && env[key] === env[other]);
-    return twin === undefined ? [] : [`${key} must differ from ${twin}: every key has one purpose`];
+    const equal = keys.slice(0, index).find((other) => env[key] !== undefined && env[key] === env[other]);
+    return equal === undefined ? [] : [`${key} must differ from ${equal}: every key has one purpose`];
   });
 }
 
@@ -203,8 +218,8 @@ const neededTogether = {
   APPLE_ROOT_CA_FILE: ['APPLE_API_URL'],
 };
 
-/** A provider is set up whole or not at all. */
-function halfAProvider(env: Environment): string[] {
+/** Requires all settings of a provider, or none. */
+function incompleteProviders(env: Environment): string[] {
   return Object.entries(neededTogether).flatMap(([prefix, keys]) => {
     const given = Object.keys(env).find((key) => key.startsWith(prefix));
     if (given === undefined) return [];
@@ -212,7 +227,7 @@ function halfAProvider(env: Environment): string[] {
   });
 }
 
-/** What may point at a fake provider, and what the service would then accept. */
+/** Settings that can point at a fake provider, and what the service would then accept. */
 const developmentOnly = {
   FIREBASE_AUTH_EMULATOR_HOST: 'tokens that Firebase did not sign',
   FIREBASE_API_URL: 'tokens that Firebase did not sign',
@@ -222,16 +237,16 @@ const developmentOnly = {
   APPLE_ROOT_CA_FILE: 'payments that Apple never saw',
 };
 
-/** The emulator's tokens are unsigned, and a fake provider signs for anyone: either would let everyone in. */
+/** The emulator's tokens are unsigned, and a fake provider signs for anyone. Either would let everyone sign in. */
 function unfitForProduction(env: Environment, role: Role): string[] {
   const problems = Object.entries(developmentOnly)
     .filter(([key]) => env[key] !== undefined)
     .map(([key, harm]) => `${key} must not be set in production: it accepts ${harm}`);
   if (role !== 'anonymizer' && env.FIREBASE_SERVICE_ACCOUNT === undefined) {
-    problems.push('FIREBASE_SERVICE_ACCOUNT is missing: production looks revocations up at Firebase');
+    problems.push('FIREBASE_SERVICE_ACCOUNT is missing: production asks Firebase for revoked sign-ins');
   }
   if (env.ISSUER_DIRECTORY_URL?.startsWith('http:')) {
-    problems.push('ISSUER_DIRECTORY_URL must be https in production: whoever answers it decides which tokens are good');
+    problems.push('ISSUER_DIRECTORY_URL must be https in production: its answer decides which tokens are valid');
   }
   if (env.MAIL_UNSUBSCRIBE_URL?.startsWith('http:')) {
     problems.push(

@@ -21,8 +21,8 @@ export interface ProblemDocument {
 }
 
 /**
- * The one error that is meant for clients; everything else is our fault and answers 500 without detail.
- * `detail` says what was wrong and what was expected, and never repeats a secret.
+ * The only error that is rendered for clients. Every other error is a fault of the service: the answer is 500 without detail.
+ * `detail` says what was wrong and what was expected. It never repeats a secret.
  */
 export class AppError extends Error {
   readonly status: number;

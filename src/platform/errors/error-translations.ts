@@ -2,10 +2,10 @@ import { Injectable, type Provider } from '@nestjs/common';
 import { type AppError } from './app-error.js';
 import { toAppError } from './to-app-error.js';
 
-/** What an error means for a client; undefined when the translation does not know it. */
+/** Turns an error into the problem that clients see. Returns undefined for an error that it does not know. */
 export type Translation = (error: unknown) => AppError | undefined;
 
-/** Errors that only one module can read: one that names a constraint of its tables, say. */
+/** Collects the translations of all modules. A module translates errors of its own tables, such as a violated constraint. */
 @Injectable()
 export class ErrorTranslations {
   private readonly translations: Translation[] = [toAppError];
@@ -14,7 +14,7 @@ export class ErrorTranslations {
     this.translations.push(translation);
   }
 
-  /** Undefined when the error is our own fault. */
+  /** Undefined when the error is a fault of the service. */
   translate(error: unknown): AppError | undefined {
     for (const translation of this.translations) {
       const translated = translation(error);
@@ -24,7 +24,7 @@ export class ErrorTranslations {
   }
 }
 
-/** For a module's `providers`: how it translates what its tables refuse. */
+/** For a module's `providers`: a translation of the errors of its tables. */
 export function translates(translation: Translation): Provider {
   return {
     provide: `translation:${translation.name}`,

@@ -1,4 +1,4 @@
-/** The one place that reads what Prisma and the PostgreSQL driver throw. */
+/** The only file that inspects errors of Prisma and the PostgreSQL driver. */
 
 interface StoreError extends Error {
   readonly code?: unknown;
@@ -14,13 +14,13 @@ interface StoreError extends Error {
   };
 }
 
-/** Whether Prisma threw it: a statement failed, whatever the reason. */
+/** Whether Prisma threw the error: a statement failed, for any reason. */
 export function isStoreError(error: unknown): error is Error {
   return error instanceof Error && error.name.startsWith('Prisma');
 }
 
 /**
- * PostgreSQL cannot be reached or is going away. Prisma's codes: P1xxx (connection), P2024 (pool timeout), P2028
+ * Whether PostgreSQL cannot be reached or is shutting down. Prisma's codes: P1xxx (connection), P2024 (pool timeout), P2028
  * (transaction lost); SQLSTATE classes 08 (connection), 53 (resources), 57P (operator intervention), 40001 and 40P01
  * (serialisation and deadlock: the statement did nothing). https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
@@ -36,12 +36,12 @@ export function isStoreOutage(error: unknown): boolean {
   );
 }
 
-/** Whether a row with the same unique columns was there. */
+/** Whether a row with the same unique columns exists already. */
 export function isUniqueViolation(error: unknown): boolean {
   return causeOf(error)?.kind === 'UniqueConstraintViolation';
 }
 
-/** Name of the foreign key by which a statement referred to a row that is not there; undefined for any other error. */
+/** Name of the foreign key that a statement violated, because the referenced row does not exist; undefined for other errors. */
 export function violatedForeignKey(error: unknown): string | undefined {
   const { kind, constraint } = causeOf(error) ?? {};
   return kind === 'ForeignKeyConstraintViolation' ? String(constraint?.index) : undefined;
@@ -51,11 +51,11 @@ function causeOf(error: unknown) {
   return error instanceof Error ? (error as StoreError).meta?.driverAdapterError?.cause : undefined;
 }
 
-/** What the driver (pg and pg-pool) says when a connection is not to be had, or is lost or silent: these have no code. */
+/** Messages of the driver (pg and pg-pool) for a connection that cannot be opened, is lost or is silent: they have no code. */
 const driverMessages =
   /^(timeout exceeded when trying to connect|timeout expired|Query read timeout|Connection terminated.*|Client .* is not queryable)$/;
 
-/** What Prisma's adapter makes of socket errors, SQLSTATE 53300 and 40001 in a raw query: these have a kind instead. */
+/** What Prisma's adapter makes of socket errors, and of SQLSTATE 53300 and 40001 in a raw query: they have a kind, not a code. */
 const adapterKinds: ReadonlySet<unknown> = new Set([
   'ConnectionClosed',
   'DatabaseNotReachable',

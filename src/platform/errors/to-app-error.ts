@@ -6,7 +6,7 @@ interface FrameworkError extends Error {
   readonly getStatus?: () => number;
 }
 
-/** What an error thrown by the framework or a store means for a client; undefined when it is our own fault. */
+/** Translates errors of the framework and of stores. Undefined for an error that is a fault of the service. */
 export function toAppError(error: unknown): AppError | undefined {
   if (error instanceof AppError) return error;
   if (!(error instanceof Error)) return undefined;
@@ -14,7 +14,7 @@ export function toAppError(error: unknown): AppError | undefined {
 }
 
 function storeOutage(): AppError {
-  return new AppError('unavailable', 'A store does not answer. Nothing was lost; try again.', {
+  return new AppError('unavailable', 'A database of the service does not answer. Nothing was lost. Try again.', {
     headers: { 'retry-after': '1' },
   });
 }
@@ -23,16 +23,16 @@ function fromFramework(error: FrameworkError): AppError | undefined {
   const status = error.getStatus?.() ?? error.statusCode;
   switch (status) {
     case 413:
-      return new AppError('body_too_large', 'The body is larger than this endpoint takes.');
+      return new AppError('body_too_large', 'The body is larger than this endpoint accepts. Send less.');
     case 415:
       return new AppError(
         'unsupported_media_type',
-        'Send the body as application/json, unless the endpoint says otherwise.',
+        'Send the body as application/json, unless the API reference names another type.',
       );
     case 404:
-      return new AppError('not_found', 'No endpoint has this path. The reference is at /docs.');
+      return new AppError('not_found', 'No endpoint has this path. See the API reference at /docs.');
     case 400:
-      return new AppError('malformed_body', 'The request cannot be read: expected a well-formed JSON document.');
+      return new AppError('malformed_body', 'Expected a well-formed JSON document.');
     default:
       return typeof status === 'number' && status >= 400 && status < 500
         ? new AppError('invalid_request', 'The request cannot be read.')

@@ -20,7 +20,7 @@ export class HealthController {
     return { status: 'live' };
   }
 
-  /** 503 when nothing useful can be served; 200 `degraded` when something optional, such as Redis, is down. */
+  /** 503 when the process cannot serve; 200 with `degraded` when something optional, such as Redis, is down. */
   @Get('ready')
   @ApiOperation({ summary: 'Whether the process can serve, and what is down' })
   @Returns(200, readyReport)

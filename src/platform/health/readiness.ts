@@ -3,7 +3,7 @@ import { withTimeLimit } from '../background/index.js';
 
 export interface ReadinessCheck {
   readonly name: string;
-  /** Whether the process can serve nothing useful without it. */
+  /** Whether the process cannot serve without it. */
   readonly needed: boolean;
   /** Rejects when it is down. */
   check(): Promise<void>;
@@ -14,9 +14,9 @@ export interface ReadinessReport {
   readonly down: readonly string[];
 }
 
-const patienceMs = 1_000;
+const timeoutMs = 1_000;
 
-/** Knows what this process depends on, and whether it is leaving. */
+/** Reports whether this process can serve: which dependencies are down, and whether it is shutting down. */
 @Injectable()
 export class Readiness {
   private readonly checks: ReadinessCheck[] = [];
@@ -26,7 +26,7 @@ export class Readiness {
     this.checks.push(check);
   }
 
-  /** From now on load balancers are told to send nothing new. */
+  /** From now on `report` answers `draining`, so that load balancers send no new requests. */
   drain(): void {
     this.draining = true;
   }
@@ -46,7 +46,7 @@ export class Readiness {
 
 async function isUp(check: ReadinessCheck): Promise<boolean> {
   try {
-    await withTimeLimit(patienceMs, check.check(), () => new Error('timeout'));
+    await withTimeLimit(timeoutMs, check.check(), () => new Error('timeout'));
     return true;
   } catch {
     return false;

@@ -9,7 +9,7 @@ export function matchesEntityTag(ifNoneMatch: string | undefined, etag: string):
   return ifNoneMatch.split(',').some((tag) => ['*', etag, `W/${etag}`].includes(tag.trim()));
 }
 
-/** Which versions `If-Match` lets be changed. */
+/** The versions that `If-Match` allows to change. */
 export type IfMatch = 'any' | readonly number[];
 
 /** The strong entity tag of a version. */
@@ -18,11 +18,14 @@ export const versionTag = (version: number) => `"${version}"`;
 /**
  * Reads `If-Match` (RFC 9110 §13.1.1) over tags that `versionTag` made. A tag that it did not make matches no version.
  *
- * @throws {AppError} `precondition_required` without one (RFC 6585 §3), `invalid_request` for what is no list of tags
+ * @throws {AppError} `precondition_required` without one (RFC 6585 §3), `invalid_request` for a malformed list of tags
  */
 export function readIfMatch(header: string | undefined): IfMatch {
   if (header === undefined) {
-    throw new AppError('precondition_required', 'Expected If-Match with the ETag of what you have read, or "*".');
+    throw new AppError(
+      'precondition_required',
+      'Expected If-Match with the ETag of the version that you read, or "*".',
+    );
   }
   const tags = header.split(',').map((tag) => tag.trim());
   if (tags.length === 1 && tags[0] === '*') return 'any';

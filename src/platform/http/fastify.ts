@@ -8,23 +8,23 @@ import { sendProblem } from './problem.filter.js';
 import { limitTime } from './request-timeout.js';
 import { refuseUnreadable, unreadable } from './unreadable.js';
 
-/** Given to Nest's `@RouteConfig` by the few handlers that differ from the rest. */
+/** Settings of handlers that differ from the rest, for Nest's `@RouteConfig`. */
 export interface RouteSettings {
-  /** Largest body in bytes; 64 KiB unless told. */
+  /** Largest body in bytes; 64 KiB by default. */
   readonly bodyLimit?: number;
-  /** The body is handed over as the bytes that came, for a signature over them. */
+  /** The handler gets the body as raw bytes, to verify a signature over them. */
   readonly rawBody?: boolean;
-  /** A form is taken as well as JSON, and not read. */
+  /** The endpoint also accepts a form, whose content is not read. */
   readonly form?: boolean;
-  /** The answer is a stream without end: no time limit. */
+  /** The response is a stream without end, so it has no time limit. */
   readonly stream?: boolean;
 }
 
 const bodyLimit = 64 * 1024;
-/** Of one parameter in a path: a longer one names no route. */
+/** Longest parameter in a path. A longer one matches no route. */
 const maxParamLength = 256;
 
-/** What the reference at `/docs` needs, all of it from here; nothing else that is served is a page. */
+/** What the API reference at `/docs` needs. It loads everything from this service, and no other response is a page. */
 const directives = {
   'default-src': ["'none'"],
   'script-src': ["'self'"],
@@ -38,8 +38,8 @@ const directives = {
 
 export function fastifyAdapter(config: CommonConfig): FastifyAdapter {
   const arrivalMs = config.requestTimeoutS * 1000;
-  // Both limits: of two, Node takes the larger for the whole request (its defaults: a minute for the headers, a look every
-  // half a minute), and a client that sends half a body could hold its connection for as long.
+  // Both limits are set, because Node uses the larger one for the whole request. With its defaults (60 s for the headers,
+  // checked every 30 s), a client that sends half a body could hold its connection for that long.
   const arrival = { requestTimeout: arrivalMs, headersTimeout: arrivalMs, connectionsCheckingInterval: 500 };
   return new FastifyAdapter({
     logger: false,
@@ -48,7 +48,7 @@ export function fastifyAdapter(config: CommonConfig): FastifyAdapter {
     requestTimeout: arrival.requestTimeout,
     http: arrival,
     forceCloseConnections: 'idle',
-    // A leaving process answers what still reaches it: Fastify's own refusal is no problem+json, and is not needed.
+    // A process that shuts down answers the requests that still reach it. Fastify's refusal would not be problem+json.
     return503OnClosing: false,
     routerOptions: { maxParamLength, ignoreTrailingSlash: true },
     frameworkErrors: (_error: Error, _request: FastifyRequest, reply: FastifyReply) => sendProblem(reply, unreadable),
@@ -56,10 +56,10 @@ export function fastifyAdapter(config: CommonConfig): FastifyAdapter {
   });
 }
 
-/** What must be in place before Nest declares its routes. */
+/** Sets up the parts that must exist before Nest declares its routes. */
 export async function prepareFastify(app: NestFastifyApplication, config: CommonConfig): Promise<void> {
   const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
-  // JSON alone, unless an endpoint says otherwise: Fastify would take text/plain as a body too.
+  // Only JSON, unless an endpoint allows more: Fastify would accept text/plain as well.
   fastify.removeContentTypeParser('text/plain');
   keepRawBodies(fastify);
   const routes = new KnownRoutes();
@@ -71,7 +71,7 @@ export async function prepareFastify(app: NestFastifyApplication, config: Common
   fastify.addHook('onRequest', async (request, reply) => refuseWrongMethod(routes, request, reply));
   observeRequests(fastify);
   limitTime(fastify, config.requestTimeoutS * 1000);
-  closeConnectionsWhenLeaving(fastify);
+  closeConnectionsAtShutdown(fastify);
   await app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives },
     frameguard: { action: 'deny' },
@@ -79,7 +79,7 @@ export async function prepareFastify(app: NestFastifyApplication, config: Common
   if (config.corsOrigins.length > 0) {
     app.enableCors({
       origin: [...config.corsOrigins],
-      // By default a page may not send what changes or ends something.
+      // The default would forbid PUT, PATCH and DELETE.
       methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
       credentials: false,
       maxAge: 600,
@@ -88,7 +88,7 @@ export async function prepareFastify(app: NestFastifyApplication, config: Common
   }
 }
 
-/** JSON is parsed as Fastify does it, except where a route asks for the bytes. Forms are for the routes that say so. */
+/** Parses JSON as Fastify does, except for routes with `rawBody`. Forms are accepted only by routes with `form`. */
 function keepRawBodies(fastify: FastifyInstance): void {
   const parseJson = fastify.getDefaultJsonParser('error', 'error');
   fastify.removeContentTypeParser('application/json');
@@ -97,34 +97,34 @@ function keepRawBodies(fastify: FastifyInstance): void {
     else void parseJson(request, body.toString(), done);
   });
   fastify.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'buffer' }, (request, _body, done) => {
-    const isTaken = (request.routeOptions.config as RouteSettings).form === true;
-    done(isTaken ? null : Object.assign(new Error('no forms'), { statusCode: 415 }));
+    const isAccepted = (request.routeOptions.config as RouteSettings).form === true;
+    done(isAccepted ? null : Object.assign(new Error('no forms'), { statusCode: 415 }));
   });
 }
 
-/** A client that keeps its connection open would keep a leaving process waiting: its last answer says that it closes. */
-function closeConnectionsWhenLeaving(fastify: FastifyInstance): void {
-  let leaving = false;
+/** At shutdown every response closes its connection. An open connection would delay the end of the process. */
+function closeConnectionsAtShutdown(fastify: FastifyInstance): void {
+  let isClosing = false;
   fastify.addHook('preClose', (done) => {
-    leaving = true;
+    isClosing = true;
     done();
   });
   fastify.addHook('onSend', (_request, reply, payload, done) => {
-    if (leaving) void reply.header('connection', 'close');
+    if (isClosing) void reply.header('connection', 'close');
     done(null, payload);
   });
 }
 
-/** A path that exists answers 405 with `Allow` (RFC 9110 §15.5.6), not 404, to a method it does not have. */
+/** An existing path answers 405 with `Allow` (RFC 9110 §15.5.6), not 404, to a method that it does not support. */
 function refuseWrongMethod(routes: KnownRoutes, request: FastifyRequest, reply: FastifyReply): void {
   if (!request.is404 || request.method === 'OPTIONS') return;
   const allowed = routes.methodsAt(request.url.split('?')[0] ?? '');
   if (allowed.length === 0) return;
   const allow = allowed.join(', ');
-  sendProblem(reply, new AppError('method_not_allowed', `This path takes ${allow}.`, { headers: { allow } }));
+  sendProblem(reply, new AppError('method_not_allowed', `This path supports ${allow}.`, { headers: { allow } }));
 }
 
-/** Which methods each path takes. */
+/** The methods that each path supports. */
 class KnownRoutes {
   private readonly routes: { readonly pattern: RegExp; readonly methods: readonly string[] }[] = [];
 

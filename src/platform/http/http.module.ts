@@ -5,7 +5,7 @@ import { ProblemFilter } from './problem.filter.js';
 import { RouteSides } from './route-sides.js';
 import { validationPipe } from './validation.js';
 
-/** Validation in, schemas out, problems for errors: the same for every endpoint of both sides. */
+/** What every endpoint of both sides shares: validated input, schema-checked output, errors as problem+json. */
 @Global()
 @Module({
   imports: [DiscoveryModule, ErrorsModule],

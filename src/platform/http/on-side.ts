@@ -1,7 +1,7 @@
 import { Reflector } from '@nestjs/core';
 
-/** Whose route it is. `process`: what serves whichever sides are here, such as health. */
+/** The side that a route belongs to. `process` serves both, such as the health endpoints. */
 export type RouteSide = 'gatekeeper' | 'anonymizer' | 'process';
 
-/** Declares the side of a controller's routes: its log, and no other, gets what goes wrong there. None starts without it. */
+/** Declares the side of a controller's routes. Only that side's log gets their errors. The start fails without it. */
 export const OnSide = Reflector.createDecorator<RouteSide>();

@@ -1,6 +1,6 @@
 import { ApiExtension, type OpenAPIObject } from '@nestjs/swagger';
 
-/** A body of so many bytes, of a media type of its own. */
+/** A binary body with its media type and its exact length in bytes. */
 export interface BinaryForm {
   readonly mediaType: string;
   readonly bytes: number;
@@ -25,14 +25,14 @@ interface DescribedOperation {
 }
 
 /**
- * Describes the binary form of a POST beside its JSON, for the API reference. A route of its own serves it, which the
- * reference cannot list: OpenAPI has one operation for a method and path.
+ * Describes the binary form of a POST beside its JSON, for the API reference. A separate route serves the binary form. The
+ * reference cannot list that route, because OpenAPI has one operation for each method and path.
  */
 export function AlsoBinary(request: BinaryForm, response: BinaryForm): MethodDecorator {
   return ApiExtension(extension, { request, response } satisfies OtherForm);
 }
 
-/** Puts what `AlsoBinary` says where OpenAPI wants it. */
+/** Moves the descriptions of `AlsoBinary` to the place that OpenAPI defines for them. */
 export function placeBinaryForms({ paths }: OpenAPIObject): void {
   for (const operation of Object.values(paths).map(({ post }) => post as DescribedOperation | undefined)) {
     const form = operation?.[extension];
@@ -44,7 +44,7 @@ export function placeBinaryForms({ paths }: OpenAPIObject): void {
 }
 
 function place(to: WithContent | undefined, { mediaType, bytes, description }: BinaryForm): void {
-  if (to === undefined) throw new Error('a binary form needs a JSON one beside it');
+  if (to === undefined) throw new Error('a binary form needs a JSON form beside it');
   to.content[mediaType] = {
     schema: { type: 'string', format: 'binary', minLength: bytes, maxLength: bytes, description },
   };

@@ -5,7 +5,7 @@ import { AppError, ErrorTranslations, problemMediaType } from '../errors/index.j
 import { RouteSides } from './route-sides.js';
 import { incomplete } from './unreadable.js';
 
-/** Renders every error as problem+json (RFC 9457). What is not meant for the client is logged without its message. */
+/** Renders every error as problem+json (RFC 9457). An unexpected error is logged without its message. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(
@@ -23,20 +23,20 @@ export class ProblemFilter implements ExceptionFilter {
 
   private unexpected(error: unknown, request: FastifyRequest): AppError {
     this.loggers.of(this.sides.sideOf(request)).error('unexpected_error', error);
-    return new AppError('internal_error', 'This is a fault of the service. Try again, or report it.');
+    return new AppError('internal_error', 'The service has a fault. Try again later, or report it.');
   }
 }
 
-/** Its body has not come to an end. */
+/** Whether the request's body is still arriving. */
 const isArriving = ({ raw }: FastifyRequest) => raw.complete === false;
 
 export function sendProblem(reply: FastifyReply, problem: AppError): void {
-  // A stream that has begun cannot change its status any more.
+  // The status of a stream that has started cannot change any more.
   if (reply.raw.headersSent) {
     reply.raw.destroy();
     return;
   }
-  // What is still coming is not read: the connection can carry no other request.
+  // The rest of the body is not read, so the connection cannot carry another request.
   if (isArriving(reply.request)) void reply.header('connection', 'close');
   void reply
     .status(problem.status)

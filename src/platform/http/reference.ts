@@ -4,45 +4,45 @@ import { problemMediaType, problems } from '../errors/index.js';
 import { placeBinaryForms } from './other-form.js';
 
 const description = `
-A VPN backend whose two halves cannot tie a person to a connection.
+A VPN backend whose two sides cannot link a user to a connection.
 
-The **gatekeeper** knows people (\`/auth\`, \`/subscription\`, \`/payment\` …) and signs tokens blind. The **anonymizer** knows tokens,
-connections and nodes (\`/vpn\`, \`/node\`), never people. Send an ID token to the gatekeeper alone, and never both an ID
-token and a VPN token over one connection.
+The **gatekeeper** knows users (\`/auth\`, \`/subscription\`, \`/payment\` …) and signs blinded tokens. The **anonymizer** knows
+tokens, connections and nodes (\`/vpn\`, \`/node\`), never users. Send an ID token only to the gatekeeper. Never send an ID token
+and a VPN token over one connection.
 
-Errors are \`application/problem+json\` (RFC 9457). Programs read \`code\`, which keeps its meaning; \`detail\` is for people.
-Unknown fields are refused. Times are RFC 3339 in UTC unless a field says otherwise.`;
+Errors are \`application/problem+json\` (RFC 9457). Programs read \`code\`, whose meaning never changes; developers read
+\`detail\`. Unknown fields are refused. Times are RFC 3339 in UTC unless a field says otherwise.`;
 
-/** How callers prove what they may do; the names that `@ApiBearerAuth` and `@ApiSecurity` take. */
+/** The credentials of callers, under the names that `@ApiBearerAuth` and `@ApiSecurity` use. */
 const bearerSchemes = {
-  idToken: 'A Firebase ID token of the person.',
-  connectionSecret: 'The `connection_secret` of the answer to `POST /vpn/config`.',
-  nodeCredential: 'The `credential` that a node got when it registered.',
-  enrolmentToken: 'An enrolment token, made by the operator for one location.',
+  idToken: 'The Firebase ID token of the user.',
+  connectionSecret: 'The `connection_secret` from the response of `POST /vpn/config`.',
+  nodeCredential: 'The `credential` that the node got when it registered.',
+  enrolmentToken: 'An enrolment token, which an operator creates for one location.',
 };
 
 const privateToken =
   'RFC 9577 §2.2: `Authorization: PrivateToken token="…"`, the Token (token ‖ signature, 354 bytes) in base64url.';
 
 const tags = {
-  auth: 'Gatekeeper: tokens, signed blind.',
-  account: 'Gatekeeper: what is kept of a person, for them to see and to end.',
-  subscription: 'Gatekeeper: what a person may use.',
-  payment: 'Gatekeeper: how people pay.',
-  preferences: 'Gatekeeper: what people have chosen for all their devices.',
-  notifications: 'Gatekeeper: what the mails link to.',
-  keys: 'Both sides: the issuer keys.',
-  vpn: 'Anonymizer: locations, redemption, connections.',
-  node: 'Anonymizer: what the nodes call.',
+  auth: 'Gatekeeper: blind signatures for tokens, and sign-out.',
+  account: "Gatekeeper: the user's account, its data and its deletion.",
+  subscription: "Gatekeeper: the user's access.",
+  payment: 'Gatekeeper: plans, checkout, payments and webhooks.',
+  preferences: 'Gatekeeper: settings that all devices of a user share.',
+  notifications: 'Gatekeeper: pages that mails link to.',
+  keys: 'Both sides: the public issuer keys.',
+  vpn: 'Anonymizer: locations, redemption and connections.',
+  node: 'Anonymizer: the API for nodes.',
   health: 'For load balancers.',
 };
 
 const problemSchema = {
   type: 'object' as const,
-  description: 'RFC 9457. Some problems carry further members, which their endpoints name.',
+  description: 'RFC 9457. Some problems have further members, which their endpoints describe.',
   required: ['type', 'title', 'status', 'detail', 'code'],
   properties: {
-    type: { type: 'string' as const, description: '`urn:problem:` and the code.' },
+    type: { type: 'string' as const, description: '`urn:problem:` followed by the code.' },
     title: { type: 'string' as const },
     status: { type: 'integer' as const },
     detail: { type: 'string' as const, description: 'What was wrong and what was expected.' },
@@ -50,13 +50,13 @@ const problemSchema = {
   },
 };
 
-/** The OpenAPI document of the endpoints that an application serves; the same text from the same code. */
+/** The OpenAPI document of the endpoints that an application serves. The same code gives the same text. */
 export function describeApi(app: NestFastifyApplication): OpenAPIObject {
   const builder = new DocumentBuilder().setOpenAPIVersion('3.1.0').setTitle('VPN backend').setVersion('1');
   builder.setDescription(description.trim());
   builder.addGlobalResponse({
     status: 'default',
-    description: 'Any other problem: a request that cannot be read, a limit, a fault of ours.',
+    description: 'Any other problem: an unreadable request, a rate limit, a fault of the service.',
     content: { [problemMediaType]: { schema: { $ref: '#/components/schemas/Problem' } } },
   });
   for (const [name, about] of Object.entries(tags)) builder.addTag(name, about);

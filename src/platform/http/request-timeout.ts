@@ -2,16 +2,17 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fa
 import { AppError } from '../errors/index.js';
 import { sendProblem } from './problem.filter.js';
 
-/** How long a request may take before its client is told to try again; what it began goes on to its own end. */
 const tooLong = () =>
-  new AppError('request_timeout', 'The answer was not ready in time. Try again.', { headers: { 'retry-after': '1' } });
+  new AppError('request_timeout', 'The response was not ready in time. Try again.', {
+    headers: { 'retry-after': '1' },
+  });
 
 /**
- * Answers for handlers that take too long, streams excepted. Not by Fastify's own `handlerTimeout`: that stops counting at the
- * `close` of the request, which Node announces as soon as a body has been read.
+ * Answers `request_timeout` for handlers that take too long, except for streams. The handler's work goes on. Fastify's own
+ * `handlerTimeout` is not used: it stops at the `close` of the request, which Node emits as soon as the body has been read.
  */
 export function limitTime(fastify: FastifyInstance, milliseconds: number): void {
-  // From when the request is all there: until then, its arrival has a limit of its own.
+  // Counts from the moment the request has arrived completely. Its arrival has a limit of its own.
   fastify.addHook('preValidation', (request: FastifyRequest, reply: FastifyReply, done) => {
     const { stream } = request.routeOptions.config as { stream?: boolean };
     if (stream !== true) {

@@ -3,7 +3,7 @@ import { ApiResponse } from '@nestjs/swagger';
 import { type z } from 'zod';
 import { type ProblemCode, problems } from '../errors/index.js';
 
-/** The answer of a handler: its status and its schema. Fields the schema does not declare never leave the process. */
+/** The response of a handler: its status and schema. Fields that the schema does not declare never leave the process. */
 export function Returns(status: number, schema: z.ZodType, description = 'Success'): MethodDecorator {
   return applyDecorators(
     HttpCode(status),
@@ -12,7 +12,7 @@ export function Returns(status: number, schema: z.ZodType, description = 'Succes
   );
 }
 
-/** The problems a handler may answer, for the API reference. */
+/** The problems that a handler may answer, for the API reference. */
 export function Problems(...codes: ProblemCode[]): MethodDecorator {
   const byStatus = Map.groupBy(codes, (code) => problems[code][0]);
   return applyDecorators(

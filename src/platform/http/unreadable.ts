@@ -2,14 +2,17 @@ import { STATUS_CODES } from 'node:http';
 import { type Socket } from 'node:net';
 import { AppError, problemMediaType } from '../errors/index.js';
 
-/** What never becomes a request: a path with broken percent-encoding, or bytes that are not HTTP. */
+/** For bytes that never become a request: broken percent-encoding in a path, or no HTTP at all. */
 export const unreadable = new AppError(
   'malformed_request',
   'Expected a request line and headers in well-formed HTTP/1.1.',
 );
 
-/** A request that is late: its headers or its body have not come to an end. */
-export const incomplete = new AppError('request_incomplete', 'Expected the whole request sooner. Send it again.');
+/** For a request whose headers or body did not arrive in time. */
+export const incomplete = new AppError(
+  'request_incomplete',
+  'The headers or the body did not arrive in time. Send the request again.',
+);
 
 /** https://nodejs.org/api/http.html#event-clienterror */
 const problems: Readonly<Record<string, AppError | undefined>> = {
@@ -17,7 +20,7 @@ const problems: Readonly<Record<string, AppError | undefined>> = {
   ERR_HTTP_REQUEST_TIMEOUT: incomplete,
 };
 
-/** Answers, and closes, a connection on which no request could be read. */
+/** Answers on a connection that carried no readable request, and closes it. */
 export function refuseUnreadable(error: Error & { readonly code?: string }, socket: Socket): void {
   if (!socket.writable) {
     socket.destroy();

@@ -5,7 +5,7 @@ type Issues = Parameters<NonNullable<StandardSchemaValidationPipeOptions['except
 
 const maxErrors = 20;
 
-/** Validates every `@Body`, `@Query` and `@Param` that names a schema; says for each bad field what was expected. */
+/** Validates every `@Body`, `@Query` and `@Param` that names a schema. The error says what was expected of each bad field. */
 export function validationPipe(): StandardSchemaValidationPipe {
   return new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest });
 }
@@ -16,11 +16,12 @@ function invalidRequest(issues: Issues): AppError {
     message: cut(message, 240),
   }));
   const [first] = errors;
-  const detail = first === undefined ? 'The request is not as expected.' : `${first.field || 'body'}: ${first.message}`;
+  const detail =
+    first === undefined ? 'The request does not have the expected form.' : `${first.field || 'body'}: ${first.message}`;
   return new AppError('invalid_request', detail, { extras: { errors } });
 }
 
-/** Names of unknown members are the caller's own text: an error is never larger than the mistake. */
+/** Names of unknown members come from the caller, so they are cut: an error never repeats a large input. */
 function cut(text: string, length: number): string {
   return text.length > length ? `${text.slice(0, length - 1)}…` : text;
 }

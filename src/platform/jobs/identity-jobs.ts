@@ -20,22 +20,22 @@ import { jobForEach, jobs } from './add-jobs.js';
 
 const failures = new Counter({
   name: 'jobs_failed_total',
-  help: 'Runs of jobs that failed, by task. A job is tried again, later each time, and given up after 25 runs.',
-  labelNames: ['task', 'given_up'],
+  help: 'Failed runs of jobs, by task. A job is retried with growing delays; its 25th failure is permanent.',
+  labelNames: ['task', 'permanent'],
 });
 
-/** Jobs wait for providers more than for us. */
-const atOnce = 16;
+/** Jobs run at once in one process. Most of them wait for a provider. */
+const concurrency = 16;
 
 const restartMs = 5_000;
 
-/** A worker that died is noticed within this time, and its jobs go to another. */
+/** The jobs of a dead worker go to another worker within this time. */
 export const deadWorkersSeconds = 10;
 
-/** A machine that vanishes closes no connection: PostgreSQL itself must notice, where Linux would take two hours. */
-const noticeSilence = `SET tcp_keepalives_idle = ${deadWorkersSeconds}; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3`;
+/** A machine that vanishes closes no connection. With these, PostgreSQL notices; the default of Linux takes two hours. */
+const setKeepalives = `SET tcp_keepalives_idle = ${deadWorkersSeconds}; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3`;
 
-/** Work that is left to the gatekeeper's workers, with graphile-worker. Every job may run more than once. */
+/** The gatekeeper's job queue, on graphile-worker. Every job may run more than once. */
 @Injectable()
 export class IdentityJobs {
   private readonly tasks: TaskList = {};
@@ -55,42 +55,42 @@ export class IdentityJobs {
     this.pool.on('error', () => {});
     this.pool.on('connect', (client) => client.on('error', () => {}));
     background.add({
-      // A database that is away keeps no process from starting.
-      start: () => (config.worker === 'inside' ? this.work().catch(() => this.workAgain()) : undefined),
+      // The process starts even when the database does not answer.
+      start: () => (config.worker === 'inside' ? this.startWorker().catch(() => this.restartWorker()) : undefined),
       stop: () => this.stop(),
     });
   }
 
   /**
-   * What does the jobs of a task. Whatever it throws is tried again, later each time.
+   * Registers the handler of a task. A job whose handler throws is retried, with growing delays.
    *
-   * @param work is told which attempt of the job it is, from 1; a job that is added again under its key begins anew
+   * @param work gets the payload, and the number of the attempt, from 1; a job that is added again under its key restarts at 1
    */
   handle(task: string, work: (payload: unknown, attempt: number) => Promise<void>): void {
-    if (this.tasks[task] !== undefined) throw new Error(`jobs of the task ${task} are handled twice`);
+    if (this.tasks[task] !== undefined) throw new Error(`the task ${task} has two handlers`);
     this.tasks[task] = async (payload, { job }) => {
       const failure = await work(payload, job.attempts).then(
         () => undefined,
         (error: unknown) => ({ error }),
       );
       if (failure === undefined) return;
-      const givenUp = job.attempts >= job.max_attempts;
-      failures.inc({ task, given_up: String(givenUp) });
-      this.logger.error(givenUp ? 'job_given_up' : 'job_failed', failure.error, { job: task });
-      // What is thrown is stored beside the job, and the message of an error may quote anything.
+      const permanent = job.attempts >= job.max_attempts;
+      failures.inc({ task, permanent: String(permanent) });
+      this.logger.error(permanent ? 'job_failed_permanently' : 'job_failed', failure.error, { job: task });
+      // graphile-worker stores the thrown message beside the job, and the original may quote anything.
       throw new Error(failure.error instanceof Error ? failure.error.name : 'unknown error');
     };
   }
 
-  /** Adds a job of this task by the clock, once for all workers. @param match a cron pattern, in UTC */
+  /** Adds a job of this task on a schedule, once for all workers. @param match a cron pattern, in UTC */
   every(match: string, task: string): void {
     this.crontab.push({ match, task, options: { jobKey: task, backfillPeriod: 0 } });
   }
 
   /**
-   * Adds each of these jobs that is not waiting or running: it was given up, or came to nothing in a race with the one before.
+   * Adds those of the jobs that are neither waiting nor running: they failed permanently, or lost a race with the job before.
    *
-   * @param due a query as `jobForEach` takes it, of what should have a job; at most a thousand are added at once
+   * @param due a query as `jobForEach` takes it, of all jobs that should exist; one call adds at most a thousand
    * @returns how many were added
    */
   async requeueMissing(due: Prisma.Sql): Promise<number> {
@@ -104,8 +104,8 @@ export class IdentityJobs {
   }
 
   /**
-   * Lets no job of these tasks that failed wait longer than this for its next try, where graphile-worker alone would let it
-   * wait for hours. They come one after another, not all at once.
+   * Limits how long a failed job of these tasks waits for its next attempt; graphile-worker alone would let it wait for hours.
+   * The attempts are spread over that time.
    */
   async capBackoff(tasks: readonly string[], seconds: number): Promise<void> {
     await this.prisma.$executeRaw`
@@ -115,12 +115,12 @@ export class IdentityJobs {
   }
 
   /**
-   * Works jobs until the process leaves. The worker ends by itself when the database goes away, and is started again.
+   * Runs jobs until the process shuts down. The worker ends by itself when the database does not answer, and is restarted.
    *
-   * A job that is being done is locked by its worker. That the worker lives is said by a lock that its session holds, so a
-   * killed worker's jobs are found within seconds, where graphile-worker alone would wait four hours.
+   * A running job is locked by its worker. An advisory lock of the worker's session shows that the worker is alive, so the jobs
+   * of a killed worker are released within seconds. graphile-worker alone would wait four hours.
    */
-  private async work(): Promise<void> {
+  private async startWorker(): Promise<void> {
     const session = await this.pool.connect();
     try {
       const events: WorkerEvents = new EventEmitter();
@@ -130,36 +130,36 @@ export class IdentityJobs {
         schema: jobsSchema,
         taskList: this.tasks,
         parsedCronItems: parseCronItems(this.crontab),
-        concurrency: atOnce,
+        concurrency,
         noHandleSignals: true,
         events,
         logger: new Logger(() => () => {}),
       });
-      // How it ends is asked for below, where nobody may come.
+      // A rejection is handled below; this keeps it from being unhandled when an error comes before.
       this.runner.promise.catch(() => {});
       session.once('error', () => void this.runner?.stop().catch(() => {}));
-      await session.query(noticeSilence);
+      await session.query(setKeepalives);
       await session.query(`SELECT pg_advisory_lock(hashtext('identity-worker'), hashtext($1))`, [await name]);
     } catch (error) {
-      // One of whom nobody knows that it lives must do no jobs.
+      // A worker without the lock would look dead, so it must not run jobs.
       await this.runner?.stop().catch(() => {});
       await this.runner?.promise.catch(() => {});
       session.release(true);
       throw error;
     }
-    // Whoever stopped this process meanwhile found no runner yet.
+    // `stop` may have run while there was no runner yet.
     if (this.stopped) void this.runner.stop().catch(() => {});
     void this.runner.promise
       .catch(() => {})
       .then(() => session.release(true))
-      .then(() => this.workAgain());
+      .then(() => this.restartWorker());
   }
 
-  private workAgain(): void {
+  private restartWorker(): void {
     this.runner = undefined;
     if (this.stopped) return;
     this.logger.warn('worker_ended', { seconds: restartMs / 1000 });
-    this.restart = setTimeout(() => void this.work().catch(() => this.workAgain()), restartMs).unref();
+    this.restart = setTimeout(() => void this.startWorker().catch(() => this.restartWorker()), restartMs).unref();
   }
 
   private async stop(): Promise<void> {
@@ -169,16 +169,16 @@ export class IdentityJobs {
     await this.pool.end();
   }
 
-  /** By the database's clock, as graphile-worker writes it. A worker that has just begun may not hold its lock yet. */
-  async releaseJobsOfTheDead(): Promise<void> {
+  /** Uses the database's clock, as graphile-worker does. The 10 seconds cover a worker that does not hold its lock yet. */
+  async releaseJobsOfDeadWorkers(): Promise<void> {
     await this.prisma.$executeRaw`
       SELECT ${jobs}.force_unlock_workers(array_agg(name)) FROM (
         SELECT DISTINCT locked_by AS name FROM ${jobs}._private_jobs WHERE locked_at < now() - interval '10 seconds'
       ) workers WHERE pg_try_advisory_xact_lock(hashtext('identity-worker'), hashtext(name))`;
   }
 
-  /** What a job was for is in its module's own tables; the jobs that were given up or replaced while running are not. */
-  async forgetGivenUp(): Promise<void> {
+  /** Deletes jobs that failed permanently. The reason for a job is in its module's own tables, which can requeue it. */
+  async purgeFailed(): Promise<void> {
     await this.prisma.$executeRaw`
       DELETE FROM ${jobs}._private_jobs
       WHERE attempts >= max_attempts AND locked_at IS NULL AND updated_at < now() - interval '1 day'`;

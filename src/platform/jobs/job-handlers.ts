@@ -1,7 +1,7 @@
 import { type Provider, type Type } from '@nestjs/common';
 import { IdentityJobs } from './identity-jobs.js';
 
-/** A task, with the service that does its jobs. */
+/** A task, with the service that runs its jobs. */
 export interface JobHandler {
   readonly task: string;
   readonly handler: Type;
@@ -11,13 +11,13 @@ export interface JobHandler {
 }
 
 /**
- * Says that a service does the jobs of a task. Every job may run more than once; one that throws is tried again, later each
- * time.
+ * Declares the service that runs the jobs of a task. Every job may run more than once. A job that throws is retried, with
+ * growing delays.
  *
- * @param run gets the payload as it was added: parse it; and which attempt of the job it is, from 1: a job that is added
- * again under its key begins anew
- * @param options `cron` adds a job by the clock, once for all workers: a cron pattern, in UTC; `onlyIf` is asked at the start:
- * where it says no, the jobs wait untouched for a worker where it says yes
+ * @param run gets the payload as it was added, which it must parse, and the number of the attempt, from 1. A job that is added
+ * again under its key restarts at 1
+ * @param options `cron`, a pattern in UTC, adds a job on a schedule, once for all workers. `onlyIf` is called at the start: where
+ * it returns false, this process does not run these jobs, and they wait for a worker that does
  */
 export function handles<Service>(
   task: string,
@@ -34,10 +34,10 @@ export function handles<Service>(
   };
 }
 
-/** For a module's `providers`: the tasks whose jobs it does, each with the service that does them. */
+/** For a module's `providers`: its tasks, each with the service that runs the jobs. */
 export function jobHandlers(...handlers: readonly JobHandler[]): Provider[] {
   return handlers.map(({ task, handler, run, cron, onlyIf }) => ({
-    // A symbol: with equal names one of two would replace the other, and neither be refused.
+    // A symbol, because Nest silently replaces a provider by a second one with an equal string token.
     provide: Symbol(task),
     inject: [IdentityJobs, handler],
     useFactory: (jobs: IdentityJobs, given: unknown) => {

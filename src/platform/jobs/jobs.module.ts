@@ -9,8 +9,8 @@ import { deadWorkersSeconds, IdentityJobs } from './identity-jobs.js';
     IdentityJobs,
     ...maintenanceJobs(
       IdentityMaintenance,
-      every(deadWorkersSeconds, 'dead-workers', IdentityJobs, (jobs) => jobs.releaseJobsOfTheDead()),
-      every(3_600, 'given-up-jobs', IdentityJobs, (jobs) => jobs.forgetGivenUp()),
+      every(deadWorkersSeconds, 'dead-workers', IdentityJobs, (jobs) => jobs.releaseJobsOfDeadWorkers()),
+      every(3_600, 'purge-failed-jobs', IdentityJobs, (jobs) => jobs.purgeFailed()),
     ),
   ],
   exports: [IdentityJobs],

@@ -1,13 +1,13 @@
-/** Of a location, what the other side may need: its name in the public list. */
+/** A location as the gatekeeper sees it: only its id in the public list. */
 export interface PublicLocation {
   readonly id: string;
 }
 
 /**
- * The list of locations that `GET /vpn/locations` publishes to everyone, where the anonymizer is in this process. A port:
- * the list is all of the anonymizer that the gatekeeper ever sees, and asking for it says nothing about anybody.
+ * The public list of locations, as `GET /vpn/locations` publishes it. The gatekeeper reads it through this class when the
+ * anonymizer runs in the same process. It sees nothing else of the anonymizer, and reading the list reveals no user.
  */
 export abstract class PublicLocations {
-  /** @throws {AppError} `unavailable` while the list was never read */
+  /** @throws {AppError} `unavailable` until the list has been read once */
   abstract list(): readonly PublicLocation[];
 }

@@ -1,8 +1,8 @@
 import ipaddr from 'ipaddr.js';
 
 /**
- * What one subscriber holds: an IPv4 address, or the /64 of an IPv6 one (RFC 6177), whose 2^64 addresses would else each have
- * an allowance. An IPv4 address in IPv6 clothes is that IPv4 address.
+ * The network that one subscriber has: an IPv4 address, or the /64 of an IPv6 address (RFC 6177), whose 2^64 addresses would
+ * otherwise each have their own limit. An IPv4-mapped IPv6 address counts as the IPv4 address.
  */
 export function networkOf(address: string): string {
   if (!ipaddr.isValid(address)) return address;

@@ -8,29 +8,29 @@ import { networkOf } from './network-of.js';
 
 const unavailable = new Counter({
   name: 'rate_limit_unavailable_total',
-  help: 'Requests let through because Redis did not answer.',
+  help: 'Requests that were not limited because Redis did not answer.',
 });
 
 /**
- * Allowances a minute, counted in Redis for all replicas.
+ * Limits requests per minute, counted in Redis for all replicas.
  *
- * A key holds a keyed hash of its subject under a salt that changes daily, never the subject: yesterday's keys cannot be
- * matched with today's, and a dump of Redis alone names no address.
+ * A Redis key holds a keyed hash of its subject, under a salt that changes daily, and never the subject itself. So the keys of
+ * two days cannot be matched, and a dump of Redis alone reveals no address.
  */
 export class RateLimiter<Kind extends string> {
   private readonly limiters: ReadonlyMap<Kind, RateLimiterRedis>;
   private readonly key: Buffer;
 
-  /** @param allowances requests a minute for each kind of subject; 0 turns that limit off. */
+  /** @param limits requests per minute for each kind of subject; 0 turns that limit off */
   constructor(
     redis: Redis,
     prefix: string,
     secretKey: Buffer,
-    allowances: Readonly<Record<Kind, number>>,
+    limits: Readonly<Record<Kind, number>>,
     private readonly clock: Clock,
   ) {
     this.key = Buffer.from(hkdfSync('sha256', secretKey, '', 'rate-limit', 32));
-    const limited = (Object.entries(allowances) as [Kind, number][]).filter(([, points]) => points > 0);
+    const limited = (Object.entries(limits) as [Kind, number][]).filter(([, points]) => points > 0);
     this.limiters = new Map(
       limited.map(([kind, points]) => [
         kind,
@@ -42,8 +42,8 @@ export class RateLimiter<Kind extends string> {
   /**
    * Counts one request of a subject.
    *
-   * @throws {AppError} `rate_limited` with `Retry-After` when its allowance of this minute is used up. A Redis that does
-   * not answer lets the request through: limits protect the service, they are not what makes it correct.
+   * @throws {AppError} `rate_limited` with `Retry-After` when the limit of this minute is reached. When Redis does not
+   * answer, the request passes: limits protect the service, but correctness does not depend on them.
    */
   async consume(kind: Kind, subject: string): Promise<void> {
     const limiter = this.limiters.get(kind);

@@ -11,7 +11,7 @@ import { AnonymizerRedis, GatekeeperRedis } from '../redis/index.js';
 import { RateLimiter } from './rate-limiter.js';
 
 @Injectable()
-export class GatekeeperRateLimiter extends RateLimiter<'address' | 'person'> {
+export class GatekeeperRateLimiter extends RateLimiter<'address' | 'user'> {
   constructor(redis: GatekeeperRedis, @Inject(GATEKEEPER_CONFIG) config: GatekeeperConfig, clock: Clock) {
     super(redis.client, 'gk:limit', config.secretKey, config.rateLimits, clock);
   }
@@ -24,7 +24,7 @@ export class AnonymizerRateLimiter extends RateLimiter<'address' | 'node'> {
   }
 }
 
-/** For every gatekeeper controller: so many requests a minute from one client address. */
+/** For every gatekeeper controller: limits the requests per minute of one client address. */
 @Injectable()
 export class GatekeeperAddressLimit implements CanActivate {
   constructor(private readonly limiter: GatekeeperRateLimiter) {}
@@ -35,7 +35,7 @@ export class GatekeeperAddressLimit implements CanActivate {
   }
 }
 
-/** For every anonymizer controller that clients call: so many requests a minute from one client address. */
+/** For every anonymizer controller that clients call: limits the requests per minute of one client address. */
 @Injectable()
 export class AnonymizerAddressLimit implements CanActivate {
   constructor(private readonly limiter: AnonymizerRateLimiter) {}

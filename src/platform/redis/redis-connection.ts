@@ -4,10 +4,10 @@ import { Counter } from 'prom-client';
 const options: RedisOptions = {
   lazyConnect: true,
   connectTimeout: 5_000,
-  // A slow Redis must not hold a request: callers go on without it and count that they did.
+  // A slow Redis must not delay a request. Callers continue without it and count that.
   commandTimeout: 100,
   enableOfflineQueue: false,
-  // It would be a command with the same short time-out; while Redis loads its data, each command says so itself.
+  // The ready check would be a command with the same short timeout. While Redis loads its data, each command fails by itself.
   enableReadyCheck: false,
   maxRetriesPerRequest: 0,
   enableAutoPipelining: true,
@@ -20,7 +20,7 @@ const connectionErrors = new Counter({
   labelNames: ['client'],
 });
 
-/** One side's Redis. Its keys all start with the side's own prefix, which the stores spell out. */
+/** One side's Redis. All its keys start with the side's own prefix, which the stores spell out. */
 export abstract class RedisConnection {
   readonly client: Redis;
   private readonly subscribers: Redis[] = [];
@@ -33,26 +33,26 @@ export abstract class RedisConnection {
   }
 
   /**
-   * Connects. A Redis that is away keeps no process from starting, for whatever uses it goes on without it; it is connected
-   * to when it comes back. One that may evict keys is refused.
+   * Connects. The process starts even when Redis does not answer: every user of Redis continues without it, and the client
+   * reconnects. A Redis that may evict keys stops the start.
    */
   async connect(): Promise<void> {
     const [policy] = await Promise.all([
-      this.patientlyAskForPolicy().catch(() => undefined),
+      this.readEvictionPolicy().catch(() => undefined),
       this.client.connect().catch(() => undefined),
     ]);
-    if (policy !== undefined) this.refuseToForget(policy);
+    if (policy !== undefined) this.refuseEviction(policy);
   }
 
   /**
-   * Rejects when Redis is away, and when it may evict keys: it would forget spent tokens and limits under pressure. One that
-   * takes longer than a request would wait for it is asked again.
+   * Rejects when Redis does not answer, and when it may evict keys: under memory pressure it would drop spent tokens and limits.
+   * The check is repeated once, because Redis may be slow for a moment.
    */
   async check(): Promise<void> {
-    this.refuseToForget(await evictionPolicyOf(this.client).catch(() => evictionPolicyOf(this.client)));
+    this.refuseEviction(await evictionPolicyOf(this.client).catch(() => evictionPolicyOf(this.client)));
   }
 
-  /** A connection of its own for subscriptions, which restores them when Redis comes back. */
+  /** Opens a separate connection for subscriptions. It restores them when Redis is back. */
   subscriber(): Redis {
     const subscriber = this.open({
       ...options,
@@ -68,30 +68,35 @@ export abstract class RedisConnection {
     for (const connection of [...this.subscribers, this.client]) connection.disconnect();
   }
 
-  /** Over a connection of its own: a process that is still starting may well be busy for longer than a request can wait. */
-  private async patientlyAskForPolicy(): Promise<string> {
-    const patient = this.open({ ...options, commandTimeout: 5_000, enableReadyCheck: true, retryStrategy: () => null });
+  /** Uses a separate connection with a longer timeout, because a process that is starting may be busy for a while. */
+  private async readEvictionPolicy(): Promise<string> {
+    const connection = this.open({
+      ...options,
+      commandTimeout: 5_000,
+      enableReadyCheck: true,
+      retryStrategy: () => null,
+    });
     try {
-      await patient.connect();
-      return await evictionPolicyOf(patient);
+      await connection.connect();
+      return await evictionPolicyOf(connection);
     } finally {
-      patient.disconnect();
+      connection.disconnect();
     }
   }
 
-  private refuseToForget(policy: string): void {
+  private refuseEviction(policy: string): void {
     if (policy === 'noeviction') return;
     throw new Error(`${this.name}: Redis must run with maxmemory-policy noeviction, not ${policy}`);
   }
 
   private open(settings: RedisOptions): Redis {
     const redis = new Redis(this.url, settings);
-    // Without a listener ioredis prints the error, and the address in it, to the console.
+    // Without a listener, ioredis prints the error with its address to the console.
     redis.on('error', () => connectionErrors.inc({ client: this.name }));
     return redis;
   }
 }
 
 async function evictionPolicyOf(redis: Redis): Promise<string> {
-  return /maxmemory_policy:(\S+)/.exec(await redis.info('memory'))?.[1] ?? 'an unknown one';
+  return /maxmemory_policy:(\S+)/.exec(await redis.info('memory'))?.[1] ?? 'an unknown policy';
 }
