@@ -169,7 +169,7 @@ const rulesForSpecs: IRegularForbiddenRuleType[] = [
     name: 'specs-beside-code-start-no-service',
     comment: 'What a module does over HTTP is tested in test/<module>/; beside the code are tests of one unit.',
     from: { path: `^src/.*${spec}` },
-    to: { path: '^test/support/(accounts|anonymizer|client-world|gatekeeper|notices|payments|two-sides)\\.ts$' },
+    to: { path: '^test/support/(accounts|anonymizer|client-world|gatekeeper|notifications|payments|two-sides)\\.ts$' },
   },
 ];
 

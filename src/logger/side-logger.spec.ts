@@ -28,14 +28,14 @@ const lines = () =>
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 describe('SideLogger', () => {
-  it('writes the event, its side and the minute', () => {
+  it('writes the event, the side and the time, cut to the minute', () => {
     logger.info('served', { count: 3 });
     expect(lines()).toEqual([
       { level: 'info', time: '2030-01-02T03:04Z', side: 'anonymizer', count: 3, msg: 'served' },
     ]);
   });
 
-  it('drops every field that is not on the list, whatever its name', () => {
+  it('drops every field that is not on the allow-list', () => {
     const stowaways = { token: 'T', ip: '203.0.113.9', publicKey: 'K', userId: 'U', anythingNew: 'N' } as LogFields;
     logger.warn('odd', { ...stowaways, reason: 'kept' });
     expect(lines()[0]).toEqual({
@@ -47,7 +47,7 @@ describe('SideLogger', () => {
     });
   });
 
-  it('logs what kind of error it was and where, never what it says', () => {
+  it('logs the kind and the stack of an error, never its message', () => {
     const error = Object.assign(new TypeError('address 203.0.113.9 is already in use'), { code: 'E42' });
     logger.error('failed', error);
     expect(lines()[0]).toMatchObject({ error: 'TypeError', code: 'E42', msg: 'failed' });

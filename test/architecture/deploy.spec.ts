@@ -2,7 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { commonShape, serviceKeys } from '../../src/platform/config/config.schema.js';
 
-// What deploy/ says of the code, compared with the code. No container is started here.
+// Compares the templates in deploy/ with the code. Starts no container.
 
 const read = (path: string) => readFileSync(path, 'utf8');
 const all = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, found = '']) => found);
@@ -14,7 +14,7 @@ const nginx = read('deploy/nginx/nginx.conf.template');
 const paths = Object.keys((JSON.parse(read('openapi.json')) as { paths: object }).paths);
 
 const known = new Set([...serviceKeys, 'IDENTITY_OWNER_DATABASE_URL', 'NETWORK_OWNER_DATABASE_URL']);
-/** By its first word, such as RATE: what begins like a setting of the service and is none has a wrong name. */
+/** First words of settings, such as RATE. A name that begins like a setting and is none is a misspelt setting. */
 const firstWords = new Set([...known].map((name) => name.split('_', 1)[0]));
 firstWords.delete('NODE'); // Node's own begin with it too.
 const isOurs = (name: string) => firstWords.has(name.split('_', 1)[0]);
@@ -23,7 +23,7 @@ const isOurs = (name: string) => firstWords.has(name.split('_', 1)[0]);
 const seconds = (text = '') => Number.parseInt(text) * (text.endsWith('m') ? 60 : 1);
 
 describe('deploy/', () => {
-  it('names no setting that the service does not have', () => {
+  it('names only settings that the service has', () => {
     const files = globSync('deploy/**/*', { withFileTypes: true }).filter((entry) => entry.isFile());
     const names = files.flatMap((file) =>
       all(read(`${file.parentPath}/${file.name}`), /\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\b(?=[=:`]|\s)/g),
@@ -32,7 +32,7 @@ describe('deploy/', () => {
     expect(names.filter((name) => isOurs(name) && !known.has(name))).toEqual([]);
   });
 
-  it('gives each service of its own the settings of its side alone', () => {
+  it('gives each side only its own settings', () => {
     const blocks = new Map(compose.split(/^ {2}(?=[a-z-]+:$)/m).map((block) => [block.split(':', 1)[0], block]));
     const settingsOf = (name: string) => all(blocks.get(name) ?? '', /^ {6}([A-Z_]+): /gm);
     expect(settingsOf('gatekeeper')).toContain('SERVICE_ROLE');
@@ -42,7 +42,7 @@ describe('deploy/', () => {
     expect(given.filter((name) => !known.has(name))).toEqual([]);
   });
 
-  it('runs programs that the build makes', () => {
+  it('runs only programs that the build makes', () => {
     const programs = all(
       [compose, containerfile, unit, read('deploy/README.md')].join('\n'),
       /\b(dist\/[\w/-]+\.js)\b/g,
@@ -53,14 +53,14 @@ describe('deploy/', () => {
     }
   });
 
-  it('builds with every package of packages/, and keeps none of them', () => {
+  it('builds with every package of packages/, and ships none of them', () => {
     const [build = '', ...others] = containerfile.split(/^FROM /m).slice(1);
     const copied = all(build, /^COPY (packages\/[\w-]+\/package\.json) /gm);
     expect(copied.sort()).toEqual(globSync('packages/*/package.json').sort());
     expect(all(others.at(-1) ?? '', /^COPY .*(packages\/.*)$/gm)).toEqual([]);
   });
 
-  it('knocks where the service listens', () => {
+  it('connects to the ports that the service listens on', () => {
     const [port, metricsPort] = [commonShape.PORT.parse(undefined), commonShape.METRICS_PORT.parse(undefined)];
     expect(containerfile).toContain(`EXPOSE ${port} ${metricsPort}`);
     expect(all(containerfile, /process\.env\.PORT \|\| (\d+)/g)).toEqual([String(port)]);
@@ -69,7 +69,7 @@ describe('deploy/', () => {
     expect(compose).not.toContain(String(metricsPort));
   });
 
-  it('gives the proxy what its template asks for, and lets events through as they come', () => {
+  it('sets the variables of the proxy template, and does not buffer event streams', () => {
     const asked = new Set(all(nginx.replace(/^ *#.*$/gm, ''), /\$\{([A-Z_]+)\}/g));
     expect([...asked].sort()).toEqual([
       'ANONYMIZER_NAME',
@@ -83,13 +83,13 @@ describe('deploy/', () => {
     expect(paths).toContain('/node/{id}/events');
   });
 
-  it('writes no address down', () => {
+  it('logs no client address', () => {
     expect(all(nginx, /^\s*access_log (.*);/gm)).toEqual(['off']);
     expect(new Set(all(nginx, /^\s*error_log (.*);/gm))).toEqual(new Set(['stderr emerg']));
     expect(all(read('deploy/nginx/proxy.conf'), /X-Forwarded-For (\S+);/g)).toEqual(['$remote_addr']);
   });
 
-  it('waits longer than the service does', () => {
+  it('waits longer than the service needs to shut down', () => {
     const grace = commonShape.SHUTDOWN_NOTICE_S.parse(undefined) + commonShape.SHUTDOWN_GRACE_S.parse(undefined);
     const patience = commonShape.REQUEST_TIMEOUT_S.parse(undefined);
     expect(seconds(/stop_grace_period: (\w+)/.exec(compose)?.[1])).toBeGreaterThan(grace);

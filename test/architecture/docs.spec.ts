@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
-describe('the documents', () => {
-  it('name no file that does not exist', () => {
+describe('the documentation', () => {
+  it('names only files that exist', () => {
     const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { encoding: 'utf8' });
     const known = files.split('\n').map((file) => `/${file}`);
     const pages = globSync(['*.md', 'docs/*.md', 'packages/*/README.md', 'deploy/README.md']);
@@ -12,7 +12,7 @@ describe('the documents', () => {
       return [...names].map(([, name = '']) => ({ page, name }));
     });
     expect(named.length).toBeGreaterThan(80);
-    // `x.store.ts` stands for all such files.
+    // `x.store.ts` stands for all stores.
     const missing = named.filter(({ name }) => !/^x\./.test(name) && !known.some((file) => file.endsWith(`/${name}`)));
     expect(missing).toEqual([]);
   });

@@ -9,7 +9,7 @@ interface Setting {
   readonly comment: string;
 }
 
-/** Each setting, with the nearest comment above it. */
+/** Each setting with the nearest comment above it. */
 function settings(): Setting[] {
   let comment = '';
   return readFileSync('.env.example', 'utf8')
@@ -25,7 +25,7 @@ function settings(): Setting[] {
 }
 
 describe('.env.example', () => {
-  it('has every key that the service reads, once, and no other', () => {
+  it('has every setting that the service reads once, and no other', () => {
     const keys = Object.keys({ ...commonShape, ...gatekeeperShape, ...anonymizerShape });
     expect(
       settings()
@@ -34,11 +34,11 @@ describe('.env.example', () => {
     ).toEqual(keys.sort());
   });
 
-  it('explains each', () => {
+  it('explains each setting', () => {
     expect(settings().filter(({ comment }) => comment.length < 15)).toEqual([]);
   });
 
-  it('shows the default where there is one', () => {
+  it('shows the default of each setting that has one', () => {
     const shapes = { ...commonShape, ...gatekeeperShape, ...anonymizerShape };
     for (const { key, value, isDefault } of settings()) {
       const fallback = shapes[key as keyof typeof shapes].safeParse(undefined);

@@ -2,10 +2,10 @@ import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import ts from 'typescript';
 
-/** What a class is for, as its file says it: `checkout.store.ts` holds `CheckoutStore`. */
+/** The role of a class, which is part of its file name: `checkout.store.ts` holds `CheckoutStore`. */
 const roles = ['channel', 'client', 'controller', 'filter', 'guard', 'module', 'service', 'store'];
 
-/** What Nest makes. In a module, each has a role; what platform and the stores make possible is named for what it is. */
+/** Classes that Nest creates. In a module each has a role; in platform and prisma a class may be named for what it is. */
 const made = new Set(['Injectable', 'Controller', 'Module', 'Catch']);
 const platform = /^src\/(crypto|logger|platform|prisma)\//;
 
@@ -35,7 +35,7 @@ function nameOf(decorator: ts.Expression): string {
   return ts.isIdentifier(callee) ? callee.text : '';
 }
 
-/** What is wrong with the name of a file, or of a class in it; undefined when nothing is. */
+/** The problem with the name of a file or of a class in it; undefined when there is none. */
 function misnamed(file: string, text: string): string | undefined {
   const [stem = '', role = ''] = (file.split('/').at(-1) ?? '').replace(/\.ts$/, '').split('.');
   const exported = classesOf(text).filter(({ isExported }) => isExported);
@@ -49,13 +49,13 @@ function misnamed(file: string, text: string): string | undefined {
   const expected = pascal(`${stem}-${role}`);
   const names = exported.filter(({ isMade, name }) => isMade || pascal(role) === name.slice(-role.length));
   if (names.length > 0 && names.every(({ name }) => name === expected)) return undefined;
-  // Two sides of platform have each their own, in one file that shows their likeness.
+  // Platform may keep the class of each side in one file.
   if (platform.test(file) && names.every(({ name }) => name.endsWith(pascal(role)))) return undefined;
   return `${file}: expected the class ${expected}, found ${names.map(({ name }) => name).join(', ') || 'none'}`;
 }
 
-describe('the names of files and classes', () => {
-  it('say the same, and what each is for', () => {
+describe('file and class names', () => {
+  it('agree, and end in their role', () => {
     const files = globSync('src/**/*.ts').filter((file) => !/\.spec\.ts$|\/generated\//.test(file));
     expect(files.length).toBeGreaterThan(200);
     expect(files.flatMap((file) => misnamed(file, readFileSync(file, 'utf8')) ?? [])).toEqual([]);
@@ -70,7 +70,7 @@ describe('the names of files and classes', () => {
     ['src/nodes/fleet.ts', '@Injectable() export class Fleet {}', 'is made by Nest'],
     ['src/nodes/node.health.ts', 'export class NodeHealth {}', 'expected one of'],
     ['src/nodes/node.store.ts', 'export const rows = 1;', 'expected the class NodeStore, found none'],
-  ])('%s with %s', (file, text, problem) => {
+  ])('refuses %s with %s', (file, text, problem) => {
     expect(misnamed(file, text)).toContain(problem);
   });
 
@@ -79,7 +79,7 @@ describe('the names of files and classes', () => {
     ['src/payment/apple/apple.client.ts', 'export class AppleDataError {}\nexport class AppleClient {}'],
     ['src/nodes/load-balancing.ts', 'export class NodePool {}'],
     ['src/platform/redis/gatekeeper-redis.ts', '@Injectable() export class GatekeeperRedis {}'],
-  ])('let %s hold %s', (file, text) => {
+  ])('allows %s with %s', (file, text) => {
     expect(misnamed(file, text)).toBeUndefined();
   });
 });

@@ -6,7 +6,7 @@ import { checkImports } from '../../dev/import-rules/check.js';
 
 type Files = Readonly<Record<string, string>>;
 
-/** A small tree with every kind of folder, in which nothing is forbidden. */
+/** A small tree with every kind of folder, which violates no rule. */
 const clean: Files = {
   'src/app.module.ts': "import './gatekeeper.module.js';\nimport './anonymizer.module.js';",
   'src/gatekeeper.module.ts':
@@ -63,15 +63,15 @@ async function rulesBrokenIn(planted: Files): Promise<string[]> {
   return violations.map(({ rule, from }) => `${rule}: ${from}`);
 }
 
-/** One file with one line that a tired person might write. */
+/** A file with one line that violates a rule. */
 const plant = (file: string, line: string): Files => ({ [file]: `${clean[file] ?? ''}\n${line}` });
 
 describe('the import rules', () => {
-  it('hold in this project', async () => {
+  it('find no violation in this project', async () => {
     expect(await checkImports(process.cwd())).toEqual([]);
   });
 
-  it('hold in the tree that the violations are planted in', async () => {
+  it('find no violation in the tree that violations are added to', async () => {
     expect(await rulesBrokenIn({})).toEqual([]);
   });
 
@@ -258,13 +258,13 @@ describe('the import rules', () => {
         "import * as redis from '../../platform/redis/index.js';\nexport { redis };",
       ),
     ],
-  ])('%s', async (expected, planted) => {
+  ])('find a violation of %s', async (expected, planted) => {
     const cycle = { 'src/auth/cycle.ts': "import type { U } from './auth.service.js';\nexport type T = U;" };
     const withCycle = expected.startsWith('no-cycles') ? cycle : {};
     expect(await rulesBrokenIn({ ...planted, ...withCycle })).toContain(expected);
   });
 
-  it('production-packages-are-dependencies', async () => {
+  it('find a violation of production-packages-are-dependencies', async () => {
     mkdirSync(join(root, 'node_modules', 'tool'), { recursive: true });
     writeFileSync(join(root, 'node_modules', 'tool', 'index.js'), 'module.exports = {};');
     const planted = {
@@ -275,7 +275,7 @@ describe('the import rules', () => {
     expect(await rulesBrokenIn(planted)).toEqual(['production-packages-are-dependencies: src/platform/redis/index.ts']);
   });
 
-  it('see through the name of a workspace package', async () => {
+  it('follow the name of a workspace package', async () => {
     mkdirSync(join(root, 'node_modules'));
     symlinkSync(join(root, 'packages', 'client'), join(root, 'node_modules', 'client'));
     const planted = {

@@ -35,7 +35,7 @@ const operations = () =>
     Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, operation })),
   );
 
-/** What Fastify is told to serve, asked apart from the code that writes the document. */
+/** The routes that Fastify serves. Read independently of the code that writes the document. */
 async function servedRoutes(): Promise<string[]> {
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.with(sampleConfig()),
@@ -50,20 +50,20 @@ async function servedRoutes(): Promise<string[]> {
   await app.init();
   await fastify.ready();
   await app.close();
-  // A set: two forms of one endpoint may be two routes.
+  // A set, because two forms of one endpoint may be two routes.
   return [...new Set(routes)].filter((route) => !/^(HEAD|OPTIONS) |\*/.test(route)).sort();
 }
 
 describe('openapi.json', () => {
-  it('is what the code says; npm run openapi writes it anew', async () => {
+  it('matches the code (npm run openapi writes it)', async () => {
     expect(await renderOpenApi()).toBe(text);
   });
 
-  it('is what the client has its types from', async () => {
+  it('is the source of the types of the client', async () => {
     expect(await renderClientTypes()).toBe(readFileSync('packages/client/src/api.gen.ts', 'utf8'));
   });
 
-  it('has every endpoint that is served, and no other', async () => {
+  it('has exactly the endpoints that are served', async () => {
     const routes = await servedRoutes();
     expect(routes).toContain('GET /health/live');
     expect(
@@ -73,7 +73,7 @@ describe('openapi.json', () => {
     ).toEqual(routes);
   });
 
-  it('says of each endpoint what it is for, under a tag that is explained', () => {
+  it('has a summary for each endpoint, and an explained tag', () => {
     const tags = document.tags.map(({ name }) => name);
     for (const { name, operation } of operations()) {
       expect(operation.summary, name).toMatch(/^[A-Z].{9,}[^.]$/);
@@ -81,7 +81,7 @@ describe('openapi.json', () => {
     }
   });
 
-  it('says of each endpoint what a good answer holds', () => {
+  it('has the schema of the successful response of each endpoint', () => {
     for (const { name, operation } of operations()) {
       const good = Object.entries(operation.responses).filter(([status]) => /^2/.test(status));
       expect(good, name).not.toEqual([]);
@@ -93,7 +93,7 @@ describe('openapi.json', () => {
     }
   });
 
-  it('says of each endpoint how it refuses', () => {
+  it('has the problems of each endpoint', () => {
     for (const { name, operation } of operations()) {
       const refusals = Object.entries(operation.responses).filter(([status]) => /^[45]|default/.test(status));
       expect(
@@ -103,13 +103,13 @@ describe('openapi.json', () => {
       if (operation.security !== undefined) expect(Object.keys(operation.responses), name).toContain('401');
       for (const [status, { content }] of refusals) {
         const media = Object.keys(content ?? {});
-        // Readiness alone answers its report with 503: it is what a load balancer reads.
+        // Only readiness answers 503 with its report, for load balancers.
         if (name !== 'GET /health/ready') expect(media, `${name} ${status}`).toEqual(['application/problem+json']);
       }
     }
   });
 
-  it('names only schemas and credentials that it defines', () => {
+  it('refers only to schemas and credentials that it defines', () => {
     const schemas = [...text.matchAll(/"#\/components\/schemas\/([^"]+)"/g)].map(([, name]) => name);
     expect(schemas).toContain('Problem');
     expect(Object.keys(document.components.schemas)).toEqual(expect.arrayContaining(schemas));
@@ -118,8 +118,8 @@ describe('openapi.json', () => {
   });
 });
 
-describe('the reference', () => {
-  it('is served beside the API, with the same document', async () => {
+describe('the API reference', () => {
+  it('is served beside the API with the same document', async () => {
     const app = await createApp(sampleConfig());
     const page = await app.inject('/docs');
     const served = await app.inject('/openapi.json');

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => stack.stop());
 
-/** The last sentence of a comment says when the value goes. */
+/** The last sentence of a comment says when the value is deleted. */
 const ending = /(^|[.;] )(Goes|Kept|Erased|Purged|Overwritten|Outlives|Folded)\b[^.]*\.?[^.]*$/;
 
 function unexplained(tables: readonly Table[]): string[] {
@@ -27,11 +27,11 @@ function unexplained(tables: readonly Table[]): string[] {
 describe.each(sides)('the %s schema', (side) => {
   const tables = readTables(readModel(side));
 
-  it('says of every column why it is kept and when it goes', () => {
+  it('says for every column why it is kept and when it is deleted', () => {
     expect(unexplained(tables)).toEqual([]);
   });
 
-  it('is read whole: the page has every column that the database has', async () => {
+  it('is read completely: the page has every column of the database', async () => {
     const inDatabase = await readColumns(stack.ownerUrl, side);
     const read = tables.flatMap(({ name, columns }) => columns.map((column) => `${name}.${column.name}`));
     expect(read.sort()).toEqual(inDatabase.map(({ table, column }) => `${table}.${column}`).sort());
@@ -42,11 +42,11 @@ it.each([
   ['no comment', '  plain String'],
   ['no reason to go', '  /// A name.\n  plain String'],
   ['no reason to be', '  /// Kept.\n  plain String'],
-])('a column with %s is found', (_what, column) => {
+])('finds a column with %s', (_what, column) => {
   const schema = `/// A table.\nmodel T {\n  /// Names the row. Goes with it.\n  id String @id\n${column} @map("plain_name")\n}\n`;
   expect(unexplained(readTables(schema))).toEqual(['T.plain_name']);
 });
 
-it('docs/privacy.md is what the schemas say; npm run docs:privacy writes it anew', () => {
+it('docs/privacy.md matches the schemas (npm run docs:privacy writes it)', () => {
   expect(readFileSync('docs/privacy.md', 'utf8')).toBe(renderPrivacyPage());
 });

@@ -4,7 +4,7 @@ import { readSides } from '../../dev/import-rules/sides.js';
 
 const { gatekeeper, anonymizer } = readSides(process.cwd());
 
-/** The side of a module's folder; what platform serves is on whichever sides are here. */
+/** The side of a module's folder. What platform serves belongs to no side. */
 function sideOf(file: string): string {
   const folder = file.split('/')[1] ?? '';
   if (gatekeeper.includes(folder)) return 'gatekeeper';
@@ -12,7 +12,7 @@ function sideOf(file: string): string {
 }
 
 describe('each controller', () => {
-  it('declares the side that its module is on, so that its errors are in the log of that side', () => {
+  it('declares the side of its module, whose log gets its errors', () => {
     const controllers = globSync('src/**/*.controller.ts');
     expect(controllers.length).toBeGreaterThan(15);
     const declared = controllers.map((file) => {

@@ -7,7 +7,7 @@ import { tableRules } from '../../dev/table-owners/owners.js';
 
 type Files = Readonly<Record<string, string>>;
 
-/** A small tree in which each table is written by its owner alone, and the rules that say so. */
+/** A small tree in which only the owner writes each table, with its rules. */
 const clean: Files = {
   'prisma/identity/schema.prisma':
     'model User {\n}\nmodel PushDevice {\n}\nmodel Notification {\n}\nmodel MaintenanceRun {\n}\nenum Kind {\n}\n',
@@ -61,12 +61,12 @@ function violationsIn(planted: Files, changed: Partial<TableRules> = {}): string
   return checkTableOwners(root, { ...rules, ...changed }).map(({ where, what }) => `${where}: ${what}`);
 }
 
-describe('the owners of tables', () => {
-  it('are respected in this project', () => {
+describe('check:tables', () => {
+  it('finds no violation in this project', () => {
     expect(checkTableOwners(process.cwd(), tableRules)).toEqual([]);
   });
 
-  it('are respected in the tree that the violations are planted in', () => {
+  it('finds no violation in the tree that violations are added to', () => {
     expect(violationsIn({})).toEqual([]);
   });
 
@@ -94,7 +94,7 @@ describe('the owners of tables', () => {
     ['updates', 'inTransaction(({ user }) => user.update({ data: {} }))'],
     ['deletes from', "prisma['user'].delete({ where: {} })"],
     ['deletes from', 'prisma.user.deleteMany'],
-  ])('are asked before another module %s their table: %s', (does, code) => {
+  ])('finds another module that %s a table: %s', (does, code) => {
     const planted = { 'src/notifications/planted.ts': `export const planted = ${code};` };
     expect(violationsIn(planted)).toContain(`src/notifications/planted.ts:1: ${does} "User", which auth owns`);
   });
@@ -116,7 +116,7 @@ describe('the owners of tables', () => {
       'prisma.pushDevice.upsert({ where: {}, update: {}, create: { user: { create: {} } } })',
       'writes one table through the relation of another',
     ],
-  ])('are not kept from seeing what is written: %s', (code, what) => {
+  ])('refuses code whose table it cannot see: %s', (code, what) => {
     const planted = { 'src/notifications/planted.ts': `\nexport const planted = ${code};` };
     expect(violationsIn(planted)).toEqual([`src/notifications/planted.ts:2: ${what}`]);
   });
@@ -127,12 +127,12 @@ describe('the owners of tables', () => {
     ['platform itself', 'src/crypto/planted.ts'],
     ['the start', 'src/main.ts'],
     ["the operator's command", 'admin/planted.ts'],
-  ])('are asked by %s', (_which, file) => {
+  ])('checks %s', (_which, file) => {
     const planted = { [file]: 'export const planted = sql`DELETE FROM "User"`;' };
     expect(violationsIn(planted)).toEqual([`${file}:1: deletes from "User", which auth owns`]);
   });
 
-  it('are told apart where both databases have a table of that name', () => {
+  it('distinguishes tables of the same name in both databases', () => {
     const planted = {
       'src/auth/planted.ts': 'export const planted = sql`DELETE FROM "MaintenanceRun"`;',
       'src/nodes/planted.ts': 'export const planted = sql`DELETE FROM "MaintenanceRun"`;',
@@ -143,7 +143,7 @@ describe('the owners of tables', () => {
     ]);
   });
 
-  it('may leave inserting to one of their folders', () => {
+  it('allows an owner to reserve inserts for one of its folders', () => {
     const planted = {
       'src/notifications/planted.ts': 'export const planted = sql`INSERT INTO "Notification" SELECT`;',
     };
@@ -156,28 +156,28 @@ describe('the owners of tables', () => {
     ['_private_jobs', 'sql`SELECT FROM ${schema}._private_jobs`'],
     ['identity_jobs', "'identity_jobs.add_job'"],
     ['jobsSchema', 'Prisma.raw(jobsSchema)'],
-  ])('are platform/jobs for all that the job library has: %s', (name, code) => {
+  ])('lets only platform/jobs use the tables of the job library: %s', (name, code) => {
     const planted = { 'src/auth/planted.ts': `export const planted = ${code};` };
     expect(violationsIn(planted)).toEqual([`src/auth/planted.ts:1: names ${name} of the job library's own schema`]);
   });
 });
 
-describe('the list of owners', () => {
+describe('the list of table owners', () => {
   const { identity, network } = rules.owners;
 
-  it('wants an owner for a new table', () => {
+  it('requires an owner for a new table', () => {
     const planted = {
       'prisma/network/schema.prisma': 'model Node {\n}\nmodel MaintenanceRun {\n}\nmodel Cable {\n}\n',
     };
     expect(violationsIn(planted)).toEqual(['prisma/network/schema.prisma: "Cable" has no owner']);
   });
 
-  it('has no table that is gone', () => {
+  it('refuses a table that does not exist', () => {
     const owners = { identity, network: { ...network, Cable: 'nodes' } };
     expect(violationsIn({}, { owners })).toEqual(['dev/table-owners/owners.ts: "Cable" is no table of network']);
   });
 
-  it('names an owner that writes its table', () => {
+  it('refuses an owner that does not write its table', () => {
     const planted = { 'src/notifications/devices.store.ts': 'export const devices = 1;' };
     expect(violationsIn(planted)).toEqual([
       'dev/table-owners/owners.ts: notifications owns "PushDevice" and never writes it',
@@ -185,23 +185,23 @@ describe('the list of owners', () => {
   });
 });
 
-describe('an exception', () => {
+describe('an exception to a table owner', () => {
   const exception = { table: 'User', module: 'notifications', write: 'update', reason: 'As a test.' } as const;
   const plant = (code: string): Files => ({ 'src/notifications/planted.ts': `export const planted = ${code};` });
 
-  it('lets one module write the table of another', () => {
+  it('allows one module to write the table of another', () => {
     const planted = plant('sql`UPDATE "User" SET id = 1`');
     expect(violationsIn(planted, { exceptions: [exception] })).toEqual([]);
   });
 
-  it('is for one kind of write', () => {
+  it('allows one kind of write', () => {
     const planted = plant('prisma.user.upsert({ where: {}, create: {}, update: {} })');
     expect(violationsIn(planted, { exceptions: [exception] })).toEqual([
       'src/notifications/planted.ts:1: inserts into "User", which auth owns',
     ]);
   });
 
-  it('goes when it is not needed any more', () => {
+  it('is refused when it is not needed any more', () => {
     expect(violationsIn({}, { exceptions: [exception] })).toEqual([
       'dev/table-owners/owners.ts: the exception for notifications, which updates "User", is not needed',
     ]);

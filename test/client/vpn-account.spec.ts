@@ -146,7 +146,7 @@ describe('vpn account history', () => {
   it.each([
     ['a limit that is no number', ['--limit', 'many'], /--limit takes 1 to 100/],
     ['a limit of nothing', ['--limit', '0'], /expected 1 to 100/],
-    ['a cursor that was not given', ['--cursor', 'abcd'], /expected `next` of the page before/],
+    ['a cursor that was not given', ['--cursor', 'abcd'], /the `next` of the previous page/],
   ])('says what is wrong with %s', async (_, args, words) => {
     expect(await vpn(['history', ...args])).toMatchObject({
       code: 2,

@@ -12,7 +12,7 @@ let handled: unknown[] = [];
 let failing: Error | undefined;
 
 beforeAll(async () => {
-  // The worker begins with the tasks that it knows then, so the test's own is added to a second, later process.
+  // A worker runs only the tasks that are registered when it starts. So a second process runs the test's own task.
   gatekeeper = await startGatekeeper({ IDENTITY_WORKER: 'apart' });
 });
 afterAll(() => gatekeeper.stop());
@@ -24,7 +24,7 @@ const waiting = () =>
      JOIN identity_jobs._private_jobs p USING (id) ORDER BY j.id`);
 const job = (key: string, payload: Record<string, string> = {}) => addJob({ task: 'tested', payload, key });
 
-/** Another process of the service, which works. */
+/** Starts a worker, as another process of the service would. */
 async function startWorker() {
   const { createWorker } = await import('../../src/app.js');
   const { Background } = await import('../../src/platform/background/index.js');
@@ -45,8 +45,8 @@ async function startWorker() {
   };
 }
 
-describe('a job', () => {
-  it('is added with the statement that needs it, or not at all', async () => {
+describe('addJob', () => {
+  it('adds the job with the statement that needs it, or not at all', async () => {
     await prisma()
       .$transaction(async (transaction) => {
         await transaction.$queryRaw`SELECT ${job('undone')}`;
@@ -58,20 +58,22 @@ describe('a job', () => {
     expect(await waiting()).toEqual([{ task: 'tested', key: 'kept', payload: { lookup: 'x' } }]);
   });
 
-  it('waits while nobody works, and of one key there is one', async () => {
+  it('keeps one job for each key while no worker runs', async () => {
     await Promise.all(Array.from({ length: 20 }, () => prisma().$queryRaw`SELECT ${job('kept', { lookup: 'y' })}`));
     expect(await waiting()).toHaveLength(1);
   });
 
-  it('is done by a worker of its own process', async () => {
+  it('adds a job that a worker in another process runs', async () => {
     handled = [];
     const worker = await startWorker();
     await expect.poll(() => handled, { timeout: 10_000 }).toEqual([{ lookup: 'y' }]);
     await expect.poll(waiting).toEqual([]);
     await worker.stop();
   });
+});
 
-  it('that fails says the kind of error and no more, and is tried again', async () => {
+describe('IdentityJobs', () => {
+  it('stores only the kind of the error of a failed job, and retries it', async () => {
     handled = [];
     const worker = await startWorker();
     failing = new TypeError('of ada@example.com');
@@ -85,7 +87,7 @@ describe('a job', () => {
     await worker.stop();
   });
 
-  it('of a worker that died goes to another within seconds; that of one that lives stays its', async () => {
+  it('releases the jobs of a dead worker, and not those of a living one', async () => {
     handled = [];
     const worker = await startWorker();
     await sql(`SELECT identity_jobs.add_job('untested', '{}', job_key => 'dead')`);
@@ -112,15 +114,16 @@ describe('a job', () => {
   });
 });
 
-describe('a job for each row', () => {
+describe('jobForEach', () => {
   const users = ['00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000002'];
   const wanted = () => userJobs('tested', Prisma.sql`SELECT unnest(${users}::uuid[]) AS user_id`);
   const jobs = () => gatekeeper.service.app.get(IdentityJobs, { strict: false });
   const keys = users.map((user) => `tested:${user}`);
-  const change = (what: string) => sql(`UPDATE identity_jobs._private_jobs SET ${what} WHERE key = '${keys[0]}'`);
+  const change = (assignment: string) =>
+    sql(`UPDATE identity_jobs._private_jobs SET ${assignment} WHERE key = '${keys[0]}'`);
   beforeEach(() => sql('DELETE FROM identity_jobs._private_jobs'));
 
-  it('is added with the statement that selects them', async () => {
+  it('adds a job for each row in the statement that selects the rows', async () => {
     expect(await prisma().$queryRaw`WITH added AS (${jobForEach(wanted())}) SELECT jobs FROM added`).toEqual([
       { jobs: 2 },
     ]);
@@ -129,7 +132,7 @@ describe('a job for each row', () => {
     );
   });
 
-  it('is added again where there is none, or none that will be tried', async () => {
+  it('lets requeueMissing add the jobs that do not exist or failed permanently', async () => {
     expect(await jobs().requeueMissing(wanted())).toBe(2);
     expect(await jobs().requeueMissing(wanted())).toBe(0);
     await change('attempts = max_attempts');
@@ -139,7 +142,7 @@ describe('a job for each row', () => {
     );
   });
 
-  it('waits no longer for its next try than its task may', async () => {
+  it('lets capBackoff limit the wait of the tasks that it names', async () => {
     await jobs().requeueMissing(wanted());
     await change(`run_at = now() + interval '6 hours', attempts = 5`);
     const seconds = async () => {
@@ -155,12 +158,12 @@ describe('a job for each row', () => {
   });
 });
 
-describe('an event', () => {
+describe('raiseEvent', () => {
   const users = ['5a5a5a5a-5a5a-4a5a-8a5a-5a5a5a5a5a5a', '6b6b6b6b-6b6b-4b6b-8b6b-6b6b6b6b6b6b'];
   const raised = raiseEvent('user.tested', Prisma.sql`SELECT unnest(${users}::uuid[]) AS user_id`);
   const events = async () => (await waiting()).filter(({ task }) => task === 'user.tested');
 
-  it('is raised with its cause, or not at all', async () => {
+  it('adds the event with its cause, or not at all', async () => {
     await prisma()
       .$transaction(async (transaction) => {
         await transaction.$queryRaw`WITH raised AS (${raised}) SELECT jobs FROM raised`;
@@ -170,7 +173,7 @@ describe('an event', () => {
     expect(await events()).toEqual([]);
   });
 
-  it('is there once for each user, however often it is raised before it is dealt with', async () => {
+  it('keeps one event for each user when it is raised again before it is handled', async () => {
     const raise = () => prisma().$queryRaw`WITH raised AS (${raised}) SELECT jobs FROM raised`;
     expect(await raise()).toEqual([{ jobs: 2 }]);
     await raise();

@@ -52,21 +52,21 @@ const node = (): Row => ({
 
 const refused = /violates check constraint/;
 
-describe('a connection', () => {
+describe('the table Connection', () => {
   const store = (row: Row) => insert(stack.networkUrl, 'network."Connection"', row);
 
-  it('is stored live and whole, or ended and bare', async () => {
+  it('accepts a complete live row, and an ended row with nothing but its tombstone', async () => {
     await store(live());
     await store(tombstone());
   });
 
-  it.each(erased)('is refused live without %s, and ended with it', async (column) => {
+  it.each(erased)('refuses a live row without %s, and an ended row with it', async (column) => {
     await expect(store({ ...live(), [column]: null })).rejects.toThrow(refused);
     await expect(store({ ...tombstone(), [column]: live()[column] })).rejects.toThrow(refused);
   });
 
   it.each(['2030-01-02T12:30:00Z', '2030-01-02T12:00:01Z', '2030-01-02T12:00:00+05:30'])(
-    'is refused with the expiry %s, which is no whole hour',
+    'refuses the expiry %s, which is not a full hour',
     async (expires_at) => {
       await expect(store({ ...live(), expires_at })).rejects.toThrow(refused);
     },
@@ -81,15 +81,15 @@ describe('a connection', () => {
     ['salt', randomBytes(15)],
     ['secret_key_id', randomBytes(7)],
     ['secret_hash', randomBytes(31)],
-  ])('is refused with a bad %s', async (column, value) => {
+  ])('refuses a bad %s', async (column, value) => {
     await expect(store({ ...live(), [column]: value })).rejects.toThrow(refused);
   });
 });
 
-describe('a node', () => {
+describe('the table Node', () => {
   const store = (row: Row) => insert(stack.networkUrl, 'network."Node"', row);
 
-  it('is stored', () => store({ ...node(), ip_v6: '2001:db8::1', next_credential_hash: randomBytes(32) }));
+  it('accepts a complete row', () => store({ ...node(), ip_v6: '2001:db8::1', next_credential_hash: randomBytes(32) }));
 
   it.each([
     ['capacity', 0],
@@ -105,12 +105,12 @@ describe('a node', () => {
     ['credential_hash', randomBytes(31)],
     ['next_credential_hash', randomBytes(33)],
     ['enrolled_with', randomBytes(31)],
-  ])('is refused with a bad %s', async (column, value) => {
+  ])('refuses a bad %s', async (column, value) => {
     await expect(store({ ...node(), [column]: value })).rejects.toThrow(refused);
   });
 });
 
-describe('a key', () => {
+describe('the tables of keys', () => {
   const times = { sign_until: '2030-01-02T00:10:00Z', verify_until: '2030-01-03T00:10:00Z' };
   const key = { key_id: randomBytes(32), spki: randomBytes(342), ...times };
   const tables = [
@@ -118,7 +118,7 @@ describe('a key', () => {
     { side: 'network', table: 'VerifierKey', from: 'not_before' },
   ] as const;
 
-  it.each(tables)('is stored as $table, and refused when malformed', async ({ side, table, from }) => {
+  it.each(tables)('accept a valid $table, and refuse malformed ones', async ({ side, table, from }) => {
     const store = (row: Row) =>
       insert(stack[`${side}Url`], `${side}."${table}"`, { ...key, [from]: '2030-01-01T00:00:00Z', ...row });
     await store({});
@@ -133,7 +133,7 @@ describe('a key', () => {
   });
 });
 
-describe('a daily count', () => {
+describe('the table DailyUsage', () => {
   const store = (redemptions: string) =>
     insert(stack.networkUrl, 'network."DailyUsage"', {
       epoch: '2030-01-01',
@@ -142,8 +142,8 @@ describe('a daily count', () => {
       peak: '<20',
     });
 
-  it.each(['<20', '20', '99', '100', '1234567'])('may be %s', store);
-  it.each(['19', '0', '', '<30', '020', '-20'])('may not be %j', async (count) => {
+  it.each(['<20', '20', '99', '100', '1234567'])('accepts the count %s', store);
+  it.each(['19', '0', '', '<30', '020', '-20'])('refuses the count %j', async (count) => {
     await expect(store(count)).rejects.toThrow(refused);
   });
 });

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => dropDatabase(ownerUrl));
 
-/** A role name that needs quoting, and a password that needs it more. */
+/** A role name and a password that need quoting. */
 const suffix = randomBytes(4).toString('hex');
 const role = `Odd "role" ${suffix}`;
 const password = `it's $1 \\ ? / @ : # é ${suffix}`;
@@ -27,8 +27,8 @@ function urlFor(name: string, secret: string): string {
 const applied = `SELECT migration_name, finished_at IS NOT NULL AS finished FROM identity._prisma_migrations WHERE rolled_back_at IS NULL ORDER BY 1`;
 const names = readdirSync('prisma/identity/migrations').sort();
 
-describe('migrating a database', () => {
-  it('is done once however many do it at once, and again changes nothing', async () => {
+describe('migrate', () => {
+  it('applies each migration once when three runs start at once, and changes nothing when repeated', async () => {
     const runtimeUrl = urlFor(role, password);
     const run = () => migrate({ side: 'identity', ownerUrl, runtimeUrl });
     const results = await Promise.all([run(), run(), run()]);
@@ -38,7 +38,7 @@ describe('migrating a database', () => {
     expect(await query(runtimeUrl, 'SELECT current_user AS name')).toEqual([{ name: role }]);
   });
 
-  it('changes the password of its role, and writes it nowhere in clear', async () => {
+  it('sets a new password of the role, and stores it only as a SCRAM verifier', async () => {
     const next = `${password} next`;
     await migrate({ side: 'identity', ownerUrl, runtimeUrl: urlFor(role, next) });
     expect(await query(urlFor(role, next), 'SELECT 1 AS n')).toEqual([{ n: 1 }]);
@@ -51,7 +51,7 @@ describe('migrating a database', () => {
     expect(stored?.rolpassword).toMatch(/^SCRAM-SHA-256\$4096:/);
   });
 
-  it('takes away rights that somebody added', async () => {
+  it('revokes rights that were added by hand', async () => {
     await query(ownerUrl, `GRANT TRUNCATE ON identity."User" TO ${pg.escapeIdentifier(role)}`);
     const runtimeUrl = urlFor(role, password);
     await migrate({ side: 'identity', ownerUrl, runtimeUrl });
@@ -63,12 +63,12 @@ describe('migrating a database', () => {
   it.each([
     ['the owner', () => ownerUrl, 'is the owner, an administrator or a member of another role'],
     ["the other side's role", () => urlFor(role, password), 'already serves the identity side'],
-    ['nobody', () => 'postgresql://127.0.0.1/x', 'must name a user and a password'],
-  ])('refuses to serve as %s', async (_, runtimeUrl, message) => {
+    ['no user', () => 'postgresql://127.0.0.1/x', 'must name a user and a password'],
+  ])('refuses a runtime URL with %s', async (_, runtimeUrl, message) => {
     await expect(migrate({ side: 'network', ownerUrl, runtimeUrl: runtimeUrl() })).rejects.toThrow(message);
   });
 
-  it('gives an owner who may not change roles the role that is there', async () => {
+  it('uses an existing role when the owner may not change roles', async () => {
     const owner = `owner_${suffix}`;
     const runtime = `runtime_${suffix}`;
     const database = new URL(ownerUrl).pathname.slice(1);
@@ -81,7 +81,7 @@ describe('migrating a database', () => {
   });
 });
 
-describe('a migration', () => {
+describe('SchemaEngine.applyMigrations', () => {
   const run = async (...scripts: string[]) => {
     const pool = new pg.Pool({ connectionString: ownerUrl, options: '-c search_path=scratch' });
     try {
@@ -100,7 +100,7 @@ describe('a migration', () => {
     }
   };
 
-  it('that fails half-way leaves nothing of itself', async () => {
+  it('rolls back a migration that fails half-way', async () => {
     await expect(run('CREATE TABLE half (id int); CREATE TABLE half (id int);')).rejects.toThrow(
       'relation "half" already exists',
     );
@@ -111,7 +111,7 @@ describe('a migration', () => {
     await query(ownerUrl, 'DROP SCHEMA scratch CASCADE');
   });
 
-  it('may hold semicolons in strings, comments and functions', async () => {
+  it('accepts semicolons in strings, comments and functions', async () => {
     const sql = `CREATE TABLE texts (t text DEFAULT 'a;b'); -- one; two
       CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$;`;
     expect(await run(sql)).toEqual(['one']);
@@ -119,8 +119,8 @@ describe('a migration', () => {
     await query(ownerUrl, 'DROP SCHEMA scratch CASCADE');
   });
 
-  it('is known to be done even when its runner was killed before saying so', async () => {
-    // The engine's own mark comes second, and fails here as it would by a kill.
+  it('marks a migration as finished in its own transaction, even when its runner is killed afterwards', async () => {
+    // The engine writes its own mark afterwards. Here that fails, as it would after a kill.
     const second = `CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'killed'; END $$;
       CREATE TRIGGER fail BEFORE UPDATE ON _prisma_migrations FOR EACH ROW
       WHEN (OLD.migration_name = 'two' AND OLD.finished_at IS NOT NULL) EXECUTE FUNCTION fail();`;
@@ -131,7 +131,7 @@ describe('a migration', () => {
     await query(ownerUrl, 'DROP SCHEMA scratch CASCADE');
   });
 
-  it('that was begun and not finished is applied by the next run', async () => {
+  it('applies an unfinished migration in the next run', async () => {
     const runtimeUrl = urlFor(role, password);
     await query(ownerUrl, 'DROP SCHEMA identity CASCADE');
     await query(ownerUrl, `CREATE SCHEMA identity; CREATE TYPE identity."BlockReason" AS ENUM ('x')`);

@@ -17,14 +17,14 @@ afterAll(async () => {
   await stack.stop();
 });
 
-describe('a PostgreSQL that is too old', () => {
+describe('a PostgreSQL server that is too old', () => {
   it.each(['identity', 'network'] as const)(
-    'is told to whoever migrates the %s side, and nothing is changed',
+    'stops the migration of the %s side before it changes anything',
     async (side) => {
       const ownerUrl = await createDatabase(stack.ownerUrl);
       const runtimeUrl = side === 'identity' ? stack.identityUrl : stack.networkUrl;
       await expect(migrate({ side, ownerUrl: old.through(ownerUrl), runtimeUrl })).rejects.toThrow(
-        `The ${side} database is on PostgreSQL 17.9: 18 or later is needed. Upgrade the server.`,
+        `The ${side} database runs PostgreSQL 17.9, but 18 or later is required. Upgrade the server.`,
       );
       expect(await query(ownerUrl, 'SELECT to_regnamespace($1) IS NULL AS untouched', [side])).toEqual([
         { untouched: true },
@@ -33,7 +33,7 @@ describe('a PostgreSQL that is too old', () => {
     },
   );
 
-  it('keeps either side from starting', async () => {
+  it('stops the start of either side', async () => {
     const sides = {
       identity: {
         SERVICE_ROLE: 'gatekeeper',
@@ -47,7 +47,7 @@ describe('a PostgreSQL that is too old', () => {
     };
     for (const [side, env] of Object.entries(sides)) {
       await expect(startTestApp(env)).rejects.toThrow(
-        `The ${side} database is on PostgreSQL 17.9: 18 or later is needed.`,
+        `The ${side} database runs PostgreSQL 17.9, but 18 or later is required.`,
       );
     }
   });
@@ -57,9 +57,9 @@ describe('a PostgreSQL that is too old', () => {
     [190_001, true],
     [179_999, false],
     [90_624, false],
-  ])('is one before 18: %i', (num, isTaken) => {
+  ])('is one with a version before 18: %i', (num, isAccepted) => {
     const refuse = () => refuseOldPostgres('identity', [{ num }]);
-    if (isTaken) expect(refuse).not.toThrow();
+    if (isAccepted) expect(refuse).not.toThrow();
     else expect(refuse).toThrow('18 or later');
   });
 });

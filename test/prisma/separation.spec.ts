@@ -24,12 +24,12 @@ describe.each([
   it.each([
     ['reading', `SELECT * FROM ${other}."${othersTable}"`],
     ['writing', `DELETE FROM ${other}."${othersTable}"`],
-    ["becoming the other's role", `SET ROLE vpn_${other}`],
-  ])('is refused %s the other side', async (_, sql) => {
+    ['assuming the role of', `SET ROLE vpn_${other}`],
+  ])('is denied %s the other side', async (_, sql) => {
     await expect(run(sql)).rejects.toThrow(new RegExp(`^permission denied (for schema ${other}|to set role)`));
   });
 
-  it("is refused the other side's tables even without the lock on their schema", async () => {
+  it("has no rights on the other side's tables, even apart from those on the schema", async () => {
     const rows = await query<{ allowed: boolean }>(
       stack.ownerUrl,
       `SELECT has_table_privilege($1, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') AS allowed
@@ -41,21 +41,21 @@ describe.each([
   });
 
   it.each([
-    ['a table', `CREATE TABLE ${side}.another (id int)`],
-    ['a table in public', 'CREATE TABLE public.another (id int)'],
-    ['a temporary table', 'CREATE TEMPORARY TABLE another (id int)'],
-    ['a schema', 'CREATE SCHEMA another'],
-    ['an emptied table', `TRUNCATE ${side}."${table}" CASCADE`],
-    ['a changed table', `ALTER TABLE ${side}."${table}" ADD COLUMN another int`],
-    ['a changed history of migrations', `DELETE FROM ${side}._prisma_migrations`],
-  ])('may not make %s', async (_, sql) => {
+    ['create a table', `CREATE TABLE ${side}.another (id int)`],
+    ['create a table in public', 'CREATE TABLE public.another (id int)'],
+    ['create a temporary table', 'CREATE TEMPORARY TABLE another (id int)'],
+    ['create a schema', 'CREATE SCHEMA another'],
+    ['truncate a table', `TRUNCATE ${side}."${table}" CASCADE`],
+    ['alter a table', `ALTER TABLE ${side}."${table}" ADD COLUMN another int`],
+    ['change the history of migrations', `DELETE FROM ${side}._prisma_migrations`],
+  ])('may not %s', async (_, sql) => {
     await expect(run(sql)).rejects.toThrow(/^permission denied (for (schema|table|database)|to create)|^must be owner/);
   });
 });
 
 describe('the role of identity', () => {
   it.each(['PaymentHistory', 'AuditEvent'])(
-    'adds to %s, and neither changes nor deletes a row of it',
+    'may insert into %s, but neither update nor delete its rows',
     async (table) => {
       const denied = `permission denied for table ${table}`;
       await expect(query(stack.identityUrl, `UPDATE identity."${table}" SET user_id = NULL`)).rejects.toThrow(denied);
@@ -63,7 +63,7 @@ describe('the role of identity', () => {
     },
   );
 
-  it('adds and works jobs, and changes nothing else of where they wait', async () => {
+  it('may add and run jobs, and change nothing else in their schema', async () => {
     const run = (sql: string) => query(stack.identityUrl, sql);
     await run(`SELECT identity_jobs.add_job('anything', '{}')`);
     expect(await run('SELECT task_identifier FROM identity_jobs.jobs')).toEqual([{ task_identifier: 'anything' }]);
@@ -77,7 +77,7 @@ describe('the role of identity', () => {
   });
 });
 
-describe('the catalogue', () => {
+describe('the database catalog', () => {
   it('has no foreign key from one schema to another', async () => {
     const across = `SELECT conname FROM pg_constraint k JOIN pg_class f ON f.oid = k.conrelid JOIN pg_class t ON t.oid = k.confrelid
       WHERE contype = 'f' AND f.relnamespace <> t.relnamespace`;
@@ -91,24 +91,24 @@ describe('the catalogue', () => {
     await query(stack.ownerUrl, 'ALTER TABLE network."Location" DROP COLUMN x');
   });
 
-  it('has no network column that speaks of a person', async () => {
-    const speaking = async () =>
-      (await readColumns(stack.ownerUrl, 'network')).filter(({ column }) => personal(column));
-    expect(await speaking()).toEqual([]);
+  it('has no column in the network schema that identifies a user', async () => {
+    const identifying = async () =>
+      (await readColumns(stack.ownerUrl, 'network')).filter(({ column }) => identifiesUser(column));
+    expect(await identifying()).toEqual([]);
 
     await query(stack.ownerUrl, 'ALTER TABLE network."Connection" ADD COLUMN user_id uuid');
-    expect(await speaking()).toEqual([{ table: 'Connection', column: 'user_id', type: 'uuid' }]);
+    expect(await identifying()).toEqual([{ table: 'Connection', column: 'user_id', type: 'uuid' }]);
     await query(stack.ownerUrl, 'ALTER TABLE network."Connection" DROP COLUMN user_id');
   });
 
-  it('has no network column for an address but those of the nodes', async () => {
+  it('has no address column in the network schema except those of nodes', async () => {
     const addresses = (await readColumns(stack.ownerUrl, 'network')).filter(({ type }) =>
       /^(inet|cidr|macaddr)/.test(type),
     );
     expect(addresses.map(({ table, column }) => `${table}.${column}`)).toEqual(['Node.ip', 'Node.ip_v6']);
   });
 
-  it('has no time finer than a second, nor in a connection than a day or an hour', async () => {
+  it('has no time finer than a second, and in Connection only a day and a full hour', async () => {
     const times = async () => {
       const columns = await readColumns(stack.ownerUrl, 'network');
       return columns.filter(({ type }) => /date|time|interval/.test(type));
@@ -127,8 +127,8 @@ describe('the catalogue', () => {
   });
 });
 
-/** Whether a column's name speaks of who somebody is or where they are. */
-function personal(column: string): boolean {
+/** Whether the name of a column suggests that it identifies or locates a user. */
+function identifiesUser(column: string): boolean {
   const words = column.toLowerCase().split('_');
   const forbidden = [
     'account',

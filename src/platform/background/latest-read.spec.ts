@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { LatestRead } from './latest-read.js';
 
-describe('reads that overtake each other', () => {
-  it('never bring an older state back', async () => {
+describe('LatestRead', () => {
+  it('never replaces a newer result with an older one', async () => {
     const reads = new LatestRead();
     const found: string[] = [];
     const slow = Promise.withResolvers<string>();
@@ -20,7 +20,7 @@ describe('reads that overtake each other', () => {
     expect(found).toEqual(['new']);
   });
 
-  it('are each applied when they end in order, and a failed one changes nothing', async () => {
+  it('applies each result of reads that end in order, and ignores a failed read', async () => {
     const reads = new LatestRead();
     const found: string[] = [];
     const apply = (value: string) => void found.push(value);

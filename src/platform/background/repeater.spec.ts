@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Repeater } from './repeater.js';
 
 describe('Repeater', () => {
-  it('goes on after failures, telling the first of each row', async () => {
+  it('continues after failures, and reports the first of several in a row', async () => {
     const told: string[] = [];
     let runs = 0;
     const work = async () => {
@@ -18,7 +18,7 @@ describe('Repeater', () => {
     expect(told).toEqual(['run 1', 'run 4']);
   });
 
-  it('never overlaps itself, and has ended when stop resolves', async () => {
+  it('never overlaps its runs, and has ended when stop resolves', async () => {
     let running = 0;
     let most = 0;
     const work = async () => {
@@ -36,7 +36,7 @@ describe('Repeater', () => {
     expect(running).toBe(0);
   });
 
-  it('waits for its first run where that comes at the start', async () => {
+  it('waits for the first run in start with atStart', async () => {
     let runs = 0;
     const run = async () => {
       await wait(5);
@@ -48,7 +48,7 @@ describe('Repeater', () => {
     await repeater.stop();
   });
 
-  it('asks each time how long to wait, and says whether the last run failed', async () => {
+  it('calls waitMs for each wait, and says whether the last run failed', async () => {
     const asked: boolean[] = [];
     const waitMs = (hasFailed: boolean) => {
       asked.push(hasFailed);

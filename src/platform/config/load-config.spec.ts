@@ -33,7 +33,7 @@ function problemsOf(env: Record<string, string>): readonly string[] {
 }
 
 describe('loadConfig', () => {
-  it('gives each role its own side and nothing of the other', () => {
+  it('returns the settings of the sides that the role serves, and no others', () => {
     const all = loadConfig({ ...common, ...gatekeeper, ...anonymizer });
     expect([all.common.role, all.gatekeeper?.trialDays, all.anonymizer?.redisUrl]).toEqual([
       'all',
@@ -46,13 +46,13 @@ describe('loadConfig', () => {
     ).toBeUndefined();
   });
 
-  it('is frozen to the bottom', () => {
+  it('freezes the settings deeply', () => {
     const config = loadConfig({ ...common, ...gatekeeper, ...anonymizer });
     expect(() => Object.assign(config.common, { port: 1 })).toThrow(TypeError);
     expect(() => Object.assign(config.gatekeeper?.firebase ?? {}, { projectId: 'other' })).toThrow(TypeError);
   });
 
-  it('names every bad key at once, with what was expected and never the value', () => {
+  it('names every bad setting at once, with what was expected and without its value', () => {
     const problems = problemsOf({
       ...common,
       ...gatekeeper,
@@ -83,7 +83,7 @@ describe('loadConfig', () => {
     ['APPLE_KEY', 'x'],
     ['PAYMENT_RETURN_URLS', 'https://app.example.com'],
     ['GOOGLE_APPLICATION_CREDENTIALS', '/etc/firebase.json'],
-  ])('an anonymizer refuses to hold %s', (name, value) => {
+  ])('refuses %s for an anonymizer', (name, value) => {
     const env = { ...common, ...anonymizer, ...directory, SERVICE_ROLE: 'anonymizer', [name]: value };
     expect(problemsOf(env)).toEqual([expect.stringMatching(`^${name} must not be set`)]);
   });
@@ -92,18 +92,18 @@ describe('loadConfig', () => {
     ...Object.entries(anonymizer),
     ...Object.entries(directory),
     ['NETWORK_OWNER_DATABASE_URL', 'postgresql://o@db/v'],
-  ])('a gatekeeper refuses to hold %s', (name, value) => {
+  ])('refuses %s for a gatekeeper', (name, value) => {
     const env = { ...common, ...gatekeeper, SERVICE_ROLE: 'gatekeeper', [name]: value };
     expect(problemsOf(env)).toEqual([expect.stringMatching(`^${name} must not be set`)]);
   });
 
-  it('an anonymizer alone needs to know where the issuer keys are', () => {
+  it('requires ISSUER_DIRECTORY_URL for an anonymizer in its own process', () => {
     expect(problemsOf({ ...common, ...anonymizer, SERVICE_ROLE: 'anonymizer' })).toEqual([
       expect.stringMatching('^ISSUER_DIRECTORY_URL'),
     ]);
   });
 
-  it('a gatekeeper alone may be told where the locations are; in one process they are read there', () => {
+  it('accepts LOCATIONS_URL only for a gatekeeper in its own process', () => {
     const where = { LOCATIONS_URL: 'https://vpn.example.com/vpn/locations' };
     const alone = loadConfig({ ...common, ...gatekeeper, ...where, SERVICE_ROLE: 'gatekeeper' });
     expect(alone.gatekeeper?.locationsUrl).toBe(where.LOCATIONS_URL);
@@ -121,21 +121,29 @@ describe('loadConfig', () => {
     ['NETWORK_SECRET_KEY_PREVIOUS', 'IDENTITY_SECRET_KEY'],
     ['ISSUER_KEY_ENCRYPTION_KEY', 'IDENTITY_SECRET_KEY'],
     ['NETWORK_SECRET_KEY_PREVIOUS', 'NETWORK_SECRET_KEY'],
-  ])('%s is not also the %s', (name, twin) => {
+  ])('refuses a %s that equals %s', (name, other) => {
     const env: Record<string, string> = { ...common, ...gatekeeper, ...anonymizer };
-    expect(problemsOf({ ...env, [name]: env[twin] ?? '' })).toEqual([
-      expect.stringMatching(`^${name} must differ from ${twin}`),
+    expect(problemsOf({ ...env, [name]: env[other] ?? '' })).toEqual([
+      expect.stringMatching(`^${name} must differ from ${other}`),
     ]);
   });
 
-  it('production reads the issuer keys over https alone', () => {
+  it.each(['STRIPE_STAND_IN', 'APPLE_STAND_IN', 'FIREBASE_STAND_IN', 'RATE_LIMIT_PERSON_PER_MINUTE'])(
+    'refuses %s, which has a new name',
+    (name) => {
+      const message = expect.stringMatching(`^${name} has a new name: use `);
+      expect(problemsOf({ ...common, ...gatekeeper, ...anonymizer, [name]: '1' })).toContainEqual(message);
+    },
+  );
+
+  it('requires https for ISSUER_DIRECTORY_URL in production', () => {
     const [name, value] = ['ISSUER_DIRECTORY_URL', directory.ISSUER_DIRECTORY_URL.replace('https', 'http')];
     const env = { ...common, ...anonymizer, SERVICE_ROLE: 'anonymizer', [name]: value };
     expect(problemsOf({ ...env, NODE_ENV: 'development' })).toEqual([]);
     expect(problemsOf({ ...env, NODE_ENV: 'production' })).toEqual([expect.stringMatching(`^${name} must be https`)]);
   });
 
-  it('production offers to unsubscribe over https alone', () => {
+  it('requires https for MAIL_UNSUBSCRIBE_URL in production', () => {
     const name = 'MAIL_UNSUBSCRIBE_URL';
     const mail = { SMTP_URL: 'smtps://mail.example', MAIL_FROM: 'VPN <a@b.example>', [name]: 'http://id.example/u' };
     const account = JSON.stringify({ client_email: 'a@b.iam.gserviceaccount.com', private_key: 'key' });
@@ -151,7 +159,7 @@ describe('loadConfig', () => {
     ['STRIPE_API_URL', 'http://127.0.0.1:9444'],
     ['APPLE_API_URL', 'http://127.0.0.1:9445'],
     ['APPLE_ROOT_CA_FILE', '/tmp/root.pem'],
-  ])('production refuses %s', (name, value) => {
+  ])('refuses %s in production', (name, value) => {
     const account = JSON.stringify({ client_email: 'a@b.iam.gserviceaccount.com', private_key: 'key' });
     const env = { ...common, ...gatekeeper, ...anonymizer, NODE_ENV: 'production', FIREBASE_SERVICE_ACCOUNT: account };
     expect(problemsOf(env)).toEqual([]);
@@ -160,7 +168,7 @@ describe('loadConfig', () => {
     );
   });
 
-  describe('providers of payments', () => {
+  describe('payment providers', () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const p8 = String(privateKey.export({ type: 'pkcs8', format: 'pem' }));
     const stripe = {
@@ -177,11 +185,11 @@ describe('loadConfig', () => {
     };
     const base = { ...common, ...gatekeeper, SERVICE_ROLE: 'gatekeeper' };
 
-    it('may both be absent', () => {
+    it('can both be absent', () => {
       expect(loadConfig(base).gatekeeper).toMatchObject({ stripe: undefined, apple: undefined });
     });
 
-    it('are read whole, and test mode is told from live', () => {
+    it('are read with all their settings, and test mode is recognised', () => {
       const { gatekeeper: side } = loadConfig({
         ...base,
         ...stripe,
@@ -222,7 +230,7 @@ describe('loadConfig', () => {
     it.each([
       ['FIREBASE_API_URL', 'https://127.0.0.1:9443', 'FIREBASE_CA_FILE'],
       ['FIREBASE_CA_FILE', '/tmp/ca.pem', 'FIREBASE_API_URL'],
-    ])('needs its certificate file, and the file its URL: %s alone is refused', (name, value, other) => {
+    ])('needs its certificate file, and the file needs its URL: refuses %s alone', (name, value, other) => {
       expect(problemsOf({ ...common, ...gatekeeper, SERVICE_ROLE: 'gatekeeper', [name]: value })).toEqual([
         `${other} is missing: ${name} is set`,
       ]);
@@ -231,12 +239,12 @@ describe('loadConfig', () => {
     it.each([
       ['APPLE_API_URL', 'http://127.0.0.1:9445', 'APPLE_ROOT_CA_FILE'],
       ['APPLE_ROOT_CA_FILE', '/tmp/root.pem', 'APPLE_API_URL'],
-    ])('needs its root certificate, and the certificate its URL: %s alone is refused', (name, value, other) => {
+    ])('needs its root certificate, and the certificate needs its URL: refuses %s alone', (name, value, other) => {
       const env = { ...common, ...gatekeeper, SERVICE_ROLE: 'gatekeeper', [name]: value };
       expect(problemsOf(env)).toContain(`${other} is missing: ${name} is set`);
     });
 
-    it('of Firebase is https: the library speaks TLS alone', () => {
+    it('must be https for Firebase, since its library speaks only TLS', () => {
       const env = { ...common, ...gatekeeper, SERVICE_ROLE: 'gatekeeper', FIREBASE_CA_FILE: '/tmp/ca.pem' };
       expect(problemsOf({ ...env, FIREBASE_API_URL: 'http://127.0.0.1:9443' })).toEqual([
         expect.stringMatching('^FIREBASE_API_URL: expected https'),
@@ -248,13 +256,13 @@ describe('loadConfig', () => {
     });
   });
 
-  it('production needs a service account to look revocations up', () => {
+  it('requires FIREBASE_SERVICE_ACCOUNT in production, to ask for revoked sign-ins', () => {
     expect(problemsOf({ ...common, ...gatekeeper, ...anonymizer, NODE_ENV: 'production' })).toEqual([
       expect.stringMatching('^FIREBASE_SERVICE_ACCOUNT is missing'),
     ]);
   });
 
-  it('production names what it refuses beside everything else that is wrong', () => {
+  it('names what production refuses together with everything else that is wrong', () => {
     const problems = problemsOf({
       SERVICE_ROLE: 'gatekeeper',
       ...gatekeeper,
@@ -270,7 +278,7 @@ describe('loadConfig', () => {
     ]);
   });
 
-  it('an unset NODE_ENV is production', () => {
+  it('treats an unset NODE_ENV as production', () => {
     const { NODE_ENV: _, ...rest } = { ...common, ...gatekeeper, ...anonymizer, FIREBASE_AUTH_EMULATOR_HOST: 'x:1' };
     expect(problemsOf(rest)).toContainEqual(expect.stringMatching('^FIREBASE_AUTH_EMULATOR_HOST'));
   });

@@ -83,19 +83,19 @@ afterAll(() => app.close());
 const post = (payload: string | Buffer, contentType = 'application/json', url = '/parcels') =>
   app.inject({ method: 'POST', url, payload, headers: { 'content-type': contentType } });
 
-describe('a good request', () => {
-  it('answers with the declared fields', async () => {
+describe('a valid request', () => {
+  it('is answered with the declared fields', async () => {
     const response = await post('{"weight":3,"label":"a"}');
     expect([response.statusCode, response.json()]).toEqual([201, { weight: 3 }]);
   });
 
-  it('never lets an undeclared field leave', async () => {
+  it('is answered without undeclared fields', async () => {
     const response = await post('{"weight":13,"label":"a"}');
     expect(response.body).not.toContain('kept in');
   });
 });
 
-describe('a bad request answers a problem that says what was expected', () => {
+describe('a bad request is answered with a problem that says what was expected', () => {
   it.each([
     ['unknown key', '{"weight":3,"label":"a","colour":"red"}', 400, 'invalid_request', 'colour'],
     ['wrong type', '{"weight":"3","label":"a"}', 400, 'invalid_request', 'weight'],
@@ -116,44 +116,44 @@ describe('a bad request answers a problem that says what was expected', () => {
     ]);
   });
 
-  it('wrong media type', async () => {
+  it('refuses a wrong media type', async () => {
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/xml', 'nonsense']) {
       expect((await post('weight=3', type)).json()).toMatchObject({ status: 415, code: 'unsupported_media_type' });
     }
   });
 
-  it('oversized body', async () => {
+  it('refuses an oversized body', async () => {
     expect((await post(`{"label":"${'a'.repeat(70_000)}"}`)).json()).toMatchObject({
       status: 413,
       code: 'body_too_large',
     });
   });
 
-  it('takes a larger body where the endpoint says so', async () => {
+  it('accepts a larger body where the endpoint allows it', async () => {
     expect((await post(`{"label":"${'a'.repeat(70_000)}"}`, 'application/json', '/parcels/large')).statusCode).toBe(
       201,
     );
   });
 
-  it('wrong method names the right one', async () => {
+  it('names the supported methods for a wrong one', async () => {
     const response = await app.inject({ method: 'DELETE', url: '/parcels?x=1' });
     expect([response.statusCode, response.headers.allow]).toEqual([405, 'POST']);
     expect(response.json()).toMatchObject({ code: 'method_not_allowed' });
   });
 
-  it('unknown path', async () => {
+  it('refuses an unknown path', async () => {
     expect((await app.inject({ url: '/nowhere' })).json()).toMatchObject({ status: 404, code: 'not_found' });
   });
 
-  it('bad percent encoding', async () => {
+  it('refuses broken percent-encoding', async () => {
     const response = await app.inject({ url: '/parcels/%zz' });
     expect(response.statusCode).toBe(400);
     expect(response.headers['content-type']).toContain('application/problem+json');
   });
 });
 
-describe('what never becomes a request', () => {
-  /** Everything that comes back until the service closes. */
+describe('input that never becomes a request', () => {
+  /** All bytes that the service sends until it closes the connection. */
   const answerTo = async (bytes: string) => {
     const { port } = app.getHttpServer().address() as { port: number };
     const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
@@ -162,19 +162,14 @@ describe('what never becomes a request', () => {
 
   const head = 'POST /parcels HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';
   it.each([
-    ['not HTTP', 'NONSENSE\r\n\r\n', 400, 'malformed_request'],
-    ['of another protocol', '\x16\x03\x01\x02\x00\x01\x00', 400, 'malformed_request'],
-    ['of two lengths', `${head}content-length: 1\r\ncontent-length: 2\r\n\r\n{}`, 400, 'malformed_request'],
-    [
-      'of a length and chunks',
-      `${head}content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n`,
-      400,
-      'malformed_request',
-    ],
-    ['too much before its body', `${head}x-long: ${'a'.repeat(20_000)}\r\n\r\n`, 431, 'headers_too_large'],
-    ['without an end to its headers', head, 408, 'request_incomplete'],
-    ['without an end to its body', `${head}content-length: 100\r\n\r\n{`, 408, 'request_incomplete'],
-  ])('%s: answers a problem and closes', async (_name, bytes, status, code) => {
+    ['no HTTP', 'NONSENSE\r\n\r\n', 400, 'malformed_request'],
+    ['another protocol', '\x16\x03\x01\x02\x00\x01\x00', 400, 'malformed_request'],
+    ['two lengths', `${head}content-length: 1\r\ncontent-length: 2\r\n\r\n{}`, 400, 'malformed_request'],
+    ['a length and chunks', `${head}content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n`, 400, 'malformed_request'],
+    ['too large headers', `${head}x-long: ${'a'.repeat(20_000)}\r\n\r\n`, 431, 'headers_too_large'],
+    ['headers without an end', head, 408, 'request_incomplete'],
+    ['a body without an end', `${head}content-length: 100\r\n\r\n{`, 408, 'request_incomplete'],
+  ])('gets a problem and a closed connection: %s', async (_name, bytes, status, code) => {
     const [headers = '', body = ''] = (await answerTo(bytes)).split('\r\n\r\n');
     expect(headers).toMatch(new RegExp(`^HTTP/1.1 ${status} [^]*application/problem\\+json`));
     expect(headers).toMatch(/cache-control: no-store/i);
@@ -182,14 +177,14 @@ describe('what never becomes a request', () => {
   });
 });
 
-describe('an error of ours', () => {
-  it('tells the client nothing of its cause', async () => {
+describe('an error of a handler', () => {
+  it('hides an unexpected cause from the client', async () => {
     const response = await app.inject({ url: '/parcels/broken' });
     expect(response.json()).toMatchObject({ status: 500, code: 'internal_error' });
     expect(response.body).not.toContain('hunter2');
   });
 
-  it('carries the headers and members of an AppError', async () => {
+  it('has the headers and members of an AppError', async () => {
     const response = await app.inject({ url: '/parcels/7' });
     expect([response.statusCode, response.headers['retry-after'], response.json<{ hint: string }>().hint]).toEqual([
       404,
@@ -201,8 +196,8 @@ describe('an error of ours', () => {
   it.each([
     ['GET', '/parcels/slow', undefined],
     ['POST', '/parcels/patient', JSON.stringify({ weight: 1, label: 'a' })],
-  ])('ends a %s that takes too long', async (method, path, body) => {
-    // Over the network: only there does a request's body come to its end before the answer does.
+  ])('is request_timeout for a %s that takes too long', async (method, path, body) => {
+    // Over the network, because only there the body of a request ends before its response.
     const headers = body === undefined ? {} : { 'content-type': 'application/json' };
     const response = await fetch((await app.getUrl()) + path, { method, headers, body });
     expect(response.headers.get('retry-after')).toBe('1');
@@ -210,8 +205,8 @@ describe('an error of ours', () => {
   });
 });
 
-describe('headers', () => {
-  it('carry the usual protections', async () => {
+describe('the response headers', () => {
+  it('contain the usual protections', async () => {
     const { headers } = await app.inject({ url: '/parcels/7' });
     expect(headers).toMatchObject({
       'x-content-type-options': 'nosniff',
@@ -219,7 +214,7 @@ describe('headers', () => {
       'cache-control': 'no-store',
       'x-frame-options': 'DENY',
     });
-    // Nothing from other hosts, and no script but those that are served here.
+    // Nothing from other hosts, and only scripts that are served here.
     expect(headers['content-security-policy']).toMatch(/^default-src 'none';script-src 'self';/);
     expect(headers['content-security-policy']).not.toMatch(/https?:|\*/);
     expect(headers['strict-transport-security']).toBeDefined();

@@ -14,7 +14,7 @@ import { OnSide } from './on-side.js';
 
 @OnSide('gatekeeper')
 @Controller('person')
-class PersonController {
+class UserController {
   @Get()
   fail() {
     throw new TypeError('of the gatekeeper');
@@ -31,7 +31,7 @@ class TunnelController {
 }
 
 @Controller('stray')
-class StrayController {
+class UndeclaredController {
   @Get()
   show() {
     return {};
@@ -66,8 +66,8 @@ async function startWith(controllers: Type[], role: Env = {}): Promise<NestFasti
 }
 
 describe('RouteSides', () => {
-  it('sends an unexpected error to the log of the side that its route declares, and to no other', async () => {
-    const app = await startWith([PersonController, TunnelController]);
+  it('logs an unexpected error only in the log of the side that its route declares', async () => {
+    const app = await startWith([UserController, TunnelController]);
     await app.init();
     for (const url of ['/person', '/tunnel']) expect((await app.inject({ url })).statusCode).toBe(500);
     await app.close();
@@ -75,18 +75,18 @@ describe('RouteSides', () => {
     expect([logged('gatekeeper'), logged('anonymizer')]).toEqual([['"error":"TypeError"'], ['"error":"RangeError"']]);
   });
 
-  it('stops the start for a controller that declares none', async () => {
-    const app = await startWith([PersonController, StrayController]);
-    await expect(app.init()).rejects.toThrow('No side is declared for the routes of StrayController');
+  it('stops the start for a controller without a side', async () => {
+    const app = await startWith([UserController, UndeclaredController]);
+    await expect(app.init()).rejects.toThrow('The routes of UndeclaredController declare no side');
     await app.close();
   });
 
-  it('stops the start for a controller of a side that is not served: its errors would have no log', async () => {
+  it('stops the start for a controller of a side that this process does not serve', async () => {
     const noNetwork = Object.fromEntries(
       Object.keys(anonymizerEnv({ networkUrl: '', redisUrl: '' })).map((key) => [key, '']),
     );
     const app = await startWith([TunnelController], { ...noNetwork, NETWORK_LOG: '', SERVICE_ROLE: 'gatekeeper' });
-    await expect(app.init()).rejects.toThrow('does not serve the anonymizer');
+    await expect(app.init()).rejects.toThrow('does not serve the anonymizer side');
     await app.close();
   });
 });

@@ -30,18 +30,18 @@ afterAll(async () => {
   await server.stop();
 });
 
-const limiter = (allowances = { address: 3, person: 0 }, secret = key) =>
+const limiter = (allowances = { address: 3, user: 0 }, secret = key) =>
   new RateLimiter(redis, 'gk:limit', secret, allowances, clock);
 
-/** How many of so many requests were let through, and what the first of the others was told. */
-async function letThrough(of: RateLimiter<'address' | 'person'>, count: number, subject = address) {
+/** How many of `count` requests passed, and the error of the first that did not. */
+async function letThrough(of: RateLimiter<'address' | 'user'>, count: number, subject = address) {
   const results = await Promise.allSettled(Array.from({ length: count }, () => of.consume('address', subject)));
   const refusal = results.find((result) => result.status === 'rejected')?.reason as AppError | undefined;
   return { passed: results.filter(({ status }) => status === 'fulfilled').length, refusal };
 }
 
-describe('a rate limit', () => {
-  it('lets so many through a minute, and tells the others when to come again', async () => {
+describe('RateLimiter', () => {
+  it('allows a number of requests per minute, and tells the others when to retry', async () => {
     const { passed, refusal } = await letThrough(limiter(), 10);
     expect(passed).toBe(3);
     expect([refusal?.code, refusal?.status]).toEqual(['rate_limited', 429]);
@@ -50,17 +50,17 @@ describe('a rate limit', () => {
     expect((await letThrough(limiter(), 1, '203.0.113.8')).passed).toBe(1);
   });
 
-  it('is one for all replicas', async () => {
+  it('shares one limit among all replicas', async () => {
     const answers = await Promise.all([letThrough(limiter(), 5), letThrough(limiter(), 5)]);
     expect(answers.reduce((sum, { passed }) => sum + passed, 0)).toBe(3);
   });
 
-  it('of nothing is none, and leaves no key', async () => {
-    expect((await letThrough(limiter({ address: 0, person: 0 }), 50)).passed).toBe(50);
+  it('does not limit with 0, and leaves no key', async () => {
+    expect((await letThrough(limiter({ address: 0, user: 0 }), 50)).passed).toBe(50);
     expect(await redis.keys('*')).toEqual([]);
   });
 
-  it('leaves a key that names nobody, and is gone after a minute', async () => {
+  it('leaves a key that identifies no subject and expires after a minute', async () => {
     await limiter().consume('address', address);
     const [name = '', ...others] = await redis.keys('*');
     expect(others).toEqual([]);
@@ -75,7 +75,7 @@ describe('a rate limit', () => {
     expect(await redis.pttl(name)).toBeGreaterThan(50_000);
   });
 
-  it('has another key tomorrow, and under another secret: neither can be matched with today’s', async () => {
+  it('uses another key the next day and under another secret, so that keys cannot be matched', async () => {
     await limiter().consume('address', address);
     await limiter().consume('address', address);
     clock.advance(86_400_000);
@@ -84,7 +84,7 @@ describe('a rate limit', () => {
     expect(await redis.keys('*')).toHaveLength(3);
   });
 
-  it('lets everybody through while Redis is away, and counts them', async () => {
+  it('lets every request pass while Redis does not answer, and counts them', async () => {
     const unlimited = async () => {
       const metric = await register.getSingleMetric('rate_limit_unavailable_total')?.get();
       return metric?.values[0]?.value ?? 0;
@@ -102,7 +102,7 @@ describe('a rate limit', () => {
   });
 });
 
-describe('one subscriber', () => {
+describe('networkOf', () => {
   it.each([
     ['203.0.113.7', '203.0.113.7'],
     ['::ffff:203.0.113.7', '203.0.113.7'],
@@ -112,7 +112,7 @@ describe('one subscriber', () => {
     ['what is no address', 'what is no address'],
   ])('%s is %s', (given, network) => expect(networkOf(given)).toBe(network));
 
-  it('has one allowance for all the addresses of their IPv6 network', async () => {
+  it('gives one limit to all addresses of an IPv6 /64', async () => {
     const answers = await Promise.all(
       ['1', '2', '3', '4'].map((host) => letThrough(limiter(), 1, `2001:db8::${host}`)),
     );
