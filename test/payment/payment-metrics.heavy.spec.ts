@@ -51,12 +51,12 @@ describe('metrics of payments', () => {
       'payment_fetches_dead_lettered_total{provider="stripe",reason="unknown_status"}',
       async () => {
         // Together with a dearer plan, which nobody here knows to be paid.
-        fake.disturbDeliveries({ drop: 1 });
+        fake.setDeliveryFaults({ drop: 1 });
         const { subscriptions } = payments.stripe.stripe;
         const [item] = (await subscriptions.retrieve(person.subscription)).items.data;
         const items = [{ id: item?.id ?? '', price: payments.stripe.prices.plus }];
         await subscriptions.update(person.subscription, { items, proration_behavior: 'none' });
-        fake.disturbDeliveries({});
+        fake.setDeliveryFaults({});
         fake.setStatus(person.subscription, 'dormant');
         await payments.settled();
       },
@@ -87,9 +87,9 @@ describe('metrics of payments', () => {
   it('count what the nightly comparison had to repair', async () => {
     const person = await payments.subscribe();
     const { id: charge } = await payments.lastCharge(person.customer);
-    payments.stripe.fake.disturbDeliveries({ drop: 1 });
+    payments.stripe.fake.setDeliveryFaults({ drop: 1 });
     await payments.stripe.stripe.refunds.create({ charge });
-    payments.stripe.fake.disturbDeliveries({});
+    payments.stripe.fake.setDeliveryFaults({});
     const repairs = 'payment_reconciliation_repairs_total{provider="stripe"}';
     const before = await figure(repairs);
     await payments.service.app.get(ReconciliationService, { strict: false }).run();

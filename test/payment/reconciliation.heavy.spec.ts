@@ -38,10 +38,10 @@ describe('the nightly comparison with Stripe', () => {
     ['every event', 1],
   ])('repairs what was missed when %s was lost', async (_what, drop) => {
     const people = await newLives(payments, 6);
-    payments.stripe.fake.disturbDeliveries({ drop });
+    payments.stripe.fake.setDeliveryFaults({ drop });
     await live(payments, people, script);
     await payments.settled();
-    payments.stripe.fake.disturbDeliveries({});
+    payments.stripe.fake.setDeliveryFaults({});
     await reconcile();
     for (const person of people) expect(await writtenOf(payments, person)).toEqual(await truthOf(payments, person));
     expect(await reconcile()).toMatchObject({ stripe: 0 });
@@ -63,10 +63,10 @@ describe('a subscription whose period was refunded', () => {
     await payments.settled();
     expect(await written()).toEqual([{ status: 'REVOKED', ends: true }]);
 
-    payments.stripe.fake.disturbDeliveries({ drop: 1 });
+    payments.stripe.fake.setDeliveryFaults({ drop: 1 });
     await endAtPeriodEnd(false);
     await payments.stripe.fake.deliveriesSettled();
-    payments.stripe.fake.disturbDeliveries({});
+    payments.stripe.fake.setDeliveryFaults({});
     expect(await reconcile()).toMatchObject({ stripe: 1 });
     expect(await written()).toEqual([{ status: 'REVOKED', ends: false }]);
     expect(await reconcile()).toMatchObject({ stripe: 0 });
@@ -77,10 +77,10 @@ describe('what only a comparison of the money shows', () => {
   const movements = async (person: Subscriber) => (await payments.history(person)).map(({ kind }) => kind).sort();
   /** Does something that no event tells of. */
   const unheard = async (act: () => unknown) => {
-    payments.stripe.fake.disturbDeliveries({ drop: 1 });
+    payments.stripe.fake.setDeliveryFaults({ drop: 1 });
     await act();
     await payments.stripe.fake.deliveriesSettled();
-    payments.stripe.fake.disturbDeliveries({});
+    payments.stripe.fake.setDeliveryFaults({});
   };
 
   it('a refund that failed after it was written: the money came back', async () => {
@@ -153,9 +153,9 @@ describe('the nightly comparison while the App Store is away', () => {
   it('repairs what is Stripe’s all the same, and says that it is not done', async () => {
     const person = await payments.subscribe();
     const { id: charge } = await payments.lastCharge(person.customer);
-    payments.stripe.fake.disturbDeliveries({ drop: 1 });
+    payments.stripe.fake.setDeliveryFaults({ drop: 1 });
     await payments.stripe.stripe.refunds.create({ charge });
-    payments.stripe.fake.disturbDeliveries({});
+    payments.stripe.fake.setDeliveryFaults({});
     payments.apple.inject({ kind: 'status', status: 503 });
     await expect(reconcile()).rejects.toThrow();
     payments.apple.clearFaults();
@@ -169,7 +169,7 @@ describe('the nightly comparison with the App Store', () => {
     const account = (await (await payments.get('/payment/apple/account', person.headers)).json()) as {
       appAccountToken: string;
     };
-    payments.apple.disturbDeliveries({ drop: 1 });
+    payments.apple.setDeliveryFaults({ drop: 1 });
     const bought = payments.apple.buy({ product: appleProducts.plus.id, ...account });
     await reconcile();
     await payments.settled();
@@ -181,6 +181,6 @@ describe('the nightly comparison with the App Store', () => {
     await payments.settled();
     expect(await payments.report(person)).toMatchObject({ active: true, next: { action: 'resume' } });
     expect((await payments.history(person)).map(({ kind }) => kind).sort()).toEqual(['charge', 'charge', 'refund']);
-    payments.apple.disturbDeliveries({});
+    payments.apple.setDeliveryFaults({});
   });
 });

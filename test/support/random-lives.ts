@@ -59,14 +59,14 @@ export const disturbed = { duplicate: 0.3, delayMs: 60, shuffle: 15 };
 export async function liveThrough(
   payments: TestPayments,
   all: readonly Round[],
-  disturbance: Parameters<TestPayments['apple']['disturbDeliveries']>[0],
+  disturbance: Parameters<TestPayments['apple']['setDeliveryFaults']>[0],
 ): Promise<Lives> {
   const [atStripe, atApple] = await Promise.all([
     newLives(payments, people.stripe),
     newAppleLives(payments, people.apple),
   ]);
-  payments.stripe.fake.disturbDeliveries(disturbance);
-  payments.apple.disturbDeliveries(disturbance);
+  payments.stripe.fake.setDeliveryFaults(disturbance);
+  payments.apple.setDeliveryFaults(disturbance);
   for (const round of all) {
     await actAllAtStripe(payments, atStripe, round.atStripe);
     atApple.forEach((life, index) => actAtApple(payments, life, round.atApple[index] ?? 'nothing'));

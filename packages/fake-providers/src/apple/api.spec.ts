@@ -186,7 +186,7 @@ describe('notifications', () => {
   });
 
   it('can be dropped, duplicated and shuffled, or held and arranged', async () => {
-    bench.fake.disturbDeliveries({ drop: 0.3, duplicate: 0.3, shuffle: 8 });
+    bench.fake.setDeliveryFaults({ drop: 0.3, duplicate: 0.3, shuffle: 8 });
     for (let n = 0; n < 30; n += 1) bench.fake.buy();
     await settled();
     const distinct = new Set(received).size;
@@ -194,7 +194,7 @@ describe('notifications', () => {
     expect(distinct).toBeLessThan(30);
     expect(received.length).toBeGreaterThan(distinct);
 
-    bench.fake.disturbDeliveries({});
+    bench.fake.setDeliveryFaults({});
     received = [];
     bench.fake.holdDeliveries();
     const { originalTransactionId } = bench.fake.buy();

@@ -1,5 +1,5 @@
 import { type RevocationReason } from '@apple/app-store-server-library';
-import { type Disturbance, type Fault, type Faults, type FaultScope, type Watch } from '../common/index.js';
+import { type DeliveryFaults, type Fault, type Faults, type FaultScope, type Watch } from '../common/index.js';
 import { type Lifecycle } from './lifecycle.js';
 import { type Notifications } from './notifications.js';
 import { type CertificateStatus } from './ocsp.js';
@@ -63,7 +63,7 @@ export interface AppleControls {
 
   /** Sends notifications there from now on. */
   notify(url: string): void;
-  disturbDeliveries(disturbance: Disturbance): void;
+  setDeliveryFaults(faults: DeliveryFaults): void;
   /** Keeps notifications instead of sending them, until they are released. */
   holdDeliveries(): void;
   /** @param arrange what to send, by notification UUID, given what was held: in another order, twice, or not at all. */
@@ -139,7 +139,7 @@ export function controls(parts: Parts): AppleControls {
     notify: (url) => {
       notifications.url = url;
     },
-    disturbDeliveries: (disturbance) => notifications.disturb(disturbance),
+    setDeliveryFaults: (faults) => notifications.setDeliveryFaults(faults),
     holdDeliveries: () => notifications.hold(),
     releaseDeliveries: (arrange) => notifications.release(arrange),
     retryDeliveriesNow: () => notifications.retryNow(),

@@ -1,5 +1,5 @@
 import { Environment, NotificationTypeV2, SendAttemptResult, type Subtype } from '@apple/app-store-server-library';
-import { Deliveries, type Disturbance, post, type RetryPolicy, SeededRandom } from '../common/index.js';
+import { Deliveries, type DeliveryFaults, post, type RetryPolicy, SeededRandom } from '../common/index.js';
 import { type Signer } from './signer.js';
 import { type Notification, type State, type Subscription, type Transaction } from './state.js';
 
@@ -78,8 +78,8 @@ export class Notifications {
     return this.signer.sign({ ...this.state.renewalInfo(subscription), signedDate: this.state.now() });
   }
 
-  disturb(disturbance: Disturbance): void {
-    this.deliveries.disturb(disturbance);
+  setDeliveryFaults(faults: DeliveryFaults): void {
+    this.deliveries.setFaults(faults);
   }
 
   hold(): void {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type SeededRandom } from './random.js';
 
 /** How the way to the backend treats messages; shares from 0 to 1. */
-export interface Disturbance {
+export interface DeliveryFaults {
   /** Share of messages that are never sent. */
   readonly drop?: number;
   /** Share of messages that are sent twice. */
@@ -32,14 +32,14 @@ export interface DeliveryOptions<M> {
   readonly accepted: (message: M) => void;
 }
 
-/** What a provider tells a backend: at least once, in order only while nothing disturbs it. */
+/** What a provider tells a backend: at least once, in order only while no delivery faults are set. */
 export class Deliveries<M> {
   private readonly queue: { message: M; attempt: number }[] = [];
   private readonly waiting = new Set<{ message: M; attempt: number }>();
   private readonly stopped = new AbortController();
   private gathered: M[] = [];
   private held: M[] | undefined;
-  private disturbance: Disturbance = {};
+  private faults: DeliveryFaults = {};
   private active = 0;
   private unfinished = 0;
   private idle = Promise.withResolvers<void>();
@@ -53,7 +53,7 @@ export class Deliveries<M> {
       return;
     }
     const { random } = this.options;
-    const { drop = 0, duplicate = 0, shuffle = 1 } = this.disturbance;
+    const { drop = 0, duplicate = 0, shuffle = 1 } = this.faults;
     if (drop > 0 && random.next() < drop) return;
     this.gathered.push(message);
     if (duplicate > 0 && random.next() < duplicate) this.gathered.push(message);
@@ -66,9 +66,9 @@ export class Deliveries<M> {
     this.start({ message, attempt: 1 });
   }
 
-  disturb(disturbance: Disturbance): void {
+  setFaults(faults: DeliveryFaults): void {
     this.flush();
-    this.disturbance = disturbance;
+    this.faults = faults;
   }
 
   /** From now on messages are kept instead of sent. */
@@ -105,7 +105,7 @@ export class Deliveries<M> {
 
   private flush(): void {
     const { random } = this.options;
-    const { delayMs = 0, shuffle = 1 } = this.disturbance;
+    const { delayMs = 0, shuffle = 1 } = this.faults;
     const messages = shuffle > 1 ? random.shuffle(this.gathered) : this.gathered;
     this.gathered = [];
     for (const message of messages) {

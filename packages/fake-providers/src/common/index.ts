@@ -1,5 +1,5 @@
 export { type Clock, systemClock } from './clock.js';
-export { Deliveries, type Disturbance, type RetryPolicy } from './deliveries.js';
+export { Deliveries, type DeliveryFaults, type RetryPolicy } from './deliveries.js';
 export { type Fault, Faults, type FaultScope, type Watch } from './faults.js';
 export { post } from './post.js';
 export { SeededRandom } from './random.js';

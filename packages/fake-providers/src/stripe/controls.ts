@@ -1,5 +1,5 @@
 import type Stripe from 'stripe';
-import { type Disturbance, type Fault, type Faults, type FaultScope, type Watch } from '../common/index.js';
+import { type DeliveryFaults, type Fault, type Faults, type FaultScope, type Watch } from '../common/index.js';
 import { type Account } from './account.js';
 import { type Bank } from './billing/bank.js';
 import { type Outcome } from './billing/invoices.js';
@@ -47,7 +47,7 @@ export interface StripeControls {
 
   /** Sends events there from now on. @returns what they are signed with. */
   deliverTo(url: string, options?: { events?: readonly string[]; secret?: string }): { id: string; secret: string };
-  disturbDeliveries(disturbance: Disturbance): void;
+  setDeliveryFaults(faults: DeliveryFaults): void;
   /** Keeps events instead of sending them, until they are released. */
   holdDeliveries(): void;
   /** @param arrange what to send, by id, given what was held: in another order, twice, or not at all. */
@@ -134,7 +134,7 @@ export function controls({
       const added = now(() => webhooks.ensure(url, events, secret));
       return { id: added.endpoint.id, secret: added.secret };
     },
-    disturbDeliveries: (disturbance) => webhooks.disturb(disturbance),
+    setDeliveryFaults: (faults) => webhooks.setDeliveryFaults(faults),
     holdDeliveries: () => webhooks.hold(),
     releaseDeliveries: (arrange) => webhooks.release(arrange),
     resend: (event) => webhooks.resend(event),

@@ -131,7 +131,7 @@ describe('an event', () => {
 });
 
 describe('the way to the backend', () => {
-  it('keeps the order while nothing disturbs it', async () => {
+  it('keeps the order while no delivery faults are set', async () => {
     bench.fake.deliverTo(url);
     await bench.subscribe();
     await settled();
@@ -144,7 +144,7 @@ describe('the way to the backend', () => {
       const other = await startStripe({ seed, retry: { firstMs: 1, factor: 1, attempts: 2 } });
       received = [];
       other.fake.deliverTo(url);
-      other.fake.disturbDeliveries({ drop: 0.3, duplicate: 0.3, shuffle: 10 });
+      other.fake.setDeliveryFaults({ drop: 0.3, duplicate: 0.3, shuffle: 10 });
       for (let n = 0; n < 40; n += 1) await other.customer();
       await other.fake.deliveriesSettled();
       const { data } = await other.stripe.events.list({ limit: 40 });
@@ -163,7 +163,7 @@ describe('the way to the backend', () => {
 
   it('delays each event by its own time', async () => {
     bench.fake.deliverTo(url);
-    bench.fake.disturbDeliveries({ delayMs: 1_000 });
+    bench.fake.setDeliveryFaults({ delayMs: 1_000 });
     await customers(20);
     await settled();
     const { data } = await bench.stripe.events.list({ limit: 20 });

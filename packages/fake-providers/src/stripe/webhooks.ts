@@ -1,5 +1,5 @@
 import Stripe from 'stripe';
-import { type Clock, Deliveries, type Disturbance, post, type RetryPolicy, SeededRandom } from '../common/index.js';
+import { type Clock, Deliveries, type DeliveryFaults, post, type RetryPolicy, SeededRandom } from '../common/index.js';
 import { type Account } from './account.js';
 
 export interface Attempt {
@@ -98,8 +98,8 @@ export class Webhooks {
     }
   }
 
-  disturb(disturbance: Disturbance): void {
-    this.deliveries.disturb(disturbance);
+  setDeliveryFaults(faults: DeliveryFaults): void {
+    this.deliveries.setFaults(faults);
   }
 
   hold(): void {
