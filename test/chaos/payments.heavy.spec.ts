@@ -58,7 +58,7 @@ beforeAll(async () => {
   port = String(await freePort());
   service = await start();
   stripe.fake.deliverTo(`${service.url}/payment/webhooks/stripe`, { secret });
-  apple.notify(`${service.url}/payment/webhooks/apple`);
+  apple.setNotificationUrl(`${service.url}/payment/webhooks/apple`);
   await sql(`INSERT INTO identity."Plan" VALUES ('basic', 'Basic', 32)`);
   await sql(
     `INSERT INTO identity."PlanPrice" (provider, price_ref, plan_id, interval, amount, currency, offered)

@@ -89,7 +89,7 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
     (await pool.query<Row>(text, values)).rows;
   await whenNotBusy(() => offerPlans(gatekeeper, stripe));
   stripe.fake.deliverTo(`${service.url}/payment/webhooks/stripe`, { secret: webhookSecret });
-  apple.notify(`${service.url}/payment/webhooks/apple`);
+  apple.setNotificationUrl(`${service.url}/payment/webhooks/apple`);
 
   const signIn: TestPayments['signIn'] = async ({
     email = `${randomUUID()}@example.com`,

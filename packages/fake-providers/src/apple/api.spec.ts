@@ -119,7 +119,7 @@ describe('notifications', () => {
       })();
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
-    bench.fake.notify(`http://127.0.0.1:${(server.address() as AddressInfo).port}/webhooks/apple`);
+    bench.fake.setNotificationUrl(`http://127.0.0.1:${(server.address() as AddressInfo).port}/webhooks/apple`);
   });
   afterEach(() => server.close());
   const settled = () => bench.fake.deliveriesSettled();

@@ -61,8 +61,8 @@ export interface AppleControls {
   /** What OCSP says of the certificates, or that it says nothing. */
   setOcsp(status: CertificateStatus | 'down'): void;
 
-  /** Sends notifications there from now on. */
-  notify(url: string): void;
+  /** Sends all later notifications to this URL. */
+  setNotificationUrl(url: string): void;
   setDeliveryFaults(faults: DeliveryFaults): void;
   /** Keeps notifications instead of sending them, until they are released. */
   holdDeliveries(): void;
@@ -136,7 +136,7 @@ export function controls(parts: Parts): AppleControls {
       server.ocsp = status;
     },
 
-    notify: (url) => {
+    setNotificationUrl: (url) => {
       notifications.url = url;
     },
     setDeliveryFaults: (faults) => notifications.setDeliveryFaults(faults),
