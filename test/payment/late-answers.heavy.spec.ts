@@ -104,7 +104,7 @@ describe('fifty deliveries at once', () => {
     const { customer } = await payments.subscribe();
     const { fake } = payments.stripe;
     await quiet(`stripe:${customer}`);
-    const asked = fake.watch(/^GET \/v1\/subscriptions\?/);
+    const asked = fake.countRequests(/^GET \/v1\/subscriptions\?/);
     const created = Math.floor(payments.clock.now().getTime() / 1000);
     const object = { id: 'sub_x', object: 'subscription', customer };
     const event = {
@@ -133,7 +133,7 @@ describe('fifty deliveries at once', () => {
     const { originalTransactionId } = payments.apple.buy({ product: appleProducts.plus.id, ...account });
     await payments.settled();
     await quiet(`apple:${originalTransactionId}`);
-    const asked = payments.apple.watch(/^GET \/inApps\/v1\/subscriptions/);
+    const asked = payments.apple.countRequests(/^GET \/inApps\/v1\/subscriptions/);
     const app = { bundleId: payments.apple.bundleId, environment: payments.apple.environment };
     const signedDate = payments.clock.now().getTime();
     const transaction = { ...app, originalTransactionId, transactionId: originalTransactionId, signedDate };

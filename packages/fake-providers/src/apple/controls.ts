@@ -1,5 +1,5 @@
 import { type RevocationReason } from '@apple/app-store-server-library';
-import { type DeliveryFaults, type Fault, type Faults, type FaultScope, type Watch } from '../common/index.js';
+import { type DeliveryFaults, type Fault, type Faults, type FaultScope, type RequestCount } from '../common/index.js';
 import { type Lifecycle } from './lifecycle.js';
 import { type Notifications } from './notifications.js';
 import { type CertificateStatus } from './ocsp.js';
@@ -77,7 +77,7 @@ export interface AppleControls {
   /** How many requests a fault holds up at this moment. */
   requestsHeld(): number;
   /** Counts the requests where `METHOD /path` matches, from now on. */
-  watch(on: RegExp): Watch;
+  countRequests(on: RegExp): RequestCount;
 }
 
 interface Parts {
@@ -148,6 +148,6 @@ export function controls(parts: Parts): AppleControls {
     inject: (fault, scope) => faults.inject(fault, scope),
     clearFaults: () => faults.clear(),
     requestsHeld: () => faults.held,
-    watch: (on) => faults.watch(on),
+    countRequests: (on) => faults.countRequests(on),
   };
 }

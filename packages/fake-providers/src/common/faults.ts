@@ -24,7 +24,7 @@ export interface FaultScope {
 }
 
 /** How many requests of one kind have come. */
-export interface Watch {
+export interface RequestCount {
   readonly count: number;
 }
 
@@ -32,7 +32,7 @@ export interface Watch {
 export class Faults {
   private cleared = new AbortController();
   private readonly rules: { fault: Fault; on: RegExp; left: number }[] = [];
-  private readonly watches: (Watch & { readonly on: RegExp; count: number })[] = [];
+  private readonly counts: (RequestCount & { readonly on: RegExp; count: number })[] = [];
   /** How many requests a fault holds up at this moment. */
   held = 0;
 
@@ -60,14 +60,14 @@ export class Faults {
   }
 
   /** Counts the requests where `METHOD /path` matches, from now on. */
-  watch(on: RegExp): Watch {
+  countRequests(on: RegExp): RequestCount {
     const watch = { on, count: 0 };
-    this.watches.push(watch);
+    this.counts.push(watch);
     return watch;
   }
 
   strike(request: string): Fault | undefined {
-    for (const watch of this.watches) if (watch.on.test(request)) watch.count += 1;
+    for (const watch of this.counts) if (watch.on.test(request)) watch.count += 1;
     const rule = this.rules.find(({ on, left }) => left > 0 && on.test(request));
     if (rule) rule.left -= 1;
     return rule?.fault;

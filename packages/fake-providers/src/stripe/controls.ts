@@ -1,5 +1,5 @@
 import type Stripe from 'stripe';
-import { type DeliveryFaults, type Fault, type Faults, type FaultScope, type Watch } from '../common/index.js';
+import { type DeliveryFaults, type Fault, type Faults, type FaultScope, type RequestCount } from '../common/index.js';
 import { type Account } from './account.js';
 import { type Bank } from './billing/bank.js';
 import { type Outcome } from './billing/invoices.js';
@@ -65,7 +65,7 @@ export interface StripeControls {
   /** How many requests a fault holds up at this moment. */
   requestsHeld(): number;
   /** Counts the requests where `METHOD /path` matches, from now on. */
-  watch(on: RegExp): Watch;
+  countRequests(on: RegExp): RequestCount;
 }
 
 interface Parts {
@@ -145,6 +145,6 @@ export function controls({
     inject: (fault, scope) => faults.inject(fault, scope),
     clearFaults: () => faults.clear(),
     requestsHeld: () => faults.held,
-    watch: (on) => faults.watch(on),
+    countRequests: (on) => faults.countRequests(on),
   };
 }
