@@ -4,7 +4,7 @@ import { type App, deleteApp, initializeApp } from 'firebase-admin/app';
 import { type Auth, getAuth } from 'firebase-admin/auth';
 import { type FakeFirebase } from '../src/firebase/index.js';
 
-/** Sends every request to the fake, whatever host of Google's it names; TLS still checks that name, under the fake's CA. */
+/** Sends every request for a Google host to the fake. TLS still verifies the host name, under the fake's CA. */
 class FakeGoogleAgent extends Agent {
   constructor(private readonly tls: FakeFirebase['tls']) {
     super({ keepAlive: true, ca: readFileSync(tls.caFile) });
@@ -16,7 +16,7 @@ class FakeGoogleAgent extends Agent {
   }
 }
 
-/** Google's own library for backends, as it speaks to Google: over TLS, verifying what it is given. */
+/** Google's own library for backends, used as in production: over TLS, with certificate and token verification. */
 export function googleAdmin({ tls }: FakeFirebase, projectId: string): { auth: Auth; close: () => Promise<void> } {
   const httpAgent = new FakeGoogleAgent(tls);
   const credential = { getAccessToken: async () => ({ access_token: 'fake', expires_in: 3600 }) };

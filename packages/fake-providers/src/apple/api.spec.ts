@@ -19,25 +19,25 @@ const { basic, plus } = appleProducts;
 const now = () => bench.fake.now().getTime();
 const v2 = GetTransactionHistoryVersion.V2;
 
-describe('the API', () => {
-  it('answers the holder of its key, and nobody else', async () => {
+describe('App Store Server API of FakeApple', () => {
+  it('accepts only tokens that its API key signed for its app', async () => {
     const { transactionId } = bench.fake.buy();
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const key = bench.fake.apiKey;
-    const strangers = [
+    const unauthorizedClients = [
       appleClient(bench.fake, { ...key, privateKey: String(privateKey.export({ type: 'pkcs8', format: 'pem' })) }),
       appleClient(bench.fake, { ...key, keyId: 'OTHER' }),
       appleClient(bench.fake, { ...key, issuerId: crypto.randomUUID() }),
       appleClient(bench.fake, key, 'com.example.other'),
     ];
-    for (const stranger of strangers) {
-      await expect(stranger.getTransactionInfo(transactionId)).rejects.toMatchObject({ httpStatusCode: 401 });
+    for (const client of unauthorizedClients) {
+      await expect(client.getTransactionInfo(transactionId)).rejects.toMatchObject({ httpStatusCode: 401 });
     }
     expect((await fetch(`${bench.fake.url}/inApps/v1/transactions/${transactionId}`)).status).toBe(401);
     expect((await bench.client.getTransactionInfo(transactionId)).signedTransactionInfo).toBeDefined();
   });
 
-  it('finds everything of a person by any of their transactions', async () => {
+  it('finds all subscriptions of an Apple account by any of its transactions', async () => {
     const { originalTransactionId, transactionId } = bench.fake.buy({ account: 'a' });
     bench.fake.buy({ account: 'b' });
     bench.fake.advanceDays(7);
@@ -48,7 +48,7 @@ describe('the API', () => {
     expect((await bench.client.getAllSubscriptionStatuses(transactionId, [2])).data).toEqual([]);
   });
 
-  it('refuses what it does not know', async () => {
+  it('refuses unknown transactions, malformed ids and unknown endpoints', async () => {
     const client = bench.client;
     const unknown = { httpStatusCode: 404, apiError: 4040010 };
     await expect(client.getTransactionInfo('1')).rejects.toMatchObject(unknown);
@@ -57,7 +57,7 @@ describe('the API', () => {
     await expect(client.lookUpOrderId('M1')).rejects.toMatchObject({ httpStatusCode: 404 });
   });
 
-  it('shows the history of a person twenty transactions at a time, either way round', async () => {
+  it('pages through a transaction history by twenty, in either order', async () => {
     const { originalTransactionId: id } = bench.fake.buy({ product: plus.id });
     bench.fake.advanceTo(new Date('2032-01-15T00:00:00Z'));
     const dates: number[] = [];
@@ -73,7 +73,7 @@ describe('the API', () => {
     }
     expect([dates.length, pages]).toEqual([25, 2]);
     expect(dates).toEqual(dates.toSorted((a, b) => a - b));
-    // Going on from the last revision finds what is new, and only that.
+    // The last revision leads to later transactions only.
     expect((await bench.client.getTransactionHistory(id, revision, {}, v2)).signedTransactions).toEqual([]);
 
     const latest = { sort: Order.DESCENDING, productIds: [plus.id], startDate: Date.parse('2031-12-01') };
@@ -95,7 +95,7 @@ describe('the API', () => {
     ],
     [{ kind: 'refuse' }, { name: 'FetchError' }],
     [{ kind: 'lose-answer' }, { name: 'FetchError' }],
-  ] as const)('fails as it is told: %j', async (fault, error) => {
+  ] as const)('fails with an injected fault: %j', async (fault, error) => {
     const { transactionId } = bench.fake.buy();
     bench.fake.inject(fault, { times: 1 });
     await expect(bench.client.getTransactionInfo(transactionId)).rejects.toMatchObject(error);
@@ -103,7 +103,7 @@ describe('the API', () => {
   });
 });
 
-describe('notifications', () => {
+describe('server notifications of FakeApple', () => {
   let server: Server;
   let received: string[];
   let answer: () => number;
@@ -128,7 +128,7 @@ describe('notifications', () => {
       received.map(async (one) => (await bench.verifier().verifyAndDecodeNotification(one)).notificationType),
     );
 
-  it('carry a transaction and renewal info, each signed by itself', async () => {
+  it('contain a transaction and renewal info, each signed separately', async () => {
     const { originalTransactionId } = bench.fake.buy();
     await settled();
     const { payload, transaction, renewal } = await bench.decode(received[0] ?? '');
@@ -140,7 +140,7 @@ describe('notifications', () => {
     ]);
   });
 
-  it('are sent until they are accepted, and the history says how it went', async () => {
+  it('are sent until the backend accepts them, and the history lists each attempt', async () => {
     let refusals = 2;
     answer = () => (refusals-- > 0 ? 500 : 200);
     bench.fake.buy();
@@ -158,34 +158,37 @@ describe('notifications', () => {
     ).toEqual([]);
   });
 
-  it('that were given up are in the history, where they can be found again', async () => {
+  it('stay in the history when all attempts failed', async () => {
     answer = () => 503;
     const { originalTransactionId } = bench.fake.buy({ account: 'a' });
     bench.fake.buy({ account: 'b' });
     await settled();
     expect(received).toHaveLength(8);
-    const asked = { startDate: now(), endDate: now(), onlyFailures: true };
-    expect((await bench.client.getNotificationHistory(null, asked)).notificationHistory).toHaveLength(2);
-    const ofOne = await bench.client.getNotificationHistory(null, { ...asked, transactionId: originalTransactionId });
+    const failures = { startDate: now(), endDate: now(), onlyFailures: true };
+    expect((await bench.client.getNotificationHistory(null, failures)).notificationHistory).toHaveLength(2);
+    const ofOne = await bench.client.getNotificationHistory(null, {
+      ...failures,
+      transactionId: originalTransactionId,
+    });
     expect(ofOne.notificationHistory?.map(({ signedPayload }) => signedPayload)).toEqual([received[0]]);
   });
 
-  it('come in pages of twenty, for half a year', async () => {
+  it('have a history in pages of twenty that reaches back 180 days', async () => {
     for (let n = 0; n < 21; n += 1) bench.fake.buy();
-    const asked = { startDate: now(), endDate: now() };
-    const first = await bench.client.getNotificationHistory(null, asked);
+    const range = { startDate: now(), endDate: now() };
+    const first = await bench.client.getNotificationHistory(null, range);
     expect([first.notificationHistory?.length, first.hasMore]).toEqual([20, true]);
-    const second = await bench.client.getNotificationHistory(first.paginationToken ?? '', asked);
+    const second = await bench.client.getNotificationHistory(first.paginationToken ?? '', range);
     expect([second.notificationHistory?.length, second.hasMore]).toEqual([1, false]);
     expect(second).not.toHaveProperty('paginationToken');
-    const refused = (request: Partial<typeof asked>) =>
-      expect(bench.client.getNotificationHistory(null, { ...asked, ...request })).rejects;
-    await refused({ startDate: now() - 181 * 86_400_000 }).toMatchObject({ apiError: 4000012 });
-    await refused({ startDate: now() + 1 }).toMatchObject({ apiError: 4000013 });
-    await expect(bench.client.getNotificationHistory('x', asked)).rejects.toMatchObject({ apiError: 4000014 });
+    const expectRefusal = (request: Partial<typeof range>) =>
+      expect(bench.client.getNotificationHistory(null, { ...range, ...request })).rejects;
+    await expectRefusal({ startDate: now() - 181 * 86_400_000 }).toMatchObject({ apiError: 4000012 });
+    await expectRefusal({ startDate: now() + 1 }).toMatchObject({ apiError: 4000013 });
+    await expect(bench.client.getNotificationHistory('x', range)).rejects.toMatchObject({ apiError: 4000014 });
   });
 
-  it('can be dropped, duplicated and shuffled, or held and arranged', async () => {
+  it('can be dropped, duplicated and shuffled, or held and released in any order', async () => {
     bench.fake.setDeliveryFaults({ drop: 0.3, duplicate: 0.3, shuffle: 8 });
     for (let n = 0; n < 30; n += 1) bench.fake.buy();
     await settled();
@@ -205,7 +208,7 @@ describe('notifications', () => {
     expect(await types()).toEqual(['REFUND', 'SUBSCRIBED', 'SUBSCRIBED']);
   });
 
-  it('can be tried out', async () => {
+  it('include a test notification on request', async () => {
     const { testNotificationToken: token = '' } = await bench.client.requestTestNotification();
     await settled();
     expect(await types()).toEqual(['TEST']);
@@ -216,7 +219,7 @@ describe('notifications', () => {
 });
 
 describe('FakeApple', () => {
-  it('cannot be tried out where nobody listens', async () => {
+  it('refuses a test notification while no notification URL is set', async () => {
     await expect(bench.client.requestTestNotification()).rejects.toMatchObject({ apiError: 4040007 });
   });
 
@@ -231,7 +234,7 @@ describe('FakeApple', () => {
     expect(await ids('a')).not.toBe(await ids('b'));
   });
 
-  it('keeps everything in its data folder but the chain, and goes on where it was', async () => {
+  it('keeps its state in the data folder, except the certificate chain, and continues after a restart', async () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'apple-'));
     const first = await startApple({ dataDir });
     const { originalTransactionId: id } = first.fake.buy({ product: plus.id });
@@ -239,7 +242,7 @@ describe('FakeApple', () => {
     await first.fake.close();
     const second = await startApple({ dataDir });
     second.fake.advanceDays(31);
-    expect(await second.told()).toEqual(['SUBSCRIBED/INITIAL_BUY 1', 'DID_FAIL_TO_RENEW/GRACE_PERIOD 4']);
+    expect(await second.sentNotifications()).toEqual(['SUBSCRIBED/INITIAL_BUY 1', 'DID_FAIL_TO_RENEW/GRACE_PERIOD 4']);
     expect(second.fake.buy().transactionId).not.toBe(id);
     await second.fake.close();
     rmSync(dataDir, { recursive: true });

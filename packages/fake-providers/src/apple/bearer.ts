@@ -1,8 +1,8 @@
 import { type KeyObject } from 'node:crypto';
 import { jwtVerify } from 'jose';
 
-/** Who may ask: a key of App Store Connect, and the app it is for. */
-export interface Caller {
+/** An API key of App Store Connect, and the app that it is for. */
+export interface ApiKey {
   readonly keyId: string;
   readonly issuerId: string;
   readonly bundleId: string;
@@ -10,21 +10,24 @@ export interface Caller {
 }
 
 /** "The token's expiration … more than 60 minutes into the future aren't valid." */
-const longestSeconds = 3600;
+const maxLifetimeSeconds = 3600;
 
-/** https://developer.apple.com/documentation/appstoreserverapi/generating-json-web-tokens-for-api-requests */
-export async function isCaller(authorization: string | undefined, caller: Caller): Promise<boolean> {
+/**
+ * Verifies the bearer token of a request.
+ * https://developer.apple.com/documentation/appstoreserverapi/generating-json-web-tokens-for-api-requests
+ */
+export async function isAuthorized(authorization: string | undefined, key: ApiKey): Promise<boolean> {
   const token = /^Bearer (\S+)$/.exec(authorization ?? '')?.[1];
   if (token === undefined) return false;
   try {
-    const { payload, protectedHeader } = await jwtVerify(token, caller.publicKey, {
+    const { payload, protectedHeader } = await jwtVerify(token, key.publicKey, {
       algorithms: ['ES256'],
       audience: 'appstoreconnect-v1',
-      issuer: caller.issuerId,
+      issuer: key.issuerId,
       requiredClaims: ['exp', 'iat'],
     });
-    const lives = (payload.exp ?? Infinity) - (payload.iat ?? 0);
-    return protectedHeader.kid === caller.keyId && payload['bid'] === caller.bundleId && lives <= longestSeconds;
+    const lifetime = (payload.exp ?? Infinity) - (payload.iat ?? 0);
+    return protectedHeader.kid === key.keyId && payload['bid'] === key.bundleId && lifetime <= maxLifetimeSeconds;
   } catch {
     return false;
   }

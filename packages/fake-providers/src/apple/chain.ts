@@ -19,18 +19,18 @@ export interface Identity {
 }
 
 /**
- * The chain that signs App Store data, as https://developer.apple.com/documentation/appstoreserverapi/x5c has it: a leaf,
- * the Worldwide Developer Relations intermediate, and the root, in this order and no more.
+ * The certificate chain that signs App Store data: exactly a leaf, the Worldwide Developer Relations intermediate, and the
+ * root, in this order. https://developer.apple.com/documentation/appstoreserverapi/x5c
  */
 export interface Chain {
   readonly root: Identity;
   readonly intermediate: Identity;
   readonly leaf: Identity;
-  /** Who answers OCSP for what the root, and for what the intermediate has issued. */
+  /** The OCSP responders for certificates that the root issued, and for those that the intermediate issued. */
   readonly responders: { readonly root: Identity; readonly intermediate: Identity };
 }
 
-/** Marks that Apple puts on what signs receipts, and on its intermediate; the verifier looks for them. */
+/** OIDs of the extensions in Apple's leaf and intermediate certificates. The verifier requires them. */
 const receiptSigning = '1.2.840.113635.100.6.11.1';
 const developerRelations = '1.2.840.113635.100.6.2.1';
 
@@ -38,7 +38,7 @@ const p384 = { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' };
 const p256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const empty = new Uint8Array([5, 0]).buffer;
 
-/** @param ocspUrl where the certificates say that their status is to be asked. */
+/** @param ocspUrl the OCSP responder that the certificates name. */
 export async function createChain(ocspUrl: string): Promise<Chain> {
   const ca = [
     new BasicConstraintsExtension(true, undefined, true),
@@ -68,7 +68,7 @@ export async function createChain(ocspUrl: string): Promise<Chain> {
   };
 }
 
-/** @param issuer who signs it; itself, if nobody is given. */
+/** @param issuer signs the certificate; without one it is self-signed. */
 async function issue(
   subject: string,
   algorithm: typeof p256,
@@ -76,25 +76,25 @@ async function issue(
   issuer?: Identity,
 ): Promise<Identity> {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const given = {
+  const common = {
     notBefore: new Date(Date.now() - 86_400_000),
     notAfter: new Date(Date.now() + 7_300 * 86_400_000),
     extensions,
   };
   const certificate = issuer
     ? await X509CertificateGenerator.create({
-        ...given,
+        ...common,
         subject,
         issuer: issuer.certificate.subject,
         publicKey: keys.publicKey,
         signingKey: issuer.key.toCryptoKey(p384, true, ['sign']),
         signingAlgorithm: p384,
       })
-    : await X509CertificateGenerator.createSelfSigned({ ...given, name: subject, keys, signingAlgorithm: algorithm });
+    : await X509CertificateGenerator.createSelfSigned({ ...common, name: subject, keys, signingAlgorithm: algorithm });
   return { certificate, key: KeyObject.from(keys.privateKey) };
 }
 
-/** DER. */
+/** @returns the certificate in DER. */
 export function derOf({ certificate }: Identity): Buffer {
   return Buffer.from(certificate.rawData);
 }

@@ -8,7 +8,7 @@ import { type AppleServer } from './server.js';
 import { type SignatureOverrides, type Signer } from './signer.js';
 import { type State, type Transaction } from './state.js';
 
-/** What a person gets on their device: it can be posted to the backend. */
+/** What the app gets for a purchase, and can post to the backend. */
 export interface Purchase {
   readonly originalTransactionId: string;
   readonly transactionId: string;
@@ -16,67 +16,67 @@ export interface Purchase {
 }
 
 interface PurchaseOptions {
-  /** Which Apple Account buys; a new one by default. It subscribes to a group once, and has one trial of it. */
+  /** The Apple Account that buys; a new one by default. It has one subscription and one trial for each group. */
   readonly account?: string;
   readonly product?: string;
-  /** What the app puts into the purchase: https://developer.apple.com/documentation/storekit/transaction/appaccounttoken */
+  /** The token that the app adds to the purchase: https://developer.apple.com/documentation/storekit/transaction/appaccounttoken */
   readonly appAccountToken?: string;
 }
 
-/** What tests do to the App Store, its customers and their banks. Subscriptions are named by their original transaction. */
+/** Lets tests act as the App Store, its customers and their banks. A subscription is named by its original transaction id. */
 export interface AppleControls {
-  /** The App Store's own time. */
+  /** The App Store's time. */
   now(): Date;
-  /** Moves its time on, and does everything that falls due on the way, each at its time. */
+  /** Moves the App Store's time forward, and runs each action that becomes due at its own time. */
   advanceTo(to: Date): void;
   advanceDays(days: number): void;
-  /** Does what has fallen due by the clock; every request does so by itself. */
+  /** Runs all actions that are due. Each request does this too. */
   catchUp(): void;
 
-  /** Buys, buys again after the end, or moves to another product: what it is for this account now. */
+  /** Buys a subscription, resubscribes after its end, or changes its product, depending on what the account has. */
   buy(options?: PurchaseOptions): Purchase;
-  /** A member of the family gets it too. It names no `appAccountToken`. */
+  /** Shares it with a family member, whose transactions have no `appAccountToken`. */
   shareWithFamily(subscription: string): Purchase;
-  /** The member loses it. */
+  /** Ends the share of one family member. */
   revokeFromFamily(shared: string): void;
   setAutoRenew(subscription: string, on: boolean): void;
   /** The bank declines renewals, until `fixBilling`. */
   breakBilling(subscription: string): void;
-  /** Billing works again; what is in grace or retried is billed at once. */
+  /** Billing works again. In grace or in billing retry, the renewal is billed at once. */
   fixBilling(subscription: string): void;
-  /** Asks for consent; who does not give it loses the subscription at the end of the period. */
+  /** Asks the customer for consent. Without it the subscription ends with its period. */
   increasePrice(subscription: string, price: number): void;
   consentToPrice(subscription: string): void;
-  /** Of one transaction, the latest or an older one. */
+  /** Refunds one transaction: the latest or an older one. */
   refund(transaction: string, reason?: RevocationReason): void;
-  /** Of what is left of its time. @param percentage of its price, such as 62.5 */
+  /** Refunds the remaining time of a transaction. @param percentage of its price, such as 62.5 */
   refundPart(transaction: string, percentage: number): void;
   reverseRefund(transaction: string): void;
   declineRefund(transaction: string): void;
-  /** What a device would post now: the latest transaction, signed now. */
+  /** What the app would post now: the latest transaction, signed now. */
   signedTransaction(subscription: string): string;
 
-  /** Signs anything, or something wrongly: what forgers and faults produce. */
+  /** Signs any payload, correctly or not, for tests with forged data. */
   sign(payload: object, overrides?: SignatureOverrides): string;
-  /** What OCSP says of the certificates, or that it says nothing. */
+  /** The certificate status in OCSP responses; `down` sends no response. */
   setOcsp(status: CertificateStatus | 'down'): void;
 
   /** Sends all later notifications to this URL. */
   setNotificationUrl(url: string): void;
   setDeliveryFaults(faults: DeliveryFaults): void;
-  /** Keeps notifications instead of sending them, until they are released. */
+  /** Keeps notifications instead of sending them, until `releaseDeliveries`. */
   holdDeliveries(): void;
-  /** @param arrange what to send, by notification UUID, given what was held: in another order, twice, or not at all. */
+  /** @param arrange gets the UUIDs of the held notifications and returns those to send: reordered, repeated or left out. */
   releaseDeliveries(arrange?: (ids: string[]) => string[]): void;
   retryDeliveriesNow(): void;
-  /** Resolves when every notification that was not dropped or held has been accepted or given up. */
+  /** Resolves when every notification that is neither dropped nor held was accepted or has used up its attempts. */
   deliveriesSettled(): Promise<void>;
 
   inject(fault: Fault, scope?: FaultScope): void;
   clearFaults(): void;
-  /** How many requests a fault holds up at this moment. */
+  /** The number of requests that a fault keeps waiting now. */
   requestsHeld(): number;
-  /** Counts the requests where `METHOD /path` matches, from now on. */
+  /** Counts all later requests whose `METHOD /path` matches. */
   countRequests(on: RegExp): RequestCount;
 }
 
@@ -88,17 +88,17 @@ interface Parts {
   readonly signer: Signer;
   readonly server: AppleServer;
   readonly faults: Faults;
-  readonly changed: () => void;
+  readonly save: () => void;
 }
 
 export function controls(parts: Parts): AppleControls {
-  const { state, lifecycle, revocations, notifications, signer, server, faults, changed } = parts;
+  const { state, lifecycle, revocations, notifications, signer, server, faults, save } = parts;
   const { timeline } = state;
-  /** On the state of this moment, and kept afterwards. */
-  const now = <T>(act: () => T): T => {
+  /** Brings the state up to date, runs the action, and saves the result. */
+  const run = <T>(action: () => T): T => {
     timeline.catchUp();
-    const result = act();
-    changed();
+    const result = action();
+    save();
     return result;
   };
   const purchase = (transaction: Transaction): Purchase => ({
@@ -109,27 +109,27 @@ export function controls(parts: Parts): AppleControls {
   const find = (id: string) => state.subscription(id);
   return {
     now: () => new Date(timeline.now()),
-    advanceTo: (to) => now(() => timeline.advanceTo(to)),
-    advanceDays: (days) => now(() => timeline.advanceTo(new Date(timeline.now() + days * 86_400_000))),
-    catchUp: () => now(() => undefined),
+    advanceTo: (to) => run(() => timeline.advanceTo(to)),
+    advanceDays: (days) => run(() => timeline.advanceTo(new Date(timeline.now() + days * 86_400_000))),
+    catchUp: () => run(() => undefined),
 
     buy: ({ account = state.random.uuid(), product = state.app.products[0]?.id ?? '', appAccountToken } = {}) =>
-      now(() => purchase(lifecycle.buy(account, state.product(product), appAccountToken))),
-    shareWithFamily: (id) => now(() => purchase(lifecycle.share(find(id), state.random.uuid()))),
-    revokeFromFamily: (id) => now(() => revocations.revokeShared(find(id))),
-    setAutoRenew: (id, on) => now(() => lifecycle.setAutoRenew(find(id), on)),
+      run(() => purchase(lifecycle.buy(account, state.product(product), appAccountToken))),
+    shareWithFamily: (id) => run(() => purchase(lifecycle.share(find(id), state.random.uuid()))),
+    revokeFromFamily: (id) => run(() => revocations.revokeShared(find(id))),
+    setAutoRenew: (id, on) => run(() => lifecycle.setAutoRenew(find(id), on)),
     breakBilling: (id) =>
-      now(() => {
+      run(() => {
         find(id).billingFails = true;
       }),
-    fixBilling: (id) => now(() => lifecycle.recover(find(id))),
-    increasePrice: (id, price) => now(() => lifecycle.increasePrice(find(id), price)),
-    consentToPrice: (id) => now(() => lifecycle.consent(find(id))),
-    refund: (transaction, reason) => now(() => revocations.refund(transaction, reason)),
-    refundPart: (transaction, percentage) => now(() => revocations.refund(transaction, undefined, percentage)),
-    reverseRefund: (transaction) => now(() => revocations.reverse(transaction)),
-    declineRefund: (transaction) => now(() => revocations.decline(transaction)),
-    signedTransaction: (id) => now(() => notifications.signTransaction(state.latest(find(id)))),
+    fixBilling: (id) => run(() => lifecycle.recover(find(id))),
+    increasePrice: (id, price) => run(() => lifecycle.increasePrice(find(id), price)),
+    consentToPrice: (id) => run(() => lifecycle.consent(find(id))),
+    refund: (transaction, reason) => run(() => revocations.refund(transaction, reason)),
+    refundPart: (transaction, percentage) => run(() => revocations.refund(transaction, undefined, percentage)),
+    reverseRefund: (transaction) => run(() => revocations.reverse(transaction)),
+    declineRefund: (transaction) => run(() => revocations.decline(transaction)),
+    signedTransaction: (id) => run(() => notifications.signTransaction(state.latest(find(id)))),
 
     sign: (payload, overrides) => signer.sign(payload, overrides),
     setOcsp: (status) => {
@@ -147,7 +147,7 @@ export function controls(parts: Parts): AppleControls {
 
     inject: (fault, scope) => faults.inject(fault, scope),
     clearFaults: () => faults.clear(),
-    requestsHeld: () => faults.held,
+    requestsHeld: () => faults.requestsHeld,
     countRequests: (on) => faults.countRequests(on),
   };
 }

@@ -1,4 +1,4 @@
-/** As much DER (X.690) as OCSP needs. */
+/** The subset of DER (X.690) that OCSP needs. */
 export const der = {
   sequence: (...parts: readonly Buffer[]) => tagged(0x30, Buffer.concat(parts)),
   explicit: (tag: number, part: Buffer) => tagged(0xa0 + tag, part),
@@ -34,11 +34,11 @@ function base128(value: number): Buffer {
 export interface Element {
   readonly tag: number;
   readonly content: Buffer;
-  /** With its tag and length. */
+  /** The content with its tag and length. */
   readonly whole: Buffer;
 }
 
-/** The elements that stand one after another in `content`. @throws {RangeError} when one is cut short. */
+/** Splits `content` into its consecutive elements. @throws {RangeError} when one is truncated. */
 export function elementsIn(content: Buffer): Element[] {
   const elements: Element[] = [];
   for (let at = 0; at < content.length;) {
@@ -46,7 +46,7 @@ export function elementsIn(content: Buffer): Element[] {
     const extra = short < 0x80 ? 0 : short & 0x7f;
     const start = at + 2 + extra;
     const length = extra === 0 ? short : content.readUIntBE(at + 2, extra);
-    if (start + length > content.length) throw new RangeError('A DER element is cut short.');
+    if (start + length > content.length) throw new RangeError('A DER element is truncated.');
     elements.push({
       tag: content[at] ?? 0,
       content: content.subarray(start, start + length),

@@ -2,7 +2,7 @@ import { Environment } from '@apple/app-store-server-library';
 import { generateKeyPairSync } from 'node:crypto';
 import {
   type Clock,
-  end,
+  closeServer,
   Faults,
   host,
   listen,
@@ -25,38 +25,38 @@ import { State, type StateSnapshot } from './state.js';
 export interface FakeAppleOptions {
   readonly bundleId: string;
   readonly products: readonly Product[];
-  /** Sandbox by default; one fake is one environment, as each of Apple's hosts is. */
+  /** Sandbox by default. One fake serves one environment, like each of Apple's hosts. */
   readonly environment?: Environment.PRODUCTION | Environment.SANDBOX;
   readonly appAppleId?: number;
-  /** Days of billing grace; 16 by default, 0 for none. */
+  /** Length of the billing grace period in days; 16 by default, 0 for none. */
   readonly graceDays?: number;
-  /** A free one by default. */
+  /** A free port by default. */
   readonly port?: number;
   /** The same seed and the same calls give the same ids. */
   readonly seed?: string;
-  /** The machine's by default. Subscriptions run on it, plus however far it was advanced. */
+  /** The machine's clock by default. The App Store's time is this clock's, plus the time by which it was advanced. */
   readonly clock?: Clock;
   /**
-   * How refused notifications are sent again. The App Store "retries five times, at 1, 12, 24, 48, and 72 hours after the
-   * previous attempt", and in the sandbox not at all: seconds here, and five retries in both.
+   * How notifications are retried. The App Store "retries five times, at 1, 12, 24, 48, and 72 hours after the previous
+   * attempt", and never in the sandbox. The fake retries five times within seconds in both.
    */
   readonly retry?: RetryPolicy;
-  /** How many notifications are sent at once; one, by default, which keeps their order. */
+  /** The maximum number of notifications that are sent at the same time; one by default, which keeps their order. */
   readonly concurrency?: number;
-  /** Keeps everything but the chain in its `apple` folder; without it all is gone at `close`. */
+  /** Stores everything except the certificate chain in its `apple` folder. Without it, `close` discards everything. */
   readonly dataDir?: string;
 }
 
-/** The App Store on 127.0.0.1, so far as a backend of subscriptions meets it. */
+/** The part of the App Store that a backend with subscriptions uses, on 127.0.0.1. */
 export interface FakeApple extends AppleControls {
-  /** In place of `https://api.storekit.apple.com`. */
+  /** Replaces `https://api.storekit.apple.com`. */
   readonly url: string;
   readonly environment: Environment.PRODUCTION | Environment.SANDBOX;
   readonly bundleId: string;
   readonly appAppleId: number;
-  /** What a backend trusts, in place of Apple Root CA - G3: DER. */
+  /** The root that the backend must trust instead of Apple Root CA - G3, in DER. */
   readonly rootCertificate: Buffer;
-  /** What a backend calls the API with; the key is PKCS #8 in PEM, as App Store Connect's .p8 file is. */
+  /** The backend's API key: PKCS #8 in PEM, like the .p8 file of App Store Connect. */
   readonly apiKey: { readonly keyId: string; readonly issuerId: string; readonly privateKey: string };
   close(): Promise<void>;
 }
@@ -70,12 +70,12 @@ export async function startFakeApple(options: FakeAppleOptions): Promise<FakeApp
   const snapshot = stored.read();
   const timeline = new Timeline(clock, snapshot?.timeline);
   const state = new State({ bundleId, appAppleId, environment, products, graceDays }, timeline, seed, snapshot);
-  const changed = () => stored.write(() => state.snapshot());
+  const save = () => stored.write(() => state.snapshot());
 
   const server = new AppleServer();
   const port = await listen(server.server, options.port ?? 0);
   const url = `http://${host}:${port}`;
-  // Certificates name their responder, so each start has a chain of its own.
+  // The certificates contain the responder's URL with its port, so each start needs a new chain.
   const chain = await createChain(url + ocspPath);
   const signer = new Signer(chain);
   const notifications = new Notifications(state, signer, retry, concurrency);
@@ -91,11 +91,11 @@ export async function startFakeApple(options: FakeAppleOptions): Promise<FakeApp
     issuerId: '57246542-96fe-1a63-e053-0824d011072a',
     privateKey: String(keys.privateKey.export({ type: 'pkcs8', format: 'pem' })),
   };
-  const caller = { keyId: apiKey.keyId, issuerId: apiKey.issuerId, bundleId, publicKey: keys.publicKey };
+  const acceptedKey = { keyId: apiKey.keyId, issuerId: apiKey.issuerId, bundleId, publicKey: keys.publicKey };
   const faults = new Faults();
-  server.served = { chain, caller, state, routes: routes(state, notifications), faults, changed };
+  server.context = { chain, acceptedKey, state, routes: routes(state, notifications), faults, save };
   return {
-    ...controls({ state, lifecycle, revocations, notifications, signer, server, faults, changed }),
+    ...controls({ state, lifecycle, revocations, notifications, signer, server, faults, save }),
     url,
     environment,
     bundleId,
@@ -104,8 +104,8 @@ export async function startFakeApple(options: FakeAppleOptions): Promise<FakeApp
     apiKey,
     close: async () => {
       notifications.close();
-      await end(server.server);
-      changed();
+      await closeServer(server.server);
+      save();
       stored.flush();
     },
   };

@@ -12,31 +12,34 @@ import { addTransaction } from './transactions.js';
 /** "The App Store attempts to recover the subscription for up to 60 days." */
 const retryMs = 60 * 86_400_000;
 
-/** What a person, their bank and time do to subscriptions. https://developer.apple.com/documentation/appstoreservernotifications/notificationtype */
+/**
+ * Changes subscriptions as the customer, the customer's bank or the passing of time demand.
+ * https://developer.apple.com/documentation/appstoreservernotifications/notificationtype
+ */
 export class Lifecycle {
   constructor(
     private readonly state: State,
     private readonly notifications: Notifications,
   ) {}
 
-  /** Buys, buys again, or moves to another product of the group: whatever it is for this person now. */
+  /** Subscribes, resubscribes, or changes the product, depending on what the account has in the product's group. */
   buy(account: string, product: Product, appAccountToken?: string): Transaction {
-    const owned = this.ownedBy(account, product.group);
+    const owned = this.findOwned(account, product.group);
     if (!owned) return this.subscribe(account, product, appAccountToken);
     const isOver = this.state.status(owned) === 2 || this.state.status(owned) === 5;
     if (isOver) return this.resubscribe(owned, product);
-    return this.move(owned, product);
+    return this.changeProduct(owned, product);
   }
 
-  /** A member of the purchaser's family gets it too, as a subscription of their own that ends with it. */
+  /** Gives a member of the purchaser's family a separate subscription that ends with this one. */
   share(subscription: Subscription, account: string): Transaction {
     const { productId, expiresDate } = this.state.latest(subscription);
     const product = this.state.product(productId);
     const shared = this.create(account, product, undefined, subscription.originalTransactionId);
-    const transaction = this.extend(shared, product, TransactionReason.PURCHASE, this.state.now(), false);
+    const transaction = this.addPeriod(shared, product, TransactionReason.PURCHASE, this.state.now(), false);
     transaction.expiresDate = expiresDate;
     this.state.timeline.unschedule('renew', shared.originalTransactionId);
-    this.notifications.tell(Type.SUBSCRIBED, Subtype.INITIAL_BUY, shared);
+    this.notifications.notify(Type.SUBSCRIBED, Subtype.INITIAL_BUY, shared);
     return transaction;
   }
 
@@ -44,10 +47,10 @@ export class Lifecycle {
     if (subscription.autoRenew === on) return;
     subscription.autoRenew = on;
     const subtype = on ? Subtype.AUTO_RENEW_ENABLED : Subtype.AUTO_RENEW_DISABLED;
-    this.notifications.tell(Type.DID_CHANGE_RENEWAL_STATUS, subtype, subscription);
+    this.notifications.notify(Type.DID_CHANGE_RENEWAL_STATUS, subtype, subscription);
   }
 
-  /** At the end of the period: renews, or does not, and says why. */
+  /** Runs at the end of a period: renews the subscription, or ends it with a reason. */
   renew(id: string): void {
     const subscription = this.state.subscription(id);
     if (this.state.status(subscription) !== 1) return;
@@ -61,7 +64,7 @@ export class Lifecycle {
     else this.bill(subscription, this.state.latest(subscription).expiresDate);
   }
 
-  /** Billing works again. In grace the period goes on as if nothing had been; after it, a new one begins now. */
+  /** Billing works again. In grace the new period follows the old one without a gap; after grace it starts now. */
   recover(subscription: Subscription): void {
     subscription.billingFails = false;
     if (subscription.retryingSince === undefined) return;
@@ -74,8 +77,10 @@ export class Lifecycle {
     const subscription = this.state.subscription(id);
     if (subscription.graceUntil === undefined) return;
     delete subscription.graceUntil;
-    this.notifications.tell(Type.GRACE_PERIOD_EXPIRED, undefined, subscription);
-    this.ofFamily(subscription, (shared) => this.expire(shared, ExpirationIntent.BILLING_ERROR, Subtype.BILLING_RETRY));
+    this.notifications.notify(Type.GRACE_PERIOD_EXPIRED, undefined, subscription);
+    this.forEachFamilyShare(subscription, (shared) =>
+      this.expire(shared, ExpirationIntent.BILLING_ERROR, Subtype.BILLING_RETRY),
+    );
   }
 
   endRetry(id: string): void {
@@ -85,27 +90,27 @@ export class Lifecycle {
     this.expire(subscription, ExpirationIntent.BILLING_ERROR, Subtype.BILLING_RETRY);
   }
 
-  /** Asks for consent. Without it, the subscription ends with its period. */
+  /** Asks the customer for consent. Without it, the subscription ends with its period. */
   increasePrice(subscription: Subscription, price: number): void {
     subscription.priceIncrease = { price, consented: false };
-    this.notifications.tell(Type.PRICE_INCREASE, Subtype.PENDING, subscription);
+    this.notifications.notify(Type.PRICE_INCREASE, Subtype.PENDING, subscription);
   }
 
   consent(subscription: Subscription): void {
-    if (!subscription.priceIncrease) throw new Error('No price increase waits for consent.');
+    if (!subscription.priceIncrease) throw new Error('No price increase is waiting for consent.');
     subscription.priceIncrease.consented = true;
-    this.notifications.tell(Type.PRICE_INCREASE, Subtype.ACCEPTED, subscription);
+    this.notifications.notify(Type.PRICE_INCREASE, Subtype.ACCEPTED, subscription);
   }
 
   private subscribe(account: string, product: Product, appAccountToken?: string): Transaction {
     const subscription = this.create(account, product, appAccountToken);
     const isTrial = product.trialDays !== undefined;
-    const transaction = this.extend(subscription, product, TransactionReason.PURCHASE, this.state.now(), isTrial);
-    this.notifications.tell(Type.SUBSCRIBED, Subtype.INITIAL_BUY, subscription);
+    const transaction = this.addPeriod(subscription, product, TransactionReason.PURCHASE, this.state.now(), isTrial);
+    this.notifications.notify(Type.SUBSCRIBED, Subtype.INITIAL_BUY, subscription);
     return transaction;
   }
 
-  /** The same original transaction goes on, with a gap; a trial is for the first time alone. */
+  /** Continues the same original transaction after a gap. There is no second trial. */
   private resubscribe(subscription: Subscription, product: Product): Transaction {
     Object.assign(subscription, {
       autoRenew: true,
@@ -113,24 +118,27 @@ export class Lifecycle {
       billingFails: false,
       recentStart: this.state.now(),
     });
-    const transaction = this.extend(subscription, product, TransactionReason.PURCHASE, this.state.now(), false);
-    this.notifications.tell(Type.SUBSCRIBED, Subtype.RESUBSCRIBE, subscription);
+    const transaction = this.addPeriod(subscription, product, TransactionReason.PURCHASE, this.state.now(), false);
+    this.notifications.notify(Type.SUBSCRIBED, Subtype.RESUBSCRIBE, subscription);
     return transaction;
   }
 
-  /** Up at once; down, or back, with the next renewal. https://developer.apple.com/app-store/subscriptions/#ranking */
-  private move(subscription: Subscription, product: Product): Transaction {
+  /**
+   * An upgrade takes effect at once; a downgrade, a crossgrade or the return to the current product with the next renewal.
+   * https://developer.apple.com/app-store/subscriptions/#ranking
+   */
+  private changeProduct(subscription: Subscription, product: Product): Transaction {
     const latest = this.state.latest(subscription);
     const current = this.state.product(latest.productId);
     if (product.level < current.level) {
       latest.isUpgraded = true;
-      const transaction = this.extend(subscription, product, TransactionReason.PURCHASE, this.state.now(), false);
-      this.notifications.tell(Type.DID_CHANGE_RENEWAL_PREF, Subtype.UPGRADE, subscription);
+      const transaction = this.addPeriod(subscription, product, TransactionReason.PURCHASE, this.state.now(), false);
+      this.notifications.notify(Type.DID_CHANGE_RENEWAL_PREF, Subtype.UPGRADE, subscription);
       return transaction;
     }
     subscription.autoRenewProductId = product.id;
     const subtype = product.id === current.id ? undefined : Subtype.DOWNGRADE;
-    this.notifications.tell(Type.DID_CHANGE_RENEWAL_PREF, subtype, subscription);
+    this.notifications.notify(Type.DID_CHANGE_RENEWAL_PREF, subtype, subscription);
     return latest;
   }
 
@@ -138,12 +146,12 @@ export class Lifecycle {
     const product = this.state.product(subscription.autoRenewProductId);
     if (subscription.priceIncrease) subscription.renewalPrice = subscription.priceIncrease.price;
     delete subscription.priceIncrease;
-    this.extend(subscription, product, TransactionReason.RENEWAL, from, false);
-    this.notifications.tell(Type.DID_RENEW, subtype, subscription);
-    this.ofFamily(subscription, (shared) => {
-      this.extend(shared, product, TransactionReason.RENEWAL, from, false);
+    this.addPeriod(subscription, product, TransactionReason.RENEWAL, from, false);
+    this.notifications.notify(Type.DID_RENEW, subtype, subscription);
+    this.forEachFamilyShare(subscription, (shared) => {
+      this.addPeriod(shared, product, TransactionReason.RENEWAL, from, false);
       this.state.timeline.unschedule('renew', shared.originalTransactionId);
-      this.notifications.tell(Type.DID_RENEW, subtype, shared);
+      this.notifications.notify(Type.DID_RENEW, subtype, shared);
     });
   }
 
@@ -158,9 +166,11 @@ export class Lifecycle {
     }
     this.state.timeline.schedule({ kind: 'endRetry', id, at: now + retryMs });
     const subtype = graceDays > 0 ? Subtype.GRACE_PERIOD : undefined;
-    this.notifications.tell(Type.DID_FAIL_TO_RENEW, subtype, subscription);
+    this.notifications.notify(Type.DID_FAIL_TO_RENEW, subtype, subscription);
     if (graceDays > 0) return;
-    this.ofFamily(subscription, (shared) => this.expire(shared, ExpirationIntent.BILLING_ERROR, Subtype.BILLING_RETRY));
+    this.forEachFamilyShare(subscription, (shared) =>
+      this.expire(shared, ExpirationIntent.BILLING_ERROR, Subtype.BILLING_RETRY),
+    );
   }
 
   private expire(subscription: Subscription, intent: ExpirationIntent, subtype: Subtype): void {
@@ -168,8 +178,8 @@ export class Lifecycle {
     Object.assign(subscription, { expired: true, expirationIntent: intent });
     delete subscription.graceUntil;
     delete subscription.priceIncrease;
-    this.notifications.tell(Type.EXPIRED, subtype, subscription);
-    this.ofFamily(subscription, (shared) => this.expire(shared, intent, subtype));
+    this.notifications.notify(Type.EXPIRED, subtype, subscription);
+    this.forEachFamilyShare(subscription, (shared) => this.expire(shared, intent, subtype));
   }
 
   private create(account: string, product: Product, appAccountToken?: string, sharedFrom?: string): Subscription {
@@ -190,8 +200,8 @@ export class Lifecycle {
     return subscription;
   }
 
-  /** Another period, whatever came before: nothing is retried, in grace or over any more. */
-  private extend(
+  /** Adds a period and clears grace, billing retry and expiry. */
+  private addPeriod(
     subscription: Subscription,
     product: Product,
     reason: TransactionReason,
@@ -210,16 +220,16 @@ export class Lifecycle {
     return transaction;
   }
 
-  private ownedBy(account: string, group: string): Subscription | undefined {
+  private findOwned(account: string, group: string): Subscription | undefined {
     return [...this.state.subscriptions.values()].find(
       (one) => one.account === account && one.group === group && one.sharedFrom === undefined,
     );
   }
 
-  private ofFamily({ originalTransactionId }: Subscription, act: (shared: Subscription) => void): void {
+  private forEachFamilyShare({ originalTransactionId }: Subscription, action: (shared: Subscription) => void): void {
     for (const one of this.state.subscriptions.values()) {
       const isShared = one.sharedFrom === originalTransactionId && this.state.status(one) !== 5;
-      if (isShared) act(one);
+      if (isShared) action(one);
     }
   }
 }

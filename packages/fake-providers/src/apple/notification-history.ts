@@ -1,12 +1,12 @@
 import { NotificationTypeV2 } from '@apple/app-store-server-library';
 import { z } from 'zod';
 import { type Notifications } from './notifications.js';
-import { refusals } from './refusal.js';
+import { apiErrors } from './api-error.js';
 import { type Notification, type State } from './state.js';
 
 const pageSize = 20;
 /** "The start date must be within the past 180 days." */
-const oldestMs = 180 * 86_400_000;
+const maxAgeMs = 180 * 86_400_000;
 
 const request = z.object({
   startDate: z.number(),
@@ -25,25 +25,25 @@ export function notificationHistory(
   body: unknown,
 ): object {
   const read = request.safeParse(body);
-  if (!read.success) throw refusals.badRequest();
+  if (!read.success) throw apiErrors.badRequest();
   const { startDate, endDate, notificationType, notificationSubtype, transactionId, onlyFailures } = read.data;
-  if (startDate < state.now() - oldestMs) throw refusals.startTooFarInPast();
-  if (startDate > endDate) throw refusals.startAfterEnd();
-  if (notificationType !== undefined && transactionId !== undefined) throw refusals.severalFilters();
-  const fits = state.notifications.filter(
+  if (startDate < state.now() - maxAgeMs) throw apiErrors.startTooFarInPast();
+  if (startDate > endDate) throw apiErrors.startAfterEnd();
+  if (notificationType !== undefined && transactionId !== undefined) throw apiErrors.severalFilters();
+  const matching = state.notifications.filter(
     (one) =>
       one.signedDate >= startDate &&
       one.signedDate <= endDate &&
       (notificationType === undefined || String(notificationType) === String(one.type)) &&
       (notificationSubtype ?? one.subtype) === one.subtype &&
-      (transactionId === undefined || isOf(state, one, transactionId)) &&
+      (transactionId === undefined || isAbout(state, one, transactionId)) &&
       (!onlyFailures || !one.accepted),
   );
   const start = paginationToken === null ? 0 : offsetIn(paginationToken);
-  const page = fits.slice(start, start + pageSize);
-  const hasMore = start + page.length < fits.length;
+  const page = matching.slice(start, start + pageSize);
+  const hasMore = start + page.length < matching.length;
   return {
-    notificationHistory: page.map((one) => shown(notifications, one)),
+    notificationHistory: page.map((one) => toHistoryItem(notifications, one)),
     hasMore,
     ...(hasMore && { paginationToken: Buffer.from(`page:${start + page.length}`).toString('base64url') }),
   };
@@ -52,23 +52,23 @@ export function notificationHistory(
 /** https://developer.apple.com/documentation/appstoreserverapi/get-test-notification-status */
 export function testStatus(state: State, notifications: Notifications, token: string): object {
   const test = state.notifications.find((one) => one.id === token && one.type === NotificationTypeV2.TEST);
-  if (!test || test.attempts.length === 0) throw refusals.testNotFound();
-  return shown(notifications, test);
+  if (!test || test.attempts.length === 0) throw apiErrors.testNotFound();
+  return toHistoryItem(notifications, test);
 }
 
-const shown = (notifications: Notifications, one: Notification) => ({
+const toHistoryItem = (notifications: Notifications, one: Notification) => ({
   signedPayload: notifications.signedPayload(one),
   sendAttempts: one.attempts,
 });
 
-/** Any transaction of the same subscription will do. */
-function isOf(state: State, { transaction }: Notification, asked: string): boolean {
-  const original = state.transactions.get(asked)?.originalTransactionId;
+/** @param transactionId of any transaction of the subscription. */
+function isAbout(state: State, { transaction }: Notification, transactionId: string): boolean {
+  const original = state.transactions.get(transactionId)?.originalTransactionId;
   return transaction !== undefined && transaction.originalTransactionId === original;
 }
 
 function offsetIn(token: string): number {
   const offset = /^page:(\d+)$/.exec(Buffer.from(token, 'base64url').toString())?.[1];
-  if (offset === undefined) throw refusals.invalidPaginationToken();
+  if (offset === undefined) throw apiErrors.invalidPaginationToken();
   return Number(offset);
 }

@@ -4,7 +4,7 @@ import { type Signer } from './signer.js';
 import { type Notification, type State, type Subscription, type Transaction } from './state.js';
 
 /**
- * App Store Server Notifications V2: signed once when they happen, sent until they are accepted, kept for the history.
+ * App Store Server Notifications V2. Each is signed once, sent until the backend accepts it, and kept for the history.
  * https://developer.apple.com/documentation/appstoreservernotifications/responding-to-app-store-server-notifications
  */
 export class Notifications {
@@ -23,14 +23,19 @@ export class Notifications {
       retry,
       concurrency,
       send: (notification) => this.send(notification),
-      accepted: (notification) => {
+      onAccepted: (notification) => {
         notification.accepted = true;
       },
     });
   }
 
-  /** Tells of a subscription: its latest transaction, or the one that it is about. */
-  tell(type: NotificationTypeV2, subtype: Subtype | undefined, subscription: Subscription, about?: Transaction): void {
+  /** @param about the transaction to include; the latest one by default. */
+  notify(
+    type: NotificationTypeV2,
+    subtype: Subtype | undefined,
+    subscription: Subscription,
+    about?: Transaction,
+  ): void {
     this.add(type, subtype, {
       transaction: { ...(about ?? this.state.latest(subscription)) },
       renewalInfo: this.state.renewalInfo(subscription),
@@ -38,15 +43,15 @@ export class Notifications {
     });
   }
 
-  /** @returns its id: what asks for its delivery later. */
-  test(): string {
+  /** @returns the notification's id, which the status endpoint takes. */
+  sendTest(): string {
     return this.add(NotificationTypeV2.TEST, undefined, {}).id;
   }
 
-  /** The same each time it is sent or looked up, from one start of the fake to its end. */
+  /** Signs a notification once; later calls return the same payload until the fake is closed. */
   signedPayload(notification: Notification): string {
-    const before = this.signed.get(notification.id);
-    if (before !== undefined) return before;
+    const existing = this.signed.get(notification.id);
+    if (existing !== undefined) return existing;
     const { bundleId, appAppleId, environment } = this.state.app;
     const { id, type, subtype, signedDate, transaction, renewalInfo, status } = notification;
     const payload = this.signer.sign({
@@ -86,11 +91,11 @@ export class Notifications {
     this.deliveries.hold();
   }
 
-  /** Ends `hold`, and sends what was held as `arrange` gives it. */
+  /** Ends `hold`, and sends the held notifications that `arrange` returns, in its order. */
   release(arrange: (ids: string[]) => string[] = (ids) => ids): void {
     const held = this.deliveries.takeHeld();
     for (const id of arrange(held.map((one) => one.id))) {
-      for (const notification of held.filter((one) => one.id === id)) this.deliveries.add(notification);
+      for (const notification of held.filter((one) => one.id === id)) this.deliveries.enqueue(notification);
     }
   }
 
@@ -109,12 +114,12 @@ export class Notifications {
   private add(
     type: NotificationTypeV2,
     subtype: Subtype | undefined,
-    told: Pick<Notification, 'renewalInfo' | 'status' | 'transaction'>,
+    content: Pick<Notification, 'renewalInfo' | 'status' | 'transaction'>,
   ): Notification {
     const [id, signedDate] = [this.state.random.uuid(), this.state.now()];
-    const notification: Notification = { id, type, subtype, signedDate, ...told, attempts: [], accepted: false };
+    const notification: Notification = { id, type, subtype, signedDate, ...content, attempts: [], accepted: false };
     this.state.notifications.push(notification);
-    if (this.url !== undefined) this.deliveries.add(notification);
+    if (this.url !== undefined) this.deliveries.enqueue(notification);
     return notification;
   }
 

@@ -2,7 +2,7 @@ import { createHash, sign, X509Certificate } from 'node:crypto';
 import { type Chain, derOf, type Identity } from './chain.js';
 import { der, elementsIn } from './der.js';
 
-/** What the responder says of every certificate. */
+/** The status that the responder reports for every certificate. */
 export type CertificateStatus = 'good' | 'revoked' | 'unknown';
 
 const basicResponse = '1.3.6.1.5.5.7.48.1.1';
@@ -10,16 +10,16 @@ const ecdsaWithSha256 = '1.2.840.10045.4.3.2';
 const halfDay = 12 * 3600_000;
 
 /**
- * Answers an OCSP request (RFC 6960 §4.2) by a delegated responder: a certificate of the same issuer, with the extended key
- * usage OCSPSigning, which comes with the answer.
+ * Answers an OCSP request (RFC 6960 §4.2) as a delegated responder. Its certificate has the same issuer and the extended key
+ * usage OCSPSigning, and is part of the response.
  *
- * @throws {RangeError} when the request is no OCSP request.
+ * @throws {RangeError} when the request is not an OCSP request.
  */
 export function answerOcsp(request: Buffer, chain: Chain, status: CertificateStatus): Buffer {
   const certId = certIdIn(request);
   const responder = issuedByRoot(certId, chain) ? chain.responders.root : chain.responders.intermediate;
   const now = new Date();
-  // ResponseData: responderID by key hash, producedAt, one SingleResponse that repeats the CertID it was asked for.
+  // ResponseData: responderID by key hash, producedAt, one SingleResponse that repeats the CertID of the request.
   const data = der.sequence(
     der.explicit(2, der.octets(keyHash(responder))),
     der.time(now),
@@ -45,25 +45,25 @@ export function answerOcsp(request: Buffer, chain: Chain, status: CertificateSta
 function statusElement(status: CertificateStatus, now: Date): Buffer {
   if (status === 'good') return der.implicit(0);
   if (status === 'unknown') return der.implicit(2);
-  // An IMPLICIT sequence of the time alone looks like an explicit tag on it.
+  // RevokedInfo is an IMPLICIT sequence of only the time, which encodes the same as an explicit tag around the time.
   return der.explicit(1, der.time(now));
 }
 
-/** OCSPRequest → tbsRequest → requestList → the first Request → reqCert, whole. */
+/** @returns OCSPRequest → tbsRequest → requestList → the first Request → reqCert, with its tag and length. */
 function certIdIn(request: Buffer): Buffer {
   let content = request;
   for (let depth = 0; depth < 4; depth += 1) {
-    // A version or a requestor's name may stand before the list; both are context-tagged.
+    // A version or a requestor's name can precede the list; both are context-tagged.
     const element = elementsIn(content).find(({ tag }) => tag === 0x30);
-    if (!element) throw new RangeError('This is no OCSP request.');
+    if (!element) throw new RangeError('The body is not an OCSP request.');
     content = element.content;
   }
   const certId = elementsIn(content).find(({ tag }) => tag === 0x30);
-  if (!certId) throw new RangeError('This OCSP request names no certificate.');
+  if (!certId) throw new RangeError('The OCSP request names no certificate.');
   return certId.whole;
 }
 
-/** Only the intermediate is the root's. A CertID's last element is the serial number. */
+/** The root issued only the intermediate. The last element of a CertID is the serial number. */
 function issuedByRoot(certId: Buffer, { intermediate }: Chain): boolean {
   const serial =
     elementsIn(elementsIn(certId)[0]?.content ?? certId)

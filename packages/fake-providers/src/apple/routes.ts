@@ -2,34 +2,35 @@ import { Environment } from '@apple/app-store-server-library';
 import { z } from 'zod';
 import { notificationHistory, testStatus } from './notification-history.js';
 import { type Notifications } from './notifications.js';
-import { refusals } from './refusal.js';
+import { apiErrors } from './api-error.js';
 import { type State, type Subscription, type Transaction } from './state.js';
 
 interface Request {
   readonly query: URLSearchParams;
   readonly body: unknown;
-  /** What stands where the path has a parameter. */
+  /** The path's parameter, or empty. */
   readonly id: string;
 }
 
 export interface Route {
   readonly method: 'GET' | 'POST';
   readonly path: RegExp;
-  answer(request: Request): object;
+  handle(request: Request): object;
 }
 
-/** Transactions come twenty at a time. */
+/** Transactions on a page of the history. */
 const pageSize = 20;
 
-/** The endpoints of the App Store Server API that a backend of subscriptions calls. */
+/** The endpoints of the App Store Server API that a backend with subscriptions calls. */
 export function routes(state: State, notifications: Notifications): readonly Route[] {
-  const about = { bundleId: state.app.bundleId, environment: state.app.environment };
-  const app = state.app.environment === Environment.PRODUCTION ? { ...about, appAppleId: state.app.appAppleId } : about;
+  const common = { bundleId: state.app.bundleId, environment: state.app.environment };
+  const app =
+    state.app.environment === Environment.PRODUCTION ? { ...common, appAppleId: state.app.appAppleId } : common;
   return [
     {
       method: 'GET',
       path: /^\/inApps\/v1\/subscriptions\/([^/]+)$/,
-      answer: ({ id, query }) => ({
+      handle: ({ id, query }) => ({
         ...app,
         data: statuses(state, notifications, find(state, id), query.getAll('status')),
       }),
@@ -37,52 +38,52 @@ export function routes(state: State, notifications: Notifications): readonly Rou
     {
       method: 'GET',
       path: /^\/inApps\/v1\/transactions\/([^/]+)$/,
-      answer: ({ id }) => ({ signedTransactionInfo: notifications.signTransaction(find(state, id)) }),
+      handle: ({ id }) => ({ signedTransactionInfo: notifications.signTransaction(find(state, id)) }),
     },
     {
       method: 'GET',
       path: /^\/inApps\/v2\/history\/([^/]+)$/,
-      answer: ({ id, query }) => ({ ...app, ...history(state, notifications, find(state, id), query) }),
+      handle: ({ id, query }) => ({ ...app, ...history(state, notifications, find(state, id), query) }),
     },
     {
       method: 'POST',
       path: /^\/inApps\/v1\/notifications\/history$/,
-      answer: ({ query, body }) => notificationHistory(state, notifications, query.get('paginationToken'), body),
+      handle: ({ query, body }) => notificationHistory(state, notifications, query.get('paginationToken'), body),
     },
     {
       method: 'POST',
       path: /^\/inApps\/v1\/notifications\/test$/,
-      answer: () => {
-        if (notifications.url === undefined) throw refusals.noNotificationUrl();
-        return { testNotificationToken: notifications.test() };
+      handle: () => {
+        if (notifications.url === undefined) throw apiErrors.noNotificationUrl();
+        return { testNotificationToken: notifications.sendTest() };
       },
     },
     {
       method: 'GET',
       path: /^\/inApps\/v1\/notifications\/test\/([^/]+)$/,
-      answer: ({ id }) => testStatus(state, notifications, id),
+      handle: ({ id }) => testStatus(state, notifications, id),
     },
   ];
 }
 
-/** Any transaction of a person leads to all that is theirs. */
+/** @throws {ApiError} when the id is malformed or unknown. */
 function find(state: State, id: string): Transaction {
-  if (!/^\d+$/.test(id)) throw refusals.invalidTransactionId();
+  if (!/^\d+$/.test(id)) throw apiErrors.invalidTransactionId();
   const transaction = state.transactions.get(id);
-  if (!transaction) throw refusals.transactionNotFound();
+  if (!transaction) throw apiErrors.transactionNotFound();
   return transaction;
 }
 
-function ofSamePerson(state: State, { originalTransactionId }: Transaction): Subscription[] {
+function subscriptionsOfSameAccount(state: State, { originalTransactionId }: Transaction): Subscription[] {
   const { account } = state.subscription(originalTransactionId);
   return [...state.subscriptions.values()].filter((one) => one.account === account);
 }
 
 /** https://developer.apple.com/documentation/appstoreserverapi/get-all-subscription-statuses */
 function statuses(state: State, notifications: Notifications, transaction: Transaction, wanted: readonly string[]) {
-  if (wanted.some((status) => !/^[1-5]$/.test(status))) throw refusals.invalidStatus();
+  if (wanted.some((status) => !/^[1-5]$/.test(status))) throw apiErrors.invalidStatus();
   const groups = new Map<string, object[]>();
-  for (const subscription of ofSamePerson(state, transaction)) {
+  for (const subscription of subscriptionsOfSameAccount(state, transaction)) {
     const status = state.status(subscription);
     if (wanted.length > 0 && !wanted.includes(String(status))) continue;
     const item = {
@@ -109,15 +110,15 @@ const historyQuery = z.object({
 });
 
 /**
- * https://developer.apple.com/documentation/appstoreserverapi/get-transaction-history: oldest first unless it is asked
- * otherwise, and a `revision` in every answer, to go on from, even in the last one.
+ * https://developer.apple.com/documentation/appstoreserverapi/get-transaction-history: oldest first by default. Every
+ * response has a `revision` to continue from, including the last one.
  */
 function history(state: State, notifications: Notifications, transaction: Transaction, query: URLSearchParams) {
-  const asked = historyQuery.safeParse(Object.fromEntries(query));
-  if (!asked.success) throw query.has('sort') ? refusals.invalidSort() : refusals.badRequest();
-  const { revision, sort, startDate, endDate, revoked, inAppOwnershipType } = asked.data;
+  const parsed = historyQuery.safeParse(Object.fromEntries(query));
+  if (!parsed.success) throw query.has('sort') ? apiErrors.invalidSort() : apiErrors.badRequest();
+  const { revision, sort, startDate, endDate, revoked, inAppOwnershipType } = parsed.data;
   const [products, groups] = [query.getAll('productId'), query.getAll('subscriptionGroupIdentifier')];
-  const fits = ofSamePerson(state, transaction)
+  const matching = subscriptionsOfSameAccount(state, transaction)
     .flatMap((one) => one.transactions.map((id) => state.transactions.get(id)))
     .filter((one): one is Transaction => one !== undefined)
     .filter((one) => one.purchaseDate >= startDate && one.purchaseDate < endDate)
@@ -127,10 +128,10 @@ function history(state: State, notifications: Notifications, transaction: Transa
     .filter((one) => (inAppOwnershipType ?? one.inAppOwnershipType) === one.inAppOwnershipType)
     .toSorted((a, b) => (sort === 'ASCENDING' ? 1 : -1) * (a.purchaseDate - b.purchaseDate));
   const start = revision === undefined ? 0 : offsetIn(revision);
-  const page = fits.slice(start, start + pageSize);
+  const page = matching.slice(start, start + pageSize);
   return {
     revision: tokenFor(start + page.length),
-    hasMore: start + page.length < fits.length,
+    hasMore: start + page.length < matching.length,
     signedTransactions: page.map((one) => notifications.signTransaction(one)),
   };
 }
@@ -139,6 +140,6 @@ const tokenFor = (offset: number) => Buffer.from(`revision:${offset}`).toString(
 
 function offsetIn(revision: string): number {
   const offset = /^revision:(\d+)$/.exec(Buffer.from(revision, 'base64url').toString())?.[1];
-  if (offset === undefined) throw refusals.invalidRevision();
+  if (offset === undefined) throw apiErrors.invalidRevision();
   return Number(offset);
 }

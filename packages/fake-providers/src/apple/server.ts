@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type Fault, type Faults, readText } from '../common/index.js';
-import { type Caller, isCaller } from './bearer.js';
+import { type ApiKey, isAuthorized } from './bearer.js';
 import { type Chain } from './chain.js';
 import { answerOcsp, type CertificateStatus } from './ocsp.js';
-import { Refusal, refusals } from './refusal.js';
+import { ApiError, apiErrors } from './api-error.js';
 import { type Route } from './routes.js';
 import { type State } from './state.js';
 
@@ -11,22 +11,22 @@ const bodyLimit = 1024 * 1024;
 
 export const ocspPath = '/ocsp';
 
-/** What is served once there is a chain, which needs the server's own port. */
-export interface Served {
+/** What the server needs to answer. It is set after the start, because the certificate chain contains the server's port. */
+export interface ServerContext {
   readonly chain: Chain;
-  readonly caller: Caller;
+  readonly acceptedKey: ApiKey;
   readonly state: State;
   readonly routes: readonly Route[];
   readonly faults: Faults;
-  readonly changed: () => void;
+  readonly save: () => void;
 }
 
-/** The App Store Server API, and the responder that says whether certificates are still good. */
+/** Serves the App Store Server API and the OCSP responder. */
 export class AppleServer {
-  /** Down: OCSP requests are cut. */
+  /** `down` cuts the connection of OCSP requests. */
   ocsp: CertificateStatus | 'down' = 'good';
   readonly server: Server;
-  served: Served | undefined;
+  context: ServerContext | undefined;
 
   constructor() {
     this.server = createServer((request, response) => {
@@ -38,45 +38,46 @@ export class AppleServer {
   }
 
   private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { served } = this;
-    if (!served) throw new Error('The fake has not started.');
+    const { context } = this;
+    if (!context) throw new Error('The fake has not started.');
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://fake');
-    if (pathname === ocspPath) return this.answerOcsp(request, response, served.chain);
-    const fault = served.faults.strike(`${request.method} ${pathname}`);
-    if (fault?.kind === 'hang') return served.faults.hang(request);
+    if (pathname === ocspPath) return this.answerOcsp(request, response, context.chain);
+    const fault = context.faults.takeFault(`${request.method} ${pathname}`);
+    if (fault?.kind === 'hang') return context.faults.leaveUnanswered(request);
     if (fault?.kind === 'refuse') {
       request.socket.destroy();
       return;
     }
     const body = await readText(request, bodyLimit);
     try {
-      const answer = await this.answer(served, request, { pathname, searchParams, body, fault });
-      if (fault?.kind === 'late-answer') await served.faults.wait(fault.milliseconds);
+      const answer = await this.answer(context, request, { pathname, searchParams, body, fault });
+      if (fault?.kind === 'late-answer') await context.faults.delay(fault.milliseconds);
       if (fault?.kind === 'lose-answer') request.socket.destroy();
       else send(response, 200, answer);
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      sendRefusal(response, error);
+      if (!(error instanceof ApiError)) throw error;
+      sendError(response, error);
     } finally {
-      served.changed();
+      context.save();
     }
   }
 
   private async answer(
-    { caller, faults, routes, state }: Served,
+    { acceptedKey, faults, routes, state }: ServerContext,
     request: IncomingMessage,
-    asked: { pathname: string; searchParams: URLSearchParams; body: string; fault: Fault | undefined },
+    call: { pathname: string; searchParams: URLSearchParams; body: string; fault: Fault | undefined },
   ): Promise<object> {
-    const { pathname, searchParams: query, body, fault } = asked;
-    if (fault?.kind === 'status') throw fault.status === 429 ? refusals.rateLimited() : refusals.internal();
-    if (fault?.kind === 'slow') await faults.wait(fault.milliseconds);
-    if (!(await isCaller(request.headers.authorization, caller))) throw new Refusal(401, 0, 'Unauthenticated');
+    const { pathname, searchParams: query, body, fault } = call;
+    if (fault?.kind === 'status') throw fault.status === 429 ? apiErrors.rateLimited() : apiErrors.internal();
+    if (fault?.kind === 'slow') await faults.delay(fault.milliseconds);
+    if (!(await isAuthorized(request.headers.authorization, acceptedKey)))
+      throw new ApiError(401, 0, 'Unauthenticated');
     state.timeline.catchUp();
     for (const route of routes) {
       const match = route.method === request.method ? route.path.exec(pathname) : null;
-      if (match) return route.answer({ id: decodeURIComponent(match[1] ?? ''), query, body: parsed(body) });
+      if (match) return route.handle({ id: decodeURIComponent(match[1] ?? ''), query, body: parsed(body) });
     }
-    throw new Refusal(404, 0, 'Not found');
+    throw new ApiError(404, 0, 'Not found');
   }
 
   private async answerOcsp(request: IncomingMessage, response: ServerResponse, chain: Chain): Promise<void> {
@@ -95,7 +96,7 @@ function parsed(body: string): unknown {
   try {
     return body === '' ? undefined : JSON.parse(body);
   } catch {
-    throw refusals.badRequest();
+    throw apiErrors.badRequest();
   }
 }
 
@@ -103,8 +104,8 @@ function send(response: ServerResponse, status: number, body: object, headers: R
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
 }
 
-function sendRefusal(response: ServerResponse, { status, errorCode, message }: Refusal): void {
-  // An unauthenticated caller is told so in plain text.
+function sendError(response: ServerResponse, { status, errorCode, message }: ApiError): void {
+  // Apple answers unauthenticated requests and unknown paths in plain text.
   if (errorCode === 0) {
     response.writeHead(status, { 'content-type': 'text/plain' }).end(`${message}\n`);
     return;

@@ -29,8 +29,8 @@ const transaction = () => ({
 const verify = (jws: string, options?: Parameters<AppleBench['verifier']>[0]) =>
   bench.verifier(options).verifyAndDecodeTransaction(jws);
 
-describe('the chain', () => {
-  it('is the one that Apple’s verifier looks for: three certificates, P-256 under P-384', async () => {
+describe('the certificate chain of FakeApple', () => {
+  it('has the three certificates that Apple’s verifier requires: P-256 under P-384', async () => {
     const [leaf, intermediate, root] = chainOf(signed).map((one) => new X509Certificate(Buffer.from(one, 'base64')));
     expect(chainOf(signed)).toHaveLength(3);
     expect([leaf, intermediate, root].map((one) => one?.publicKey.asymmetricKeyDetails?.namedCurve)).toEqual([
@@ -44,39 +44,39 @@ describe('the chain', () => {
   });
 });
 
-describe('a signature', () => {
-  it('over something else is refused', async () => {
+describe('Apple’s verifier', () => {
+  it('refuses an altered payload and an altered signature', async () => {
     const [header, payload, signature] = signed.split('.');
     const other = JSON.parse(Buffer.from(payload ?? '', 'base64url').toString()) as object;
     const altered = Buffer.from(JSON.stringify({ ...other, productId: 'vpn.plus.month' })).toString('base64url');
-    const refused = VerificationStatus.VERIFICATION_FAILURE;
-    expect(await failure(verify(`${header}.${altered}.${signature}`))).toBe(refused);
+    const expected = VerificationStatus.VERIFICATION_FAILURE;
+    expect(await failure(verify(`${header}.${altered}.${signature}`))).toBe(expected);
     const flipped = `${signature?.startsWith('A') ? 'B' : 'A'}${signature?.slice(1)}`;
-    expect(await failure(verify(`${header}.${payload}.${flipped}`))).toBe(refused);
+    expect(await failure(verify(`${header}.${payload}.${flipped}`))).toBe(expected);
   });
 
-  it('of a chain that is too long, too short, or somebody else’s is refused', async () => {
+  it('refuses a chain that is too long, too short, or from another root', async () => {
     const [leaf = '', intermediate = '', root = ''] = chainOf(signed);
-    const under = (x5c: string[]) => failure(verify(bench.fake.sign(transaction(), { x5c })));
+    const failureWith = (x5c: string[]) => failure(verify(bench.fake.sign(transaction(), { x5c })));
     // The library reports a wrong length as a wrong certificate.
-    expect(await under([leaf, intermediate])).toBe(VerificationStatus.INVALID_CERTIFICATE);
-    expect(await under([leaf, intermediate, root, root])).toBe(VerificationStatus.INVALID_CERTIFICATE);
+    expect(await failureWith([leaf, intermediate])).toBe(VerificationStatus.INVALID_CERTIFICATE);
+    expect(await failureWith([leaf, intermediate, root, root])).toBe(VerificationStatus.INVALID_CERTIFICATE);
     const other = await startApple({ seed: 'other' });
     const [otherLeaf = ''] = chainOf(other.fake.buy().signedTransaction);
-    expect(await under([otherLeaf, intermediate, root])).toBe(VerificationStatus.VERIFICATION_FAILURE);
+    expect(await failureWith([otherLeaf, intermediate, root])).toBe(VerificationStatus.VERIFICATION_FAILURE);
     const foreign = failure(verify(other.fake.buy().signedTransaction));
     expect(await foreign).toBe(VerificationStatus.VERIFICATION_FAILURE);
     await other.fake.close();
   });
 
-  it('that claims no algorithm, or a shared secret, is refused', async () => {
+  it('refuses the algorithms none and HS256', async () => {
     for (const alg of ['none', 'HS256']) {
       const forged = bench.fake.sign(transaction(), { alg });
       expect(await failure(verify(forged))).toBe(VerificationStatus.VERIFICATION_FAILURE);
     }
   });
 
-  it('for another app, or of another environment, is refused', async () => {
+  it('refuses a transaction of another app or another environment', async () => {
     const other = verify(signed, { bundleId: 'com.example.other' });
     expect(await failure(other)).toBe(VerificationStatus.INVALID_APP_IDENTIFIER);
     const production = bench.fake.sign({ ...transaction(), environment: Environment.PRODUCTION });
@@ -84,24 +84,24 @@ describe('a signature', () => {
   });
 });
 
-describe('the status of the certificates', () => {
-  it('is good, and asked of a responder that each issuer has named', async () => {
+describe('the OCSP responder of FakeApple', () => {
+  it('reports certificates as good, through a delegated responder for each issuer', async () => {
     expect(await verify(signed, { online: true })).toMatchObject({ bundleId: bench.fake.bundleId });
   });
 
   it.each([
     ['revoked', VerificationStatus.FAILURE],
     ['unknown', VerificationStatus.FAILURE],
-    // Nobody answers: that says nothing about the signature, and can be tried again.
+    // Without an OCSP response the signature can still be valid, so the failure is retryable.
     ['down', VerificationStatus.RETRYABLE_VERIFICATION_FAILURE],
-  ] as const)('can be %s', async (status, expected) => {
+  ] as const)('makes verification fail when it is %s', async (status, expected) => {
     bench.fake.setOcsp(status);
     expect(await failure(verify(signed, { online: true }))).toBe(expected);
   });
 });
 
-describe('production', () => {
-  it('names the app in its notifications, which the sandbox does not', async () => {
+describe('notifications of FakeApple', () => {
+  it('contain appAppleId in production, and not in the sandbox', async () => {
     const production = await startApple({ environment: Environment.PRODUCTION, appAppleId: 42 });
     production.fake.buy();
     const range = { startDate: production.fake.now().getTime(), endDate: production.fake.now().getTime() };

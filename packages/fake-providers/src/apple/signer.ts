@@ -1,15 +1,15 @@
 import { sign } from 'node:crypto';
 import { type Chain, derOf } from './chain.js';
 
-/** What tests may make wrong about a signature. */
+/** The parts of a signature that tests can falsify. */
 export interface SignatureOverrides {
-  /** In place of ES256. */
+  /** Replaces ES256. */
   readonly alg?: string;
-  /** In place of the chain: leaf, intermediate, root. */
+  /** Replaces the chain: leaf, intermediate, root. */
   readonly x5c?: readonly string[];
 }
 
-/** Signs as the App Store does: a JWS in compact form, ES256, its chain in `x5c`. */
+/** Signs as the App Store does: a compact JWS with ES256 and the chain in `x5c`. */
 export class Signer {
   private readonly x5c: readonly string[];
 

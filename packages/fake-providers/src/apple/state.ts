@@ -9,7 +9,7 @@ import {
 import { SeededRandom, type Timeline, type TimelineSnapshot } from '../common/index.js';
 import { type Product } from './products.js';
 
-/** What a transaction says; `signedDate` comes with the signature. */
+/** The content of a transaction. `signedDate` is added when it is signed. */
 export interface Transaction extends JWSTransactionDecodedPayload {
   readonly transactionId: string;
   readonly originalTransactionId: string;
@@ -18,29 +18,29 @@ export interface Transaction extends JWSTransactionDecodedPayload {
   expiresDate: number;
 }
 
-/** A subscription of one person in one group, over all its renewals. Times in Unix milliseconds. */
+/** A subscription of one Apple Account in one group, with all its renewals. Times in Unix milliseconds. */
 export interface Subscription {
   readonly originalTransactionId: string;
   readonly group: string;
-  /** Whose it is: an Apple Account, which the backend never sees. */
+  /** The Apple Account that has it. The backend never sees it. */
   readonly account: string;
   readonly appAccountToken?: string;
-  /** The purchaser's, when the family shares it. */
+  /** The purchaser's original transaction id, when this is a family share. */
   readonly sharedFrom?: string;
-  /** Ids, oldest first. */
+  /** Transaction ids, oldest first. */
   readonly transactions: string[];
   recentStart: number;
   autoRenew: boolean;
   autoRenewProductId: string;
-  /** Fails until somebody mends it. */
+  /** The bank declines until a test fixes billing. */
   billingFails: boolean;
   retryingSince?: number;
   graceUntil?: number;
   expirationIntent?: number;
-  /** Ended for good, until the person subscribes again. */
+  /** Ended, until the account resubscribes. */
   expired: boolean;
   priceIncrease?: { readonly price: number; consented: boolean };
-  /** What renewals cost, once a price increase was accepted. */
+  /** The price of renewals after the customer accepted a price increase. */
   renewalPrice?: number;
 }
 
@@ -54,7 +54,7 @@ export interface Notification {
   readonly type: NotificationTypeV2;
   readonly subtype?: Subtype;
   readonly signedDate: number;
-  /** What it tells, as it was then; signed when it is first shown. */
+  /** The subscription's state when the notification was created. It is signed when it is first sent or listed. */
   readonly transaction?: Transaction;
   readonly renewalInfo?: JWSRenewalInfoDecodedPayload;
   readonly status?: number;
@@ -73,15 +73,15 @@ export interface StateSnapshot {
 
 export interface App {
   readonly bundleId: string;
-  /** Only production names it. */
+  /** Apple sends it only in production. */
   readonly appAppleId: number;
   readonly environment: Environment.PRODUCTION | Environment.SANDBOX;
   readonly products: readonly Product[];
-  /** Of billing grace, in days; 0 for none. https://developer.apple.com/help/app-store-connect: 3, 16 or 28 */
+  /** Length of the billing grace period, 0 for none. https://developer.apple.com/help/app-store-connect: 3, 16 or 28 days */
   readonly graceDays: number;
 }
 
-/** What the App Store knows. */
+/** The state of the App Store. */
 export class State {
   readonly subscriptions: Map<string, Subscription>;
   readonly transactions: Map<string, Transaction>;
@@ -118,7 +118,7 @@ export class State {
     return this.timeline.now();
   }
 
-  /** Digits; those of the sandbox begin with 2000000. */
+  /** Only digits. Ids of the sandbox start with 2000000. */
   newTransactionId(): string {
     const prefix = this.app.environment === Environment.SANDBOX ? '20000000' : '3500000';
     return prefix + String(this.nextTransaction++).padStart(8, '0');
@@ -130,7 +130,7 @@ export class State {
     return product;
   }
 
-  /** @throws {Error} when there is none: tests name what they have bought. */
+  /** @throws {Error} when it does not exist, because the test passed a wrong id. */
   subscription(originalTransactionId: string): Subscription {
     const subscription = this.subscriptions.get(originalTransactionId);
     if (!subscription) throw new Error(`The App Store has no subscription ${originalTransactionId}.`);
@@ -139,11 +139,11 @@ export class State {
 
   latest({ transactions }: Subscription): Transaction {
     const transaction = this.transactions.get(transactions.at(-1) ?? '');
-    if (!transaction) throw new Error('A subscription without a transaction.');
+    if (!transaction) throw new Error('The subscription has no transaction.');
     return transaction;
   }
 
-  /** What the signed renewal info of a subscription says now. */
+  /** The content of the subscription's signed renewal info now. */
   renewalInfo(subscription: Subscription): JWSRenewalInfoDecodedPayload {
     const latest = this.latest(subscription);
     const next = this.product(subscription.autoRenewProductId);

@@ -16,7 +16,10 @@ export interface NewTransaction {
   readonly price?: number;
 }
 
-/** A transaction of a subscription, kept as its latest. https://developer.apple.com/documentation/appstoreserverapi/jwstransactiondecodedpayload */
+/**
+ * Adds a transaction, which becomes the subscription's latest one.
+ * https://developer.apple.com/documentation/appstoreserverapi/jwstransactiondecodedpayload
+ */
 export function addTransaction(state: State, subscription: Subscription, given: NewTransaction): Transaction {
   const { product, reason, from, isTrial } = given;
   const first = state.transactions.get(subscription.transactions[0] ?? '');

@@ -1,7 +1,7 @@
-/** Where a fake takes the time from. Any object with this method will do, such as a test's clock that stands still. */
+/** The clock of a fake. Tests pass their own, for example one that stands still. */
 export interface Clock {
   now(): Date;
 }
 
-/** The machine's. */
+/** The machine's clock. */
 export const systemClock: Clock = { now: () => new Date() };

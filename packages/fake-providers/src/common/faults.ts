@@ -3,38 +3,38 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How a provider fails. */
 export type Fault =
-  /** The connection is cut before anything is done. */
+  /** Cuts the connection and does not execute the request. */
   | { readonly kind: 'refuse' }
-  /** Never answered. */
+  /** Never answers. */
   | { readonly kind: 'hang' }
-  /** What was asked is done, and the connection is cut before the answer. */
+  /** Executes the request, then cuts the connection before the response. */
   | { readonly kind: 'lose-answer' }
-  /** Done and answered after so many milliseconds, or when the faults are cleared. */
+  /** Executes and answers the request after this delay, or when the faults are cleared. */
   | { readonly kind: 'slow'; readonly milliseconds: number }
-  /** Done at once, and the answer is under way for so many milliseconds, or until the faults are cleared: what it says is old then. */
+  /** Executes the request at once, but sends the response after this delay, or when the faults are cleared. The response is outdated by then. */
   | { readonly kind: 'late-answer'; readonly milliseconds: number }
-  /** Refused with this HTTP status, in the provider's own words. */
+  /** Refuses with this HTTP status, in the provider's own error format. */
   | { readonly kind: 'status'; readonly status: 400 | 429 | 500 | 503 };
 
 export interface FaultScope {
-  /** For how many requests; for all of them by default. */
+  /** The number of requests that fail; all of them by default. */
   readonly times?: number;
-  /** Only where `METHOD /path` matches. */
+  /** Matched against `METHOD /path`; every request by default. */
   readonly on?: RegExp;
 }
 
-/** How many requests of one kind have come. */
+/** The number of matching requests so far. */
 export interface RequestCount {
   readonly count: number;
 }
 
-/** The faults that were asked for; the latest one that fits a request strikes it. */
+/** The injected faults. The latest one that matches a request applies. */
 export class Faults {
   private cleared = new AbortController();
   private readonly rules: { fault: Fault; on: RegExp; left: number }[] = [];
   private readonly counts: (RequestCount & { readonly on: RegExp; count: number })[] = [];
-  /** How many requests a fault holds up at this moment. */
-  held = 0;
+  /** The number of requests that a fault keeps waiting now. */
+  requestsHeld = 0;
 
   inject(fault: Fault, { times = Infinity, on = /^/ }: FaultScope = {}): void {
     this.rules.unshift({ fault, on, left: times });
@@ -46,28 +46,29 @@ export class Faults {
     this.cleared = new AbortController();
   }
 
-  /** What a request that is `slow`, or an answer that is late, waits for. */
-  async wait(milliseconds: number): Promise<void> {
-    this.held += 1;
+  /** Waits as `slow` and `late-answer` demand. */
+  async delay(milliseconds: number): Promise<void> {
+    this.requestsHeld += 1;
     await sleep(milliseconds, undefined, { ref: false, signal: this.cleared.signal }).catch(() => undefined);
-    this.held -= 1;
+    this.requestsHeld -= 1;
   }
 
-  /** Never answers it; its caller gives up some time. */
-  hang({ socket }: IncomingMessage): void {
-    this.held += 1;
-    socket.once('close', () => (this.held -= 1));
+  /** Never answers; the request counts as held until its client disconnects. */
+  leaveUnanswered({ socket }: IncomingMessage): void {
+    this.requestsHeld += 1;
+    socket.once('close', () => (this.requestsHeld -= 1));
   }
 
-  /** Counts the requests where `METHOD /path` matches, from now on. */
+  /** Counts all later requests whose `METHOD /path` matches. */
   countRequests(on: RegExp): RequestCount {
-    const watch = { on, count: 0 };
-    this.counts.push(watch);
-    return watch;
+    const counter = { on, count: 0 };
+    this.counts.push(counter);
+    return counter;
   }
 
-  strike(request: string): Fault | undefined {
-    for (const watch of this.counts) if (watch.on.test(request)) watch.count += 1;
+  /** Counts the request. @param request `METHOD /path`. @returns its fault, which this call uses up once. */
+  takeFault(request: string): Fault | undefined {
+    for (const counter of this.counts) if (counter.on.test(request)) counter.count += 1;
     const rule = this.rules.find(({ on, left }) => left > 0 && on.test(request));
     if (rule) rule.left -= 1;
     return rule?.fault;

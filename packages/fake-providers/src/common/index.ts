@@ -4,5 +4,5 @@ export { type Fault, Faults, type FaultScope, type RequestCount } from './faults
 export { post } from './post.js';
 export { SeededRandom } from './random.js';
 export { StoredJson } from './stored-json.js';
-export { end, host, listen, readText } from './server.js';
+export { closeServer, host, listen, readText } from './server.js';
 export { Timeline, type TimelineSnapshot } from './timeline.js';

@@ -1,7 +1,7 @@
-/** How long a backend may take to answer. */
-const patience = 20_000;
+/** The time limit for the backend's response. */
+const timeoutMs = 20_000;
 
-/** @returns the status, or undefined when there was no answer. */
+/** @returns the HTTP status, or undefined without a response. */
 export async function post(
   url: string,
   body: string,
@@ -13,7 +13,7 @@ export async function post(
       body,
       headers,
       redirect: 'manual',
-      signal: AbortSignal.timeout(patience),
+      signal: AbortSignal.timeout(timeoutMs),
     } as const;
     const response = await fetch(url, options);
     await response.arrayBuffer();

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 
 const letters = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
-/** Chance that repeats: the same seed gives the same draws in the same order. */
+/** A deterministic random number generator: the same seed gives the same values in the same order. */
 export class SeededRandom {
   constructor(
     readonly seed: string,
-    /** How often it has been drawn from; a fake that keeps its state goes on from here. */
+    /** The number of values drawn so far. A fake with stored state continues from here. */
     public draws = 0,
   ) {}
 
@@ -20,7 +20,7 @@ export class SeededRandom {
     return Math.floor(this.next() * limit);
   }
 
-  /** Letters and digits, at most 32 of them: what providers' ids are made of. */
+  /** Letters and digits, at most 32 of them, for providers' ids. */
   text(length: number): string {
     return [...this.bytes().subarray(0, length)].map((byte) => letters[byte % letters.length]).join('');
   }

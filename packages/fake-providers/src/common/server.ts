@@ -4,15 +4,15 @@ import { type AddressInfo } from 'node:net';
 
 export const host = '127.0.0.1';
 
-/** @returns the port: `port` itself, or a free one when it is 0. */
+/** @param port 0 for a free one. @returns the port in use. */
 export async function listen(server: Server, port: number): Promise<number> {
   server.listen(port, host);
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
 }
 
-/** Ends open connections too: a fake that hangs would otherwise never close. */
-export async function end(server: Server): Promise<void> {
+/** Closes open connections too: otherwise a request that hangs would keep the server open forever. */
+export async function closeServer(server: Server): Promise<void> {
   if (!server.listening) return;
   server.close();
   server.closeAllConnections();

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A fake's state, kept from start to start in a file of its own in the data folder, if there is one. */
+/** A fake's state in a file of the data folder, so that it survives restarts. Without a data folder it stores nothing. */
 export class StoredJson<T> {
   private readonly file: string | undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -18,14 +18,14 @@ export class StoredJson<T> {
     return JSON.parse(readFileSync(this.file, 'utf8')) as T;
   }
 
-  /** Soon; what changes until then is written with it. */
+  /** Writes within 100 ms. Changes until then go into the same write. */
   write(state: () => T): void {
     if (this.file === undefined) return;
     this.latest = state;
     this.timer ??= setTimeout(() => this.flush(), 100).unref();
   }
 
-  /** Whole or not at all. */
+  /** Writes now, atomically: to a temporary file that replaces the old one. */
   flush(): void {
     clearTimeout(this.timer);
     this.timer = undefined;

@@ -1,25 +1,26 @@
 import { type Clock } from './clock.js';
 
-/** Something that a provider does by itself at a time: renew this, retry that. Plain data, so that it can be kept. */
-export interface Happening {
+/** An action that a provider takes by itself at a set time, such as a renewal or a retry. Plain data, so that it can be stored. */
+export interface ScheduledAction {
   /** Unix milliseconds. */
   readonly at: number;
   readonly kind: string;
   readonly id: string;
 }
 
+/** The names are those in the stored file. */
 export interface TimelineSnapshot {
   readonly ahead: number;
-  readonly happenings: readonly Happening[];
+  readonly happenings: readonly ScheduledAction[];
 }
 
 /**
- * A provider's time: a clock's, plus however far it was advanced. What is scheduled runs in the order of its time, each
- * seeing its own time as now, however far one call jumps.
+ * A provider's time: the clock's, plus the time by which it was advanced. Scheduled actions run in order of their times.
+ * While an action runs, `now` is the action's own time, even when one call advances by months.
  */
 export class Timeline {
   private readonly handlers = new Map<string, (id: string) => void>();
-  private readonly happenings: Happening[];
+  private readonly scheduled: ScheduledAction[];
   private ahead: number;
   private frozen: number | undefined;
 
@@ -28,11 +29,11 @@ export class Timeline {
     snapshot?: TimelineSnapshot,
   ) {
     this.ahead = snapshot?.ahead ?? 0;
-    this.happenings = [...(snapshot?.happenings ?? [])];
+    this.scheduled = [...(snapshot?.happenings ?? [])];
   }
 
   snapshot(): TimelineSnapshot {
-    return { ahead: this.ahead, happenings: this.happenings };
+    return { ahead: this.ahead, happenings: this.scheduled };
   }
 
   /** Unix milliseconds. */
@@ -44,28 +45,28 @@ export class Timeline {
     this.handlers.set(kind, handle);
   }
 
-  /** In place of what was scheduled for the same kind and id. */
-  schedule(happening: Happening): void {
-    this.unschedule(happening.kind, happening.id);
-    const place = this.happenings.findIndex(({ at }) => at > happening.at);
-    this.happenings.splice(place === -1 ? this.happenings.length : place, 0, happening);
+  /** Replaces a scheduled action of the same kind and id. */
+  schedule(action: ScheduledAction): void {
+    this.unschedule(action.kind, action.id);
+    const place = this.scheduled.findIndex(({ at }) => at > action.at);
+    this.scheduled.splice(place === -1 ? this.scheduled.length : place, 0, action);
   }
 
   unschedule(kind: string, id: string): void {
-    const place = this.happenings.findIndex((one) => one.kind === kind && one.id === id);
-    if (place !== -1) this.happenings.splice(place, 1);
+    const place = this.scheduled.findIndex((one) => one.kind === kind && one.id === id);
+    if (place !== -1) this.scheduled.splice(place, 1);
   }
 
-  /** Does everything that is due by now, and what becomes due by doing it. */
+  /** Runs all actions that are due, including those that they schedule in turn. */
   catchUp(): void {
     if (this.frozen !== undefined) return;
     const until = this.now();
     try {
-      for (let next = this.happenings[0]; next !== undefined && next.at <= until; next = this.happenings[0]) {
-        this.happenings.shift();
+      for (let next = this.scheduled[0]; next !== undefined && next.at <= until; next = this.scheduled[0]) {
+        this.scheduled.shift();
         this.frozen = next.at;
         const handle = this.handlers.get(next.kind);
-        if (!handle) throw new Error(`Nobody handles ${next.kind}.`);
+        if (!handle) throw new Error(`No handler for the scheduled action ${next.kind}.`);
         handle(next.id);
       }
     } finally {
@@ -73,10 +74,10 @@ export class Timeline {
     }
   }
 
-  /** @throws {RangeError} when `to` lies in the past: time does not run backwards. */
+  /** @throws {RangeError} when `to` is in the past. */
   advanceTo(to: Date): void {
     const by = to.getTime() - this.now();
-    if (by < 0) throw new RangeError(`It is later than ${to.toISOString()} already.`);
+    if (by < 0) throw new RangeError(`Cannot move time back: it is later than ${to.toISOString()}.`);
     this.ahead += by;
     this.catchUp();
   }

@@ -50,7 +50,7 @@ export class Accounts {
 
   constructor(
     private readonly clock: Clock,
-    private readonly changed: () => void,
+    private readonly save: () => void,
     snapshot?: AccountsSnapshot,
   ) {
     for (const account of snapshot?.accounts ?? []) this.accounts.set(account.uid, account);
@@ -89,7 +89,7 @@ export class Accounts {
       lastLoginAt: now,
     };
     this.accounts.set(account.uid, account);
-    this.changed();
+    this.save();
     return account;
   }
 
@@ -98,13 +98,13 @@ export class Accounts {
     const account = this.accounts.get(uid);
     if (!account) throw new GoogleError('USER_NOT_FOUND');
     Object.assign(account, changes);
-    this.changed();
+    this.save();
     return account;
   }
 
   delete(uid: string): boolean {
     const existed = this.accounts.delete(uid);
-    this.changed();
+    this.save();
     return existed;
   }
 
@@ -112,7 +112,7 @@ export class Accounts {
    * The `validSince` that ends every sign-in so far. They are dated in whole seconds, so those of the running second end
    * only when it has passed.
    */
-  afterNow(): number {
+  nextValidSince(): number {
     return Math.floor(this.clock.now().getTime() / 1000) + 1;
   }
 
@@ -158,7 +158,7 @@ export class Accounts {
         : { requestType: 'VERIFY_AND_CHANGE_EMAIL', newEmail: newEmail.toLowerCase() }),
     };
     this.oobCodes.set(code.oobCode, code);
-    this.changed();
+    this.save();
     return code;
   }
 
@@ -170,7 +170,7 @@ export class Accounts {
     const { newEmail } = code;
     if (newEmail !== undefined && this.findByEmail(newEmail)) throw new GoogleError('EMAIL_EXISTS');
     this.oobCodes.delete(oobCode);
-    const changed = newEmail !== undefined && { email: newEmail, validSince: this.afterNow() };
+    const changed = newEmail !== undefined && { email: newEmail, validSince: this.nextValidSince() };
     return this.update(account.uid, { emailVerified: true, ...changed });
   }
 

@@ -22,7 +22,7 @@ const byId = z.object({ localId: z.string() });
 
 /** What a backend calls with its service account: `projects/{p}/accounts:*`. */
 export class AdminApi {
-  private readonly lookups: string[] = [];
+  private readonly lookedUpUids: string[] = [];
 
   /** @param linkOf the link that uses a code when it is opened */
   constructor(
@@ -32,13 +32,13 @@ export class AdminApi {
 
   /** How often accounts were looked up: one's, or anybody's. */
   countLookups(uid?: string): number {
-    return uid === undefined ? this.lookups.length : this.lookups.filter((looked) => looked === uid).length;
+    return uid === undefined ? this.lookedUpUids.length : this.lookedUpUids.filter((looked) => looked === uid).length;
   }
 
   /** Answers without `users` when nobody is found, as Google does. */
   lookup(body: unknown): object {
     const { localId, email } = read(lookup, body);
-    this.lookups.push(...localId);
+    this.lookedUpUids.push(...localId);
     const found = [
       ...localId.map((uid) => this.accounts.find(uid)),
       ...email.map((address) => this.accounts.findByEmail(address)),
@@ -55,7 +55,7 @@ export class AdminApi {
       ...(disableUser !== undefined && { disabled: disableUser }),
       ...(emailVerified !== undefined && { emailVerified }),
       // Another address ends every sign-in, as another password does.
-      ...(email !== undefined && { email: email.toLowerCase(), validSince: this.accounts.afterNow() }),
+      ...(email !== undefined && { email: email.toLowerCase(), validSince: this.accounts.nextValidSince() }),
     });
     return { localId, email: account.email };
   }

@@ -36,7 +36,7 @@ export class ClientApi {
   async signUp(body: unknown): Promise<object> {
     const { email, password } = read(signUp, body);
     if (this.accounts.findByEmail(email)) throw new GoogleError('EMAIL_EXISTS');
-    return this.signedIn(this.accounts.create(email, await hashPassword(password)));
+    return this.signInResponse(this.accounts.create(email, await hashPassword(password)));
   }
 
   /** One answer for an unknown address and a wrong password, as projects with e-mail enumeration protection give it. */
@@ -46,30 +46,30 @@ export class ClientApi {
     const isRight = account?.password !== undefined && (await isPassword(password, account.password));
     if (!account || !isRight) throw new GoogleError('INVALID_LOGIN_CREDENTIALS');
     if (account.disabled) throw new GoogleError('USER_DISABLED');
-    return { ...(await this.signedIn(account)), registered: true };
+    return { ...(await this.signInResponse(account)), registered: true };
   }
 
   async lookup(body: unknown): Promise<object> {
-    return { users: [userInfo(await this.owner(read(withIdToken, body).idToken))] };
+    return { users: [userInfo(await this.accountOf(read(withIdToken, body).idToken))] };
   }
 
   /** Proves an address by its code, or changes the password, which ends every sign-in before this one. */
   async update(body: unknown): Promise<object> {
     const request = read(update, body);
     if ('oobCode' in request) return userInfo(this.accounts.useOobCode(request.oobCode));
-    const { uid } = await this.owner(request.idToken);
+    const { uid } = await this.accountOf(request.idToken);
     if (request.password === undefined) return userInfo(this.accounts.update(uid, {}));
     const password = await hashPassword(request.password);
-    return this.signedIn(this.accounts.update(uid, { password, validSince: this.accounts.afterNow() }));
+    return this.signInResponse(this.accounts.update(uid, { password, validSince: this.accounts.nextValidSince() }));
   }
 
   async sendOobCode(body: unknown): Promise<object> {
-    const account = await this.owner(read(sendOobCode, body).idToken);
+    const account = await this.accountOf(read(sendOobCode, body).idToken);
     return { email: this.accounts.createOobCode(account).email };
   }
 
   async delete(body: unknown): Promise<object> {
-    this.accounts.delete((await this.owner(read(withIdToken, body).idToken)).uid);
+    this.accounts.delete((await this.accountOf(read(withIdToken, body).idToken)).uid);
     return {};
   }
 
@@ -89,7 +89,7 @@ export class ClientApi {
     };
   }
 
-  private async signedIn(account: Account): Promise<object> {
+  private async signInResponse(account: Account): Promise<object> {
     const { refreshToken, ...signIn } = this.accounts.signIn(account);
     return {
       localId: account.uid,
@@ -100,7 +100,7 @@ export class ClientApi {
     };
   }
 
-  private async owner(idToken: string): Promise<Account> {
+  private async accountOf(idToken: string): Promise<Account> {
     return this.accounts.current(await this.idTokens.read(idToken));
   }
 }

@@ -1,6 +1,6 @@
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import { type Clock, end, host, listen, systemClock } from '../common/index.js';
+import { type Clock, closeServer, host, listen, systemClock } from '../common/index.js';
 import { Accounts } from './accounts.js';
 import { AdminApi } from './admin-api.js';
 import { createTlsIdentity, createTokenSigner } from './certificates.js';
@@ -71,8 +71,8 @@ export async function startFakeFirebase(options: FakeFirebaseOptions): Promise<F
   const plain = createHttpServer(router.handle);
   const secure = createHttpsServer(identity, router.handle);
   const close = async () => {
-    await Promise.all([plain, secure].map(end));
-    stored.release();
+    await Promise.all([plain, secure].map(closeServer));
+    stored.removeIfTemporary();
   };
   try {
     const [plainPort, securePort] = [await listen(plain, port), await listen(secure, 0)];
@@ -87,7 +87,7 @@ export async function startFakeFirebase(options: FakeFirebaseOptions): Promise<F
         const signIn = account ? accounts.signIn(account) : { uid, authTime: Math.floor(clock.now().getTime() / 1000) };
         return idTokens.mint(signIn, account, overrides);
       },
-      revoke: (uid) => void accounts.update(uid, { validSince: accounts.afterNow() }),
+      revoke: (uid) => void accounts.update(uid, { validSince: accounts.nextValidSince() }),
       disable: (uid) => void accounts.update(uid, { disabled: true }),
       enable: (uid) => void accounts.update(uid, { disabled: false }),
       delete: (uid) => void accounts.delete(uid),

@@ -11,11 +11,11 @@ export interface CaughtPush {
 }
 
 /** What Messaging says of a message, and what Google says before Messaging is asked. */
-export type PushFault = keyof typeof ofMessaging | keyof typeof ofGoogle;
+export type PushFault = keyof typeof messagingFaults | keyof typeof googleFaults;
 
 /** A service account without the right to send; a project that is not there. */
-const ofGoogle = { PERMISSION_DENIED: 403, NOT_FOUND: 404 } as const;
-const ofMessaging = {
+const googleFaults = { PERMISSION_DENIED: 403, NOT_FOUND: 404 } as const;
+const messagingFaults = {
   UNREGISTERED: [404, 'NOT_FOUND'],
   SENDER_ID_MISMATCH: [403, 'PERMISSION_DENIED'],
   INVALID_ARGUMENT: [400, 'INVALID_ARGUMENT'],
@@ -59,7 +59,7 @@ class MessagingError extends GoogleError {
   override toJSON(): object {
     const [code, status] = statusOf(this.fault);
     const detail =
-      this.fault in ofMessaging
+      this.fault in messagingFaults
         ? { '@type': 'type.googleapis.com/google.firebase.fcm.v1.FcmError', errorCode: this.fault }
         : { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: this.fault, domain: 'googleapis.com' };
     return { error: { code, message: this.message, status, details: [detail] } };
@@ -67,7 +67,7 @@ class MessagingError extends GoogleError {
 }
 
 function statusOf(fault: PushFault): readonly [code: number, status: string] {
-  return fault in ofGoogle
-    ? [ofGoogle[fault as keyof typeof ofGoogle], fault]
-    : ofMessaging[fault as keyof typeof ofMessaging];
+  return fault in googleFaults
+    ? [googleFaults[fault as keyof typeof googleFaults], fault]
+    : messagingFaults[fault as keyof typeof messagingFaults];
 }

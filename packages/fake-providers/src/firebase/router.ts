@@ -13,7 +13,7 @@ export interface Route {
   readonly method: 'GET' | 'POST';
   readonly path: RegExp;
   readonly headers?: Readonly<Record<string, string>>;
-  answer(request: Request): object | Promise<object>;
+  handle(request: Request): object | Promise<object>;
 }
 
 /** How the provider fails: connections cut, requests never answered, or an error to each. */
@@ -22,7 +22,7 @@ export type Outage = 'refusing' | 'hanging' | 'failing';
 const bodyLimit = 64 * 1024;
 
 /** Firebase's client SDK puts the host it would have called in front of the path when it talks to an emulator. */
-const formerHost = /^\/(identitytoolkit|securetoken|www)\.googleapis\.com(?=\/)/;
+const hostPrefix = /^\/(identitytoolkit|securetoken|www)\.googleapis\.com(?=\/)/;
 
 /** Browsers may call from anywhere: nothing here is anybody's. */
 const cors = {
@@ -56,13 +56,13 @@ export class Router {
     if (this.outage === 'failing') throw new GoogleError('INTERNAL_ERROR', 500);
     if (request.method === 'OPTIONS') return [{}, undefined];
     const { pathname, searchParams: query } = new URL(request.url ?? '/', 'http://fake');
-    const path = decodeURIComponent(pathname.replace(formerHost, ''));
+    const path = decodeURIComponent(pathname.replace(hostPrefix, ''));
     for (const route of this.routes) {
       const match = request.method === route.method ? route.path.exec(path) : null;
       if (!match) continue;
       const body = await readBody(request);
       const { headers } = request;
-      return [await route.answer({ body, headers, query, params: match.groups ?? {} }), route.headers];
+      return [await route.handle({ body, headers, query, params: match.groups ?? {} }), route.headers];
     }
     throw new GoogleError('NOT_FOUND', 404);
   }

@@ -17,11 +17,11 @@ interface Parts {
 
 /** The public REST API of Firebase Auth and Cloud Messaging as far as this project and the client SDK use it. */
 export function routes({ projectId, client, admin, messaging, accounts, idTokens }: Parts): readonly Route[] {
-  const post = (path: RegExp, answer: Route['answer']): Route => ({ method: 'POST', path, answer });
-  const forAdmin = (answer: (body: unknown) => object) => (request: Request) => {
+  const post = (path: RegExp, handle: Route['handle']): Route => ({ method: 'POST', path, handle });
+  const forAdmin = (handle: (body: unknown) => object) => (request: Request) => {
     if (!/^Bearer \S/.test(request.headers.authorization ?? '')) throw new GoogleError('UNAUTHENTICATED', 401);
     if (request.params.project !== projectId) throw new GoogleError('PROJECT_NOT_FOUND', 404);
-    return answer(request.body);
+    return handle(request.body);
   };
   return [
     post(/^\/v1\/accounts:signUp$/, ({ body }) => client.signUp(body)),
@@ -55,13 +55,13 @@ export function routes({ projectId, client, admin, messaging, accounts, idTokens
       method: 'GET',
       path: /^\/robot\/v1\/metadata\/x509\/securetoken@system\.gserviceaccount\.com$/,
       headers: { 'cache-control': 'public, max-age=21600, must-revalidate, no-transform' },
-      answer: () => idTokens.certificates(),
+      handle: () => idTokens.certificates(),
     },
     {
       // Not Google's but its emulator's: where development finds the links that would have been mailed.
       method: 'GET',
       path: /^\/emulator\/v1\/projects\/(?<project>[^/]+)\/oobCodes$/,
-      answer: ({ headers }) => ({
+      handle: ({ headers }) => ({
         oobCodes: accounts.listOobCodes().map((code) => {
           const { email, newEmail, requestType, oobCode } = code;
           return { email, newEmail, requestType, oobCode, oobLink: actionLink(`http://${headers.host ?? ''}`, code) };
@@ -72,7 +72,7 @@ export function routes({ projectId, client, admin, messaging, accounts, idTokens
       // And this is what opening one does.
       method: 'GET',
       path: /^\/emulator\/action$/,
-      answer: ({ query }) => {
+      handle: ({ query }) => {
         const { email } = accounts.useOobCode(query.get('oobCode') ?? '');
         return { authEmulator: { success: 'The email has been successfully verified.', email } };
       },

@@ -35,7 +35,7 @@ export class StoredState {
     return file;
   }
 
-  release(): void {
+  removeIfTemporary(): void {
     if (this.dataDir === undefined) rmSync(this.folder, { recursive: true, force: true });
   }
 

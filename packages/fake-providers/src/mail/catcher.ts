@@ -2,29 +2,32 @@ import { type Readable } from 'node:stream';
 import { SMTPServer } from 'smtp-server';
 import { type CaughtMail, readMail } from './read-mail.js';
 
-/** How the server refuses: at the recipient or at the end of the message, with what; or it hangs up in the midst of one. */
+/**
+ * How the server fails: it refuses the recipient or the finished message with an SMTP reply code, or closes the connection
+ * during the message.
+ */
 type MailFault = { readonly at: 'recipient' | 'message'; readonly code: number } | { readonly at: 'hang-up' };
 
-/** A mail server on 127.0.0.1 that takes every mail and delivers none. */
+/** A mail server on 127.0.0.1 that accepts every mail and delivers none. */
 export interface MailCatcher {
-  /** As SMTP_URL. */
+  /** A value for SMTP_URL. */
   readonly url: string;
-  /** In the order they came. */
+  /** All accepted mails, oldest first. */
   readonly mails: readonly CaughtMail[];
-  /** How many conversations began, failed ones included. */
+  /** The number of SMTP sessions so far, including failed ones. */
   countSessions(): number;
-  /** Answers the next mails, each with one of these, and then all is well again. */
+  /** Fails the next mails, one fault for each; accepts mails after that. */
   failNext(...faults: MailFault[]): void;
-  /** Answers mails to this address so, until it is told otherwise. */
+  /** Fails every mail to this address; `undefined` ends that. */
   failAlways(address: string, fault: MailFault | undefined): void;
-  /** Refuses connections until `comeBack`, at the same port. */
+  /** Refuses connections until `comeBack`, which reopens the same port. */
   goDown(): Promise<void>;
   comeBack(): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface MailCatcherOptions {
-  /** A free one by default. Another process may take that while the server is down. */
+  /** A free port by default. Another process can take that port while the server is down. */
   readonly port?: number;
   readonly onMail?: (mail: CaughtMail) => void;
 }
@@ -73,7 +76,7 @@ export async function startMailCatcher(options: MailCatcherOptions = {}): Promis
           mails.push(mail);
           options.onMail?.(mail);
         };
-        // Reading fails where a sender is killed in the midst of a mail, and then nobody hears the answer.
+        // Reading fails when the sender disconnects in the middle of a mail. The reply is then lost, which is fine.
         void receive().then(() => done(), done);
       },
     });

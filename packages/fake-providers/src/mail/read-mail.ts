@@ -1,16 +1,16 @@
-/** A mail as it came. */
+/** A mail as the catcher received it. */
 export interface CaughtMail {
-  /** Of the envelope. */
+  /** The envelope's sender and recipients. */
   readonly from: string;
   readonly to: readonly string[];
-  /** By their names in lower case, unfolded; a name that comes twice has both, one a line. */
+  /** Keys are lower-case names; values are unfolded. The values of a repeated header are joined with line feeds. */
   readonly headers: Readonly<Record<string, string>>;
   readonly text: string;
   readonly html: string;
   readonly raw: string;
 }
 
-/** Reads what our own mails are: headers, and one multipart/alternative of text and HTML. */
+/** Parses only what our own mails contain: headers, and one multipart/alternative with text and HTML. */
 export function readMail(bytes: Buffer, from: string, to: readonly string[]): CaughtMail {
   const raw = bytes.toString('latin1');
   const { headers, body } = split(raw);

@@ -12,7 +12,7 @@ interface PendingLine {
   readonly line: Stripe.InvoiceLineItem;
 }
 
-const kinds = {
+const objectNames = {
   customers: 'customer',
   products: 'product',
   prices: 'price',
@@ -67,7 +67,7 @@ interface AccountOptions {
   /** The API request that is being answered, if one is. */
   readonly currentRequest: () => Stripe.Event.Request | null;
   /** Told of each event after it was kept. */
-  readonly happened: (event: Stripe.Event) => void;
+  readonly onEvent: (event: Stripe.Event) => void;
 }
 
 /** One Stripe account: its objects, its time, and the events that tell of every change. */
@@ -86,7 +86,7 @@ export class Account {
     this.settings = options.settings;
     this.random = new SeededRandom(seed, snapshot?.draws);
     this.hidden = snapshot?.hidden ?? nothingHidden();
-    const tables = Object.entries(kinds).map(([name, kind]) => {
+    const tables = Object.entries(objectNames).map(([name, kind]) => {
       return [name, new Table(kind, snapshot?.objects[name as keyof Objects])] as const;
     });
     // Each table was made under the name that `Objects` gives its type.
@@ -157,7 +157,7 @@ export class Account {
     };
     // The type says which object it shows; that both fit is the caller's business, as it is Stripe's.
     const kept = this.objects.events.add(event as unknown as Stripe.Event);
-    this.options.happened(kept);
+    this.options.onEvent(kept);
   }
 }
 

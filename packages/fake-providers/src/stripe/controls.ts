@@ -6,7 +6,7 @@ import { type Outcome } from './billing/invoices.js';
 import { type Checkout, type CheckoutOutcome } from './checkout.js';
 import { type DisputeOptions, type Disputes } from './disputes.js';
 import { type DeclineCode } from './hidden.js';
-import { type Hosted } from './hosted.js';
+import { type CustomerActions } from './customer-actions.js';
 import { type Refunds } from './refunds.js';
 import { type BillingSettings } from './settings.js';
 import { type Attempt, type Webhooks } from './webhooks.js';
@@ -73,11 +73,11 @@ interface Parts {
   readonly bank: Bank;
   readonly checkout: Checkout;
   readonly disputes: Disputes;
-  readonly hosted: Hosted;
+  readonly customerActions: CustomerActions;
   readonly refunds: Refunds;
   readonly faults: Faults;
   readonly webhooks: Webhooks;
-  readonly changed: () => void;
+  readonly save: () => void;
 }
 
 const goodCard = '4242424242424242';
@@ -87,18 +87,18 @@ export function controls({
   bank,
   checkout,
   disputes,
-  hosted,
+  customerActions,
   refunds,
   faults,
   webhooks,
-  changed,
+  save,
 }: Parts): StripeControls {
   const { timeline } = account;
   /** On the state of this moment, and kept afterwards. */
   const now = <T>(act: () => T): T => {
     timeline.catchUp();
     const result = act();
-    changed();
+    save();
     return result;
   };
   return {
@@ -112,8 +112,8 @@ export function controls({
 
     pay: (session, { card = goodCard, email = 'person@example.com' } = {}) =>
       now(() => checkout.pay(session, { card, email })),
-    replaceCard: (customer, card = goodCard) => now(() => hosted.replaceCard(customer, card)),
-    payOpenInvoice: (subscription) => now(() => hosted.payOpenInvoice(subscription)),
+    replaceCard: (customer, card = goodCard) => now(() => customerActions.replaceCard(customer, card)),
+    payOpenInvoice: (subscription) => now(() => customerActions.payOpenInvoice(subscription)),
     setStatus: (id, status) =>
       now(() => {
         const subscription = account.objects.subscriptions.get(id);
@@ -144,7 +144,7 @@ export function controls({
 
     inject: (fault, scope) => faults.inject(fault, scope),
     clearFaults: () => faults.clear(),
-    requestsHeld: () => faults.held,
+    requestsHeld: () => faults.requestsHeld,
     countRequests: (on) => faults.countRequests(on),
   };
 }

@@ -1,6 +1,6 @@
 import type Stripe from 'stripe';
 import { type Account, idOf } from './account.js';
-import { type Endings } from './billing/endings.js';
+import { type Cancellations } from './billing/cancellations.js';
 import { subscriptionOf } from './shapes/invoice.js';
 import { dispute as newDispute } from './shapes/dispute.js';
 
@@ -20,7 +20,7 @@ export interface DisputeOptions {
 export class Disputes {
   constructor(
     private readonly account: Account,
-    private readonly endings: Endings,
+    private readonly cancellations: Cancellations,
   ) {}
 
   open(chargeId: string, { amount, reason = 'fraudulent', inquiry = false }: DisputeOptions = {}): Stripe.Dispute {
@@ -31,7 +31,7 @@ export class Disputes {
     const dispute = account.objects.disputes.add(newDispute(account, charge, given));
     charge.disputed = true;
     account.emit('charge.dispute.created', dispute);
-    if (!inquiry) this.takeMoney(dispute);
+    if (!inquiry) this.withdrawFunds(dispute);
     return dispute;
   }
 
@@ -39,7 +39,7 @@ export class Disputes {
   escalate(id: string): void {
     const dispute = this.account.objects.disputes.get(id);
     this.account.change('charge.dispute.updated', dispute, { is_charge_refundable: false, status: 'needs_response' });
-    this.takeMoney(dispute);
+    this.withdrawFunds(dispute);
   }
 
   /** Evidence was submitted; the bank decides. */
@@ -65,12 +65,12 @@ export class Disputes {
     this.account.emit('charge.dispute.closed', dispute);
   }
 
-  private takeMoney(dispute: Stripe.Dispute): void {
+  private withdrawFunds(dispute: Stripe.Dispute): void {
     dispute.balance_transactions.push(this.balanceTransaction(dispute, -dispute.amount, fee));
     this.account.emit('charge.dispute.funds_withdrawn', dispute);
     if (this.account.settings.onDispute === 'keep') return;
     const subscription = this.subscriptionOf(dispute);
-    if (subscription && subscription.status !== 'canceled') this.endings.end(subscription, 'payment_disputed');
+    if (subscription && subscription.status !== 'canceled') this.cancellations.cancel(subscription, 'payment_disputed');
   }
 
   private subscriptionOf(dispute: Stripe.Dispute): Stripe.Subscription | undefined {

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import {
   type Clock,
-  end,
+  closeServer,
   Faults,
   host,
   listen,
@@ -13,7 +13,7 @@ import {
 import { Account, type AccountSnapshot } from './account.js';
 import { Bank } from './billing/bank.js';
 import { Collection } from './billing/collection.js';
-import { Endings } from './billing/endings.js';
+import { Cancellations } from './billing/cancellations.js';
 import { Invoices } from './billing/invoices.js';
 import { PriceChanges } from './billing/price-changes.js';
 import { Renewals } from './billing/renewals.js';
@@ -21,11 +21,11 @@ import { Subscriptions } from './billing/subscriptions.js';
 import { Checkout } from './checkout.js';
 import { controls, type StripeControls } from './controls.js';
 import { Disputes } from './disputes.js';
-import { Hosted } from './hosted.js';
+import { CustomerActions } from './customer-actions.js';
 import { Api } from './http/api.js';
 import { checkoutPath, Pages, portalPath } from './pages.js';
 import { Refunds } from './refunds.js';
-import { catalogueRoutes } from './routes/products.js';
+import { productRoutes } from './routes/products.js';
 import { checkoutRoutes } from './routes/checkout.js';
 import { customerRoutes } from './routes/customers.js';
 import { eventRoutes } from './routes/events.js';
@@ -80,25 +80,25 @@ export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<
     timeline,
     snapshot,
     currentRequest: () => api.current,
-    happened: (event) => webhooks.tell(event),
+    onEvent: (event) => webhooks.enqueue(event),
   });
-  const changed = () => stored.write(() => account.snapshot());
+  const save = () => stored.write(() => account.snapshot());
   const webhooks = new Webhooks({ account, clock, retry, concurrency });
   const bank = new Bank(account);
   const invoices = new Invoices(account, bank);
-  const endings = new Endings(account, invoices);
-  const collection = new Collection(account, invoices, endings);
-  const renewals = new Renewals(account, collection, endings);
+  const cancellations = new Cancellations(account, invoices);
+  const collection = new Collection(account, invoices, cancellations);
+  const renewals = new Renewals(account, collection, cancellations);
   const priceChanges = new PriceChanges(account, collection, renewals, bank);
-  const subscriptions = new Subscriptions(account, collection, renewals, endings, priceChanges);
+  const subscriptions = new Subscriptions(account, collection, renewals, cancellations, priceChanges);
   const checkout = new Checkout(account, () => url + checkoutPath, bank, subscriptions, collection);
   const refunds = new Refunds(account);
-  const hosted = new Hosted(account, checkout, collection);
+  const customerActions = new CustomerActions(account, checkout, collection);
   const faults = new Faults();
   const apiKey = `sk_${livemode ? 'live' : 'test'}_fake${seed.replace(/\W/g, '')}`;
   const routes = [
     ...customerRoutes(account, subscriptions),
-    ...catalogueRoutes(account),
+    ...productRoutes(account),
     ...checkoutRoutes(account, checkout),
     ...portalRoutes(account, () => url + portalPath),
     ...subscriptionRoutes(account, subscriptions),
@@ -106,14 +106,14 @@ export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<
     ...paymentRoutes(account, refunds),
     ...eventRoutes(account, webhooks),
   ];
-  const api: Api = new Api({ account, apiKey, routes, faults, changed });
-  const pages = new Pages(account, checkout, subscriptions, hosted, changed);
+  const api: Api = new Api({ account, apiKey, routes, faults, save });
+  const pages = new Pages(account, checkout, subscriptions, customerActions, save);
 
   timeline.on('renew', (id) => renewals.renew(id));
   timeline.on('trial_will_end', (id) => renewals.trialWillEnd(id));
   timeline.on('finalize', (id) => collection.finalizeDraft(id));
   timeline.on('retry', (id) => collection.retry(id));
-  timeline.on('incomplete_expire', (id) => endings.expireIncomplete(id));
+  timeline.on('incomplete_expire', (id) => cancellations.expireIncomplete(id));
   timeline.on('session_expire', (id) => checkout.expireIfOpen(id));
 
   const server = createServer((request, response) => {
@@ -130,12 +130,12 @@ export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<
     account,
     bank,
     checkout,
-    disputes: new Disputes(account, endings),
-    hosted,
+    disputes: new Disputes(account, cancellations),
+    customerActions,
     refunds,
     faults,
     webhooks,
-    changed,
+    save,
   };
   return Object.assign(controls(parts), {
     url,
@@ -143,8 +143,8 @@ export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<
     connection: { host, port, protocol: 'http' as const },
     close: async () => {
       webhooks.close();
-      await end(server);
-      changed();
+      await closeServer(server);
+      save();
       stored.flush();
     },
   });

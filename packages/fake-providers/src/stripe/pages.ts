@@ -4,7 +4,7 @@ import { type Account, idOf } from './account.js';
 import { type Subscriptions } from './billing/subscriptions.js';
 import { type Checkout } from './checkout.js';
 import { ApiError } from './errors.js';
-import { type Hosted } from './hosted.js';
+import { type CustomerActions } from './customer-actions.js';
 import { itemOf } from './shapes/subscription.js';
 
 export const checkoutPath = '/c/pay/';
@@ -23,8 +23,8 @@ export class Pages {
     private readonly account: Account,
     private readonly checkout: Checkout,
     private readonly subscriptions: Subscriptions,
-    private readonly hosted: Hosted,
-    private readonly changed: () => void,
+    private readonly customerActions: CustomerActions,
+    private readonly save: () => void,
   ) {}
 
   serves(path: string): boolean {
@@ -42,7 +42,7 @@ export class Pages {
       if (!(error instanceof ApiError)) throw error;
       show(response, error.status, html`<p>${error.message}</p>`);
     } finally {
-      this.changed();
+      this.save();
     }
   }
 
@@ -82,9 +82,9 @@ export class Pages {
     const action = form?.get('action');
     if (action === 'cancel') this.subscriptions.update(subscription, { cancelAtPeriodEnd: true });
     if (action === 'renew') this.subscriptions.update(subscription, { cancelAtPeriodEnd: false });
-    if (action === 'card') this.hosted.replaceCard(idOf(session.customer), form?.get('card') ?? '');
-    if (action === 'pay') this.hosted.payOpenInvoice(subscription);
-    const rows = this.hosted.running(idOf(session.customer)).map((one) => {
+    if (action === 'card') this.customerActions.replaceCard(idOf(session.customer), form?.get('card') ?? '');
+    if (action === 'pay') this.customerActions.payOpenInvoice(subscription);
+    const rows = this.customerActions.runningSubscriptions(idOf(session.customer)).map((one) => {
       const until = new Date(itemOf(one).current_period_end * 1000).toISOString();
       const button = one.cancel_at_period_end ? ['renew', 'Renew'] : ['cancel', 'Cancel'];
       return html`<form method="post">

@@ -35,4 +35,4 @@ export const incompleteSeconds = 23 * 3600;
  * Less than this cannot be charged: it is added to what the customer owes, and due with the next invoice. In cents; what
  * https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts says for dollars and euros.
  */
-export const smallestCharge = 50;
+export const minCharge = 50;

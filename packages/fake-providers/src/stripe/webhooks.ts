@@ -36,7 +36,7 @@ export class Webhooks {
       retry: options.retry,
       concurrency: options.concurrency,
       send: (message) => this.send(message),
-      accepted: ({ event }) => {
+      onAccepted: ({ event }) => {
         const kept = this.options.account.objects.events.get(event);
         kept.pending_webhooks = Math.max(0, kept.pending_webhooks - 1);
       },
@@ -74,18 +74,18 @@ export class Webhooks {
     };
   }
 
-  tell(event: Stripe.Event): void {
+  enqueue(event: Stripe.Event): void {
     for (const { id, enabled_events } of this.options.account.objects.webhookEndpoints.all()) {
       if (!enabled_events.includes('*') && !enabled_events.includes(event.type)) continue;
       event.pending_webhooks += 1;
-      this.deliveries.add({ event: event.id, endpoint: id });
+      this.deliveries.enqueue({ event: event.id, endpoint: id });
     }
   }
 
   /** What the Dashboard's "Resend" does. */
   async resend(event: string): Promise<void> {
     for (const { id } of this.options.account.objects.webhookEndpoints.all()) {
-      this.deliveries.addAtOnce({ event, endpoint: id });
+      this.deliveries.sendNow({ event, endpoint: id });
     }
     await this.deliveries.settled();
   }
@@ -94,7 +94,7 @@ export class Webhooks {
   resumePending(): void {
     for (const event of this.options.account.objects.events.where((one) => one.pending_webhooks > 0)) {
       for (const { id } of this.options.account.objects.webhookEndpoints.all())
-        this.deliveries.add({ event: event.id, endpoint: id });
+        this.deliveries.enqueue({ event: event.id, endpoint: id });
     }
   }
 
@@ -110,7 +110,7 @@ export class Webhooks {
   release(arrange: (events: string[]) => string[] = (events) => events): void {
     const held = this.deliveries.takeHeld();
     for (const event of arrange([...new Set(held.map((one) => one.event))])) {
-      for (const message of held.filter((one) => one.event === event)) this.deliveries.add(message);
+      for (const message of held.filter((one) => one.event === event)) this.deliveries.enqueue(message);
     }
   }
 

@@ -11,7 +11,7 @@ import { ManualClock } from './manual-clock.js';
 
 const group = '21500001';
 
-/** Monthly with a free week, monthly of a higher level, yearly. */
+/** A monthly product with a free week, a monthly one of a higher level, and a yearly one. */
 export const appleProducts = {
   basic: { id: 'vpn.basic.month', group, level: 2, period: 'P1M', price: 4990, currency: 'EUR', trialDays: 7 },
   plus: { id: 'vpn.plus.month', group, level: 1, period: 'P1M', price: 9990, currency: 'EUR' },
@@ -24,22 +24,22 @@ interface DecodedNotification {
   readonly renewal: JWSRenewalInfoDecodedPayload;
 }
 
-/** Apple's own client and verifier on a fake, with products and a clock that stands still. */
+/** A test bench: a fake App Store, Apple's own client and verifier for it, three products, and a clock that tests move. */
 export interface AppleBench {
   readonly fake: FakeApple;
   readonly clock: ManualClock;
   readonly client: AppStoreServerAPIClient;
   verifier(options?: { online?: boolean; bundleId?: string; root?: Buffer }): SignedDataVerifier;
-  /** Everything inside a notification, each part verified by itself. */
+  /** Decodes a notification and verifies each of its signed parts. */
   decode(signedPayload: string): Promise<DecodedNotification>;
-  /** What the App Store has told so far, oldest first, as `TYPE/SUBTYPE status`. */
-  told(): Promise<string[]>;
+  /** All notifications so far, oldest first, as `TYPE/SUBTYPE status`. */
+  sentNotifications(): Promise<string[]>;
 }
 
-/** Apple's client, on another host. */
+/** Apple's client, pointed at the fake. */
 export function appleClient(fake: FakeApple, key = fake.apiKey, bundleId = fake.bundleId): AppStoreServerAPIClient {
   const client = new AppStoreServerAPIClient(key.privateKey, key.keyId, key.issuerId, bundleId, fake.environment);
-  // The library has no option for it, and a private field.
+  // The library offers no option for the URL, only a private field.
   Reflect.set(client, 'urlBase', fake.url);
   return client;
 }
@@ -69,19 +69,19 @@ export async function startApple(options: Partial<FakeAppleOptions> = {}): Promi
     client,
     verifier,
     decode,
-    told: async () => {
-      const told: string[] = [];
+    sentNotifications: async () => {
+      const sent: string[] = [];
       let token: string | null = null;
       do {
         const range = { startDate: fake.now().getTime() - 179 * 86_400_000, endDate: fake.now().getTime() };
         const page: NotificationHistoryResponse = await client.getNotificationHistory(token, range);
         for (const { signedPayload } of page.notificationHistory ?? []) {
           const { notificationType, subtype, data } = await verifier().verifyAndDecodeNotification(signedPayload ?? '');
-          told.push(`${notificationType}${subtype ? `/${subtype}` : ''} ${data?.status ?? '-'}`);
+          sent.push(`${notificationType}${subtype ? `/${subtype}` : ''} ${data?.status ?? '-'}`);
         }
         token = page.hasMore ? (page.paginationToken ?? null) : null;
       } while (token !== null);
-      return told;
+      return sent;
     },
   };
 }

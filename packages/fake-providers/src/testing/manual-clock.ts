@@ -1,6 +1,6 @@
 import { type Clock } from '../common/index.js';
 
-/** A clock that stands still until a test moves it. */
+/** A clock that moves only when a test moves it. */
 export class ManualClock implements Clock {
   private current: number;
 

@@ -2,15 +2,16 @@ import Stripe from 'stripe';
 import { startFakeStripe, type FakeStripe, type FakeStripeOptions } from '../stripe/index.js';
 import { ManualClock } from './manual-clock.js';
 
-/** Stripe's own client on a fake, with something to sell and a clock that stands still. */
+/** A test bench: a fake Stripe, Stripe's own client for it, three prices, and a clock that tests move. */
 export interface StripeBench {
   readonly fake: FakeStripe;
   readonly stripe: Stripe;
   readonly clock: ManualClock;
-  /** 4.99 a month, 9.99 a month, 49.99 a year. */
+  /** Basic 4.99 € a month, plus 9.99 € a month, yearly 49.99 € a year. */
   readonly prices: { readonly basic: string; readonly plus: string; readonly yearly: string };
+  /** Creates a customer. @returns its id. */
   customer(): Promise<string>;
-  /** A Checkout session for a customer, and what was paid there. */
+  /** Creates a Checkout session and pays it. @returns the new subscription. */
   subscribe(options?: SubscribeOptions): Promise<Stripe.Subscription>;
 }
 
@@ -26,8 +27,8 @@ export async function startStripe(options: FakeStripeOptions = {}): Promise<Stri
   const fake = await startFakeStripe({ clock, ...options });
   const stripe = new Stripe(fake.apiKey, { ...fake.connection, maxNetworkRetries: 0 });
   const price = async (name: string, unit_amount: number, interval: 'month' | 'year') => {
-    const given = { currency: 'eur', unit_amount, recurring: { interval }, product_data: { name } };
-    return (await stripe.prices.create(given)).id;
+    const params = { currency: 'eur', unit_amount, recurring: { interval }, product_data: { name } };
+    return (await stripe.prices.create(params)).id;
   };
   const prices = {
     basic: await price('Basic', 499, 'month'),
@@ -41,15 +42,15 @@ export async function startStripe(options: FakeStripeOptions = {}): Promise<Stri
     clock,
     prices,
     customer,
-    subscribe: async (asked = {}) => {
+    subscribe: async (choices = {}) => {
       const session = await stripe.checkout.sessions.create({
         mode: 'subscription',
-        customer: asked.customer ?? (await customer()),
-        line_items: [{ price: asked.price ?? prices.basic, quantity: 1 }],
+        customer: choices.customer ?? (await customer()),
+        line_items: [{ price: choices.price ?? prices.basic, quantity: 1 }],
         success_url: 'https://vpn.example/paid?session={CHECKOUT_SESSION_ID}',
-        subscription_data: { trial_period_days: asked.trialDays },
+        subscription_data: { trial_period_days: choices.trialDays },
       });
-      fake.pay(session.id, { card: asked.card });
+      fake.pay(session.id, { card: choices.card });
       const { subscription } = await stripe.checkout.sessions.retrieve(session.id, { expand: ['subscription'] });
       return subscription as Stripe.Subscription;
     },

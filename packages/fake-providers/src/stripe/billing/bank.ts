@@ -35,14 +35,14 @@ export class Bank {
 
   /** @param present whether the customer is there to authenticate. */
   charge(customer: string, paymentMethod: string, present: boolean): Verdict {
-    const verdict = this.foresee(customer, paymentMethod, present);
+    const verdict = this.previewCharge(customer, paymentMethod, present);
     const told = this.account.hidden.behaviours[customer];
     if (told?.times) told.times -= 1;
     return verdict;
   }
 
   /** What `charge` would say. */
-  foresee(customer: string, paymentMethod: string, present: boolean): Verdict {
+  previewCharge(customer: string, paymentMethod: string, present: boolean): Verdict {
     const told = this.account.hidden.behaviours[customer];
     const card = testCards[this.account.hidden.cards[paymentMethod] ?? ''];
     const verdict = told && told.times !== 0 ? told.decline : (card?.charge ?? 'approved');

@@ -2,22 +2,22 @@ import type Stripe from 'stripe';
 import { type Account, idOf } from '../account.js';
 import { day, incompleteSeconds } from '../settings.js';
 import { type NewInvoice, subscriptionOf } from '../shapes/invoice.js';
-import { type Endings } from './endings.js';
+import { type Cancellations } from './cancellations.js';
 import { type Invoices, type Outcome } from './invoices.js';
 
 /** When an invoice is collected: with the customer there, after its hour as a draft, or not at all. */
-export type When = 'now' | 'later' | 'never';
+export type CollectionTiming = 'now' | 'later' | 'never';
 
 /** Getting invoices paid, and what it does to a subscription when they are, or are not. */
 export class Collection {
   constructor(
     private readonly account: Account,
     private readonly invoices: Invoices,
-    private readonly endings: Endings,
+    private readonly cancellations: Cancellations,
   ) {}
 
   /** Makes an invoice of these lines and of those that waited for one. */
-  bill(given: Omit<NewInvoice, 'finalizesAt'>, when: When): Stripe.Invoice {
+  bill(given: Omit<NewInvoice, 'finalizesAt'>, when: CollectionTiming): Stripe.Invoice {
     const { account } = this;
     const { subscription } = given;
     const waiting = account.objects.pendingLines.where((one) => one.subscription === subscription.id);
@@ -89,7 +89,7 @@ export class Collection {
   private giveUp(subscription: Stripe.Subscription, invoice: Stripe.Invoice): void {
     const { afterRetries } = this.account.settings;
     this.account.change('invoice.updated', invoice, { auto_advance: false });
-    if (afterRetries === 'cancel') this.endings.end(subscription, 'payment_failed');
+    if (afterRetries === 'cancel') this.cancellations.cancel(subscription, 'payment_failed');
     else this.account.change('customer.subscription.updated', subscription, { status: afterRetries });
   }
 }

@@ -1,7 +1,7 @@
 import type Stripe from 'stripe';
 import { type Account, idOf, idOrNull } from '../account.js';
 import { type DeclineCode } from '../hidden.js';
-import { smallestCharge } from '../settings.js';
+import { minCharge } from '../settings.js';
 import { invoice as newInvoice, type NewInvoice, subscriptionOf } from '../shapes/invoice.js';
 import { charge as newCharge, declineOf, invoicePayment, paymentIntent } from '../shapes/payment.js';
 import { type Bank } from './bank.js';
@@ -34,7 +34,7 @@ export class Invoices {
     const { account } = this;
     const customer = account.customer(idOf(invoice.customer ?? ''));
     const owed = invoice.total + customer.balance;
-    const isTooLittle = owed < smallestCharge;
+    const isTooLittle = owed < minCharge;
     const due = isTooLittle ? 0 : owed;
     const number = `${customer.invoice_prefix}-${String(customer.next_invoice_sequence).padStart(4, '0')}`;
     Object.assign(invoice, {

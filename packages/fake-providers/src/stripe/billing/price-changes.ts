@@ -44,29 +44,31 @@ export class PriceChanges {
     const [before, after] = [recurrenceOf(item.price), recurrenceOf(change.price)];
     const isOtherInterval = before.interval !== after.interval || before.count !== after.count;
     // A trial has billed nothing: there is nothing to credit, and its end stays where it is.
-    if (subscription.status === 'trialing') return this.swap(subscription, change);
+    if (subscription.status === 'trialing') return this.replaceItem(subscription, change);
     if (change.payment === 'error_if_incomplete') this.refuseIfDeclined(subscription);
-    if (isOtherInterval) return this.restart(subscription, change, at);
+    if (isOtherInterval) return this.startNewPeriod(subscription, change, at);
     const lines =
-      change.prorations === 'none' ? [] : [...this.credits(subscription, at), this.rest(subscription, change, at)];
-    this.swap(subscription, change);
+      change.prorations === 'none'
+        ? []
+        : [...this.credits(subscription, at), this.remainingTimeLine(subscription, change, at)];
+    this.replaceItem(subscription, change);
     if (change.prorations === 'always_invoice') this.invoiceNow(subscription, lines);
-    else for (const line of lines) this.wait(subscription, line);
+    else for (const line of lines) this.addPendingLine(subscription, line);
   }
 
   /** "The billing date changes" with the interval: a new period begins now, and is billed now, less what is unused. */
-  private restart(subscription: Stripe.Subscription, change: PriceChange, at: number): void {
+  private startNewPeriod(subscription: Stripe.Subscription, change: PriceChange, at: number): void {
     const credits = change.prorations === 'none' ? [] : this.credits(subscription, at);
     const start = this.account.now();
     const period = { start, end: periodEnd(start, recurrenceOf(change.price), start) };
-    for (const line of credits) this.wait(subscription, line);
-    this.swap(subscription, change, period);
+    for (const line of credits) this.addPendingLine(subscription, line);
+    this.replaceItem(subscription, change, period);
     const invoice = this.renewals.billPeriod(subscription, 'subscription_update', period, 'now');
     this.account.schedule('renew', subscription.id, period.end);
     this.collect(subscription, invoice);
   }
 
-  private swap(
+  private replaceItem(
     subscription: Stripe.Subscription,
     { price, quantity }: PriceChange,
     period?: { start: number; end: number },
@@ -103,7 +105,7 @@ export class PriceChanges {
   }
 
   /** What the new price costs for what remains of the period. */
-  private rest(
+  private remainingTimeLine(
     subscription: Stripe.Subscription,
     { price, quantity }: PriceChange,
     at: number,
@@ -123,7 +125,7 @@ export class PriceChanges {
     return line;
   }
 
-  private wait(subscription: Stripe.Subscription, line: Stripe.InvoiceLineItem): void {
+  private addPendingLine(subscription: Stripe.Subscription, line: Stripe.InvoiceLineItem): void {
     this.account.objects.pendingLines.add({ id: line.id, subscription: subscription.id, line });
   }
 
@@ -144,7 +146,7 @@ export class PriceChanges {
   private refuseIfDeclined(subscription: Stripe.Subscription): void {
     const customer = idOf(subscription.customer);
     const method = subscription.default_payment_method;
-    const verdict = method && this.bank.foresee(customer, idOf(method), false);
+    const verdict = method && this.bank.previewCharge(customer, idOf(method), false);
     if (!verdict || verdict === 'approved') return;
     throw new ApiError(402, { type: 'card_error', decline_code: verdict, ...declineOf(verdict) });
   }

@@ -5,7 +5,7 @@ import { recurrenceOf } from '../shapes/products.js';
 import { invoiceLine } from '../shapes/invoice.js';
 import { itemOf } from '../shapes/subscription.js';
 import { type Collection } from './collection.js';
-import { type Endings } from './endings.js';
+import { type Cancellations } from './cancellations.js';
 import { periodEnd } from './periods.js';
 
 export interface Period {
@@ -18,7 +18,7 @@ export class Renewals {
   constructor(
     private readonly account: Account,
     private readonly collection: Collection,
-    private readonly endings: Endings,
+    private readonly cancellations: Cancellations,
   ) {}
 
   /** `customer.subscription.trial_will_end`: three days before, or at once when there are less. */
@@ -37,13 +37,13 @@ export class Renewals {
     const { account } = this;
     const subscription = account.objects.subscriptions.get(id);
     if (subscription.cancel_at_period_end) {
-      this.billWhatWaits(subscription);
-      this.endings.end(subscription, 'cancellation_requested');
+      this.billPendingLines(subscription);
+      this.cancellations.cancel(subscription, 'cancellation_requested');
       return;
     }
     if (subscription.status === 'trialing' && !this.hasPaymentMethod(subscription)) {
       const missing = subscription.trial_settings?.end_behavior.missing_payment_method;
-      if (missing === 'cancel') return this.endings.end(subscription, 'cancellation_requested');
+      if (missing === 'cancel') return this.cancellations.cancel(subscription, 'cancellation_requested');
       if (missing === 'pause') return this.pause(subscription, 'trial_end_without_payment_method');
     }
     const { current_period_end: start, price } = itemOf(subscription);
@@ -111,7 +111,7 @@ export class Renewals {
   }
 
   /** "Any pending prorations are also left in place and collected at the end of the period." */
-  private billWhatWaits(subscription: Stripe.Subscription): void {
+  private billPendingLines(subscription: Stripe.Subscription): void {
     const waits = this.account.objects.pendingLines.where((one) => one.subscription === subscription.id);
     if (waits.length === 0) return;
     const { current_period_start: start, current_period_end: end } = itemOf(subscription);

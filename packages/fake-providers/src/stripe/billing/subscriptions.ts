@@ -5,7 +5,7 @@ import { day } from '../settings.js';
 import { recurrenceOf } from '../shapes/products.js';
 import { itemOf, subscription as newSubscription } from '../shapes/subscription.js';
 import { type Collection } from './collection.js';
-import { type Endings } from './endings.js';
+import { type Cancellations } from './cancellations.js';
 import { type Outcome } from './invoices.js';
 import { periodEnd } from './periods.js';
 import { type PriceChange, type PriceChanges } from './price-changes.js';
@@ -36,7 +36,7 @@ export class Subscriptions {
     private readonly account: Account,
     private readonly collection: Collection,
     private readonly renewals: Renewals,
-    private readonly endings: Endings,
+    private readonly cancellations: Cancellations,
     private readonly priceChanges: PriceChanges,
   ) {}
 
@@ -108,7 +108,7 @@ export class Subscriptions {
       const credits = this.priceChanges.credits(subscription, this.account.now());
       if (invoiceNow && credits.length > 0) this.priceChanges.invoiceNow(subscription, credits);
     }
-    this.endings.end(subscription, 'cancellation_requested', details);
+    this.cancellations.cancel(subscription, 'cancellation_requested', details);
     return subscription;
   }
 
@@ -180,11 +180,11 @@ export class Subscriptions {
   }
 
   /** Every subscription of a customer who is deleted ends with it. https://docs.stripe.com/api/customers/delete */
-  endAllOf(customer: string): void {
+  cancelAllOf(customer: string): void {
     const running = this.account.objects.subscriptions.where(
       (one) => idOf(one.customer) === customer && !['canceled', 'incomplete_expired'].includes(one.status),
     );
-    for (const subscription of running) this.endings.end(subscription, 'cancellation_requested');
+    for (const subscription of running) this.cancellations.cancel(subscription, 'cancellation_requested');
   }
 }
 

@@ -5,8 +5,8 @@ import { type Account } from '../account.js';
 import { ApiError, invalid } from '../errors.js';
 import { Expander } from './expand.js';
 import { parseForm } from './form.js';
-import { type Answer, Idempotency } from './idempotency.js';
-import { type Asked, findRoute, type Route } from './router.js';
+import { type ApiResponse, Idempotency } from './idempotency.js';
+import { type ParsedRequest, findRoute, type Route } from './router.js';
 
 const bodyLimit = 1024 * 1024;
 
@@ -16,7 +16,7 @@ interface ApiOptions {
   readonly routes: readonly Route[];
   readonly faults: Faults;
   /** Told after each request that was executed. */
-  readonly changed: () => void;
+  readonly save: () => void;
 }
 
 /** Stripe's API over HTTP: keys, versions, idempotency, expansion, errors, and faults. */
@@ -31,8 +31,8 @@ export class Api {
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const fault = this.options.faults.strike(`${request.method} ${request.url}`);
-    if (fault?.kind === 'hang') return this.options.faults.hang(request);
+    const fault = this.options.faults.takeFault(`${request.method} ${request.url}`);
+    if (fault?.kind === 'hang') return this.options.faults.leaveUnanswered(request);
     if (fault?.kind === 'refuse') {
       request.socket.destroy();
       return;
@@ -42,7 +42,7 @@ export class Api {
     try {
       if (fault?.kind === 'status') throw refusal(fault.status);
       const answer = await this.answer(request, requestId, fault);
-      if (fault?.kind === 'late-answer') await this.options.faults.wait(fault.milliseconds);
+      if (fault?.kind === 'late-answer') await this.options.faults.delay(fault.milliseconds);
       if (fault?.kind === 'lose-answer') {
         request.socket.destroy();
         return;
@@ -57,7 +57,7 @@ export class Api {
     }
   }
 
-  private async answer(request: IncomingMessage, requestId: string, fault: Fault | undefined): Promise<Answer> {
+  private async answer(request: IncomingMessage, requestId: string, fault: Fault | undefined): Promise<ApiResponse> {
     const { method = 'GET', url = '/', headers } = request;
     const body = await readText(request, bodyLimit).catch(() => {
       throw invalid('Request is too large.', { status: 413 });
@@ -83,22 +83,22 @@ export class Api {
 
   private async execute(
     route: Route,
-    { params, expand }: Asked,
+    { params, expand }: ParsedRequest,
     id: string,
     requestId: string,
     fault: Fault | undefined,
     key: string | null,
-  ): Promise<Answer> {
-    if (fault?.kind === 'slow') await this.options.faults.wait(fault.milliseconds);
+  ): Promise<ApiResponse> {
+    if (fault?.kind === 'slow') await this.options.faults.delay(fault.milliseconds);
     this.options.account.timeline.catchUp();
     this.current = { id: requestId, idempotency_key: key };
     try {
-      return { status: 200, body: this.expander.expand(route.answer(params, id), expand), requestId };
+      return { status: 200, body: this.expander.expand(route.handle(params, id), expand), requestId };
     } catch (error) {
       return errorAnswer(error, requestId);
     } finally {
       this.current = null;
-      this.options.changed();
+      this.options.save();
     }
   }
 
@@ -120,7 +120,7 @@ function refusal(status: 400 | 429 | 500 | 503): ApiError {
   return invalid(message, { code: 'rate_limit', status });
 }
 
-function errorAnswer(error: unknown, requestId: string): Answer {
+function errorAnswer(error: unknown, requestId: string): ApiResponse {
   if (error instanceof ApiError) return { status: error.status, body: { error: error.body }, requestId };
   // A mistake of the fake's own: whoever runs it must see it.
   console.error(error);
@@ -128,7 +128,7 @@ function errorAnswer(error: unknown, requestId: string): Answer {
   return { status: 500, body: { error: { type: 'api_error', message: `In the fake: ${message}` } }, requestId };
 }
 
-function send(response: ServerResponse, { status, body }: Answer, headers: Record<string, string>): void {
+function send(response: ServerResponse, { status, body }: ApiResponse, headers: Record<string, string>): void {
   response.writeHead(status, {
     'content-type': 'application/json',
     'stripe-version': Stripe.API_VERSION,

@@ -5,7 +5,7 @@ import { lineItem } from '../shapes/checkout.js';
 type Json = Record<string, unknown>;
 
 /** https://docs.stripe.com/api/expanding_objects: "expansions have a maximum depth of four levels". */
-const deepest = 4;
+const maxDepth = 4;
 
 /** Puts objects in the place of their ids, and in what is left out unless it is asked for. */
 export class Expander {
@@ -17,33 +17,33 @@ export class Expander {
     for (const path of paths) {
       const parts = path.split('.');
       const depth = parts.filter((part) => part !== 'data').length;
-      if (depth > deepest) {
-        throw invalid(`You cannot expand more than ${deepest} levels of a property.`, { param: 'expand' });
+      if (depth > maxDepth) {
+        throw invalid(`You cannot expand more than ${maxDepth} levels of a property.`, { param: 'expand' });
       }
-      this.along(copy, parts, path);
+      this.expandPath(copy, parts, path);
     }
     return copy;
   }
 
-  private along(object: Json, [part = '', ...rest]: readonly string[], path: string): void {
-    const value = this.expanded(object, part);
+  private expandPath(object: Json, [part = '', ...rest]: readonly string[], path: string): void {
+    const value = this.expandProperty(object, part);
     if (value === undefined) {
       throw invalid(`This property cannot be expanded (${path}).`, { param: 'expand' });
     }
     object[part] = value;
     if (rest.length === 0) return;
     for (const one of Array.isArray(value) ? (value as unknown[]) : [value]) {
-      if (typeof one === 'object' && one !== null) this.along(one as Json, rest, path);
+      if (typeof one === 'object' && one !== null) this.expandPath(one as Json, rest, path);
     }
   }
 
   /** What stands at a property once it is expanded; undefined where nothing does. */
-  private expanded(object: Json, property: string): unknown {
+  private expandProperty(object: Json, property: string): unknown {
     const value = object[property];
     if (typeof value === 'string') return this.find(value);
     if (value !== undefined) return value;
-    const leftOut = this.leftOut(object, property);
-    return leftOut && clone(leftOut);
+    const includable = this.leftOut(object, property);
+    return includable && clone(includable);
   }
 
   private find(id: string): Json | undefined {

@@ -1,34 +1,34 @@
 import { ApiError } from '../errors.js';
 
 /** An answer as it left. */
-export interface Answer {
+export interface ApiResponse {
   readonly status: number;
   readonly body: object;
   readonly requestId: string;
 }
 
-interface Kept {
+interface Entry {
   readonly request: string;
   readonly keptAt: number;
   /** Absent while the first request is still being answered. */
-  answer?: Answer;
+  answer?: ApiResponse;
 }
 
 /** "You can remove keys from the system automatically after they're at least 24 hours old." */
-const keptMs = 24 * 3600 * 1000;
+const retentionMs = 24 * 3600 * 1000;
 
 /** Requests that carry an Idempotency-Key are done once. https://docs.stripe.com/api/idempotent_requests */
 export class Idempotency {
-  private readonly kept = new Map<string, Kept>();
+  private readonly entries = new Map<string, Entry>();
 
   /**
    * @returns the answer that an earlier request with this key got, if there was one.
    * @throws {ApiError} 400 when that one asked for something else, 409 when it is still being answered.
    */
-  begin(key: string, request: string, now: number): Answer | undefined {
-    const before = this.kept.get(key);
-    if (!before || before.keptAt + keptMs <= now) {
-      this.kept.set(key, { request, keptAt: now });
+  begin(key: string, request: string, now: number): ApiResponse | undefined {
+    const before = this.entries.get(key);
+    if (!before || before.keptAt + retentionMs <= now) {
+      this.entries.set(key, { request, keptAt: now });
       return undefined;
     }
     if (before.request !== request) {
@@ -40,8 +40,8 @@ export class Idempotency {
     throw new ApiError(409, { type: 'idempotency_error', code: 'idempotency_key_in_use', message });
   }
 
-  end(key: string, answer: Answer): void {
-    const kept = this.kept.get(key);
+  end(key: string, answer: ApiResponse): void {
+    const kept = this.entries.get(key);
     if (kept) kept.answer = answer;
   }
 }

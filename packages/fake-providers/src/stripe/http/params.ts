@@ -24,7 +24,7 @@ export const range = z.union([
   z.strictObject({ gt: integer.optional(), gte: integer.optional(), lt: integer.optional(), lte: integer.optional() }),
 ]);
 
-export const listing = {
+export const listParams = {
   created: range.optional(),
   limit: integer.pipe(z.number().min(1).max(100)).default(10),
   starting_after: text.optional(),

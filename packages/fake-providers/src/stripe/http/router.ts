@@ -4,7 +4,7 @@ import { expandable, readParams } from './params.js';
 
 export type Method = 'DELETE' | 'GET' | 'POST';
 
-export interface Asked {
+export interface ParsedRequest {
   readonly params: unknown;
   /** The properties to expand in the answer. */
   readonly expand: readonly string[];
@@ -14,9 +14,9 @@ export interface Route {
   readonly method: Method;
   readonly path: RegExp;
   /** @throws {ApiError} when the parameters are not what the endpoint takes. */
-  read(form: unknown): Asked;
+  read(form: unknown): ParsedRequest;
   /** @param params as `read` has returned them. */
-  answer(params: unknown, id: string): object;
+  handle(params: unknown, id: string): object;
 }
 
 /** @param path with `:id` where the id of an object stands. */
@@ -35,7 +35,7 @@ export function route<S extends z.ZodRawShape>(
       const { expand = [] } = readParams(expandable, asked === undefined ? {} : { expand: asked });
       return { params: readParams(schema, rest), expand };
     },
-    answer: (params, id) => answer(params as z.output<z.ZodObject<S>>, id),
+    handle: (params, id) => answer(params as z.output<z.ZodObject<S>>, id),
   };
 }
 

@@ -3,7 +3,7 @@ import { type Account, idOrNull } from '../account.js';
 import { type Checkout } from '../checkout.js';
 import { invalid } from '../errors.js';
 import { page } from '../http/list.js';
-import { boolean, integer, listing, metadata, text } from '../http/params.js';
+import { boolean, integer, listParams, metadata, text } from '../http/params.js';
 import { type Route, route } from '../http/router.js';
 
 const url = text.pipe(z.url('Not a valid URL'));
@@ -68,19 +68,19 @@ export function checkoutRoutes(account: Account, checkout: Checkout): Route[] {
       'GET',
       '/v1/checkout/sessions',
       {
-        ...listing,
+        ...listParams,
         customer: text.optional(),
         subscription: text.optional(),
         status: z.enum(['open', 'complete', 'expired']).optional(),
       },
-      ({ customer, subscription, status, ...asked }) => {
-        const fits = sessions.where(
+      ({ customer, subscription, status, ...listing }) => {
+        const matching = sessions.where(
           (one) =>
             (customer ?? idOrNull(one.customer)) === idOrNull(one.customer) &&
             (subscription ?? idOrNull(one.subscription)) === idOrNull(one.subscription) &&
             (status ?? one.status) === one.status,
         );
-        return page(fits, '/v1/checkout/sessions', asked);
+        return page(matching, '/v1/checkout/sessions', listing);
       },
     ),
     route('GET', '/v1/checkout/sessions/:id', {}, (_, id) => sessions.get(id)),

@@ -4,7 +4,7 @@ import { type Account, idOrNull } from '../account.js';
 import { type Subscriptions } from '../billing/subscriptions.js';
 import { invalid } from '../errors.js';
 import { page } from '../http/list.js';
-import { listing, metadata, text, unset } from '../http/params.js';
+import { listParams, metadata, text, unset } from '../http/params.js';
 import { type Route, route } from '../http/router.js';
 import { customer as newCustomer } from '../shapes/customer.js';
 
@@ -34,22 +34,27 @@ export function customerRoutes(account: Account, subscriptions: Subscriptions): 
       account.emit('customer.created', customer);
       return customer;
     }),
-    route('GET', '/v1/customers', { ...listing, email: text.optional() }, ({ email, ...asked }) => {
+    route('GET', '/v1/customers', { ...listParams, email: text.optional() }, ({ email, ...listing }) => {
       const live = customers.all().filter(isLive);
       return page(
         live.filter((one) => email === undefined || one.email === email),
         '/v1/customers',
-        asked,
+        listing,
       );
     }),
     // Stripe's index lags behind by up to a minute; this one does not. https://docs.stripe.com/search
-    route('GET', '/v1/customers/search', { query: text, limit: listing.limit, page: text.optional() }, ({ query }) => {
-      const [, key = '', value] = /^metadata\["(\w+)"\]:"([^"]*)"$/.exec(query) ?? [];
-      if (value === undefined)
-        throw invalid('This fake understands metadata["key"]:"value" alone.', { param: 'query' });
-      const data = customers.all().filter((one) => isLive(one) && one.metadata[key] === value);
-      return { object: 'search_result', url: '/v1/customers/search', data, has_more: false, next_page: null };
-    }),
+    route(
+      'GET',
+      '/v1/customers/search',
+      { query: text, limit: listParams.limit, page: text.optional() },
+      ({ query }) => {
+        const [, key = '', value] = /^metadata\["(\w+)"\]:"([^"]*)"$/.exec(query) ?? [];
+        if (value === undefined)
+          throw invalid('This fake understands metadata["key"]:"value" alone.', { param: 'query' });
+        const data = customers.all().filter((one) => isLive(one) && one.metadata[key] === value);
+        return { object: 'search_result', url: '/v1/customers/search', data, has_more: false, next_page: null };
+      },
+    ),
     // A deleted customer is still there to be seen as deleted.
     route('GET', '/v1/customers/:id', {}, (_, id) => customers.get(id)),
     route('POST', '/v1/customers/:id', fields, ({ metadata, ...changes }, id) => {
@@ -60,7 +65,7 @@ export function customerRoutes(account: Account, subscriptions: Subscriptions): 
     }),
     route('DELETE', '/v1/customers/:id', {}, (_, id) => {
       const customer = account.customer(id);
-      subscriptions.endAllOf(id);
+      subscriptions.cancelAllOf(id);
       customers.add({ id, object: 'customer', deleted: true });
       account.emit('customer.deleted', customer);
       return customers.get(id);
@@ -68,16 +73,21 @@ export function customerRoutes(account: Account, subscriptions: Subscriptions): 
     route(
       'GET',
       '/v1/customers/:id/payment_methods',
-      { ...listing, type: z.literal('card').optional() },
-      (asked, id) => {
+      { ...listParams, type: z.literal('card').optional() },
+      (listing, id) => {
         account.customer(id);
-        return page(methodsOf(account, id), `/v1/customers/${id}/payment_methods`, asked);
+        return page(methodsOf(account, id), `/v1/customers/${id}/payment_methods`, listing);
       },
     ),
-    route('GET', '/v1/payment_methods', { ...listing, customer: text, type: z.literal('card').optional() }, (asked) => {
-      account.customer(asked.customer, 'customer');
-      return page(methodsOf(account, asked.customer), '/v1/payment_methods', asked);
-    }),
+    route(
+      'GET',
+      '/v1/payment_methods',
+      { ...listParams, customer: text, type: z.literal('card').optional() },
+      (listing) => {
+        account.customer(listing.customer, 'customer');
+        return page(methodsOf(account, listing.customer), '/v1/payment_methods', listing);
+      },
+    ),
     route('GET', '/v1/payment_methods/:id', {}, (_, id) => paymentMethods.get(id)),
   ];
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Account } from '../account.js';
 import { missing } from '../errors.js';
 import { page } from '../http/list.js';
-import { boolean, listing, text } from '../http/params.js';
+import { boolean, listParams, text } from '../http/params.js';
 import { type Route, route } from '../http/router.js';
 import { day } from '../settings.js';
 import { type Webhooks } from '../webhooks.js';
@@ -16,20 +16,20 @@ export function eventRoutes(account: Account, webhooks: Webhooks): Route[] {
       'GET',
       '/v1/events',
       {
-        ...listing,
+        ...listParams,
         delivery_success: boolean.optional(),
         type: text.optional(),
         types: z.array(text).max(20).optional(),
       },
-      ({ delivery_success, type, types, ...asked }) => {
-        const fits = events.where(
+      ({ delivery_success, type, types, ...listing }) => {
+        const matching = events.where(
           (one) =>
             isKept(one) &&
             (type === undefined || matches(type, one.type)) &&
             (types?.some((wanted) => matches(wanted, one.type)) ?? true) &&
             (delivery_success === undefined || delivery_success === (one.pending_webhooks === 0)),
         );
-        return page(fits, '/v1/events', asked);
+        return page(matching, '/v1/events', listing);
       },
     ),
     route('GET', '/v1/events/:id', {}, (_, id) => {
@@ -47,8 +47,8 @@ export function eventRoutes(account: Account, webhooks: Webhooks): Route[] {
         return { ...endpoint, secret };
       },
     ),
-    route('GET', '/v1/webhook_endpoints', listing, (asked) =>
-      page(webhookEndpoints.all(), '/v1/webhook_endpoints', asked),
+    route('GET', '/v1/webhook_endpoints', listParams, (listing) =>
+      page(webhookEndpoints.all(), '/v1/webhook_endpoints', listing),
     ),
     route('GET', '/v1/webhook_endpoints/:id', {}, (_, id) => webhookEndpoints.get(id)),
     route('DELETE', '/v1/webhook_endpoints/:id', {}, (_, id) => {

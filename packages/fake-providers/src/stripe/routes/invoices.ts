@@ -3,7 +3,7 @@ import { type Account, idOf, idOrNull } from '../account.js';
 import { type Collection } from '../billing/collection.js';
 import { ApiError, invalid } from '../errors.js';
 import { page } from '../http/list.js';
-import { listing, text } from '../http/params.js';
+import { listParams, text } from '../http/params.js';
 import { type Route, route } from '../http/router.js';
 import { declineOf } from '../shapes/payment.js';
 
@@ -15,13 +15,13 @@ export function invoiceRoutes(account: Account, collection: Collection): Route[]
       'GET',
       '/v1/invoices',
       {
-        ...listing,
+        ...listParams,
         customer: text.optional(),
         subscription: text.optional(),
         status: z.enum(['draft', 'open', 'paid', 'uncollectible', 'void']).optional(),
       },
-      ({ customer, subscription, status, ...asked }) => {
-        const fits = invoices.where((one) => {
+      ({ customer, subscription, status, ...listing }) => {
+        const matching = invoices.where((one) => {
           const billed = idOrNull(one.parent?.subscription_details?.subscription);
           return (
             (customer ?? idOrNull(one.customer)) === idOrNull(one.customer) &&
@@ -29,7 +29,7 @@ export function invoiceRoutes(account: Account, collection: Collection): Route[]
             (status ?? one.status) === one.status
           );
         });
-        return page(fits, '/v1/invoices', asked);
+        return page(matching, '/v1/invoices', listing);
       },
     ),
     route('GET', '/v1/invoices/:id', {}, (_, id) => invoices.get(id)),
@@ -45,19 +45,19 @@ export function invoiceRoutes(account: Account, collection: Collection): Route[]
       'GET',
       '/v1/invoice_payments',
       {
-        ...listing,
+        ...listParams,
         invoice: text.optional(),
         payment: z.strictObject({ type: z.literal('payment_intent'), payment_intent: text }).optional(),
         status: z.enum(['open', 'paid', 'canceled']).optional(),
       },
-      ({ invoice, payment, status, ...asked }) => {
-        const fits = invoicePayments.where(
+      ({ invoice, payment, status, ...listing }) => {
+        const matching = invoicePayments.where(
           (one) =>
             (invoice ?? idOf(one.invoice)) === idOf(one.invoice) &&
             (payment?.payment_intent ?? one.payment.payment_intent) === one.payment.payment_intent &&
             (status ?? one.status) === one.status,
         );
-        return page(fits, '/v1/invoice_payments', asked);
+        return page(matching, '/v1/invoice_payments', listing);
       },
     ),
     route('GET', '/v1/invoice_payments/:id', {}, (_, id) => invoicePayments.get(id)),

@@ -1,29 +1,34 @@
 import { z } from 'zod';
 import { type Account, idOrNull } from '../account.js';
 import { page } from '../http/list.js';
-import { integer, listing, metadata, text } from '../http/params.js';
+import { integer, listParams, metadata, text } from '../http/params.js';
 import { type Route, route } from '../http/router.js';
 import { type Refunds } from '../refunds.js';
 
 const reason = z.enum(['duplicate', 'fraudulent', 'requested_by_customer']);
-const ofPayment = { ...listing, charge: text.optional(), payment_intent: text.optional() };
+const ofPayment = { ...listParams, charge: text.optional(), payment_intent: text.optional() };
 
 /** Payments, so far as money goes back: https://docs.stripe.com/api/refunds, https://docs.stripe.com/api/disputes */
 export function paymentRoutes(account: Account, refunds: Refunds): Route[] {
   const { charges, disputes, paymentIntents } = account.objects;
-  const fits = (asked: { charge?: string; payment_intent?: string }, row: Paid) =>
-    (asked.charge ?? idOrNull(row.charge)) === idOrNull(row.charge) &&
-    (asked.payment_intent ?? idOrNull(row.payment_intent)) === idOrNull(row.payment_intent);
+  const matches = (query: { charge?: string; payment_intent?: string }, row: Paid) =>
+    (query.charge ?? idOrNull(row.charge)) === idOrNull(row.charge) &&
+    (query.payment_intent ?? idOrNull(row.payment_intent)) === idOrNull(row.payment_intent);
   return [
     route('GET', '/v1/payment_intents/:id', {}, (_, id) => paymentIntents.get(id)),
-    route('GET', '/v1/charges', { ...listing, customer: text.optional(), payment_intent: text.optional() }, (asked) => {
-      const found = charges.where(
-        (one) =>
-          (asked.customer ?? idOrNull(one.customer)) === idOrNull(one.customer) &&
-          (asked.payment_intent ?? idOrNull(one.payment_intent)) === idOrNull(one.payment_intent),
-      );
-      return page(found, '/v1/charges', asked);
-    }),
+    route(
+      'GET',
+      '/v1/charges',
+      { ...listParams, customer: text.optional(), payment_intent: text.optional() },
+      (query) => {
+        const found = charges.where(
+          (one) =>
+            (query.customer ?? idOrNull(one.customer)) === idOrNull(one.customer) &&
+            (query.payment_intent ?? idOrNull(one.payment_intent)) === idOrNull(one.payment_intent),
+        );
+        return page(found, '/v1/charges', query);
+      },
+    ),
     route('GET', '/v1/charges/:id', {}, (_, id) => charges.get(id)),
     route(
       'POST',
@@ -44,19 +49,19 @@ export function paymentRoutes(account: Account, refunds: Refunds): Route[] {
           metadata: metadata ?? {},
         }),
     ),
-    route('GET', '/v1/refunds', ofPayment, (asked) =>
+    route('GET', '/v1/refunds', ofPayment, (query) =>
       page(
-        account.objects.refunds.where((one) => fits(asked, one)),
+        account.objects.refunds.where((one) => matches(query, one)),
         '/v1/refunds',
-        asked,
+        query,
       ),
     ),
     route('GET', '/v1/refunds/:id', {}, (_, id) => account.objects.refunds.get(id)),
-    route('GET', '/v1/disputes', ofPayment, (asked) =>
+    route('GET', '/v1/disputes', ofPayment, (query) =>
       page(
-        disputes.where((one) => fits(asked, one)),
+        disputes.where((one) => matches(query, one)),
         '/v1/disputes',
-        asked,
+        query,
       ),
     ),
     route('GET', '/v1/disputes/:id', {}, (_, id) => disputes.get(id)),

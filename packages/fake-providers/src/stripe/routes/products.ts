@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Account } from '../account.js';
 import { invalid } from '../errors.js';
 import { page } from '../http/list.js';
-import { boolean, integer, listing, metadata, text } from '../http/params.js';
+import { boolean, integer, listParams, metadata, text } from '../http/params.js';
 import { type Route, route } from '../http/router.js';
 import { price as newPrice, product as newProduct } from '../shapes/products.js';
 import { mergeMetadata } from './customers.js';
@@ -23,7 +23,7 @@ const priceFields = {
 };
 
 /** https://docs.stripe.com/api/products, https://docs.stripe.com/api/prices */
-export function catalogueRoutes(account: Account): Route[] {
+export function productRoutes(account: Account): Route[] {
   const { products, prices } = account.objects;
   const makeProduct = (given: { id?: string; name: string } & Partial<Parameters<typeof newProduct>[1]>) => {
     const { active = true, description = null, metadata = {}, ...rest } = given;
@@ -49,10 +49,12 @@ export function catalogueRoutes(account: Account): Route[] {
     route(
       'GET',
       '/v1/products',
-      { ...listing, active: boolean.optional(), ids: z.array(text).optional() },
-      ({ active, ids, ...asked }) => {
-        const fits = products.where((one) => (active ?? one.active) === one.active && (ids?.includes(one.id) ?? true));
-        return page(fits, '/v1/products', asked);
+      { ...listParams, active: boolean.optional(), ids: z.array(text).optional() },
+      ({ active, ids, ...listing }) => {
+        const matching = products.where(
+          (one) => (active ?? one.active) === one.active && (ids?.includes(one.id) ?? true),
+        );
+        return page(matching, '/v1/products', listing);
       },
     ),
     route('GET', '/v1/products/:id', {}, (_, id) => products.get(id)),
@@ -100,7 +102,7 @@ export function catalogueRoutes(account: Account): Route[] {
       'GET',
       '/v1/prices',
       {
-        ...listing,
+        ...listParams,
         active: boolean.optional(),
         currency: text.optional(),
         lookup_keys: z.array(text).max(10).optional(),
@@ -108,8 +110,8 @@ export function catalogueRoutes(account: Account): Route[] {
         recurring: z.strictObject({ interval: interval.optional() }).optional(),
         type: z.enum(['one_time', 'recurring']).optional(),
       },
-      ({ active, currency, lookup_keys, product, recurring, type, ...asked }) => {
-        const fits = prices.where(
+      ({ active, currency, lookup_keys, product, recurring, type, ...listing }) => {
+        const matching = prices.where(
           (one) =>
             (active ?? one.active) === one.active &&
             (currency ?? one.currency) === one.currency &&
@@ -118,7 +120,7 @@ export function catalogueRoutes(account: Account): Route[] {
             (recurring?.interval ?? one.recurring?.interval) === one.recurring?.interval &&
             (type ?? one.type) === one.type,
         );
-        return page(fits, '/v1/prices', asked);
+        return page(matching, '/v1/prices', listing);
       },
     ),
     route('GET', '/v1/prices/:id', {}, (_, id) => prices.get(id)),

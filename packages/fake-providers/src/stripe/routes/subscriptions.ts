@@ -5,7 +5,7 @@ import { type PriceChange } from '../billing/price-changes.js';
 import { type Subscriptions } from '../billing/subscriptions.js';
 import { invalid, missing } from '../errors.js';
 import { isWithin, page } from '../http/list.js';
-import { boolean, integer, listing, metadata, range, text } from '../http/params.js';
+import { boolean, integer, listParams, metadata, range, text } from '../http/params.js';
 import { type Route, route } from '../http/router.js';
 import { itemOf } from '../shapes/subscription.js';
 
@@ -50,7 +50,7 @@ const status = z.enum([
 ]);
 
 const listFields = {
-  ...listing,
+  ...listParams,
   customer: text.optional(),
   price: text.optional(),
   status: status.optional(),
@@ -61,15 +61,15 @@ const listFields = {
 export function subscriptionRoutes(account: Account, subscriptions: Subscriptions): Route[] {
   const all = account.objects.subscriptions;
   return [
-    route('GET', '/v1/subscriptions', listFields, ({ customer, price, status, current_period_end, ...asked }) => {
-      const fits = all.where(
+    route('GET', '/v1/subscriptions', listFields, ({ customer, price, status, current_period_end, ...listing }) => {
+      const matching = all.where(
         (one) =>
           (customer ?? idOf(one.customer)) === idOf(one.customer) &&
           (price ?? itemOf(one).price.id) === itemOf(one).price.id &&
           (!current_period_end || isWithin(itemOf(one).current_period_end, current_period_end)) &&
           hasStatus(one, status),
       );
-      return page(fits, '/v1/subscriptions', asked);
+      return page(matching, '/v1/subscriptions', listing);
     }),
     route('GET', '/v1/subscriptions/:id', {}, (_, id) => all.get(id)),
     route('POST', '/v1/subscriptions/:id', updateFields, (given, id) =>
@@ -101,10 +101,10 @@ export function subscriptionRoutes(account: Account, subscriptions: Subscription
 }
 
 /** "If no value is supplied, all subscriptions that have not been canceled are returned." */
-function hasStatus(subscription: Stripe.Subscription, asked: string | undefined): boolean {
+function hasStatus(subscription: Stripe.Subscription, wanted: string | undefined): boolean {
   const isOver = subscription.status === 'canceled' || subscription.status === 'incomplete_expired';
-  if (asked === undefined) return subscription.status !== 'canceled';
-  return asked === 'all' || (asked === 'ended' ? isOver : asked === subscription.status);
+  if (wanted === undefined) return subscription.status !== 'canceled';
+  return wanted === 'all' || (wanted === 'ended' ? isOver : wanted === subscription.status);
 }
 
 function priceChange(

@@ -4,13 +4,13 @@ import { itemOf } from '../shapes/subscription.js';
 import { type Invoices } from './invoices.js';
 
 /** The end of a subscription. What is canceled stays so: https://docs.stripe.com/billing/subscriptions/cancel */
-export class Endings {
+export class Cancellations {
   constructor(
     private readonly account: Account,
     private readonly invoices: Invoices,
   ) {}
 
-  end(
+  cancel(
     subscription: Stripe.Subscription,
     reason: Stripe.Subscription.CancellationDetails.Reason,
     details: Partial<Stripe.Subscription.CancellationDetails> = {},

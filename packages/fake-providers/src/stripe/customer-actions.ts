@@ -6,7 +6,7 @@ import { type Checkout } from './checkout.js';
 import { invalid } from './errors.js';
 
 /** What a person does on the pages that Stripe hosts: the billing portal and the page of an invoice. */
-export class Hosted {
+export class CustomerActions {
   constructor(
     private readonly account: Account,
     private readonly checkout: Checkout,
@@ -21,7 +21,7 @@ export class Hosted {
     account.change('customer.updated', customer, {
       invoice_settings: { ...customer.invoice_settings, default_payment_method: method.id },
     });
-    for (const subscription of this.running(customerId)) {
+    for (const subscription of this.runningSubscriptions(customerId)) {
       account.change('customer.subscription.updated', subscription, { default_payment_method: method.id });
     }
     return method;
@@ -36,7 +36,7 @@ export class Hosted {
     return this.collection.collect(invoice, true);
   }
 
-  running(customer: string): Stripe.Subscription[] {
+  runningSubscriptions(customer: string): Stripe.Subscription[] {
     return this.account.objects.subscriptions.where(
       (one) => idOf(one.customer) === customer && !['canceled', 'incomplete_expired'].includes(one.status),
     );
