@@ -20,8 +20,8 @@ export interface NewTransaction {
  * Adds a transaction, which becomes the subscription's latest one.
  * https://developer.apple.com/documentation/appstoreserverapi/jwstransactiondecodedpayload
  */
-export function addTransaction(state: State, subscription: Subscription, given: NewTransaction): Transaction {
-  const { product, reason, from, isTrial } = given;
+export function addTransaction(state: State, subscription: Subscription, params: NewTransaction): Transaction {
+  const { product, reason, from, isTrial } = params;
   const first = state.transactions.get(subscription.transactions[0] ?? '');
   const transaction: Transaction = {
     transactionId: first ? state.newTransactionId() : subscription.originalTransactionId,
@@ -41,7 +41,7 @@ export function addTransaction(state: State, subscription: Subscription, given: 
     storefrontId: '143443',
     transactionReason: reason,
     currency: product.currency,
-    price: isTrial ? 0 : (given.price ?? product.price),
+    price: isTrial ? 0 : (params.price ?? product.price),
     ...(subscription.appAccountToken !== undefined && { appAccountToken: subscription.appAccountToken }),
     ...(isTrial && {
       offerType: OfferType.INTRODUCTORY_OFFER,

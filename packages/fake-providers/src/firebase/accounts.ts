@@ -6,32 +6,32 @@ export interface Account {
   readonly uid: string;
   email: string;
   emailVerified: boolean;
-  /** Absent when a test made the account without one: nobody signs in to it. */
+  /** Absent for an account that a test created. Password sign-in fails then. */
   password?: string;
   disabled: boolean;
-  /** Ways to sign in beside the password, such as `google.com`. */
+  /** Sign-in providers besides the password, such as `google.com`. */
   linked?: readonly string[];
-  /** Unix seconds: sign-ins before it count no longer. */
+  /** Unix seconds. Earlier sign-ins are revoked. */
   validSince: number;
   /** Unix milliseconds. */
   readonly createdAt: number;
   lastLoginAt: number;
 }
 
-/** What a refresh token stands for. */
+/** The sign-in that a refresh token continues. */
 export interface SignIn {
   readonly uid: string;
   /** Unix seconds. */
   readonly authTime: number;
 }
 
-/** What a link that was mailed, or made for a backend to mail, allows once. */
+/** A one-time code of a mailed link: it verifies the address or changes it. */
 export interface OobCode {
   readonly oobCode: string;
   readonly uid: string;
-  /** Of the account when the code was made. */
+  /** The account's address when the code was created. */
   readonly email: string;
-  /** The address that the account gets, for a change of it. */
+  /** The new address, for a change of address. */
   readonly newEmail?: string;
   readonly requestType: 'VERIFY_EMAIL' | 'VERIFY_AND_CHANGE_EMAIL';
 }
@@ -42,7 +42,7 @@ export interface AccountsSnapshot {
   readonly oobCodes: readonly OobCode[];
 }
 
-/** Who exists, in memory. Every change is told to `changed`, which may keep it. */
+/** The accounts, in memory. Calls `save` after each change. */
 export class Accounts {
   private readonly accounts = new Map<string, Account>();
   private readonly refreshTokens = new Map<string, SignIn>();
@@ -109,14 +109,14 @@ export class Accounts {
   }
 
   /**
-   * The `validSince` that ends every sign-in so far. They are dated in whole seconds, so those of the running second end
-   * only when it has passed.
+   * The `validSince` that revokes all sign-ins so far. Sign-ins are dated in whole seconds, so only the start of the next
+   * second is later than all of them.
    */
   nextValidSince(): number {
     return Math.floor(this.clock.now().getTime() / 1000) + 1;
   }
 
-  /** Never earlier than what was revoked, or a sign-in in the second of a revocation would be revoked too. */
+  /** Dated no earlier than `validSince`: otherwise a sign-in in the same second as a revocation would be revoked too. */
   signIn(account: Account): SignIn & { readonly refreshToken: string } {
     const now = this.clock.now().getTime();
     const signIn = { uid: account.uid, authTime: Math.max(Math.floor(now / 1000), account.validSince) };
@@ -126,14 +126,14 @@ export class Accounts {
     return { ...signIn, refreshToken };
   }
 
-  /** @throws {GoogleError} as the real service words it, when the refresh token is unknown or counts no longer. */
+  /** @throws {GoogleError} INVALID_REFRESH_TOKEN, or as `current` when the sign-in is no longer valid. */
   refresh(refreshToken: string): { account: Account; signIn: SignIn } {
     const signIn = this.refreshTokens.get(refreshToken);
     if (!signIn) throw new GoogleError('INVALID_REFRESH_TOKEN');
     return { account: this.current(signIn), signIn };
   }
 
-  /** @throws {GoogleError} when the account is gone or disabled, or the sign-in was revoked. */
+  /** @throws {GoogleError} USER_NOT_FOUND, USER_DISABLED, or TOKEN_EXPIRED when the sign-in was revoked. */
   current({ uid, authTime }: SignIn): Account {
     const account = this.accounts.get(uid);
     if (!account) throw new GoogleError('USER_NOT_FOUND');
@@ -143,7 +143,7 @@ export class Accounts {
   }
 
   /**
-   * A code that proves the address, or another one that the account then gets; a later change of address makes it void.
+   * Creates a code that verifies the address, or changes it to `newEmail`. A later change of address invalidates the code.
    *
    * @throws {GoogleError} EMAIL_EXISTS
    */
@@ -162,7 +162,7 @@ export class Accounts {
     return code;
   }
 
-  /** Good for one use. A change of address ends every sign-in. @throws {GoogleError} INVALID_OOB_CODE, EMAIL_EXISTS */
+  /** Uses up a code. A change of address revokes all sign-ins. @throws {GoogleError} INVALID_OOB_CODE, EMAIL_EXISTS */
   useOobCode(oobCode: string): Account {
     const code = this.oobCodes.get(oobCode);
     const account = code && this.accounts.get(code.uid);
@@ -170,8 +170,8 @@ export class Accounts {
     const { newEmail } = code;
     if (newEmail !== undefined && this.findByEmail(newEmail)) throw new GoogleError('EMAIL_EXISTS');
     this.oobCodes.delete(oobCode);
-    const changed = newEmail !== undefined && { email: newEmail, validSince: this.nextValidSince() };
-    return this.update(account.uid, { emailVerified: true, ...changed });
+    const change = newEmail !== undefined && { email: newEmail, validSince: this.nextValidSince() };
+    return this.update(account.uid, { emailVerified: true, ...change });
   }
 
   listOobCodes(): OobCode[] {

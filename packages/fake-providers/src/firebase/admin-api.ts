@@ -11,8 +11,8 @@ const update = z.object({
   emailVerified: z.boolean().optional(),
   email: z.email({ error: 'INVALID_EMAIL' }).optional(),
 });
-/** Links are made for a backend to mail; Google mails none of them itself. */
-const makeLink = z.object({
+/** With `returnOobLink` the backend gets the link and mails it; Google sends no mail. */
+const createLink = z.object({
   requestType: z.literal('VERIFY_AND_CHANGE_EMAIL', { error: 'INVALID_REQ_TYPE' }),
   email: z.email({ error: 'INVALID_EMAIL' }),
   newEmail: z.email({ error: 'INVALID_NEW_EMAIL' }),
@@ -20,22 +20,22 @@ const makeLink = z.object({
 });
 const byId = z.object({ localId: z.string() });
 
-/** What a backend calls with its service account: `projects/{p}/accounts:*`. */
+/** The endpoints that a backend calls with its service account: `projects/{p}/accounts:*`. */
 export class AdminApi {
   private readonly lookedUpUids: string[] = [];
 
-  /** @param linkOf the link that uses a code when it is opened */
+  /** @param linkOf returns the link that uses a code when it is opened */
   constructor(
     private readonly accounts: Accounts,
     private readonly linkOf: (code: OobCode) => string,
   ) {}
 
-  /** How often accounts were looked up: one's, or anybody's. */
+  /** The number of lookups of this account, or of all accounts. */
   countLookups(uid?: string): number {
-    return uid === undefined ? this.lookedUpUids.length : this.lookedUpUids.filter((looked) => looked === uid).length;
+    return uid === undefined ? this.lookedUpUids.length : this.lookedUpUids.filter((one) => one === uid).length;
   }
 
-  /** Answers without `users` when nobody is found, as Google does. */
+  /** Leaves out `users` when no account is found, as Google does. */
   lookup(body: unknown): object {
     const { localId, email } = read(lookup, body);
     this.lookedUpUids.push(...localId);
@@ -48,20 +48,20 @@ export class AdminApi {
 
   update(body: unknown): object {
     const { localId, disableUser, validSince, emailVerified, email } = read(update, body);
-    const holder = email === undefined ? undefined : this.accounts.findByEmail(email);
-    if (holder !== undefined && holder.uid !== localId) throw new GoogleError('EMAIL_EXISTS');
+    const owner = email === undefined ? undefined : this.accounts.findByEmail(email);
+    if (owner !== undefined && owner.uid !== localId) throw new GoogleError('EMAIL_EXISTS');
     const account = this.accounts.update(localId, {
       ...(validSince !== undefined && { validSince }),
       ...(disableUser !== undefined && { disabled: disableUser }),
       ...(emailVerified !== undefined && { emailVerified }),
-      // Another address ends every sign-in, as another password does.
+      // A new address revokes all sign-ins, like a new password.
       ...(email !== undefined && { email: email.toLowerCase(), validSince: this.accounts.nextValidSince() }),
     });
     return { localId, email: account.email };
   }
 
   sendOobCode(body: unknown): object {
-    const { email, newEmail } = read(makeLink, body);
+    const { email, newEmail } = read(createLink, body);
     const account = this.accounts.findByEmail(email);
     if (!account) throw new GoogleError('EMAIL_NOT_FOUND');
     const code = this.accounts.createOobCode(account, newEmail);

@@ -8,7 +8,7 @@ import {
 } from '@peculiar/x509';
 import { webcrypto } from 'node:crypto';
 
-/** A private key and its certificate, both PEM. */
+/** A private key and its certificate, both in PEM. */
 export interface Identity {
   readonly key: string;
   readonly cert: string;
@@ -27,7 +27,7 @@ const rsa = {
   modulusLength: 2048,
 };
 
-/** What signs ID tokens: RSA-2048 with a self-signed certificate, as Google publishes them. */
+/** Creates the key that signs ID tokens: RSA-2048 with a self-signed certificate, like Google's. */
 export async function createTokenSigner(): Promise<Identity> {
   const keys = await webcrypto.subtle.generateKey(rsa, true, ['sign', 'verify']);
   const cert = await X509CertificateGenerator.createSelfSigned({
@@ -40,7 +40,7 @@ export async function createTokenSigner(): Promise<Identity> {
   return { key: await pem(keys.privateKey), cert: cert.toString('pem') };
 }
 
-/** A CA of this fake alone, and a TLS identity for `*.googleapis.com` that only those who are given the CA believe. */
+/** Creates a CA for this fake only, and a TLS certificate for `*.googleapis.com` under it. */
 export async function createTlsIdentity(): Promise<Identity & { readonly ca: string }> {
   const caKeys = await webcrypto.subtle.generateKey(ecdsa, true, ['sign', 'verify']);
   const ca = await X509CertificateGenerator.createSelfSigned({

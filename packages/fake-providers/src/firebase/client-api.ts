@@ -4,7 +4,7 @@ import { GoogleError } from './google-error.js';
 import { type IdTokens, idTokenSeconds } from './id-tokens.js';
 import { hashPassword, isPassword } from './passwords.js';
 
-/** Refuses as Google does, one message per missing or malformed field. */
+/** The error messages are Google's, one for each missing or malformed field. */
 const field = (message: string) => z.string({ error: message }).min(1, { error: message });
 const email = field('MISSING_EMAIL').pipe(z.email({ error: 'INVALID_EMAIL' }));
 const newPassword = field('MISSING_PASSWORD').min(6, {
@@ -25,7 +25,7 @@ const refresh = z.object({
   refresh_token: field('MISSING_REFRESH_TOKEN'),
 });
 
-/** What apps call: identitytoolkit's `accounts:*` with a person's own tokens, and securetoken's refresh. */
+/** The endpoints that apps call: identitytoolkit's `accounts:*` with the user's own tokens, and securetoken's refresh. */
 export class ClientApi {
   constructor(
     private readonly accounts: Accounts,
@@ -39,7 +39,7 @@ export class ClientApi {
     return this.signInResponse(this.accounts.create(email, await hashPassword(password)));
   }
 
-  /** One answer for an unknown address and a wrong password, as projects with e-mail enumeration protection give it. */
+  /** The same error for an unknown address and a wrong password, as in projects with email enumeration protection. */
   async signInWithPassword(body: unknown): Promise<object> {
     const { email, password } = read(signIn, body);
     const account = this.accounts.findByEmail(email);
@@ -53,7 +53,7 @@ export class ClientApi {
     return { users: [userInfo(await this.accountOf(read(withIdToken, body).idToken))] };
   }
 
-  /** Proves an address by its code, or changes the password, which ends every sign-in before this one. */
+  /** Verifies an address by its code, or changes the password, which revokes all earlier sign-ins. */
   async update(body: unknown): Promise<object> {
     const request = read(update, body);
     if ('oobCode' in request) return userInfo(this.accounts.useOobCode(request.oobCode));
@@ -73,7 +73,7 @@ export class ClientApi {
     return {};
   }
 
-  /** The one endpoint in snake_case; its request is a form. */
+  /** The only endpoint in snake_case. The SDK sends it a form. */
   async refresh(body: unknown): Promise<object> {
     const { refresh_token } = read(refresh, body);
     const { account, signIn } = this.accounts.refresh(refresh_token);
@@ -105,7 +105,7 @@ export class ClientApi {
   }
 }
 
-/** Google's `UserInfo`, numbers as strings as it has them. */
+/** Google's `UserInfo`, which has numbers as strings. */
 export function userInfo(account: Account): object {
   const { uid, email, emailVerified, disabled, validSince, createdAt, lastLoginAt, linked = [] } = account;
   return {

@@ -34,7 +34,7 @@ beforeEach(() => {
 });
 afterEach(() => deleteApp(app));
 
-const newEmail = () => `Person-${crypto.randomUUID()}@Example.com`;
+const newEmail = () => `User-${crypto.randomUUID()}@Example.com`;
 
 async function codeFor(email: string): Promise<string> {
   const answer = await fetch(`${firebase.url}/emulator/v1/projects/${projectId}/oobCodes`);
@@ -42,9 +42,9 @@ async function codeFor(email: string): Promise<string> {
   return oobCodes.findLast((code) => code.email === email.toLowerCase())?.oobCode ?? '';
 }
 
-/** Firebase's own SDK is the judge of what the fake answers. */
-describe('Firebase’s client SDK', () => {
-  it('signs up, proves the address, and gets tokens that say so', async () => {
+/** Firebase's own SDK checks the fake's responses. */
+describe('Firebase’s client SDK on FakeFirebase', () => {
+  it('signs up, verifies the address, and gets tokens with email_verified', async () => {
     const email = newEmail();
     const { user } = await createUserWithEmailAndPassword(auth, email, password);
     expect(user).toMatchObject({ email: email.toLowerCase(), emailVerified: false, isAnonymous: false });
@@ -64,13 +64,13 @@ describe('Firebase’s client SDK', () => {
     expect(Date.parse(fresh.expirationTime) - Date.parse(fresh.issuedAtTime)).toBe(3_600_000);
   });
 
-  it('signs in again, in any case of the address', async () => {
+  it('signs in with the address in any letter case', async () => {
     const email = newEmail();
     const { user } = await createUserWithEmailAndPassword(auth, email, password);
     expect((await signInWithEmailAndPassword(auth, email.toUpperCase(), password)).user.uid).toBe(user.uid);
   });
 
-  it('is told nothing of whether a wrong password’s account exists', async () => {
+  it('gets the same error for a wrong password and an unknown address', async () => {
     const email = newEmail();
     await createUserWithEmailAndPassword(auth, email, password);
     const refused = { code: 'auth/invalid-credential' };
@@ -83,11 +83,11 @@ describe('Firebase’s client SDK', () => {
     ['auth/invalid-email', 'nowhere', password],
     ['auth/missing-email', '', password],
     ['auth/missing-password', newEmail(), ''],
-  ])('is refused to sign up with %s', async (code, email, secret) => {
+  ])('cannot sign up: %s', async (code, email, secret) => {
     await expect(createUserWithEmailAndPassword(auth, email, secret)).rejects.toMatchObject({ code });
   });
 
-  it('of fifty at once signs one up with an address', async () => {
+  it('creates one account when fifty sign-ups with the same address race', async () => {
     const email = newEmail();
     const all = await Promise.allSettled(
       Array.from({ length: 50 }, () => createUserWithEmailAndPassword(auth, email, password)),
@@ -97,7 +97,7 @@ describe('Firebase’s client SDK', () => {
     for (const reason of refusals) expect(reason).toMatchObject({ code: 'auth/email-already-in-use' });
   });
 
-  it('that changes the password stays signed in, and other devices do not', async () => {
+  it('stays signed in after a password change, while other devices are signed out', async () => {
     const email = newEmail();
     const otherApp = initializeApp({ projectId, apiKey: 'any' }, crypto.randomUUID());
     const otherAuth = initializeAuth(otherApp, { persistence: inMemoryPersistence });
@@ -114,7 +114,7 @@ describe('Firebase’s client SDK', () => {
     await deleteApp(otherApp);
   });
 
-  it('is told of a disabled account', async () => {
+  it('reports a disabled account', async () => {
     const email = newEmail();
     const { user } = await createUserWithEmailAndPassword(auth, email, password);
     firebase.disable(user.uid);
@@ -125,7 +125,7 @@ describe('Firebase’s client SDK', () => {
     expect((await signInWithEmailAndPassword(auth, email, password)).user.uid).toBe(user.uid);
   });
 
-  it('deletes the account, and the address is free again', async () => {
+  it('deletes the account, so that the address can sign up again', async () => {
     const email = newEmail();
     const { user } = await createUserWithEmailAndPassword(auth, email, password);
     await deleteUser(user);
@@ -133,7 +133,7 @@ describe('Firebase’s client SDK', () => {
     expect((await createUserWithEmailAndPassword(auth, email, password)).user.uid).not.toBe(user.uid);
   });
 
-  it('is told of a provider that is down', async () => {
+  it('reports a network error while the provider is down', async () => {
     firebase.goDown();
     await expect(signInWithEmailAndPassword(auth, newEmail(), password)).rejects.toMatchObject({
       code: 'auth/network-request-failed',

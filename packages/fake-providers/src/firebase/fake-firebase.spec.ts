@@ -25,10 +25,10 @@ async function post(url: string, body: object, headers: Record<string, string> =
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
 
-const signUp = (firebase: FakeFirebase, email = 'person@example.com') =>
+const signUp = (firebase: FakeFirebase, email = 'user@example.com') =>
   post(`${firebase.url}/v1/accounts:signUp?key=any`, { email, password: 'correct horse', returnSecureToken: true });
 
-/** Google's library on the listener that answers as Google's hosts. */
+/** Google's library for backends, connected to the TLS listener. */
 function adminOf(firebase: FakeFirebase): Auth {
   const { auth, close } = googleAdmin(firebase, projectId);
   cleanUp.push(close);
@@ -37,7 +37,8 @@ function adminOf(firebase: FakeFirebase): Auth {
 
 describe('FakeFirebase', () => {
   it('satisfies firebase-admin from sign-up to deletion', async () => {
-    // Ten seconds ago: firebase-admin dates a revocation by the machine's clock, and sign-ins of its second survive it.
+    // firebase-admin dates a revocation by the machine's clock, and sign-ins of the same second survive it. So the sign-in
+    // is dated ten seconds earlier.
     const clock = new ManualClock(new Date(Date.now() - 10_000));
     const firebase = await start({ clock });
     vi.stubEnv('FIREBASE_AUTH_EMULATOR_HOST', new URL(firebase.url).host);
@@ -50,8 +51,8 @@ describe('FakeFirebase', () => {
     const { localId, idToken } = (await signUp(firebase)).body;
     const uid = String(localId);
     const verified = await overTls.verifyIdToken(String(idToken));
-    expect(verified).toMatchObject({ uid, email: 'person@example.com', email_verified: false });
-    expect(await admin.getUserByEmail('PERSON@example.com')).toMatchObject({ uid, disabled: false });
+    expect(verified).toMatchObject({ uid, email: 'user@example.com', email_verified: false });
+    expect(await admin.getUserByEmail('USER@example.com')).toMatchObject({ uid, disabled: false });
 
     await admin.revokeRefreshTokens(uid);
     const revoked = await overTls.getUser(uid);
@@ -67,8 +68,8 @@ describe('FakeFirebase', () => {
     await expect(admin.updateUser(uid, { disabled: true })).rejects.toMatchObject({ code: 'auth/user-not-found' });
   });
 
-  it('makes links for firebase-admin that change an address once, prove it and end every sign-in', async () => {
-    // As above.
+  it('creates links for firebase-admin that change the address once, verify it, and revoke all sign-ins', async () => {
+    // As above: a sign-in of the same second would survive.
     const clock = new ManualClock(new Date(Date.now() - 10_000));
     const firebase = await start({ clock });
     const admin = adminOf(firebase);
@@ -76,25 +77,25 @@ describe('FakeFirebase', () => {
     await signUp(firebase, 'other@example.com');
     const linkFor = (email: string, newEmail: string) => admin.generateVerifyAndChangeEmailLink(email, newEmail);
     const inUse = { code: 'auth/email-already-exists' };
-    await expect(linkFor('person@example.com', 'OTHER@example.com')).rejects.toMatchObject(inUse);
+    await expect(linkFor('user@example.com', 'OTHER@example.com')).rejects.toMatchObject(inUse);
     const unknown = { code: 'auth/email-not-found' };
     await expect(linkFor('unknown@example.com', 'new@example.com')).rejects.toMatchObject(unknown);
     const [link, second] = [
-      await linkFor('person@example.com', 'New@example.com'),
-      await linkFor('person@example.com', 'later@example.com'),
+      await linkFor('user@example.com', 'New@example.com'),
+      await linkFor('user@example.com', 'later@example.com'),
     ];
     const before = await admin.getUser(String(localId));
-    expect(before).toMatchObject({ email: 'person@example.com', emailVerified: false });
+    expect(before).toMatchObject({ email: 'user@example.com', emailVerified: false });
     expect((await fetch(link)).status).toBe(200);
     const after = await admin.getUser(String(localId));
     expect(after).toMatchObject({ email: 'new@example.com', emailVerified: true });
     const validAfter = ({ tokensValidAfterTime = '' }) => Date.parse(tokensValidAfterTime);
     expect(validAfter(after)).toBeGreaterThan(validAfter(before));
-    // Used; and made for an address that the account no longer has.
+    // The first link was used. The second is for an address that the account no longer has.
     expect([(await fetch(link)).status, (await fetch(second)).status]).toEqual([400, 400]);
   });
 
-  it('refuses as Google does', async () => {
+  it('answers errors in Google’s format', async () => {
     const firebase = await start();
     await signUp(firebase);
     expect(await signUp(firebase)).toEqual({
@@ -125,12 +126,12 @@ describe('FakeFirebase', () => {
     expect(answer).toMatchObject({ status, body: { error: { code: status, message } } });
   });
 
-  it('knows one project only, and lets no person act by another’s token', async () => {
+  it('serves only its own project, and refuses ID tokens that it did not sign', async () => {
     const firebase = await start();
     const owner = { authorization: 'Bearer owner' };
     const elsewhere = await post(`${firebase.url}/v1/projects/other/accounts:lookup`, { localId: ['x'] }, owner);
     expect(elsewhere.status).toBe(404);
-    const { uid } = firebase.createAccount({ email: 'person@example.com' });
+    const { uid } = firebase.createAccount({ email: 'user@example.com' });
     for (const signature of ['none', 'foreign-key', 'hs256-with-certificate'] as const) {
       const idToken = await firebase.mintIdToken(uid, { signature });
       const answer = await post(`${firebase.url}/v1/accounts:delete`, { idToken });
@@ -138,7 +139,7 @@ describe('FakeFirebase', () => {
     }
   });
 
-  it('ends ID tokens by its clock, and refreshes them with the sign-in they came from', async () => {
+  it('expires ID tokens by its clock, and refreshes them with the original auth_time', async () => {
     const clock = new ManualClock();
     const firebase = await start({ clock });
     const { idToken, refreshToken: refresh_token } = (await signUp(firebase)).body;
@@ -156,14 +157,14 @@ describe('FakeFirebase', () => {
     expect(claimsOf(id_token)).toMatchObject({ iat: claimsOf(idToken).exp, auth_time: claimsOf(idToken).auth_time });
   });
 
-  it('is open to browsers of any origin', async () => {
+  it('allows browsers from any origin', async () => {
     const firebase = await start();
     const preflight = await fetch(`${firebase.url}/v1/accounts:signUp`, { method: 'OPTIONS' });
     expect(preflight.headers.get('access-control-allow-origin')).toBe('*');
     expect(preflight.headers.get('access-control-allow-headers')).toBe('*');
   });
 
-  it('keeps accounts, sessions and its signing key in a data folder, readable by their owner alone', async () => {
+  it('keeps accounts, sessions and its signing key in the data folder, with permissions for the owner only', async () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'fake-'));
     cleanUp.push(() => rmSync(dataDir, { recursive: true }));
     const first = await start({ dataDir });
@@ -175,13 +176,13 @@ describe('FakeFirebase', () => {
 
     const second = await start({ dataDir });
     expect(await adminOf(second).verifyIdToken(String(idToken))).toMatchObject({ uid: localId });
-    const signIn = { email: 'person@example.com', password: 'correct horse' };
+    const signIn = { email: 'user@example.com', password: 'correct horse' };
     expect(await post(`${second.url}/v1/accounts:signInWithPassword`, signIn)).toMatchObject({ body: { localId } });
     const refreshed = await post(`${second.url}/v1/token`, { grant_type: 'refresh_token', refresh_token });
     expect(refreshed).toMatchObject({ status: 200, body: { user_id: localId } });
   });
 
-  it('without a data folder leaves nothing behind, and closes amid a hung request', async () => {
+  it('leaves no files without a data folder, and closes during a request that hangs', async () => {
     const firebase = await start();
     firebase.goDown('hanging');
     const hung = signUp(firebase).catch((error: unknown) => error);

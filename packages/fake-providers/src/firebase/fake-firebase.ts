@@ -13,41 +13,41 @@ import { StoredState } from './stored-state.js';
 
 export interface FakeFirebaseOptions {
   readonly projectId: string;
-  /** Of the plain HTTP listener; a free one by default. */
+  /** The port of the plain HTTP listener; a free one by default. */
   readonly port?: number;
-  /** Keeps accounts, refresh tokens and the signing key in its `firebase` folder; without it all is gone at `close`. */
+  /** Stores accounts, refresh tokens and the signing key in its `firebase` folder. Without it, `close` discards everything. */
   readonly dataDir?: string;
-  /** What tokens and revocations are dated by; the machine's clock by default. */
+  /** The clock for tokens and revocations; the machine's by default. */
   readonly clock?: Clock;
 }
 
-/** Firebase Auth and Cloud Messaging on 127.0.0.1: the public REST API for clients and backends, and what tests need to do to it. */
+/** Firebase Auth and Cloud Messaging on 127.0.0.1: the public REST API for clients and backends, and controls for tests. */
 export interface FakeFirebase {
-  /** Plain HTTP, for clients: `connectAuthEmulator(auth, url)`, or the REST paths themselves. */
+  /** Plain HTTP, for clients: use it in `connectAuthEmulator(auth, url)`, or call the REST paths directly. */
   readonly url: string;
-  /** Answers as `*.googleapis.com` to a backend that trusts the CA and sends there what it would send to Google. */
+  /** HTTPS as `*.googleapis.com`, for backends that trust the CA and connect here instead of to Google. */
   readonly tls: { readonly url: string; readonly caFile: string };
-  /** An account without the detour of signing up; `mintIdToken` signs it in. */
+  /** Creates an account without a sign-up. `mintIdToken` signs in to it. */
   createAccount(account: { email: string; emailVerified?: boolean; createdAt?: Date }): { uid: string };
-  /** An ID token of a sign-in of this moment, right but for the overrides. The uid need not exist. */
+  /** Signs in now and returns a valid ID token, except for the overrides. The uid need not exist. */
   mintIdToken(uid: string, overrides?: IdTokenOverrides): Promise<string>;
-  /** Ends every sign-in so far, those of this very second included. */
+  /** Revokes all sign-ins so far, including those of the current second. */
   revoke(uid: string): void;
   disable(uid: string): void;
   enable(uid: string): void;
   delete(uid: string): void;
-  /** Adds a way to sign in, such as `google.com`. */
+  /** Adds a sign-in provider, such as `google.com`. */
   link(uid: string, provider: string): void;
-  /** As a person proves their address, or takes another. */
+  /** Changes the address, or whether it is verified. */
   setEmail(uid: string, email: string, verified: boolean): void;
   exists(uid: string): boolean;
-  /** How many accounts a backend has looked up since the start: one's, or anybody's. */
+  /** The number of backend lookups of this account, or of all accounts, since the start. */
   countLookups(uid?: string): number;
-  /** Pushes that were taken, in the order they came. */
+  /** All accepted push messages, oldest first. */
   readonly pushes: readonly CaughtPush[];
-  /** Refuses pushes to a device from now on; without a fault, takes them again. */
+  /** Refuses push messages to a device from now on. Without a fault it accepts them again. */
   failPushesTo(token: string, fault?: PushFault): void;
-  /** Fails every request from now on, on both listeners. */
+  /** Fails all requests on both listeners until `comeBack`. */
   goDown(how?: Outage): void;
   comeBack(): void;
   close(): Promise<void>;
@@ -56,9 +56,9 @@ export interface FakeFirebase {
 export async function startFakeFirebase(options: FakeFirebaseOptions): Promise<FakeFirebase> {
   const { projectId, port = 0, dataDir, clock = systemClock } = options;
   const stored = new StoredState(dataDir);
-  const before = stored.read();
-  const signer = before?.signer ?? (await createTokenSigner());
-  const accounts = new Accounts(clock, () => stored.write({ ...accounts.snapshot(), signer }), before);
+  const snapshot = stored.read();
+  const signer = snapshot?.signer ?? (await createTokenSigner());
+  const accounts = new Accounts(clock, () => stored.write({ ...accounts.snapshot(), signer }), snapshot);
   stored.write({ ...accounts.snapshot(), signer });
   const idTokens = new IdTokens(projectId, signer, clock);
   const client = new ClientApi(accounts, idTokens, projectId);

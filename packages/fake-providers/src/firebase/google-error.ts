@@ -1,4 +1,4 @@
-/** A refusal as Google words it: `{ error: { code, message, errors } }`, the message being what clients switch on. */
+/** An error response in Google's format: `{ error: { code, message, errors } }`. Clients switch on the message. */
 export class GoogleError extends Error {
   constructor(
     message: string,

@@ -5,23 +5,26 @@ import { type Account, type SignIn } from './accounts.js';
 import { type Identity, createTokenSigner } from './certificates.js';
 import { GoogleError } from './google-error.js';
 
-/** What a test may make wrong about an ID token. */
+/** The parts of an ID token that tests can falsify. */
 export interface IdTokenOverrides {
-  /** When it claims to have been issued and the person to have signed in. It always ends an hour later. */
+  /** Sets `iat` and `auth_time`. The token always expires an hour later. */
   readonly issuedAt?: Date;
-  /** Claims that replace the right ones; `undefined` leaves one out. */
+  /** Claims that replace the valid ones; `undefined` removes one. */
   readonly claims?: Readonly<Record<string, unknown>>;
   /**
-   * How it is signed: by a key that is not published, under its own key id (`unknown-key`) or under that of the
-   * published one (`foreign-key`); not at all (`none`); or by HMAC with the published certificate as the secret, which
-   * a verifier accepts that lets the token choose its algorithm.
+   * How the token is signed:
+   * - `unknown-key`: with a key that is not published, under that key's id.
+   * - `foreign-key`: with a key that is not published, under the published key's id.
+   * - `none`: not at all.
+   * - `hs256-with-certificate`: with HMAC and the published certificate as the secret. A verifier that lets the token choose
+   *   its algorithm accepts this.
    */
   readonly signature?: 'unknown-key' | 'foreign-key' | 'none' | 'hs256-with-certificate';
 }
 
 export const idTokenSeconds = 3600;
 
-/** Mints Firebase's ID tokens, and reads them as the client endpoints do. */
+/** Mints Firebase's ID tokens, and verifies them for the client endpoints. */
 export class IdTokens {
   private readonly key;
   private readonly publicKey;
@@ -37,12 +40,12 @@ export class IdTokens {
     this.keyId = keyIdOf(signer);
   }
 
-  /** As Google publishes them: key id → certificate. */
+  /** The published certificates by key id, in Google's format. */
   certificates(): Record<string, string> {
     return { [this.keyId]: this.signer.cert };
   }
 
-  /** @param account may be gone by now: then the token names the uid alone. */
+  /** @param account left out when it no longer exists. The token then has no address. */
   async mint(
     signIn: SignIn,
     account?: Account,
@@ -87,9 +90,9 @@ export class IdTokens {
     if (signature === 'hs256-with-certificate') {
       return jwt.setProtectedHeader({ ...header, alg: 'HS256' }).sign(Buffer.from(this.signer.cert));
     }
-    const stranger = await createTokenSigner();
-    const kid = signature === 'unknown-key' ? keyIdOf(stranger) : this.keyId;
-    return jwt.setProtectedHeader({ ...header, kid }).sign(createPrivateKey(stranger.key));
+    const otherSigner = await createTokenSigner();
+    const kid = signature === 'unknown-key' ? keyIdOf(otherSigner) : this.keyId;
+    return jwt.setProtectedHeader({ ...header, kid }).sign(createPrivateKey(otherSigner.key));
   }
 }
 

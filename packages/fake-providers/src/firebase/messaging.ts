@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { read } from './client-api.js';
 import { GoogleError } from './google-error.js';
 
-/** A push that was taken for a device. */
+/** An accepted push message to a device. */
 export interface CaughtPush {
   readonly token: string;
   readonly title: string;
@@ -10,10 +10,10 @@ export interface CaughtPush {
   readonly data: Readonly<Record<string, string>>;
 }
 
-/** What Messaging says of a message, and what Google says before Messaging is asked. */
+/** The errors of Cloud Messaging, and those of Google's API layer in front of it. */
 export type PushFault = keyof typeof messagingFaults | keyof typeof googleFaults;
 
-/** A service account without the right to send; a project that is not there. */
+/** The service account may not send, or the project does not exist. */
 const googleFaults = { PERMISSION_DENIED: 403, NOT_FOUND: 404 } as const;
 const messagingFaults = {
   UNREGISTERED: [404, 'NOT_FOUND'],

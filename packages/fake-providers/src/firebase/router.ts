@@ -5,7 +5,7 @@ export interface Request {
   readonly body: unknown;
   readonly headers: IncomingMessage['headers'];
   readonly query: URLSearchParams;
-  /** The named groups of the route's pattern. */
+  /** The values of the named groups in the route's path. */
   readonly params: Readonly<Record<string, string>>;
 }
 
@@ -16,22 +16,22 @@ export interface Route {
   handle(request: Request): object | Promise<object>;
 }
 
-/** How the provider fails: connections cut, requests never answered, or an error to each. */
+/** How the provider fails: it cuts connections, never answers, or answers each request with an error. */
 export type Outage = 'refusing' | 'hanging' | 'failing';
 
 const bodyLimit = 64 * 1024;
 
-/** Firebase's client SDK puts the host it would have called in front of the path when it talks to an emulator. */
+/** When Firebase's client SDK talks to an emulator, it starts the path with the host of the real service. */
 const hostPrefix = /^\/(identitytoolkit|securetoken|www)\.googleapis\.com(?=\/)/;
 
-/** Browsers may call from anywhere: nothing here is anybody's. */
+/** Browsers may call from any origin, because the fake holds no real data. */
 const cors = {
   'access-control-allow-origin': '*',
   'access-control-allow-headers': '*',
   'access-control-allow-methods': 'GET, POST',
 };
 
-/** Answers JSON by a table of routes, errors in Google's shape. */
+/** Answers requests with JSON by a table of routes. Errors are in Google's format. */
 export class Router {
   outage: Outage | undefined;
 

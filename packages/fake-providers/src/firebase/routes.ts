@@ -15,7 +15,7 @@ interface Parts {
   readonly idTokens: IdTokens;
 }
 
-/** The public REST API of Firebase Auth and Cloud Messaging as far as this project and the client SDK use it. */
+/** The part of the public REST API of Firebase Auth and Cloud Messaging that this project and the client SDK use. */
 export function routes({ projectId, client, admin, messaging, accounts, idTokens }: Parts): readonly Route[] {
   const post = (path: RegExp, handle: Route['handle']): Route => ({ method: 'POST', path, handle });
   const forAdmin = (handle: (body: unknown) => object) => (request: Request) => {
@@ -58,7 +58,7 @@ export function routes({ projectId, client, admin, messaging, accounts, idTokens
       handle: () => idTokens.certificates(),
     },
     {
-      // Not Google's but its emulator's: where development finds the links that would have been mailed.
+      // This endpoint exists only in Firebase's emulator. It lists the links that Google would have mailed.
       method: 'GET',
       path: /^\/emulator\/v1\/projects\/(?<project>[^/]+)\/oobCodes$/,
       handle: ({ headers }) => ({
@@ -69,7 +69,7 @@ export function routes({ projectId, client, admin, messaging, accounts, idTokens
       }),
     },
     {
-      // And this is what opening one does.
+      // This endpoint exists only in Firebase's emulator. It handles an opened link.
       method: 'GET',
       path: /^\/emulator\/action$/,
       handle: ({ query }) => {
@@ -80,7 +80,7 @@ export function routes({ projectId, client, admin, messaging, accounts, idTokens
   ];
 }
 
-/** @param base address of the fake's plain listener */
+/** @param base the URL of the fake's plain HTTP listener */
 export function actionLink(base: string, { requestType, oobCode }: OobCode): string {
   const mode = requestType === 'VERIFY_EMAIL' ? 'verifyEmail' : 'verifyAndChangeEmail';
   return `${base}/emulator/action?mode=${mode}&oobCode=${oobCode}`;

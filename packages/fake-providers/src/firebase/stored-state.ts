@@ -8,7 +8,7 @@ export interface State extends AccountsSnapshot {
   readonly signer: Identity;
 }
 
-/** The fake's folder: `firebase/` in a data folder, kept from start to start, or one that `release` removes. */
+/** The fake's folder: `firebase/` in the data folder, which survives restarts, or a temporary one. */
 export class StoredState {
   private readonly folder: string;
 
@@ -21,14 +21,14 @@ export class StoredState {
     return existsSync(this.file) ? (JSON.parse(readFileSync(this.file, 'utf8')) as State) : undefined;
   }
 
-  /** Whole or not at all. Only a data folder is worth the writing. */
+  /** Writes atomically. Does nothing without a data folder. */
   write(state: State): void {
     if (this.dataDir === undefined) return;
     writeFileSync(`${this.file}.tmp`, JSON.stringify(state), { mode: 0o600 });
     renameSync(`${this.file}.tmp`, this.file);
   }
 
-  /** @returns the path of the CA's certificate, which the service is given. */
+  /** @returns the path of the CA certificate, for the backend to trust. */
   writeCa(ca: string): string {
     const file = join(this.folder, 'ca.pem');
     writeFileSync(file, ca);

@@ -5,7 +5,7 @@ import { type Hidden, nothingHidden } from './hidden.js';
 import { type BillingSettings } from './settings.js';
 import { Table } from './tables.js';
 
-/** A line that waits for the next invoice of a subscription. */
+/** A line for the next invoice of a subscription. */
 interface PendingLine {
   readonly id: string;
   readonly subscription: string;
@@ -31,7 +31,7 @@ const objectNames = {
   pendingLines: 'invoiceitem',
 } as const;
 
-/** Stripe's objects, with ids wherever its types allow an id or an expanded object. */
+/** Stripe's objects. References to other objects are stored as ids. */
 export interface Objects {
   readonly customers: Table<Stripe.Customer | Stripe.DeletedCustomer>;
   readonly products: Table<Stripe.Product>;
@@ -64,13 +64,13 @@ interface AccountOptions {
   readonly settings: BillingSettings;
   readonly timeline: Timeline;
   readonly snapshot?: AccountSnapshot;
-  /** The API request that is being answered, if one is. */
+  /** The API request in progress, or null. */
   readonly currentRequest: () => Stripe.Event.Request | null;
-  /** Told of each event after it was kept. */
+  /** Called with each event after it is stored. */
   readonly onEvent: (event: Stripe.Event) => void;
 }
 
-/** One Stripe account: its objects, its time, and the events that tell of every change. */
+/** One Stripe account: its objects, its time, and an event for each change. */
 export class Account {
   readonly objects: Objects;
   readonly hidden: Hidden;
@@ -89,7 +89,7 @@ export class Account {
     const tables = Object.entries(objectNames).map(([name, kind]) => {
       return [name, new Table(kind, snapshot?.objects[name as keyof Objects])] as const;
     });
-    // Each table was made under the name that `Objects` gives its type.
+    // The keys of `objectNames` are the keys of `Objects`.
     this.objects = Object.fromEntries(tables) as unknown as Objects;
   }
 
@@ -116,14 +116,14 @@ export class Account {
     this.timeline.schedule({ kind, id, at: atSeconds * 1000 });
   }
 
-  /** A customer that was not deleted. @throws {ApiError} resource_missing */
+  /** @throws {ApiError} resource_missing when the customer does not exist or was deleted. */
   customer(id: string, param?: string): Stripe.Customer {
     const customer = this.objects.customers.get(id, param);
     if (customer.deleted) throw missing('customer', id, param);
     return customer;
   }
 
-  /** Changes an object and, when that changed anything, tells what it was before. */
+  /** Changes an object. When a value differs, it emits an event with the previous values. */
   change<T extends { readonly id: string; readonly object: string }>(
     type: Stripe.Event.Type,
     object: T,
@@ -141,29 +141,29 @@ export class Account {
     this.emit(type, object, previous as object);
   }
 
-  /** Keeps an event that shows the object as it is now. */
+  /** Stores an event with a copy of the object as it is now. */
   emit(type: Stripe.Event.Type, object: { readonly id: string }, previous?: object): void {
-    const shown: unknown = JSON.parse(JSON.stringify(object));
+    const copy: unknown = JSON.parse(JSON.stringify(object));
     const event = {
       id: this.id('evt'),
       object: 'event',
       api_version: Stripe.API_VERSION,
       created: this.now(),
-      data: { object: shown, ...(previous && { previous_attributes: previous }) },
+      data: { object: copy, ...(previous && { previous_attributes: previous }) },
       livemode: this.livemode,
       pending_webhooks: 0,
       request: this.options.currentRequest(),
       type,
     };
-    // The type says which object it shows; that both fit is the caller's business, as it is Stripe's.
-    const kept = this.objects.events.add(event as unknown as Stripe.Event);
-    this.options.onEvent(kept);
+    // The caller must pass an object that belongs to the event type; the types do not check it.
+    const stored = this.objects.events.add(event as unknown as Stripe.Event);
+    this.options.onEvent(stored);
   }
 }
 
 export const idOf = (reference: string | { readonly id: string }): string =>
   typeof reference === 'string' ? reference : reference.id;
 
-/** As `idOf`, for a reference that may lead nowhere. */
+/** Like `idOf`, for a reference that can be null. */
 export const idOrNull = (reference: string | { readonly id: string } | null | undefined): string | null =>
   reference === null || reference === undefined ? null : idOf(reference);

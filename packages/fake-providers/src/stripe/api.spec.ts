@@ -11,19 +11,19 @@ afterEach(() => bench.fake.close());
 const client = (options: Stripe.StripeConfig = {}, key = bench.fake.apiKey) =>
   new Stripe(key, { ...bench.fake.connection, maxNetworkRetries: 0, ...options });
 
-describe('the API', () => {
-  it('wants the key of the account', async () => {
+describe('the API of FakeStripe', () => {
+  it('requires the API key of the account', async () => {
     const refused = { type: 'StripeAuthenticationError', statusCode: 401 };
     await expect(client({}, 'sk_test_wrong').customers.list()).rejects.toMatchObject(refused);
     expect((await fetch(`${bench.fake.url}/v1/customers`)).status).toBe(401);
   });
 
-  it('speaks the version of the client, and no other', async () => {
+  it('accepts only the API version of the installed client', async () => {
     const old = { ...bench.fake.connection, apiVersion: '2024-06-20' as typeof Stripe.API_VERSION };
     await expect(client(old).customers.list()).rejects.toThrow('Invalid Stripe API version: 2024-06-20');
   });
 
-  it('names what is missing, unknown or wrong', async () => {
+  it('names the missing, unknown or invalid parameter', async () => {
     const { stripe } = bench;
     const wrong = { nonsense: 1 } as Stripe.CustomerCreateParams;
     await expect(stripe.customers.create(wrong)).rejects.toMatchObject({
@@ -35,24 +35,24 @@ describe('the API', () => {
       param: 'unit_amount',
     });
     await expect(stripe.customers.list({ limit: 101 })).rejects.toMatchObject({ statusCode: 400, param: 'limit' });
-    await expect(stripe.customers.retrieve('cus_nobody')).rejects.toMatchObject({
+    await expect(stripe.customers.retrieve('cus_unknown')).rejects.toMatchObject({
       type: 'StripeInvalidRequestError',
       statusCode: 404,
       code: 'resource_missing',
       param: 'id',
-      message: "No such customer: 'cus_nobody'",
+      message: "No such customer: 'cus_unknown'",
     });
     await expect(stripe.tokens.retrieve('tok_1')).rejects.toThrow('Unrecognized request URL (GET: /v1/tokens/tok_1)');
   });
 
-  it('keeps metadata by key: adds, changes, removes', async () => {
+  it('adds, changes and removes metadata by key', async () => {
     const { stripe } = bench;
     const { id } = await stripe.customers.create({ metadata: { a: '1', b: '2' } });
     const { metadata } = await stripe.customers.update(id, { metadata: { b: '', c: '3' } });
     expect(metadata).toEqual({ a: '1', c: '3' });
   });
 
-  it('pages through a list without a gap, newest first, while rows are added', async () => {
+  it('pages through a list newest first, without gaps while rows are added', async () => {
     const ids: string[] = [];
     for (let n = 0; n < 25; n += 1) ids.unshift(await bench.customer());
     const seen: string[] = [];
@@ -68,14 +68,14 @@ describe('the API', () => {
     });
   });
 
-  it('expands what is asked for, four levels deep', async () => {
+  it('expands the requested properties, up to four levels deep', async () => {
     const { id } = await bench.subscribe();
     const expand = ['latest_invoice.payments.data.payment.payment_intent', 'customer', 'items.data.price.product'];
     await expect(bench.stripe.subscriptions.retrieve(id, { expand: ['a.b.c.d.e'] })).rejects.toThrow(
       'more than 4 levels',
     );
-    const given = await bench.stripe.subscriptions.retrieve(id, { expand });
-    expect(given).toMatchObject({
+    const subscription = await bench.stripe.subscriptions.retrieve(id, { expand });
+    expect(subscription).toMatchObject({
       customer: { object: 'customer' },
       items: { data: [{ price: { product: { name: 'Basic' } } }] },
       latest_invoice: { payments: { data: [{ payment: { payment_intent: { status: 'succeeded' } } }] } },
@@ -87,12 +87,12 @@ describe('the API', () => {
     );
   });
 
-  it('gives the wire’s decimals to the client as decimals', async () => {
+  it('sends decimals that the client reads as decimals', async () => {
     const price = await bench.stripe.prices.retrieve(bench.prices.basic);
     expect(price.unit_amount_decimal?.toString()).toBe('499');
   });
 
-  it('finds prices by their lookup keys, and lets a newer price take one over', async () => {
+  it('finds prices by lookup key, and transfers a lookup key to a newer price', async () => {
     const { prices } = bench.stripe;
     const price = { currency: 'eur', unit_amount: 1, product_data: { name: 'Plan' }, lookup_key: 'plan_month' };
     const first = await prices.create(price);
@@ -105,7 +105,7 @@ describe('the API', () => {
 });
 
 describe('an idempotency key', () => {
-  it('does a request once, and gives its answer again', async () => {
+  it('executes a request once, and replays its response', async () => {
     const create = () => bench.stripe.customers.create({ name: 'Once' }, { idempotencyKey: 'key-1' });
     const [first, again] = [await create(), await create()];
     expect(again.id).toBe(first.id);
@@ -117,13 +117,13 @@ describe('an idempotency key', () => {
     expect((await bench.stripe.customers.list()).data).toHaveLength(1);
   });
 
-  it('is refused for another request', async () => {
+  it('is refused for a request with other parameters', async () => {
     await bench.stripe.customers.create({ name: 'a' }, { idempotencyKey: 'key-1' });
     const other = bench.stripe.customers.create({ name: 'b' }, { idempotencyKey: 'key-1' });
     await expect(other).rejects.toMatchObject({ type: 'StripeIdempotencyError', statusCode: 400 });
   });
 
-  it('is refused while the first request runs', async () => {
+  it('is refused while the first request is running', async () => {
     bench.fake.inject({ kind: 'slow', milliseconds: 60_000 }, { times: 1 });
     const slow = bench.stripe.customers.create({}, { idempotencyKey: 'key-1' });
     await expect.poll(() => bench.fake.requestsHeld()).toBe(1);
@@ -133,7 +133,7 @@ describe('an idempotency key', () => {
     await slow;
   });
 
-  it('is free again after a request that was not executed, and after a day', async () => {
+  it('can be used again after a request that was not executed, and after a day', async () => {
     const options = { idempotencyKey: 'key-1' };
     await expect(bench.stripe.customers.create({ name: '' }, options)).rejects.toThrow();
     const first = await bench.stripe.customers.create({ name: 'a' }, options);
@@ -142,7 +142,7 @@ describe('an idempotency key', () => {
     expect(second.id).not.toBe(first.id);
   });
 
-  it('keeps the answer to a request that failed while it was executed', async () => {
+  it('replays the error of a request that failed during execution', async () => {
     const subscription = await bench.subscribe();
     bench.fake.declineCharges(subscription.customer as string);
     bench.fake.advanceTo(new Date('2030-02-01T13:00:00Z'));
@@ -154,7 +154,7 @@ describe('an idempotency key', () => {
   });
 });
 
-describe('a fault', () => {
+describe('an injected fault', () => {
   it.each([
     [
       { kind: 'status', status: 429 },
@@ -170,36 +170,36 @@ describe('a fault', () => {
     ],
     [{ kind: 'refuse' }, { type: 'StripeConnectionError' }],
     [{ kind: 'hang' }, { type: 'StripeConnectionError' }],
-  ] as const)('%j strikes until it is cleared, and changes nothing', async (fault, error) => {
+  ] as const)('%j fails every request until it is cleared, and changes nothing', async (fault, error) => {
     bench.fake.inject(fault);
     await expect(client(fault.kind === 'hang' ? { timeout: 300 } : {}).customers.create()).rejects.toMatchObject(error);
     bench.fake.clearFaults();
     expect((await bench.stripe.customers.list()).data).toEqual([]);
   });
 
-  it('can strike a few requests of one kind', async () => {
+  it('can be limited to a number of matching requests', async () => {
     bench.fake.inject({ kind: 'status', status: 500 }, { times: 2, on: /^POST \/v1\/customers$/ });
     await bench.stripe.customers.list();
     const retrying = client({ maxNetworkRetries: 2 });
     expect((await retrying.customers.create()).object).toBe('customer');
   });
 
-  it('that loses the answer has done what was asked, once, for a client that asks again', async () => {
+  it('lose-answer executes the request once, even though the client retries it', async () => {
     bench.fake.inject({ kind: 'lose-answer' }, { times: 1 });
     await client({ maxNetworkRetries: 1 }).customers.create();
     expect((await bench.stripe.customers.list()).data).toHaveLength(1);
   });
 });
 
-describe('a seed', () => {
-  it('gives the same ids again', async () => {
-    const life = async (seed: string) => {
+describe('the seed of FakeStripe', () => {
+  it('determines the ids', async () => {
+    const ids = async (seed: string) => {
       const other = await startStripe({ seed });
       const { id, latest_invoice } = await other.subscribe();
       await other.fake.close();
       return [id, latest_invoice];
     };
-    expect(await life('a')).toEqual(await life('a'));
-    expect(await life('a')).not.toEqual(await life('b'));
+    expect(await ids('a')).toEqual(await ids('a'));
+    expect(await ids('a')).not.toEqual(await ids('b'));
   });
 });

@@ -20,13 +20,13 @@ const eventsOf = async (types: string[]) =>
   (await bench.stripe.events.list({ limit: 100, types })).data.map(({ type }) => type);
 
 describe('Checkout', () => {
-  it('sells a subscription, and says so on the session, the subscription and its invoice', async () => {
+  it('sells a subscription, and completes the session, the subscription and its invoice', async () => {
     const customer = await bench.customer();
     const session = await open({
       customer,
-      client_reference_id: 'person-1',
+      client_reference_id: 'user-1',
       metadata: { shop: 'web' },
-      subscription_data: { metadata: { user: 'person-1' } },
+      subscription_data: { metadata: { user: 'user-1' } },
     });
     expect(session).toMatchObject({ status: 'open', payment_status: 'unpaid', amount_total: 499, currency: 'eur' });
     expect(session.url).toContain(session.id);
@@ -43,13 +43,13 @@ describe('Checkout', () => {
     expect(done).toMatchObject({
       status: 'complete',
       payment_status: 'paid',
-      client_reference_id: 'person-1',
+      client_reference_id: 'user-1',
       metadata: { shop: 'web' },
       url: null,
       line_items: { data: [{ amount_total: 499 }] },
     });
     const { subscription, invoice } = done as { subscription: Stripe.Subscription; invoice: Stripe.Invoice };
-    expect(subscription).toMatchObject({ status: 'active', customer, metadata: { user: 'person-1' } });
+    expect(subscription).toMatchObject({ status: 'active', customer, metadata: { user: 'user-1' } });
     const [item] = subscription.items.data;
     expect([item?.current_period_start, item?.current_period_end]).toEqual([
       Date.parse('2030-01-01T12:00:00Z') / 1000,
@@ -58,21 +58,21 @@ describe('Checkout', () => {
     expect(subscription).not.toHaveProperty('current_period_end');
     expect(invoice).not.toHaveProperty('subscription');
     expect(invoice.parent?.subscription_details).toEqual({
-      metadata: { user: 'person-1' },
+      metadata: { user: 'user-1' },
       subscription: subscription.id,
     });
     expect(invoice).toMatchObject({ status: 'paid', billing_reason: 'subscription_create', amount_paid: 499 });
     expect(invoice.payments?.data).toMatchObject([{ status: 'paid', amount_paid: 499 }]);
   });
 
-  it('makes a customer where none was named', async () => {
+  it('creates a customer when the session names none', async () => {
     const session = await open({ customer_email: 'new@example.com' });
     bench.fake.pay(session.id, { email: 'new@example.com' });
     const { customer } = await bench.stripe.checkout.sessions.retrieve(session.id, { expand: ['customer'] });
     expect(customer).toMatchObject({ email: 'new@example.com' });
   });
 
-  it('begins a trial without taking money', async () => {
+  it('starts a trial without a payment', async () => {
     const session = await open({ customer: await bench.customer(), subscription_data: { trial_period_days: 7 } });
     expect(session.amount_total).toBe(0);
     bench.fake.pay(session.id);
@@ -88,7 +88,7 @@ describe('Checkout', () => {
     });
   });
 
-  it('shows the same card of two customers by its fingerprint', async () => {
+  it('gives a card the same fingerprint for two customers', async () => {
     const fingerprints = [];
     for (const card of ['4242424242424242', '4242424242424242', '5555555555554444']) {
       const { default_payment_method } = await bench.subscribe({ card, trialDays: 7 });
@@ -100,7 +100,7 @@ describe('Checkout', () => {
     expect(fingerprints[2]).not.toBe(fingerprints[0]);
   });
 
-  it('leaves the session open and the subscription incomplete when the card is declined, and takes another card', async () => {
+  it('keeps the session open and the subscription incomplete after a decline, and accepts another card', async () => {
     const customer = await bench.customer();
     const session = await open({ customer });
     expect(bench.fake.pay(session.id, { card: '4000000000000002' })).toEqual({
@@ -116,7 +116,7 @@ describe('Checkout', () => {
     expect(data).toMatchObject([{ id: incomplete?.id, status: 'active' }]);
   });
 
-  it('ends a subscription that nobody paid within 23 hours, and voids its invoice', async () => {
+  it('expires a subscription that is not paid within 23 hours, and voids its invoice', async () => {
     const customer = await bench.customer();
     const session = await open({ customer });
     bench.fake.pay(session.id, { card: '4000000000009995' });
@@ -127,7 +127,7 @@ describe('Checkout', () => {
     expect(data).toMatchObject([{ status: 'void', amount_remaining: 499 }]);
   });
 
-  it('expires by request, and by itself after a day', async () => {
+  it('expires a session on request, or after a day', async () => {
     const [first, second] = [await open(), await open()];
     expect(await bench.stripe.checkout.sessions.expire(first.id)).toMatchObject({ status: 'expired', url: null });
     await expect(bench.stripe.checkout.sessions.expire(first.id)).rejects.toThrow('can be expired');
@@ -145,7 +145,7 @@ describe('Checkout', () => {
   });
 
   it.each([
-    ['an unknown customer', { customer: 'cus_nobody' }, 'resource_missing', 'customer'],
+    ['an unknown customer', { customer: 'cus_unknown' }, 'resource_missing', 'customer'],
     [
       'an unknown price',
       { line_items: [{ price: 'price_none', quantity: 1 }] },
@@ -158,13 +158,13 @@ describe('Checkout', () => {
       'parameters_exclusive',
       'customer',
     ],
-    ['an expiry of today next week', { expires_at: 1_893_500_000 * 2 }, undefined, 'expires_at'],
+    ['an expiry more than 24 hours away', { expires_at: 1_893_500_000 * 2 }, undefined, 'expires_at'],
     ['no success URL', { success_url: undefined }, 'parameter_missing', 'success_url'],
   ])('refuses %s', async (_, wrong, code, param) => {
     await expect(open(wrong)).rejects.toMatchObject({ type: 'StripeInvalidRequestError', code, param });
   });
 
-  it('is paid by a person on its page', async () => {
+  it('has a page on which the user pays', async () => {
     const session = await open({ customer: await bench.customer(), cancel_url: 'https://vpn.example/?a=1&b="2"' });
     const page = await (await fetch(session.url ?? '')).text();
     expect(page).toContain('Basic: 4.99 EUR');

@@ -23,20 +23,20 @@ export interface CheckoutRequest extends Purchase {
   readonly sessionMetadata: Stripe.Metadata;
 }
 
-/** What a person types into the page. */
+/** The input of the Checkout page. */
 export interface Payer {
-  /** The card's number; null where a trial needs none. */
+  /** The card number; null for a trial that needs no card. */
   readonly card: string | null;
   readonly email: string;
 }
 
 export interface CheckoutOutcome {
   readonly outcome: Outcome;
-  /** Where the page sends the person then; null when they are to try another card. */
+  /** The URL to which the page redirects; null after a decline. */
   readonly redirect: string | null;
 }
 
-/** Checkout sessions that sell a subscription. https://docs.stripe.com/payments/checkout/build-subscriptions */
+/** Checkout sessions in subscription mode. https://docs.stripe.com/payments/checkout/build-subscriptions */
 export class Checkout {
   constructor(
     private readonly account: Account,
@@ -65,17 +65,17 @@ export class Checkout {
         },
       );
     }
-    const { price: _, metadata, sessionMetadata, ...given } = request;
-    const made = newSession(account, { ...given, metadata: sessionMetadata, price, expiresAt, page: this.page() });
-    account.hidden.purchases[made.id] = {
+    const { price: _, metadata, sessionMetadata, ...rest } = request;
+    const session = newSession(account, { ...rest, metadata: sessionMetadata, price, expiresAt, page: this.page() });
+    account.hidden.purchases[session.id] = {
       price: price.id,
       quantity: request.quantity,
       trialDays: request.trialDays,
       missingPaymentMethod: request.missingPaymentMethod,
       metadata,
     };
-    account.schedule('session_expire', made.id, expiresAt);
-    return account.objects.sessions.add(made);
+    account.schedule('session_expire', session.id, expiresAt);
+    return account.objects.sessions.add(session);
   }
 
   expire(id: string): Stripe.Checkout.Session {
@@ -93,7 +93,7 @@ export class Checkout {
     if (this.account.objects.sessions.get(id).status === 'open') this.expire(id);
   }
 
-  /** Submits the page. After a decline the session stays open, and its subscription incomplete. */
+  /** Submits the page. After a decline the session stays open and its subscription stays incomplete. */
   pay(id: string, payer: Payer): CheckoutOutcome {
     const { account } = this;
     const session = account.objects.sessions.get(id);
@@ -101,7 +101,7 @@ export class Checkout {
     if (session.status !== 'open') throw invalid(`This Checkout Session is ${session.status}.`);
     const isTrial = purchase.trialDays !== null;
     if (payer.card === null && !(isTrial && session.payment_method_collection === 'if_required')) {
-      throw invalid('A card is needed.');
+      throw invalid('This Checkout Session requires a card.');
     }
     const attached = payer.card === null ? 'approved' : this.bank.attach(payer.card);
     if (isTrial && attached !== 'approved') return { outcome: attached, redirect: null };
@@ -115,11 +115,11 @@ export class Checkout {
 
   purchase(id: string): Purchase {
     const purchase = this.account.hidden.purchases[id];
-    if (!purchase) throw new Error(`${id} sells nothing.`);
+    if (!purchase) throw new Error(`The Checkout Session ${id} has no line items.`);
     return purchase;
   }
 
-  /** A card that customer has from now on. */
+  /** Attaches a new card to the customer. */
   attach(customer: Stripe.Customer, number: string): Stripe.PaymentMethod {
     const method = this.account.objects.paymentMethods.add(paymentMethod(this.account, customer.id, number));
     this.account.hidden.cards[method.id] = number;
@@ -127,15 +127,15 @@ export class Checkout {
     return method;
   }
 
-  /** The first time it begins the subscription; with another card it pays the invoice that is still open. */
+  /** Starts the subscription. After a decline, it retries the open invoice with the new card. */
   private subscribe(
     session: Stripe.Checkout.Session,
     purchase: Purchase,
     customer: string,
     method: Stripe.PaymentMethod | null,
   ): { subscription: Stripe.Subscription; outcome: Outcome } {
-    const begun = this.account.hidden.begun[session.id];
-    const subscription = begun === undefined ? undefined : this.account.objects.subscriptions.get(begun);
+    const existing = this.account.hidden.begun[session.id];
+    const subscription = existing === undefined ? undefined : this.account.objects.subscriptions.get(existing);
     if (subscription?.status === 'incomplete' && method) {
       this.subscriptions.update(subscription.id, { defaultPaymentMethod: method.id });
       const invoice = this.account.objects.invoices.get(idOf(subscription.latest_invoice ?? ''));
@@ -178,10 +178,10 @@ export class Checkout {
   private customerOf(session: Stripe.Checkout.Session, email: string): Stripe.Customer {
     const { account } = this;
     if (session.customer !== null) return account.customer(idOf(session.customer));
-    const made = newCustomer(account, { email, name: null, description: null, metadata: {} });
-    account.objects.customers.add(made);
-    account.emit('customer.created', made);
-    session.customer = made.id;
-    return made;
+    const customer = newCustomer(account, { email, name: null, description: null, metadata: {} });
+    account.objects.customers.add(customer);
+    account.emit('customer.created', customer);
+    session.customer = customer.id;
+    return customer;
   }
 }

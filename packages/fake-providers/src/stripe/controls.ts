@@ -11,60 +11,60 @@ import { type Refunds } from './refunds.js';
 import { type BillingSettings } from './settings.js';
 import { type Attempt, type Webhooks } from './webhooks.js';
 
-/** What tests do to Stripe, its customers and their banks. */
+/** Lets tests act as Stripe, its customers and their banks. */
 export interface StripeControls {
-  /** Stripe's own time. */
+  /** Stripe's time. */
   now(): Date;
-  /** Moves Stripe's time on, and does everything that falls due on the way, each at its time. */
+  /** Moves Stripe's time forward, and runs each action that becomes due at its own time. */
   advanceTo(to: Date): void;
   advanceDays(days: number): void;
-  /** Does what has fallen due by the clock; every request does so by itself. */
+  /** Runs all actions that are due. Each request does this too. */
   catchUp(): void;
   changeSettings(settings: Partial<BillingSettings>): void;
 
-  /** Submits the page of a Checkout session; by a good card, if none is named. */
+  /** Submits the page of a Checkout session, with a valid card by default. */
   pay(session: string, payer?: { card?: string | null; email?: string }): CheckoutOutcome;
-  /** Everything that the customer pays is paid by this card from now on. */
+  /** Charges this card for all later payments of the customer. */
   replaceCard(customer: string, card?: string): Stripe.PaymentMethod;
-  /** Pays the latest invoice of a subscription, as its page would. */
+  /** Pays the latest invoice of a subscription, like its hosted page. */
   payOpenInvoice(subscription: string): Outcome;
-  /** Gives a subscription a status that Stripe may have some day. */
+  /** Sets the status of a subscription to any value, for example one that Stripe adds in the future. */
   setStatus(subscription: string, status: string): void;
-  /** The customer's bank declines, so many times or until `acceptCharges`. */
+  /** The customer's bank declines charges: the given number of times, or until `acceptCharges`. */
   declineCharges(customer: string, code?: DeclineCode, times?: number): void;
   acceptCharges(customer: string): void;
 
-  /** A refund that succeeded fails after all. */
+  /** Makes a succeeded refund fail afterwards. */
   failRefund(refund: string): void;
 
   openDispute(charge: string, options?: DisputeOptions): Stripe.Dispute;
-  /** An inquiry becomes a chargeback. */
+  /** Turns an inquiry into a chargeback. */
   escalateDispute(dispute: string): void;
-  /** The dispute goes under review. */
+  /** Submits evidence, so that the dispute is under review. */
   contestDispute(dispute: string): void;
-  /** An inquiry becomes `warning_closed`, either way. */
+  /** Closes the dispute. An inquiry gets the status `warning_closed` for both outcomes. */
   closeDispute(dispute: string, outcome: 'lost' | 'won'): void;
 
-  /** Sends events there from now on. @returns what they are signed with. */
+  /** Sends later events to this URL. @returns the endpoint's id, and the secret that signs the events. */
   deliverTo(url: string, options?: { events?: readonly string[]; secret?: string }): { id: string; secret: string };
   setDeliveryFaults(faults: DeliveryFaults): void;
-  /** Keeps events instead of sending them, until they are released. */
+  /** Keeps events instead of sending them, until `releaseDeliveries`. */
   holdDeliveries(): void;
-  /** @param arrange what to send, by id, given what was held: in another order, twice, or not at all. */
+  /** @param arrange gets the ids of the held events and returns those to send: reordered, repeated or left out. */
   releaseDeliveries(arrange?: (events: string[]) => string[]): void;
-  /** Sends an event again, whatever became of it. */
+  /** Sends an event again, whether or not it was accepted before. */
   resend(event: string): Promise<void>;
-  /** Does not wait for the time of the next attempts. */
+  /** Starts all waiting retries now. */
   retryDeliveriesNow(): void;
-  /** Resolves when every event that was not dropped or held has been accepted or given up. */
+  /** Resolves when every event that is neither dropped nor held was accepted or has used up its attempts. */
   deliveriesSettled(): Promise<void>;
   readonly deliveryAttempts: readonly Attempt[];
 
   inject(fault: Fault, scope?: FaultScope): void;
   clearFaults(): void;
-  /** How many requests a fault holds up at this moment. */
+  /** The number of requests that a fault keeps waiting now. */
   requestsHeld(): number;
-  /** Counts the requests where `METHOD /path` matches, from now on. */
+  /** Counts all later requests whose `METHOD /path` matches. */
   countRequests(on: RegExp): RequestCount;
 }
 
@@ -80,7 +80,7 @@ interface Parts {
   readonly save: () => void;
 }
 
-const goodCard = '4242424242424242';
+const validCard = '4242424242424242';
 
 export function controls({
   account,
@@ -94,44 +94,44 @@ export function controls({
   save,
 }: Parts): StripeControls {
   const { timeline } = account;
-  /** On the state of this moment, and kept afterwards. */
-  const now = <T>(act: () => T): T => {
+  /** Brings the state up to date, runs the action, and saves the result. */
+  const run = <T>(action: () => T): T => {
     timeline.catchUp();
-    const result = act();
+    const result = action();
     save();
     return result;
   };
   return {
     now: () => new Date(timeline.now()),
-    advanceTo: (to) => now(() => timeline.advanceTo(to)),
-    advanceDays: (days) => now(() => timeline.advanceTo(new Date(timeline.now() + days * 86_400_000))),
-    catchUp: () => now(() => undefined),
+    advanceTo: (to) => run(() => timeline.advanceTo(to)),
+    advanceDays: (days) => run(() => timeline.advanceTo(new Date(timeline.now() + days * 86_400_000))),
+    catchUp: () => run(() => undefined),
     changeSettings: (settings) => {
       account.settings = { ...account.settings, ...settings };
     },
 
-    pay: (session, { card = goodCard, email = 'person@example.com' } = {}) =>
-      now(() => checkout.pay(session, { card, email })),
-    replaceCard: (customer, card = goodCard) => now(() => customerActions.replaceCard(customer, card)),
-    payOpenInvoice: (subscription) => now(() => customerActions.payOpenInvoice(subscription)),
+    pay: (session, { card = validCard, email = 'user@example.com' } = {}) =>
+      run(() => checkout.pay(session, { card, email })),
+    replaceCard: (customer, card = validCard) => run(() => customerActions.replaceCard(customer, card)),
+    payOpenInvoice: (subscription) => run(() => customerActions.payOpenInvoice(subscription)),
     setStatus: (id, status) =>
-      now(() => {
+      run(() => {
         const subscription = account.objects.subscriptions.get(id);
         account.change('customer.subscription.updated', subscription, { status: status });
       }),
     declineCharges: (customer, code = 'generic_decline', times) =>
-      now(() => bank.decline(customer, code, times ?? null)),
-    acceptCharges: (customer) => now(() => bank.accept(customer)),
+      run(() => bank.decline(customer, code, times ?? null)),
+    acceptCharges: (customer) => run(() => bank.accept(customer)),
 
-    failRefund: (refund) => now(() => refunds.fail(refund)),
+    failRefund: (refund) => run(() => refunds.fail(refund)),
 
-    openDispute: (charge, options) => now(() => disputes.open(charge, options)),
-    escalateDispute: (dispute) => now(() => disputes.escalate(dispute)),
-    contestDispute: (dispute) => now(() => disputes.contest(dispute)),
-    closeDispute: (dispute, outcome) => now(() => disputes.close(dispute, outcome)),
+    openDispute: (charge, options) => run(() => disputes.open(charge, options)),
+    escalateDispute: (dispute) => run(() => disputes.escalate(dispute)),
+    contestDispute: (dispute) => run(() => disputes.contest(dispute)),
+    closeDispute: (dispute, outcome) => run(() => disputes.close(dispute, outcome)),
 
     deliverTo: (url, { events, secret } = {}) => {
-      const added = now(() => webhooks.ensure(url, events, secret));
+      const added = run(() => webhooks.ensure(url, events, secret));
       return { id: added.endpoint.id, secret: added.secret };
     },
     setDeliveryFaults: (faults) => webhooks.setDeliveryFaults(faults),

@@ -5,7 +5,7 @@ import { type Outcome } from './billing/invoices.js';
 import { type Checkout } from './checkout.js';
 import { invalid } from './errors.js';
 
-/** What a person does on the pages that Stripe hosts: the billing portal and the page of an invoice. */
+/** The actions of a customer on pages that Stripe hosts: the billing portal and the invoice page. */
 export class CustomerActions {
   constructor(
     private readonly account: Account,
@@ -13,7 +13,7 @@ export class CustomerActions {
     private readonly collection: Collection,
   ) {}
 
-  /** Everything that the customer pays is paid by this card from now on. */
+  /** Charges this card for all later payments of the customer. */
   replaceCard(customerId: string, number: string): Stripe.PaymentMethod {
     const { account } = this;
     const customer = account.customer(customerId);
@@ -27,7 +27,7 @@ export class CustomerActions {
     return method;
   }
 
-  /** The page behind `hosted_invoice_url`. */
+  /** Pays on the page at `hosted_invoice_url`. */
   payOpenInvoice(subscription: string): Outcome {
     const { invoices, subscriptions } = this.account.objects;
     const { latest_invoice } = subscriptions.get(subscription);

@@ -4,19 +4,19 @@ import { type Cancellations } from './billing/cancellations.js';
 import { subscriptionOf } from './shapes/invoice.js';
 import { dispute as newDispute } from './shapes/dispute.js';
 
-/** What a dispute costs whoever loses it, and at first everybody. https://stripe.com/pricing */
+/** The dispute fee, in cents. https://stripe.com/pricing */
 const fee = 1500;
 
 export interface DisputeOptions {
-  /** All of the charge by default. */
+  /** The whole charge by default. */
   readonly amount?: number;
   /** https://docs.stripe.com/disputes/categories */
   readonly reason?: string;
-  /** The bank only asks, and takes no money: `warning_needs_response`. https://docs.stripe.com/disputes/how-disputes-work */
+  /** The bank asks a question but withdraws no funds: `warning_needs_response`. https://docs.stripe.com/disputes/how-disputes-work */
   readonly inquiry?: boolean;
 }
 
-/** What banks do to charges. https://docs.stripe.com/disputes/how-disputes-work */
+/** Disputes of charges. https://docs.stripe.com/disputes/how-disputes-work */
 export class Disputes {
   constructor(
     private readonly account: Account,
@@ -27,22 +27,22 @@ export class Disputes {
     const { account } = this;
     const charge = account.objects.charges.get(chargeId);
     const status = inquiry ? 'warning_needs_response' : 'needs_response';
-    const given = { amount: amount ?? charge.amount, reason, status } as const;
-    const dispute = account.objects.disputes.add(newDispute(account, charge, given));
+    const params = { amount: amount ?? charge.amount, reason, status } as const;
+    const dispute = account.objects.disputes.add(newDispute(account, charge, params));
     charge.disputed = true;
     account.emit('charge.dispute.created', dispute);
     if (!inquiry) this.withdrawFunds(dispute);
     return dispute;
   }
 
-  /** An inquiry becomes a chargeback. */
+  /** Turns an inquiry into a chargeback. */
   escalate(id: string): void {
     const dispute = this.account.objects.disputes.get(id);
     this.account.change('charge.dispute.updated', dispute, { is_charge_refundable: false, status: 'needs_response' });
     this.withdrawFunds(dispute);
   }
 
-  /** Evidence was submitted; the bank decides. */
+  /** Submits evidence. The dispute is then under review by the bank. */
   contest(id: string): void {
     const dispute = this.account.objects.disputes.get(id);
     const status = isInquiry(dispute) ? 'warning_under_review' : 'under_review';
@@ -53,7 +53,7 @@ export class Disputes {
     });
   }
 
-  /** An inquiry that is not escalated ends as `warning_closed`, whoever was right. */
+  /** An inquiry that was not escalated gets the status `warning_closed` for both outcomes. */
   close(id: string, outcome: 'won' | 'lost'): void {
     const dispute = this.account.objects.disputes.get(id);
     const status = isInquiry(dispute) ? 'warning_closed' : outcome;

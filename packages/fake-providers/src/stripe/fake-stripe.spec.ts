@@ -12,7 +12,7 @@ afterEach(() => {
 });
 
 describe('FakeStripe', () => {
-  it('keeps everything in its data folder, and goes on where it was', async () => {
+  it('keeps its state in the data folder, and continues after a restart', async () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'stripe-'));
     folders.push(dataDir);
     const first = await startStripe({ dataDir });
@@ -33,7 +33,7 @@ describe('FakeStripe', () => {
     await fake.close();
   });
 
-  it('can be live', async () => {
+  it('can run in live mode', async () => {
     const fake = await startFakeStripe({ livemode: true });
     const stripe = new Stripe(fake.apiKey, fake.connection);
     expect(fake.apiKey).toMatch(/^sk_live_/);
@@ -41,7 +41,7 @@ describe('FakeStripe', () => {
     await fake.close();
   });
 
-  it('does not run time backwards', async () => {
+  it('refuses to move time back', async () => {
     const { fake } = await startStripe();
     expect(() => fake.advanceTo(new Date('2029-12-31'))).toThrow('later than');
     await fake.close();

@@ -37,29 +37,29 @@ import { type BillingSettings, defaultSettings } from './settings.js';
 import { Webhooks } from './webhooks.js';
 
 export interface FakeStripeOptions {
-  /** A free one by default. */
+  /** A free port by default. */
   readonly port?: number;
   /** The same seed and the same calls give the same ids. */
   readonly seed?: string;
-  /** The machine's by default. Billing runs on it, plus however far it was advanced. */
+  /** The machine's clock by default. Stripe's time is this clock's, plus the time by which it was advanced. */
   readonly clock?: Clock;
   readonly livemode?: boolean;
   readonly settings?: Partial<BillingSettings>;
   /**
-   * How refused events are sent again. Stripe takes "up to three days with an exponential back off"; a quarter of a second
-   * to half an hour by default, so that nobody waits for days.
+   * How events are retried. Stripe retries for "up to three days with an exponential back off"; the fake's waits grow from a
+   * quarter of a second to about 17 minutes by default.
    */
   readonly retry?: RetryPolicy;
-  /** How many events are sent at once; one, by default, which keeps their order. */
+  /** The maximum number of events that are sent at the same time; one by default, which keeps their order. */
   readonly concurrency?: number;
-  /** Keeps everything in its `stripe` folder; without it all is gone at `close`. */
+  /** Stores everything in its `stripe` folder. Without it, `close` discards everything. */
   readonly dataDir?: string;
 }
 
-/** Stripe on 127.0.0.1, so far as somebody who sells subscriptions calls it. */
+/** The part of Stripe that a seller of subscriptions calls, on 127.0.0.1. */
 export interface FakeStripe extends StripeControls {
   readonly url: string;
-  /** `new Stripe(apiKey, connection)` reaches it. */
+  /** For `new Stripe(apiKey, connection)`. */
   readonly connection: { readonly host: string; readonly port: number; readonly protocol: 'http' };
   readonly apiKey: string;
   close(): Promise<void>;
@@ -117,8 +117,8 @@ export async function startFakeStripe(options: FakeStripeOptions = {}): Promise<
   timeline.on('session_expire', (id) => checkout.expireIfOpen(id));
 
   const server = createServer((request, response) => {
-    const answered = pages.serves(request.url ?? '/') ? pages.handle(request, response) : api.handle(request, response);
-    answered.catch((error: unknown) => {
+    const handled = pages.serves(request.url ?? '/') ? pages.handle(request, response) : api.handle(request, response);
+    handled.catch((error: unknown) => {
       console.error(error);
       response.destroy();
     });

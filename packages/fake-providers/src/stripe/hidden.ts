@@ -1,17 +1,18 @@
 import type Stripe from 'stripe';
 import { type Debit } from './billing/prorations.js';
 
-/** Why a bank declines. https://docs.stripe.com/declines/codes */
+/** A bank's reason to decline. https://docs.stripe.com/declines/codes */
 export type DeclineCode =
   'authentication_required' | 'expired_card' | 'generic_decline' | 'insufficient_funds' | 'lost_card' | 'stolen_card';
 
-/** A bank that declines so many times, or until it is told otherwise. */
+/** A customer's bank that declines charges. */
 interface Behaviour {
   readonly decline: DeclineCode;
+  /** The number of charges left to decline; null for all charges. */
   times: number | null;
 }
 
-/** What the buyer chose when a Checkout session was made. */
+/** What a Checkout session sells. */
 export interface Purchase {
   readonly price: string;
   readonly quantity: number;
@@ -20,19 +21,19 @@ export interface Purchase {
   readonly metadata: Stripe.Metadata;
 }
 
-/** What Stripe knows beyond the objects that it shows, by their ids. */
+/** The state that the API's objects do not show, by the id of the object. The names are those in the stored file. */
 export interface Hidden {
-  /** The number of a payment method's card. */
+  /** The card number of each payment method. */
   readonly cards: Record<string, string>;
-  /** How a customer's bank treats charges, when a test has told it to. */
+  /** The customers whose bank declines charges at a test's request. */
   readonly behaviours: Record<string, Behaviour>;
-  /** What a subscription item's running period was billed, so far as it has not been credited. */
+  /** The amounts billed for the current period of each subscription item, without those already credited. */
   readonly debits: Record<string, Debit[]>;
-  /** What a Checkout session sells. */
+  /** The purchase of each Checkout session. */
   readonly purchases: Record<string, Purchase>;
-  /** The subscription that a Checkout session has begun, paid or not. */
+  /** The subscription that each Checkout session started, paid or not. */
   readonly begun: Record<string, string>;
-  /** What a webhook endpoint's deliveries are signed with. */
+  /** The signing secret of each webhook endpoint. */
   readonly webhookSecrets: Record<string, string>;
 }
 

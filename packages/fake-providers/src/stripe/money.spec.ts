@@ -3,7 +3,7 @@ import type Stripe from 'stripe';
 import { describe, expect, it } from 'vitest';
 import { startStripe, type StripeBench } from '../testing/stripe.js';
 
-/** What can happen to one subscription; what the provider refuses at that moment has not happened. */
+/** A random step in the life of a subscription. A step that the fake refuses in the current state changes nothing. */
 const step = fc.oneof(
   fc.record({ do: fc.constant('wait' as const), hours: fc.integer({ min: 1, max: 24 * 40 }) }),
   fc.record({
@@ -16,17 +16,17 @@ const step = fc.oneof(
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-async function live(bench: StripeBench, subscription: Stripe.Subscription, what: Step): Promise<void> {
+async function perform(bench: StripeBench, subscription: Stripe.Subscription, next: Step): Promise<void> {
   const { stripe, fake, prices } = bench;
   const customer = subscription.customer as string;
-  const refused = () => undefined;
-  switch (what.do) {
+  const ignore = () => undefined;
+  switch (next.do) {
     case 'wait':
-      return fake.advanceTo(new Date(fake.now().getTime() + what.hours * 3600_000));
+      return fake.advanceTo(new Date(fake.now().getTime() + next.hours * 3600_000));
     case 'change': {
-      const items = [{ id: subscription.items.data[0]?.id ?? '', price: prices[what.price] }];
-      const change = { items, proration_behavior: what.prorations };
-      await stripe.subscriptions.update(subscription.id, change).catch(refused);
+      const items = [{ id: subscription.items.data[0]?.id ?? '', price: prices[next.price] }];
+      const change = { items, proration_behavior: next.prorations };
+      await stripe.subscriptions.update(subscription.id, change).catch(ignore);
       return;
     }
     case 'decline':
@@ -35,15 +35,15 @@ async function live(bench: StripeBench, subscription: Stripe.Subscription, what:
       return fake.acceptCharges(customer);
     case 'pay': {
       const [open] = (await stripe.invoices.list({ customer, status: 'open' })).data;
-      if (open) await stripe.invoices.pay(open.id).catch(refused);
+      if (open) await stripe.invoices.pay(open.id).catch(ignore);
       return;
     }
     case 'leave':
-      await stripe.subscriptions.cancel(subscription.id, { prorate: true, invoice_now: true }).catch(refused);
+      await stripe.subscriptions.cancel(subscription.id, { prorate: true, invoice_now: true }).catch(ignore);
       return;
     case 'refund': {
       const [charge] = (await stripe.charges.list({ customer })).data;
-      if (charge) await stripe.refunds.create({ charge: charge.id, amount: what.amount }).catch(refused);
+      if (charge) await stripe.refunds.create({ charge: charge.id, amount: next.amount }).catch(ignore);
     }
   }
 }
@@ -51,7 +51,7 @@ async function live(bench: StripeBench, subscription: Stripe.Subscription, what:
 const sum = (amounts: readonly number[]) => amounts.reduce((total, amount) => total + amount, 0);
 const all = { limit: 1000 };
 
-/** Everything that must add up, whatever happened. */
+/** Checks all sums, which must be right after any steps. */
 async function audit({ stripe }: StripeBench, customer: string): Promise<void> {
   const invoices = await stripe.invoices.list({ customer }).autoPagingToArray(all);
   const charges = await stripe.charges.list({ customer }).autoPagingToArray(all);
@@ -63,12 +63,12 @@ async function audit({ stripe }: StripeBench, customer: string): Promise<void> {
     expect(amount_paid + amount_remaining).toBe(amount_due);
     expect(amount_paid).toBe(status === 'paid' ? amount_due : 0);
     if (status === 'draft') continue;
-    // What was owed before and is owed now, is due or stays owed.
+    // The starting balance and the total are either due or carried over as the ending balance.
     expect(starting_balance + total).toBe(amount_due + (ending_balance ?? NaN));
     balance += (ending_balance ?? NaN) - starting_balance;
   }
-  const kept = (await stripe.customers.retrieve(customer)) as Stripe.Customer;
-  expect(kept.balance).toBe(balance);
+  const { balance: stored } = (await stripe.customers.retrieve(customer)) as Stripe.Customer;
+  expect(stored).toBe(balance);
   const succeeded = charges.filter(({ status }) => status === 'succeeded');
   expect(sum(succeeded.map(({ amount }) => amount))).toBe(sum(invoices.map(({ amount_paid }) => amount_paid)));
   expect(payments.filter(({ status }) => status === 'paid')).toHaveLength(succeeded.length);
@@ -80,14 +80,14 @@ async function audit({ stripe }: StripeBench, customer: string): Promise<void> {
   }
 }
 
-describe('money', () => {
-  it('adds up over any life of a subscription', async () => {
+describe('the amounts of FakeStripe', () => {
+  it('add up after any sequence of steps', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 12 }), fc.boolean(), async (steps, isTrial) => {
         const bench = await startStripe();
         try {
           const subscription = await bench.subscribe(isTrial ? { trialDays: 7 } : {});
-          for (const one of steps) await live(bench, subscription, one);
+          for (const one of steps) await perform(bench, subscription, one);
           await audit(bench, subscription.customer as string);
         } finally {
           await bench.fake.close();

@@ -11,13 +11,13 @@ export const checkoutPath = '/c/pay/';
 export const portalPath = '/p/session/';
 
 const cards = [
-  ['4242424242424242', 'a good card'],
-  ['5555555555554444', 'another good card'],
-  ['4000000000000002', 'a card that is declined'],
-  ['4000000000000341', 'a card that is declined when it is charged later'],
+  ['4242424242424242', 'valid Visa card'],
+  ['5555555555554444', 'valid Mastercard'],
+  ['4000000000000002', 'declined at checkout'],
+  ['4000000000000341', 'accepted at checkout, declined when charged later'],
 ] as const;
 
-/** What a person sees: Checkout and the billing portal, as plain as they can be. */
+/** The pages that Stripe hosts: Checkout and the billing portal, in simple HTML. */
 export class Pages {
   constructor(
     private readonly account: Account,
@@ -48,9 +48,9 @@ export class Pages {
 
   private showCheckout(id: string, form: URLSearchParams | undefined, response: ServerResponse): void {
     const session = this.account.objects.sessions.get(id);
-    const email = session.customer_email ?? 'person@example.com';
-    const given = form && { card: form.get('card'), email: form.get('email') ?? email };
-    const paid = given && this.checkout.pay(id, given);
+    const email = session.customer_email ?? 'user@example.com';
+    const payer = form && { card: form.get('card'), email: form.get('email') ?? email };
+    const paid = payer && this.checkout.pay(id, payer);
     if (paid?.redirect) {
       redirect(response, paid.redirect);
       return;
@@ -68,7 +68,7 @@ export class Pages {
           <p><input name="email" value="${email}" /></p>
           <p><select name="card"></select></p>
         </form>`,
-      ...cards.map(([number, what]) => html`<option value="${number}">${number}, ${what}</option>`),
+      ...cards.map(([number, label]) => html`<option value="${number}">${number}: ${label}</option>`),
       html`</select></p>
           <button>Subscribe</button>
         </form>
@@ -92,7 +92,7 @@ export class Pages {
         <p>
           ${one.status} until ${until}
           <button name="action" value="${button[0] ?? ''}">${button[1] ?? ''}</button>
-          <button name="action" value="pay">Pay what is due</button>
+          <button name="action" value="pay">Pay latest invoice</button>
         </p>
       </form>`;
     });
@@ -104,14 +104,14 @@ export class Pages {
       html`<form method="post">
         <p><select name="card"></select></p>
       </form>`,
-      ...cards.map(([number, what]) => html`<option value="${number}">${number}, ${what}</option>`),
+      ...cards.map(([number, label]) => html`<option value="${number}">${number}: ${label}</option>`),
       html`</select> <button name="action" value="card">Use this card</button></p></form>
         <p><a href="${session.return_url ?? '#'}">Back</a></p>`,
     );
   }
 }
 
-/** Text that was put in is text, not markup. */
+/** Escapes the inserted values. */
 function html(parts: TemplateStringsArray, ...values: readonly string[]): string {
   const escaped = values.map((value) => value.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`));
   return String.raw({ raw: parts.raw }, ...escaped);

@@ -14,14 +14,14 @@ beforeEach(async () => {
 afterEach(() => bench.fake.close());
 
 const retrieve = () => bench.stripe.charges.retrieve(charge, { expand: ['refunds'] });
-const happened = async (type: RegExp) => {
+const eventsOf = async (type: RegExp) => {
   const { data } = await bench.stripe.events.list({ limit: 100 });
   return data.filter((event) => type.test(event.type)).reverse();
 };
 const statusOf = async () => (await bench.stripe.subscriptions.retrieve(subscription.id)).status;
 
-describe('a charge', () => {
-  it('leads to its invoice and its subscription, through the payment of the invoice', async () => {
+describe('a charge of FakeStripe', () => {
+  it('is linked to its invoice and subscription through the invoice payment', async () => {
     const { payment_intent } = await retrieve();
     const payment = { type: 'payment_intent', payment_intent: payment_intent as string } as const;
     const expand = ['data.invoice'];
@@ -33,7 +33,7 @@ describe('a charge', () => {
 });
 
 describe('a refund', () => {
-  it('can be of a part, and of the rest', async () => {
+  it('can be partial, followed by a refund of the rest', async () => {
     const part = await bench.stripe.refunds.create({ charge, amount: 200, reason: 'requested_by_customer' });
     expect(part).toMatchObject({ status: 'succeeded', amount: 200, charge });
     expect(await retrieve()).toMatchObject({ amount_refunded: 200, refunded: false });
@@ -42,14 +42,14 @@ describe('a refund', () => {
     const refunded = await retrieve();
     expect(refunded).toMatchObject({ amount_refunded: 499, refunded: true });
     expect(refunded.refunds?.data.map(({ amount }) => amount)).toEqual([299, 200]);
-    expect((await happened(/refund/)).map(({ type }) => type)).toEqual([
+    expect((await eventsOf(/refund/)).map(({ type }) => type)).toEqual([
       ...['refund.created', 'charge.refunded'],
       ...['refund.created', 'charge.refunded'],
     ]);
     expect(await statusOf()).toBe('active');
   });
 
-  it('is never more than was charged', async () => {
+  it('is never more than the charge', async () => {
     await expect(bench.stripe.refunds.create({ charge, amount: 500 })).rejects.toMatchObject({ param: 'amount' });
     await expect(bench.stripe.refunds.create({ charge, amount: 0 })).rejects.toMatchObject({ param: 'amount' });
     await bench.stripe.refunds.create({ charge });
@@ -58,7 +58,7 @@ describe('a refund', () => {
     expect((await bench.stripe.refunds.list({ charge })).data).toHaveLength(1);
   });
 
-  it('of a charge that was declined is refused', async () => {
+  it('is refused for a declined charge', async () => {
     bench.fake.declineCharges(subscription.customer as string);
     bench.fake.advanceTo(new Date('2030-02-01T13:00:00Z'));
     const [declined] = (await bench.stripe.charges.list({ customer: subscription.customer as string })).data;
@@ -70,7 +70,7 @@ describe('a refund', () => {
 });
 
 describe('a dispute', () => {
-  it('takes the money, and gives it back when it is won', async () => {
+  it('withdraws the funds, and reinstates them when it is won', async () => {
     const { id } = bench.fake.openDispute(charge);
     expect(await bench.stripe.disputes.retrieve(id)).toMatchObject({ status: 'needs_response', amount: 499, charge });
     expect((await retrieve()).disputed).toBe(true);
@@ -83,8 +83,8 @@ describe('a dispute', () => {
       [-499, 1500, -1999],
       [499, 0, 499],
     ]);
-    const told = await happened(/dispute/);
-    expect(told.map(({ type, data }) => [type, (data.object as Stripe.Dispute).status])).toEqual([
+    const events = await eventsOf(/dispute/);
+    expect(events.map(({ type, data }) => [type, (data.object as Stripe.Dispute).status])).toEqual([
       ['charge.dispute.created', 'needs_response'],
       ['charge.dispute.funds_withdrawn', 'needs_response'],
       ['charge.dispute.updated', 'under_review'],
@@ -94,7 +94,7 @@ describe('a dispute', () => {
     expect(await statusOf()).toBe('active');
   });
 
-  it('that is lost keeps the money', async () => {
+  it('does not reinstate the funds when it is lost', async () => {
     const { id } = bench.fake.openDispute(charge, { reason: 'product_not_received' });
     bench.fake.closeDispute(id, 'lost');
     const [lost] = (await bench.stripe.disputes.list({ charge })).data;
@@ -102,16 +102,16 @@ describe('a dispute', () => {
     expect(lost?.balance_transactions).toHaveLength(1);
   });
 
-  it('can begin as a question, which takes nothing, and become a chargeback', async () => {
-    const asked = bench.fake.openDispute(charge, { inquiry: true });
-    expect(asked).toMatchObject({ status: 'warning_needs_response', balance_transactions: [] });
-    bench.fake.closeDispute(asked.id, 'won');
-    expect((await bench.stripe.disputes.retrieve(asked.id)).status).toBe('warning_closed');
+  it('can start as an inquiry, which withdraws nothing, and become a chargeback', async () => {
+    const inquiry = bench.fake.openDispute(charge, { inquiry: true });
+    expect(inquiry).toMatchObject({ status: 'warning_needs_response', balance_transactions: [] });
+    bench.fake.closeDispute(inquiry.id, 'won');
+    expect((await bench.stripe.disputes.retrieve(inquiry.id)).status).toBe('warning_closed');
 
     const other = bench.fake.openDispute(charge, { inquiry: true });
     bench.fake.escalateDispute(other.id);
     expect(await bench.stripe.disputes.retrieve(other.id)).toMatchObject({ status: 'needs_response' });
-    expect((await happened(/dispute/)).map(({ type }) => type)).toEqual([
+    expect((await eventsOf(/dispute/)).map(({ type }) => type)).toEqual([
       'charge.dispute.created',
       'charge.dispute.closed',
       'charge.dispute.created',
@@ -120,7 +120,7 @@ describe('a dispute', () => {
     ]);
   });
 
-  it('ends the subscription where the account has it so', async () => {
+  it('cancels the subscription when the account settings say so', async () => {
     bench.fake.changeSettings({ onDispute: 'cancel' });
     bench.fake.openDispute(charge);
     expect(await bench.stripe.subscriptions.retrieve(subscription.id)).toMatchObject({
@@ -131,37 +131,37 @@ describe('a dispute', () => {
 });
 
 describe('the billing portal', () => {
-  const visit = async () =>
+  const openPortal = async () =>
     bench.stripe.billingPortal.sessions.create({
       customer: subscription.customer as string,
       return_url: 'https://vpn.example/account',
     });
-  const press = (url: string, form: Record<string, string>) =>
+  const submit = (url: string, form: Record<string, string>) =>
     fetch(url, { method: 'POST', body: new URLSearchParams({ subscription: subscription.id, ...form }) });
 
-  it('lets a person leave at the end of the period, and stay after all', async () => {
-    const { url } = await visit();
+  it('lets a customer cancel at the end of the period, and undo that', async () => {
+    const { url } = await openPortal();
     expect(await (await fetch(url)).text()).toContain('active until 2030-02-01');
-    await press(url, { action: 'cancel' });
+    await submit(url, { action: 'cancel' });
     expect((await bench.stripe.subscriptions.retrieve(subscription.id)).cancel_at_period_end).toBe(true);
-    await press(url, { action: 'renew' });
+    await submit(url, { action: 'renew' });
     expect((await bench.stripe.subscriptions.retrieve(subscription.id)).cancel_at_period_end).toBe(false);
   });
 
-  it('takes another card, and pays what is due', async () => {
+  it('replaces the card, and pays the latest invoice', async () => {
     bench.fake.declineCharges(subscription.customer as string, 'expired_card', 1);
     bench.fake.advanceTo(new Date('2030-02-01T13:00:00Z'));
     expect(await statusOf()).toBe('past_due');
-    const { url } = await visit();
-    await press(url, { action: 'card', card: '5555555555554444' });
-    await press(url, { action: 'pay' });
+    const { url } = await openPortal();
+    await submit(url, { action: 'card', card: '5555555555554444' });
+    await submit(url, { action: 'pay' });
     expect(await statusOf()).toBe('active');
     const [paid] = (await bench.stripe.charges.list({ customer: subscription.customer as string })).data;
     expect(paid?.payment_method_details?.card).toMatchObject({ brand: 'mastercard', last4: '4444' });
   });
 
-  it('is for customers that are there', async () => {
-    await expect(bench.stripe.billingPortal.sessions.create({ customer: 'cus_nobody' })).rejects.toMatchObject({
+  it('refuses an unknown customer', async () => {
+    await expect(bench.stripe.billingPortal.sessions.create({ customer: 'cus_unknown' })).rejects.toMatchObject({
       code: 'resource_missing',
       param: 'customer',
     });

@@ -6,13 +6,13 @@ import { refund as newRefund } from './shapes/payment.js';
 export interface RefundRequest {
   readonly charge: string | undefined;
   readonly paymentIntent: string | undefined;
-  /** What is left of the charge, if it is not given. */
+  /** The unrefunded rest of the charge by default. */
   readonly amount: number | undefined;
   readonly reason: string | null;
   readonly metadata: Stripe.Metadata;
 }
 
-/** Money back. A refund ends no subscription: https://docs.stripe.com/billing/subscriptions/cancel */
+/** Refunds of charges. A refund does not cancel the subscription: https://docs.stripe.com/billing/subscriptions/cancel */
 export class Refunds {
   constructor(private readonly account: Account) {}
 
@@ -46,7 +46,7 @@ export class Refunds {
     return refund;
   }
 
-  /** The bank did not take it: https://docs.stripe.com/refunds#failed-refunds. The money comes back, and the charge is not refunded. */
+  /** The bank rejects the refund: https://docs.stripe.com/refunds#failed-refunds. The amount is unrefunded again. */
   fail(id: string): void {
     const { account } = this;
     const refund = account.objects.refunds.get(id, 'refund');

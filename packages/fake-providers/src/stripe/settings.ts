@@ -1,20 +1,20 @@
-/** What an account sets in its Dashboard, and the delays that Stripe does not let it set. */
+/** An account's settings in the Dashboard, and delays that are fixed at Stripe. */
 export interface BillingSettings {
   /**
-   * Days from each failed attempt to the next. https://docs.stripe.com/invoicing/automatic-collection: a custom schedule has
-   * up to three retries.
+   * Days from each failed attempt to the next. A custom schedule has up to three retries:
+   * https://docs.stripe.com/invoicing/automatic-collection
    */
   readonly retryAfterDays: readonly number[];
-  /** What becomes of a subscription when the last retry has failed. */
+  /** What happens to a subscription when the last retry has failed. */
   readonly afterRetries: 'cancel' | 'unpaid' | 'past_due';
   /**
-   * How long a renewal's invoice stays a draft before it is finalized and charged: about an hour.
+   * How long a renewal's invoice is a draft before it is finalized and charged: about an hour.
    * https://docs.stripe.com/billing/subscriptions/overview
    */
   readonly draftSeconds: number;
   /**
-   * Dashboard, "Manage disputed payments". https://docs.stripe.com/billing/subscriptions/disputes; the reason that the
-   * subscription gives is `payment_disputed`.
+   * "Manage disputed payments" in the Dashboard: https://docs.stripe.com/billing/subscriptions/disputes. A canceled
+   * subscription has the cancellation reason `payment_disputed`.
    */
   readonly onDispute: 'keep' | 'cancel';
 }
@@ -28,11 +28,11 @@ export const defaultSettings: BillingSettings = {
 
 export const day = 86_400;
 
-/** A first invoice that nobody pays ends its subscription. https://docs.stripe.com/billing/subscriptions/overview */
+/** A subscription expires when its first invoice is not paid in this time. https://docs.stripe.com/billing/subscriptions/overview */
 export const incompleteSeconds = 23 * 3600;
 
 /**
- * Less than this cannot be charged: it is added to what the customer owes, and due with the next invoice. In cents; what
- * https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts says for dollars and euros.
+ * The minimum charge in cents, for dollars and euros. A smaller amount is added to the customer's balance and due with the
+ * next invoice. https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
  */
 export const minCharge = 50;

@@ -16,7 +16,7 @@ const periodOf = ({ items }: Stripe.Subscription) => [
   items.data[0]?.current_period_end,
 ];
 
-/** The types of everything that happened since, oldest first. */
+/** The types of all later events, oldest first. */
 async function since(time: number): Promise<string[]> {
   const types: string[] = [];
   for await (const event of bench.stripe.events.list({ created: { gt: time }, limit: 100 })) types.unshift(event.type);
@@ -30,7 +30,7 @@ const change = (subscription: Stripe.Subscription, price: string, more: Stripe.S
   });
 
 describe('a renewal', () => {
-  it('begins a period at once, and takes the money when its invoice has been a draft for an hour', async () => {
+  it('starts a new period at once, and charges the invoice after an hour as a draft', async () => {
     const { id } = await bench.subscribe();
     bench.fake.advanceTo(new Date('2030-02-01T12:00:00Z'));
     const renewed = await retrieve(id);
@@ -60,7 +60,7 @@ describe('a renewal', () => {
     ]);
   });
 
-  it('happens each month by itself, on the day that the month has', async () => {
+  it('happens each month by itself, on the last day of shorter months', async () => {
     bench.clock.set('2030-01-31T08:00:00Z');
     const { id } = await bench.subscribe();
     const ends = [];
@@ -72,7 +72,7 @@ describe('a renewal', () => {
     expect((await bench.stripe.invoices.list({ subscription: id, status: 'paid' })).data).toHaveLength(4);
   });
 
-  it('that fails makes the subscription past due, is tried again, and recovers', async () => {
+  it('makes the subscription past due when it fails, is retried, and recovers', async () => {
     const { id, customer } = await bench.subscribe();
     bench.fake.declineCharges(customer as string, 'insufficient_funds', 2);
     bench.fake.advanceTo(new Date('2030-02-01T13:00:00Z'));
@@ -86,9 +86,9 @@ describe('a renewal', () => {
     bench.fake.advanceTo(new Date('2030-02-04T13:00:00Z'));
     expect((await retrieve(id)).status).toBe('past_due');
     bench.fake.advanceTo(new Date('2030-02-09T13:00:00Z'));
-    const cured = await retrieve(id);
-    expect(cured.status).toBe('active');
-    expect(invoiceOf(cured)).toMatchObject({ status: 'paid', attempt_count: 3 });
+    const recovered = await retrieve(id);
+    expect(recovered.status).toBe('active');
+    expect(invoiceOf(recovered)).toMatchObject({ status: 'paid', attempt_count: 3 });
     expect((await since(seconds('2030-02-01T12:30:00Z'))).filter((type) => /failed|paid/.test(type))).toEqual([
       ...['charge.failed', 'payment_intent.payment_failed', 'invoice.payment_failed'],
       ...['charge.failed', 'payment_intent.payment_failed', 'invoice.payment_failed'],
@@ -100,18 +100,18 @@ describe('a renewal', () => {
     ['cancel', 'canceled'],
     ['unpaid', 'unpaid'],
     ['past_due', 'past_due'],
-  ] as const)('that is never paid ends as the account has it: %s', async (afterRetries, status) => {
+  ] as const)('follows the account setting after the last failed retry: %s', async (afterRetries, status) => {
     bench.fake.changeSettings({ afterRetries });
     const { id, customer } = await bench.subscribe();
     bench.fake.declineCharges(customer as string);
     bench.fake.advanceTo(new Date('2030-02-16T13:00:00Z'));
-    const given = await retrieve(id);
-    expect(given.status).toBe(status);
-    expect(given.cancellation_details?.reason).toBe(status === 'canceled' ? 'payment_failed' : null);
-    expect(invoiceOf(given)).toMatchObject({ status: 'open', attempt_count: 4, auto_advance: false });
+    const found = await retrieve(id);
+    expect(found.status).toBe(status);
+    expect(found.cancellation_details?.reason).toBe(status === 'canceled' ? 'payment_failed' : null);
+    expect(invoiceOf(found)).toMatchObject({ status: 'open', attempt_count: 4, auto_advance: false });
   });
 
-  it('of an unpaid subscription is a draft that nobody collects; paying the latest invoice makes it active', async () => {
+  it('creates uncollected drafts while the subscription is unpaid, until the latest invoice is paid', async () => {
     bench.fake.changeSettings({ afterRetries: 'unpaid' });
     const { id, customer } = await bench.subscribe();
     bench.fake.declineCharges(customer as string);
@@ -126,7 +126,7 @@ describe('a renewal', () => {
     expect([unpaid.status, invoiceOf(unpaid).status]).toEqual(['unpaid', 'draft']);
   });
 
-  it('waits for a person when the card wants authentication', async () => {
+  it('waits for the customer when the card requires authentication', async () => {
     const { id } = await bench.subscribe({ card: '4000002760003184' });
     bench.fake.advanceTo(new Date('2030-02-01T13:00:00Z'));
     expect((await retrieve(id)).status).toBe('past_due');
@@ -137,7 +137,7 @@ describe('a renewal', () => {
 });
 
 describe('a trial', () => {
-  it('is announced three days before its end, is active then, and takes the money an hour later', async () => {
+  it('announces its end three days before, becomes active at its end, and is charged an hour later', async () => {
     const { id } = await bench.subscribe({ trialDays: 7 });
     bench.fake.advanceTo(new Date('2030-01-05T12:00:00Z'));
     expect(await since(seconds('2030-01-02T00:00:00Z'))).toEqual(['customer.subscription.trial_will_end']);
@@ -147,7 +147,7 @@ describe('a trial', () => {
     expect(await retrieve(id)).toMatchObject({ status: 'active', latest_invoice: { status: 'paid' } });
   });
 
-  it('ends past due when its card is declined once it is charged', async () => {
+  it('becomes past due when its card is declined at the end', async () => {
     const { id } = await bench.subscribe({ trialDays: 7, card: '4000000000000341' });
     bench.fake.advanceTo(new Date('2030-01-08T13:00:00Z'));
     expect((await retrieve(id)).status).toBe('past_due');
@@ -160,32 +160,35 @@ describe('a trial', () => {
     ['pause', 'paused', 'customer.subscription.paused'],
     ['cancel', 'canceled', 'customer.subscription.deleted'],
     ['create_invoice', 'past_due', 'invoice.payment_failed'],
-  ] as const)('without a card ends as it was asked to: %s', async (missing_payment_method, status, event) => {
-    const customer = await bench.customer();
-    const session = await bench.stripe.checkout.sessions.create({
-      mode: 'subscription',
-      customer,
-      line_items: [{ price: bench.prices.basic, quantity: 1 }],
-      success_url: 'https://vpn.example/',
-      payment_method_collection: 'if_required',
-      subscription_data: { trial_period_days: 7, trial_settings: { end_behavior: { missing_payment_method } } },
-    });
-    bench.fake.pay(session.id, { card: null });
-    bench.fake.advanceTo(new Date('2030-01-08T13:00:00Z'));
-    const [given] = (await bench.stripe.subscriptions.list({ customer, status: 'all' })).data;
-    expect(given?.status).toBe(status);
-    expect(await since(seconds('2030-01-07T00:00:00Z'))).toContain(event);
-  });
+  ] as const)(
+    'follows the requested end behavior without a card: %s',
+    async (missing_payment_method, status, event) => {
+      const customer = await bench.customer();
+      const session = await bench.stripe.checkout.sessions.create({
+        mode: 'subscription',
+        customer,
+        line_items: [{ price: bench.prices.basic, quantity: 1 }],
+        success_url: 'https://vpn.example/',
+        payment_method_collection: 'if_required',
+        subscription_data: { trial_period_days: 7, trial_settings: { end_behavior: { missing_payment_method } } },
+      });
+      bench.fake.pay(session.id, { card: null });
+      bench.fake.advanceTo(new Date('2030-01-08T13:00:00Z'));
+      const [found] = (await bench.stripe.subscriptions.list({ customer, status: 'all' })).data;
+      expect(found?.status).toBe(status);
+      expect(await since(seconds('2030-01-07T00:00:00Z'))).toContain(event);
+    },
+  );
 
-  it('can be ended now', async () => {
+  it('can be ended early', async () => {
     const { id } = await bench.subscribe({ trialDays: 7 });
     await bench.stripe.subscriptions.update(id, { trial_end: 'now' });
     expect(await retrieve(id)).toMatchObject({ status: 'active', latest_invoice: { total: 499 } });
   });
 });
 
-describe('an end', () => {
-  it('can be asked for at the end of the period, and taken back', async () => {
+describe('a cancellation', () => {
+  it('can be requested for the end of the period, and undone', async () => {
     const { id } = await bench.subscribe();
     const leaving = await bench.stripe.subscriptions.update(id, {
       cancel_at_period_end: true,
@@ -205,7 +208,7 @@ describe('an end', () => {
     expect((await bench.stripe.invoices.list({ subscription: id })).data).toHaveLength(1);
   });
 
-  it('at once is final', async () => {
+  it('is final when it takes effect at once', async () => {
     const { id, customer } = await bench.subscribe();
     expect((await bench.stripe.subscriptions.cancel(id)).status).toBe('canceled');
     await expect(bench.stripe.subscriptions.cancel(id)).rejects.toMatchObject({
@@ -220,21 +223,21 @@ describe('an end', () => {
     expect((await bench.stripe.invoices.list({ subscription: id })).data).toHaveLength(1);
   });
 
-  it('comes with the end of the customer, who stays visible as deleted', async () => {
+  it('follows the deletion of the customer, which stays visible as deleted', async () => {
     const { id, customer } = await bench.subscribe();
     expect(await bench.stripe.customers.del(customer as string)).toMatchObject({ id: customer, deleted: true });
     expect((await retrieve(id)).status).toBe('canceled');
     expect(await bench.stripe.customers.retrieve(customer as string)).toMatchObject({ deleted: true });
     await expect(bench.stripe.customers.update(customer as string, { name: 'x' })).rejects.toThrow('No such customer');
-    const happened = await since(seconds('2030-01-01T00:00:00Z'));
-    expect(happened.slice(-2)).toEqual(['customer.subscription.deleted', 'customer.deleted']);
+    const types = await since(seconds('2030-01-01T00:00:00Z'));
+    expect(types.slice(-2)).toEqual(['customer.subscription.deleted', 'customer.deleted']);
     bench.fake.advanceDays(90);
     expect(await since(seconds('2030-01-02T00:00:00Z'))).toEqual([]);
   });
 });
 
 describe('a pause', () => {
-  it('bills nothing, and resumes with a new period', async () => {
+  it('stops billing, and resumes with a new period', async () => {
     const { id } = await bench.subscribe();
     bench.fake.advanceTo(new Date('2030-01-16T12:00:00Z'));
     expect(await bench.stripe.subscriptions.pause(id)).toMatchObject({
@@ -247,13 +250,13 @@ describe('a pause', () => {
     const resumed = await retrieve(id);
     expect(resumed.status).toBe('active');
     expect(periodOf(resumed)).toEqual([seconds('2030-04-01T00:00:00Z'), seconds('2030-05-01T00:00:00Z')]);
-    // 16 of 31 days of 4.99 were not used.
+    // Credits 16 unused days of 31 at 4.99.
     expect(invoiceOf(resumed)).toMatchObject({ total: 499 - 258, amount_paid: 241, status: 'paid' });
   });
 });
 
-describe('a change of price', () => {
-  it('is billed with the next invoice, to the second', async () => {
+describe('a price change', () => {
+  it('is prorated to the second and billed with the next invoice', async () => {
     const subscription = await bench.subscribe();
     bench.fake.advanceTo(new Date('2030-01-16T12:00:00Z'));
     const changed = await change(subscription, bench.prices.plus);
@@ -270,7 +273,7 @@ describe('a change of price', () => {
     });
   });
 
-  it('can be billed now, or not at all', async () => {
+  it('can be billed at once, or not at all', async () => {
     const subscription = await bench.subscribe();
     bench.fake.advanceTo(new Date('2030-01-16T12:00:00Z'));
     await change(subscription, bench.prices.plus, { proration_behavior: 'always_invoice' });
@@ -284,7 +287,7 @@ describe('a change of price', () => {
     expect(invoiceOf(await retrieve(subscription.id))).toMatchObject({ total: 499 });
   });
 
-  it('down, billed now, is a credit that the next invoices use up', async () => {
+  it('creates a credit for the next invoices when a downgrade is billed at once', async () => {
     const subscription = await bench.subscribe({ price: bench.prices.plus });
     bench.fake.advanceTo(new Date('2030-01-02T12:00:00Z'));
     await change(subscription, bench.prices.basic, { proration_behavior: 'always_invoice' });
@@ -293,7 +296,7 @@ describe('a change of price', () => {
     expect(await bench.stripe.customers.retrieve(subscription.customer as string)).toMatchObject({ balance: -484 });
     bench.fake.advanceTo(new Date('2030-03-01T13:00:00Z'));
     const { data } = await bench.stripe.invoices.list({ subscription: subscription.id });
-    // 15 cents are too little to be charged: they are owed, and due with the invoice after.
+    // 15 cents are below the minimum charge, so they are due with the next invoice.
     expect(
       data.slice(0, 2).map(({ total, starting_balance, amount_paid }) => [total, starting_balance, amount_paid]),
     ).toEqual([
@@ -302,7 +305,7 @@ describe('a change of price', () => {
     ]);
   });
 
-  it('to another interval begins a new period now', async () => {
+  it('starts a new period at once for another interval', async () => {
     const subscription = await bench.subscribe();
     bench.fake.advanceTo(new Date('2030-01-16T12:00:00Z'));
     await change(subscription, bench.prices.yearly);
@@ -311,7 +314,7 @@ describe('a change of price', () => {
     expect(invoiceOf(yearly)).toMatchObject({ total: 4999 - 258, status: 'paid' });
   });
 
-  it('in a trial costs nothing and keeps its end', async () => {
+  it('costs nothing during a trial and keeps the end of the trial', async () => {
     const subscription = await bench.subscribe({ trialDays: 7 });
     const changed = await change(subscription, bench.prices.plus);
     expect(changed).toMatchObject({ status: 'trialing', trial_end: subscription.trial_end });
@@ -319,15 +322,15 @@ describe('a change of price', () => {
     expect(invoiceOf(await retrieve(subscription.id)).total).toBe(999);
   });
 
-  it('with a card that is declined is refused, or leaves the subscription past due, as asked', async () => {
+  it('is refused or makes the subscription past due when the card is declined, depending on payment_behavior', async () => {
     const subscription = await bench.subscribe();
     bench.fake.declineCharges(subscription.customer as string);
-    const asked = { proration_behavior: 'always_invoice' } as const;
+    const billNow = { proration_behavior: 'always_invoice' } as const;
     await expect(
-      change(subscription, bench.prices.plus, { ...asked, payment_behavior: 'error_if_incomplete' }),
+      change(subscription, bench.prices.plus, { ...billNow, payment_behavior: 'error_if_incomplete' }),
     ).rejects.toMatchObject({ type: 'StripeCardError', code: 'card_declined', decline_code: 'generic_decline' });
     expect((await retrieve(subscription.id)).items.data[0]?.price.id).toBe(bench.prices.basic);
-    await change(subscription, bench.prices.plus, asked);
+    await change(subscription, bench.prices.plus, billNow);
     expect((await retrieve(subscription.id)).status).toBe('past_due');
   });
 });

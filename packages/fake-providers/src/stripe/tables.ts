@@ -5,7 +5,7 @@ export class Table<T extends { readonly id: string }> {
   private readonly rows: Map<string, T>;
 
   constructor(
-    /** As error messages name it. */
+    /** The name of the object type in error messages. */
     readonly kind: string,
     rows: readonly T[] = [],
   ) {
@@ -21,7 +21,7 @@ export class Table<T extends { readonly id: string }> {
     return this.rows.get(id);
   }
 
-  /** @throws {ApiError} resource_missing; `param` is what named it, when that was not the path. */
+  /** @param param the parameter with the id; left out when the path has it. @throws {ApiError} resource_missing */
   get(id: string, param?: string): T {
     const row = this.rows.get(id);
     if (!row) throw missing(this.kind, id, param);
@@ -36,7 +36,7 @@ export class Table<T extends { readonly id: string }> {
     return [...this.rows.values()];
   }
 
-  where(holds: (row: T) => boolean): T[] {
-    return this.all().filter(holds);
+  where(matches: (row: T) => boolean): T[] {
+    return this.all().filter(matches);
   }
 }

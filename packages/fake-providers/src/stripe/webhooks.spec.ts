@@ -15,7 +15,7 @@ let bench: StripeBench;
 let server: Server;
 let url: string;
 let received: Received[];
-/** What the backend answers with. */
+/** The backend's HTTP status for an event. */
 let answer: (event: Stripe.Event) => number;
 
 beforeEach(async () => {
@@ -45,10 +45,10 @@ const settled = () => bench.fake.deliveriesSettled();
 const customers = async (count: number) => {
   for (let n = 0; n < count; n += 1) await bench.customer();
 };
-const numbers = (found: readonly string[], order: readonly string[]) => found.map((id) => order.indexOf(id));
+const positions = (found: readonly string[], order: readonly string[]) => found.map((id) => order.indexOf(id));
 
 describe('an event', () => {
-  it('carries a signature that Stripe’s own verifier believes, and an altered one that it refuses', async () => {
+  it('has a signature that Stripe’s own verifier accepts, and refuses when it is altered', async () => {
     const { secret } = bench.fake.deliverTo(url);
     await bench.customer();
     await settled();
@@ -70,7 +70,7 @@ describe('an event', () => {
     expect(() => verify(body, signature, secret, at + 301_000)).toThrow('outside the tolerance');
   });
 
-  it('shows the object as it was, what changed, and the request that did it', async () => {
+  it('contains the object at that time, the previous values, and the request that changed it', async () => {
     bench.fake.deliverTo(url, { events: ['customer.updated'] });
     const id = await bench.customer();
     const options = { idempotencyKey: 'rename' };
@@ -89,7 +89,7 @@ describe('an event', () => {
     ]);
   });
 
-  it('is sent until it is accepted, and is pending until then', async () => {
+  it('is sent and pending until the backend accepts it', async () => {
     let refusals = 3;
     answer = () => (refusals-- > 0 ? 503 : 204);
     bench.fake.deliverTo(url);
@@ -101,7 +101,7 @@ describe('an event', () => {
     expect((await bench.stripe.events.retrieve(ids()[0] ?? '')).pending_webhooks).toBe(0);
   });
 
-  it('is given up when nobody ever accepts it, can be found as undelivered, and sent again', async () => {
+  it('is listed as undelivered after all attempts failed, and can be sent again', async () => {
     answer = () => 400;
     bench.fake.deliverTo(url);
     await bench.customer();
@@ -115,7 +115,7 @@ describe('an event', () => {
     expect((await bench.stripe.events.list({ delivery_success: false })).data).toEqual([]);
   });
 
-  it('goes to the endpoints that asked for its type, each with a secret of its own', async () => {
+  it('goes only to endpoints that enabled its type, each with its own secret', async () => {
     const endpoint = await bench.stripe.webhookEndpoints.create({ url, enabled_events: ['product.created'] });
     expect(endpoint.secret).toMatch(/^whsec_/);
     expect(await bench.stripe.webhookEndpoints.retrieve(endpoint.id)).not.toHaveProperty('secret');
@@ -130,16 +130,16 @@ describe('an event', () => {
   });
 });
 
-describe('the way to the backend', () => {
+describe('webhook delivery of FakeStripe', () => {
   it('keeps the order while no delivery faults are set', async () => {
     bench.fake.deliverTo(url);
     await bench.subscribe();
     await settled();
-    const happened = (await bench.stripe.events.list({ limit: 100 })).data.map(({ id }) => id).reverse();
-    expect(ids()).toEqual(happened.slice(-received.length));
+    const emitted = (await bench.stripe.events.list({ limit: 100 })).data.map(({ id }) => id).reverse();
+    expect(ids()).toEqual(emitted.slice(-received.length));
   });
 
-  it('drops, duplicates and shuffles as it is told, the same for the same seed', async () => {
+  it('drops, duplicates and shuffles events by its settings, identically for the same seed', async () => {
     const run = async (seed: string) => {
       const other = await startStripe({ seed, retry: { firstMs: 1, factor: 1, attempts: 2 } });
       received = [];
@@ -149,7 +149,7 @@ describe('the way to the backend', () => {
       await other.fake.deliveriesSettled();
       const { data } = await other.stripe.events.list({ limit: 40 });
       await other.fake.close();
-      return numbers(ids(), data.map(({ id }) => id).reverse());
+      return positions(ids(), data.map(({ id }) => id).reverse());
     };
     const first = await run('a');
     const distinct = new Set(first);
@@ -161,18 +161,18 @@ describe('the way to the backend', () => {
     expect(await run('b')).not.toEqual(first);
   });
 
-  it('delays each event by its own time', async () => {
+  it('delays each event by a random time', async () => {
     bench.fake.deliverTo(url);
     bench.fake.setDeliveryFaults({ delayMs: 1_000 });
     await customers(20);
     await settled();
     const { data } = await bench.stripe.events.list({ limit: 20 });
-    const order = numbers(ids(), data.map(({ id }) => id).reverse());
+    const order = positions(ids(), data.map(({ id }) => id).reverse());
     expect(order.toSorted((a, b) => a - b)).toEqual([...Array(20).keys()]);
     expect(order).not.toEqual([...Array(20).keys()]);
   });
 
-  it('holds events back, and releases them as the test arranges them', async () => {
+  it('holds events, and releases them in the order that the test chooses', async () => {
     bench.fake.deliverTo(url);
     bench.fake.holdDeliveries();
     await customers(4);
@@ -184,10 +184,10 @@ describe('the way to the backend', () => {
       return [events[3], events[0], events[0]].map(String);
     });
     await settled();
-    expect(numbers(ids(), held)).toEqual([3, 0, 0]);
+    expect(positions(ids(), held)).toEqual([3, 0, 0]);
   });
 
-  it('waits for a backend that is down', async () => {
+  it('uses up all attempts while the backend is down', async () => {
     bench.fake.deliverTo('http://127.0.0.1:9/closed');
     await bench.customer();
     await settled();

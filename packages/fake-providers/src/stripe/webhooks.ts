@@ -5,7 +5,7 @@ import { type Account } from './account.js';
 export interface Attempt {
   readonly event: string;
   readonly type: string;
-  /** Undefined when nobody answered. */
+  /** Undefined without a response. */
   readonly status: number | undefined;
 }
 
@@ -16,15 +16,15 @@ interface Message {
 
 interface WebhookOptions {
   readonly account: Account;
-  /** What signatures are dated by: the moment of sending, not the account's own time. */
+  /** The clock for signature timestamps: they have the real time of sending, not the account's time. */
   readonly clock: Clock;
   readonly retry: RetryPolicy;
   readonly concurrency: number;
 }
 
 /**
- * Tells a backend of events. "Stripe doesn't guarantee delivery of events in the order in which they're generated", and
- * "webhook endpoints might occasionally receive the same event more than once": https://docs.stripe.com/webhooks
+ * Sends events to webhook endpoints. "Stripe doesn't guarantee delivery of events in the order in which they're generated",
+ * and "webhook endpoints might occasionally receive the same event more than once": https://docs.stripe.com/webhooks
  */
 export class Webhooks {
   readonly attempts: Attempt[] = [];
@@ -37,13 +37,13 @@ export class Webhooks {
       concurrency: options.concurrency,
       send: (message) => this.send(message),
       onAccepted: ({ event }) => {
-        const kept = this.options.account.objects.events.get(event);
-        kept.pending_webhooks = Math.max(0, kept.pending_webhooks - 1);
+        const stored = this.options.account.objects.events.get(event);
+        stored.pending_webhooks = Math.max(0, stored.pending_webhooks - 1);
       },
     });
   }
 
-  /** An endpoint of its own, even where one is there for this URL. */
+  /** Adds an endpoint, even when this URL already has one. */
   add(url: string, enabledEvents: readonly string[] = ['*'], secret = this.newSecret()) {
     const { account } = this.options;
     const endpoint = account.objects.webhookEndpoints.add({
@@ -63,7 +63,7 @@ export class Webhooks {
     return { endpoint, secret };
   }
 
-  /** The endpoint for this URL: the one that is there, or a new one. */
+  /** Returns the endpoint for this URL, or adds one. */
   ensure(url: string, enabledEvents?: readonly string[], secret?: string) {
     const { objects, hidden } = this.options.account;
     const endpoint = objects.webhookEndpoints.where((one) => one.url === url)[0];
@@ -82,7 +82,7 @@ export class Webhooks {
     }
   }
 
-  /** What the Dashboard's "Resend" does. */
+  /** Sends the event to all endpoints, like "Resend" in the Dashboard. */
   async resend(event: string): Promise<void> {
     for (const { id } of this.options.account.objects.webhookEndpoints.all()) {
       this.deliveries.sendNow({ event, endpoint: id });
@@ -90,7 +90,7 @@ export class Webhooks {
     await this.deliveries.settled();
   }
 
-  /** What was under way when the fake last ended. */
+  /** Sends the events that were still pending when the fake was closed. */
   resumePending(): void {
     for (const event of this.options.account.objects.events.where((one) => one.pending_webhooks > 0)) {
       for (const { id } of this.options.account.objects.webhookEndpoints.all())
@@ -106,7 +106,7 @@ export class Webhooks {
     this.deliveries.hold();
   }
 
-  /** Ends `hold`, and sends the events that were held, by id, as `arrange` gives them: in another order, twice, or not. */
+  /** Ends `hold`, and sends the held events whose ids `arrange` returns, in its order. */
   release(arrange: (events: string[]) => string[] = (events) => events): void {
     const held = this.deliveries.takeHeld();
     for (const event of arrange([...new Set(held.map((one) => one.event))])) {
@@ -126,9 +126,9 @@ export class Webhooks {
     this.deliveries.close();
   }
 
-  /** The body and the headers of a delivery that is sent now. */
+  /** @returns the body and headers of a delivery, signed now. */
   sign(event: Stripe.Event, endpoint: string): { body: string; headers: Record<string, string> } {
-    // As Stripe sends it: indented.
+    // Stripe sends indented JSON.
     const body = JSON.stringify(event, null, 2);
     const signature = Stripe.webhooks.generateTestHeaderString({
       payload: body,

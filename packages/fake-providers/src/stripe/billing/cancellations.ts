@@ -3,7 +3,7 @@ import { type Account } from '../account.js';
 import { itemOf } from '../shapes/subscription.js';
 import { type Invoices } from './invoices.js';
 
-/** The end of a subscription. What is canceled stays so: https://docs.stripe.com/billing/subscriptions/cancel */
+/** Cancels and expires subscriptions. A canceled subscription cannot be reactivated: https://docs.stripe.com/billing/subscriptions/cancel */
 export class Cancellations {
   constructor(
     private readonly account: Account,
@@ -30,7 +30,7 @@ export class Cancellations {
     this.account.emit('customer.subscription.deleted', subscription);
   }
 
-  /** A first invoice that was not paid within 23 hours is void, and its subscription never began. */
+  /** When the first invoice is not paid within 23 hours, it is voided and the subscription expires. */
   expireIncomplete(id: string): void {
     const subscription = this.account.objects.subscriptions.get(id);
     if (subscription.status !== 'incomplete') return;

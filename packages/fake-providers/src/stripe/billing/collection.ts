@@ -5,10 +5,10 @@ import { type NewInvoice, subscriptionOf } from '../shapes/invoice.js';
 import { type Cancellations } from './cancellations.js';
 import { type Invoices, type Outcome } from './invoices.js';
 
-/** When an invoice is collected: with the customer there, after its hour as a draft, or not at all. */
+/** When an invoice is finalized and collected: at once, after its hour as a draft, or never. */
 export type CollectionTiming = 'now' | 'later' | 'never';
 
-/** Getting invoices paid, and what it does to a subscription when they are, or are not. */
+/** Collects invoices, and updates the subscription after a payment or a failure. */
 export class Collection {
   constructor(
     private readonly account: Account,
@@ -16,15 +16,15 @@ export class Collection {
     private readonly cancellations: Cancellations,
   ) {}
 
-  /** Makes an invoice of these lines and of those that waited for one. */
-  bill(given: Omit<NewInvoice, 'finalizesAt'>, when: CollectionTiming): Stripe.Invoice {
+  /** Drafts an invoice with the given lines and the pending lines of the subscription. */
+  bill(params: Omit<NewInvoice, 'finalizesAt'>, when: CollectionTiming): Stripe.Invoice {
     const { account } = this;
-    const { subscription } = given;
-    const waiting = account.objects.pendingLines.where((one) => one.subscription === subscription.id);
-    for (const { id } of waiting) account.objects.pendingLines.delete(id);
+    const { subscription } = params;
+    const pending = account.objects.pendingLines.where((one) => one.subscription === subscription.id);
+    for (const { id } of pending) account.objects.pendingLines.delete(id);
     const invoice = this.invoices.draft({
-      ...given,
-      lines: [...waiting.map(({ line }) => line), ...given.lines],
+      ...params,
+      lines: [...pending.map(({ line }) => line), ...params.lines],
       finalizesAt: when === 'later' ? account.now() + account.settings.draftSeconds : null,
     });
     if (when === 'later') account.schedule('finalize', invoice.id, account.now() + account.settings.draftSeconds);
@@ -32,7 +32,7 @@ export class Collection {
     return invoice;
   }
 
-  /** Due about an hour after a renewal drafted it. */
+  /** Finalizes and collects a renewal's invoice, about an hour after the renewal. */
   finalizeDraft(id: string): void {
     const invoice = this.account.objects.invoices.get(id);
     this.invoices.finalize(invoice);
@@ -44,7 +44,7 @@ export class Collection {
     if (invoice.status === 'open') this.collect(invoice, false);
   }
 
-  /** Tries to collect an open invoice, and moves its subscription on by the outcome. */
+  /** Tries to collect an open invoice, and updates its subscription by the outcome. */
   collect(invoice: Stripe.Invoice, present: boolean): Outcome {
     const subscription = this.account.objects.subscriptions.get(subscriptionOf(invoice));
     const outcome = this.invoices.attempt(invoice, present);
@@ -59,8 +59,8 @@ export class Collection {
     this.account.change('customer.updated', customer, { delinquent: false });
     const isLatest = subscription.latest_invoice === invoice.id;
     const { status } = subscription;
-    const isCured = status === 'incomplete' || ((status === 'past_due' || status === 'unpaid') && isLatest);
-    if (!isCured) return;
+    const becomesActive = status === 'incomplete' || ((status === 'past_due' || status === 'unpaid') && isLatest);
+    if (!becomesActive) return;
     this.account.timeline.unschedule('incomplete_expire', subscription.id);
     this.account.change('customer.subscription.updated', subscription, { status: 'active' });
   }
@@ -79,14 +79,14 @@ export class Collection {
     account.emit('invoice.payment_failed', invoice);
     if (outcome === 'authentication_required') account.emit('invoice.payment_action_required', invoice);
     if (isFirst) account.schedule('incomplete_expire', subscription.id, subscription.created + incompleteSeconds);
-    else if (!isOver && wait === undefined) this.giveUp(subscription, invoice);
+    else if (!isOver && wait === undefined) this.stopRetrying(subscription, invoice);
     else if (subscription.status === 'active') {
       account.change('customer.subscription.updated', subscription, { status: 'past_due' });
     }
   }
 
   /** The last retry has failed. https://docs.stripe.com/billing/subscriptions/overview#settings */
-  private giveUp(subscription: Stripe.Subscription, invoice: Stripe.Invoice): void {
+  private stopRetrying(subscription: Stripe.Subscription, invoice: Stripe.Invoice): void {
     const { afterRetries } = this.account.settings;
     this.account.change('invoice.updated', invoice, { auto_advance: false });
     if (afterRetries === 'cancel') this.cancellations.cancel(subscription, 'payment_failed');

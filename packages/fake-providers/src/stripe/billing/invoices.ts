@@ -6,22 +6,22 @@ import { invoice as newInvoice, type NewInvoice, subscriptionOf } from '../shape
 import { charge as newCharge, declineOf, invoicePayment, paymentIntent } from '../shapes/payment.js';
 import { type Bank } from './bank.js';
 
-/** How an attempt to collect an invoice ended. */
+/** The outcome of an attempt to collect an invoice. */
 export type Outcome = 'paid' | 'no_payment_method' | DeclineCode;
 
-/** The life of an invoice: draft, open, paid or void. https://docs.stripe.com/invoicing/overview#invoice-statuses */
+/** The lifecycle of an invoice: draft, open, paid or void. https://docs.stripe.com/invoicing/overview#invoice-statuses */
 export class Invoices {
   constructor(
     private readonly account: Account,
     private readonly bank: Bank,
   ) {}
 
-  draft(given: NewInvoice): Stripe.Invoice {
+  draft(params: NewInvoice): Stripe.Invoice {
     const { account } = this;
-    const invoice = account.objects.invoices.add(newInvoice(account, given));
+    const invoice = account.objects.invoices.add(newInvoice(account, params));
     for (const debits of Object.values(account.hidden.debits)) {
       for (const [place, debit] of debits.entries()) {
-        const isBilledHere = given.lines.some(({ id }) => id === debit.line);
+        const isBilledHere = params.lines.some(({ id }) => id === debit.line);
         if (isBilledHere) debits[place] = { ...debit, invoice: invoice.id };
       }
     }
@@ -29,13 +29,13 @@ export class Invoices {
     return invoice;
   }
 
-  /** Fixes what is due, with the customer's balance counted in, and makes the payment that will collect it. */
+  /** Fixes the amount due, including the customer's balance, and creates the payment that will collect it. */
   finalize(invoice: Stripe.Invoice): void {
     const { account } = this;
     const customer = account.customer(idOf(invoice.customer ?? ''));
     const owed = invoice.total + customer.balance;
-    const isTooLittle = owed < minCharge;
-    const due = isTooLittle ? 0 : owed;
+    const isBelowMinimum = owed < minCharge;
+    const due = isBelowMinimum ? 0 : owed;
     const number = `${customer.invoice_prefix}-${String(customer.next_invoice_sequence).padStart(4, '0')}`;
     Object.assign(invoice, {
       amount_due: due,
@@ -43,7 +43,7 @@ export class Invoices {
       automatically_finalizes_at: null,
       effective_at: account.now(),
       starting_balance: customer.balance,
-      ending_balance: isTooLittle ? owed : 0,
+      ending_balance: isBelowMinimum ? owed : 0,
       hosted_invoice_url: `https://invoice.stripe.com/i/${invoice.id}`,
       invoice_pdf: `https://pay.stripe.com/invoice/${invoice.id}/pdf`,
       number,
@@ -64,9 +64,9 @@ export class Invoices {
   }
 
   /**
-   * Tries to collect an open invoice, once.
+   * Makes one attempt to collect an open invoice.
    *
-   * @param present whether the customer is there, as at Checkout, or not, as at a renewal.
+   * @param present whether the customer can authenticate: at Checkout, but not at a renewal.
    */
   attempt(invoice: Stripe.Invoice, present: boolean): Outcome {
     if (invoice.amount_due === 0) {
@@ -104,7 +104,7 @@ export class Invoices {
     return 'paid';
   }
 
-  /** Nobody owes it any more; what it took from the customer's balance comes back. */
+  /** Voids the invoice, and restores what it took from the customer's balance. */
   void(invoice: Stripe.Invoice): void {
     const { account } = this;
     const customer = account.customer(idOf(invoice.customer ?? ''));
@@ -119,7 +119,7 @@ export class Invoices {
     account.emit('invoice.voided', invoice);
   }
 
-  /** @returns what the subscription, or else its customer, is charged by. */
+  /** @returns the default payment method of the subscription, or else of its customer. */
   paymentMethodFor(invoice: Stripe.Invoice): Stripe.PaymentMethod | undefined {
     const { subscriptions, paymentMethods } = this.account.objects;
     const subscription = subscriptions.get(subscriptionOf(invoice));
@@ -130,7 +130,7 @@ export class Invoices {
 
   paymentOf(invoice: Stripe.Invoice): Stripe.InvoicePayment {
     const [payment] = this.account.objects.invoicePayments.where((one) => idOf(one.invoice) === invoice.id);
-    if (!payment) throw new Error(`${invoice.id} has no payment.`);
+    if (!payment) throw new Error(`The invoice ${invoice.id} has no payment.`);
     return payment;
   }
 
@@ -167,7 +167,7 @@ export class Invoices {
     this.account.emit('invoice.payment_succeeded', invoice);
   }
 
-  /** The invoices of a subscription that nobody has settled. */
+  /** The draft and open invoices of a subscription. */
   unsettled(subscription: string): Stripe.Invoice[] {
     return this.account.objects.invoices.where(
       (invoice) =>

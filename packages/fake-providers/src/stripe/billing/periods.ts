@@ -1,4 +1,4 @@
-/** How often a price recurs: every `count` intervals. */
+/** A price recurs every `count` intervals. */
 export interface Recurrence {
   readonly interval: 'day' | 'week' | 'month' | 'year';
   readonly count: number;
@@ -7,8 +7,8 @@ export interface Recurrence {
 const secondsOf = { day: 86_400, week: 7 * 86_400 } as const;
 
 /**
- * `n` recurrences after the anchor, in Unix seconds. A month that is too short ends on its last day, and the next one is
- * back on the anchor's day: 31 January, 28 February, 31 March. https://docs.stripe.com/billing/subscriptions/billing-cycle
+ * The time `n` recurrences after the anchor, in Unix seconds. A month without the anchor's day uses its last day, and the next
+ * month the anchor's day again: 31 January, 28 February, 31 March. https://docs.stripe.com/billing/subscriptions/billing-cycle
  */
 export function recurrence(anchor: number, { interval, count }: Recurrence, n: number): number {
   if (interval === 'day' || interval === 'week') return anchor + n * count * secondsOf[interval];
@@ -20,7 +20,7 @@ export function recurrence(anchor: number, { interval, count }: Recurrence, n: n
   return date / 1000 + timeOfDay;
 }
 
-/** The first recurrence of the anchor that lies after `time`. */
+/** The first recurrence of the anchor after `time`, in Unix seconds. */
 export function periodEnd(anchor: number, every: Recurrence, time: number): number {
   for (let n = 0; ; n += 1) {
     const end = recurrence(anchor, every, n);

@@ -16,7 +16,7 @@ export interface PriceChange {
   readonly quantity: number;
   readonly prorations: 'always_invoice' | 'create_prorations' | 'none';
   readonly payment: 'allow_incomplete' | 'error_if_incomplete';
-  /** From when to credit and bill, in Unix seconds; now, if it is not given. */
+  /** The time from which to prorate, in Unix seconds; now by default. */
   readonly at: number | undefined;
 }
 
@@ -43,7 +43,7 @@ export class PriceChanges {
     if (isSame) return;
     const [before, after] = [recurrenceOf(item.price), recurrenceOf(change.price)];
     const isOtherInterval = before.interval !== after.interval || before.count !== after.count;
-    // A trial has billed nothing: there is nothing to credit, and its end stays where it is.
+    // A trial has billed nothing, so there is nothing to credit. The end of the trial does not change.
     if (subscription.status === 'trialing') return this.replaceItem(subscription, change);
     if (change.payment === 'error_if_incomplete') this.refuseIfDeclined(subscription);
     if (isOtherInterval) return this.startNewPeriod(subscription, change, at);
@@ -56,7 +56,7 @@ export class PriceChanges {
     else for (const line of lines) this.addPendingLine(subscription, line);
   }
 
-  /** "The billing date changes" with the interval: a new period begins now, and is billed now, less what is unused. */
+  /** With a new interval "the billing date changes": a new period starts now. It is billed now, minus the unused time. */
   private startNewPeriod(subscription: Stripe.Subscription, change: PriceChange, at: number): void {
     const credits = change.prorations === 'none' ? [] : this.credits(subscription, at);
     const start = this.account.now();
@@ -86,7 +86,7 @@ export class PriceChanges {
     });
   }
 
-  /** One line for each debit that reaches beyond `at`. */
+  /** Credits the unused time after `at`: one line for each debit that ends later. */
   credits(subscription: Stripe.Subscription, at: number): Stripe.InvoiceLineItem[] {
     const { account } = this;
     const item = itemOf(subscription);
@@ -104,7 +104,7 @@ export class PriceChanges {
     );
   }
 
-  /** What the new price costs for what remains of the period. */
+  /** Bills the new price for the rest of the period. */
   private remainingTimeLine(
     subscription: Stripe.Subscription,
     { price, quantity }: PriceChange,
@@ -133,8 +133,8 @@ export class PriceChanges {
     const { current_period_start: start } = itemOf(subscription);
     const customer = this.account.customer(idOf(subscription.customer));
     const period = { start, end: this.account.now() };
-    const given = { subscription, customer, reason: 'subscription_update', lines, period } as const;
-    this.collect(subscription, this.collection.bill(given, 'now'));
+    const params = { subscription, customer, reason: 'subscription_update', lines, period } as const;
+    this.collect(subscription, this.collection.bill(params, 'now'));
   }
 
   private collect(subscription: Stripe.Subscription, invoice: Stripe.Invoice): void {
@@ -142,7 +142,7 @@ export class PriceChanges {
     this.collection.collect(invoice, false);
   }
 
-  /** `error_if_incomplete`: a declined card is an error of this request, and nothing has changed. */
+  /** For `error_if_incomplete`: when the card would be declined, the request fails and changes nothing. */
   private refuseIfDeclined(subscription: Stripe.Subscription): void {
     const customer = idOf(subscription.customer);
     const method = subscription.default_payment_method;

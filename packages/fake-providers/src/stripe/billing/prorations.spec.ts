@@ -16,8 +16,8 @@ const debit = fc.tuple(amount, time, fc.integer({ min: 1, max: 50_000 })).map(([
 }));
 const total = (amounts: readonly { amount: number }[]) => amounts.reduce((sum, one) => sum + one.amount, 0);
 
-describe('a credit for unused time', () => {
-  it('and what stays billed are together what was billed', () => {
+describe('creditUnused', () => {
+  it('splits the billed amount exactly into the credit and the amount that stays billed', () => {
     fc.assert(
       fc.property(fc.array(debit, { maxLength: 5 }), time, (debits, at) => {
         const { credits, kept } = creditUnused(debits, at);
@@ -28,7 +28,7 @@ describe('a credit for unused time', () => {
     );
   });
 
-  it('never comes twice, however often and in whatever order it is asked for', () => {
+  it('never credits the same time twice, for any number and order of calls', () => {
     fc.assert(
       fc.property(
         fc.array(debit, { minLength: 1, maxLength: 3 }),
@@ -49,7 +49,7 @@ describe('a credit for unused time', () => {
     );
   });
 
-  it('is everything at the start, and nothing at the end', () => {
+  it('credits everything at the start, and nothing at the end', () => {
     fc.assert(
       fc.property(debit, (one) => {
         expect(total(creditUnused([one], one.start).credits)).toBe(one.amount === 0 ? 0 : -one.amount);
@@ -59,26 +59,26 @@ describe('a credit for unused time', () => {
   });
 });
 
-describe('a share of a period', () => {
-  it('is within half a cent of the exact one, and the same but for its sign for a credit', () => {
+describe('share', () => {
+  it('is within half a cent of the exact share, and symmetric for negative amounts', () => {
     fc.assert(
       fc.property(amount, fc.nat(50_000), fc.integer({ min: 1, max: 50_000 }), (whole, remaining, length) => {
-        const given = share(whole, Math.min(remaining, length), length);
-        expect(Math.abs(given - (whole * Math.min(remaining, length)) / length)).toBeLessThanOrEqual(0.5);
-        expect(Math.abs(share(-whole, Math.min(remaining, length), length))).toBe(given);
+        const rounded = share(whole, Math.min(remaining, length), length);
+        expect(Math.abs(rounded - (whole * Math.min(remaining, length)) / length)).toBeLessThanOrEqual(0.5);
+        expect(Math.abs(share(-whole, Math.min(remaining, length), length))).toBe(rounded);
       }),
     );
   });
 });
 
-describe('a period', () => {
+describe('recurrence', () => {
   const every = fc.record<Recurrence>({
     interval: fc.constantFrom('day', 'week', 'month', 'year'),
     count: fc.integer({ min: 1, max: 12 }),
   });
   const anchor = fc.integer({ min: 0, max: 4_000_000_000 });
 
-  it('follows on another without gap or overlap, on the anchor’s day or the month’s last', () => {
+  it('gives periods without gap or overlap, on the anchor’s day or the last day of the month', () => {
     fc.assert(
       fc.property(anchor, every, fc.nat(60), (start, recurs, n) => {
         const [from, to] = [recurrence(start, recurs, n), recurrence(start, recurs, n + 1)];

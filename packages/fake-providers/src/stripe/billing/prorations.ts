@@ -1,10 +1,10 @@
-/** What a stretch of a subscription's period was billed, in the currency's smallest unit. Times in Unix seconds. */
+/** The amount billed for a part of a subscription's period, in the currency's smallest unit. Times in Unix seconds. */
 export interface Debit {
   readonly amount: number;
   readonly start: number;
   readonly end: number;
   readonly price: string;
-  /** The line that billed it. */
+  /** The id of the invoice line that billed it. */
   readonly line: string;
   readonly invoice: string | null;
 }
@@ -15,18 +15,18 @@ export interface Credit {
   readonly debit: Debit;
 }
 
-/** `amount` for the part of a period that remains, to the second, halves away from zero. */
+/** The part of `amount` for the remaining seconds of a period. Rounds half away from zero. */
 export function share(amount: number, remaining: number, whole: number): number {
   const exact = (Math.abs(amount) * remaining) / whole;
   return Math.sign(amount) * Math.round(exact);
 }
 
 /**
- * Credits what is billed and not used after `at`. In flexible billing mode a credit is computed from what was originally
- * debited, one for each debit that reaches beyond, and not from today's price.
+ * Credits the billed time after `at`. In flexible billing mode each credit is computed from an original debit that ends after
+ * `at`, and not from the current price.
  * https://docs.stripe.com/billing/subscriptions/billing-mode/compare
  *
- * @returns the credits, and what stays billed of each debit: together they are what there was.
+ * @returns the credits, and the debits for the time before `at`. Together they equal the original debits.
  */
 export function creditUnused(debits: readonly Debit[], at: number): { credits: Credit[]; kept: Debit[] } {
   const credits: Credit[] = [];

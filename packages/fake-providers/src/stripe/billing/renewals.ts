@@ -13,7 +13,7 @@ export interface Period {
   readonly end: number;
 }
 
-/** What happens to a subscription by itself when its period or its trial ends. */
+/** Renews subscriptions when their period or trial ends. */
 export class Renewals {
   constructor(
     private readonly account: Account,
@@ -21,7 +21,7 @@ export class Renewals {
     private readonly cancellations: Cancellations,
   ) {}
 
-  /** `customer.subscription.trial_will_end`: three days before, or at once when there are less. */
+  /** Schedules `customer.subscription.trial_will_end` three days before the end, or now when less time is left. */
   scheduleTrialWillEnd({ id, trial_end }: Stripe.Subscription): void {
     const at = Math.max((trial_end ?? 0) - 3 * day, this.account.now());
     this.account.schedule('trial_will_end', id, at);
@@ -32,7 +32,7 @@ export class Renewals {
     if (subscription.status === 'trialing') this.account.emit('customer.subscription.trial_will_end', subscription);
   }
 
-  /** The period is over: cancel what was to be canceled, else begin the next one. */
+  /** Runs at the end of a period: cancels or pauses the subscription if due, else starts the next period. */
   renew(id: string): void {
     const { account } = this;
     const subscription = account.objects.subscriptions.get(id);
@@ -49,7 +49,7 @@ export class Renewals {
     const { current_period_end: start, price } = itemOf(subscription);
     const period = { start, end: periodEnd(subscription.billing_cycle_anchor, recurrenceOf(price), start) };
     const status = subscription.status === 'trialing' ? 'active' : subscription.status;
-    // "Unpaid": invoices go on being made, as drafts that nobody collects.
+    // While a subscription is unpaid, its invoices stay drafts and are not collected.
     const invoice = this.billPeriod(
       subscription,
       'subscription_cycle',
@@ -64,7 +64,7 @@ export class Renewals {
     account.schedule('renew', id, period.end);
   }
 
-  /** The invoice of a whole period; remembers what it billed, for credits later. */
+  /** Bills a whole period, and records the debit for later credits. */
   billPeriod(
     subscription: Stripe.Subscription,
     reason: 'subscription_create' | 'subscription_cycle' | 'subscription_update',
@@ -86,20 +86,20 @@ export class Renewals {
     const debit = { amount: line.amount, ...period, price: item.price.id, line: line.id, invoice: null };
     account.hidden.debits[item.id] = [debit];
     const customer = account.customer(idOf(subscription.customer));
-    // The invoice's own period "looks back one period for a subscription invoice": the new one is on the line.
+    // The invoice's own period "looks back one period for a subscription invoice". The new period is on the line.
     // https://docs.stripe.com/api/invoices/object#invoice_object-period_end
     const before = { start: item.current_period_start, end: item.current_period_end };
     const now = { start: account.now(), end: account.now() };
-    const lookedBack = reason === 'subscription_cycle' ? before : now;
-    return this.collection.bill({ subscription, customer, reason, lines: [line], period: lookedBack }, when);
+    const invoicePeriod = reason === 'subscription_cycle' ? before : now;
+    return this.collection.bill({ subscription, customer, reason, lines: [line], period: invoicePeriod }, when);
   }
 
-  pause(subscription: Stripe.Subscription, why: 'pause_requested' | 'trial_end_without_payment_method'): void {
+  pause(subscription: Stripe.Subscription, reason: 'pause_requested' | 'trial_end_without_payment_method'): void {
     this.account.timeline.unschedule('renew', subscription.id);
     this.account.change('customer.subscription.updated', subscription, {
       status: 'paused',
       status_details: {
-        paused: { subscription: { type: why }, transitioned_at: this.account.now(), type: 'subscription' },
+        paused: { subscription: { type: reason }, transitioned_at: this.account.now(), type: 'subscription' },
       },
     });
     this.account.emit('customer.subscription.paused', subscription);
@@ -112,18 +112,18 @@ export class Renewals {
 
   /** "Any pending prorations are also left in place and collected at the end of the period." */
   private billPendingLines(subscription: Stripe.Subscription): void {
-    const waits = this.account.objects.pendingLines.where((one) => one.subscription === subscription.id);
-    if (waits.length === 0) return;
+    const pending = this.account.objects.pendingLines.where((one) => one.subscription === subscription.id);
+    if (pending.length === 0) return;
     const { current_period_start: start, current_period_end: end } = itemOf(subscription);
     const customer = this.account.customer(idOf(subscription.customer));
-    const given = { subscription, customer, reason: 'subscription_cycle', lines: [], period: { start, end } } as const;
-    const invoice = this.collection.bill(given, 'now');
+    const params = { subscription, customer, reason: 'subscription_cycle', lines: [], period: { start, end } } as const;
+    const invoice = this.collection.bill(params, 'now');
     subscription.latest_invoice = invoice.id;
     this.collection.collect(invoice, false);
   }
 }
 
-/** The items of a subscription in another period. */
+/** The items of a subscription with a new period. */
 function withPeriod(subscription: Stripe.Subscription, { start, end }: Period): Stripe.Subscription['items'] {
   const item = { ...itemOf(subscription), current_period_start: start, current_period_end: end };
   return { ...subscription.items, data: [item] };

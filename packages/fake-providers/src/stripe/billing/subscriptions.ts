@@ -30,7 +30,7 @@ export interface SubscriptionUpdate {
   readonly priceChange?: PriceChange;
 }
 
-/** The life of a subscription, as far as somebody asks for it. https://docs.stripe.com/billing/subscriptions/overview */
+/** The lifecycle of a subscription, as far as requests change it. https://docs.stripe.com/billing/subscriptions/overview */
 export class Subscriptions {
   constructor(
     private readonly account: Account,
@@ -40,26 +40,26 @@ export class Subscriptions {
     private readonly priceChanges: PriceChanges,
   ) {}
 
-  /** Begins it, and tries to collect the first invoice. @returns how that ended; a trial's is paid, for it is nothing. */
-  start(given: SubscriptionStart): { subscription: Stripe.Subscription; outcome: Outcome } {
+  /** Starts a subscription, and tries to collect its first invoice. @returns the outcome; always `paid` for a trial. */
+  start(params: SubscriptionStart): { subscription: Stripe.Subscription; outcome: Outcome } {
     const { account } = this;
     const now = account.now();
-    const customer = account.customer(given.customer, 'customer');
-    const price = account.objects.prices.get(given.price, 'price');
-    const trialEnd = given.trialDays === null ? null : now + given.trialDays * day;
+    const customer = account.customer(params.customer, 'customer');
+    const price = account.objects.prices.get(params.price, 'price');
+    const trialEnd = params.trialDays === null ? null : now + params.trialDays * day;
     const end = trialEnd ?? periodEnd(now, recurrenceOf(price), now);
     const subscription = account.objects.subscriptions.add(
       newSubscription(account, {
         customer,
         price,
-        quantity: given.quantity,
+        quantity: params.quantity,
         status: trialEnd === null ? 'incomplete' : 'trialing',
         anchor: trialEnd ?? now,
         period: { start: now, end },
         trialEnd,
-        defaultPaymentMethod: given.paymentMethod,
-        missingPaymentMethod: given.missingPaymentMethod,
-        metadata: given.metadata,
+        defaultPaymentMethod: params.paymentMethod,
+        missingPaymentMethod: params.missingPaymentMethod,
+        metadata: params.metadata,
       }),
     );
     const invoice = this.renewals.billPeriod(subscription, 'subscription_create', { start: now, end }, 'now');
@@ -93,7 +93,7 @@ export class Subscriptions {
     return subscription;
   }
 
-  /** At once. @throws {ApiError} resource_missing when it has ended before, as if it were not there. */
+  /** Cancels at once. @throws {ApiError} resource_missing when the subscription has already ended. */
   cancel(
     id: string,
     prorate: boolean,
@@ -124,7 +124,7 @@ export class Subscriptions {
     return subscription;
   }
 
-  /** A new period begins now, and is billed; the subscription is active again once that is paid. */
+  /** Activates a paused subscription, and bills a new period that starts now. */
   resume(id: string): Stripe.Subscription {
     const { account } = this;
     const subscription = account.objects.subscriptions.get(id);
@@ -179,7 +179,7 @@ export class Subscriptions {
     this.account.timeline.catchUp();
   }
 
-  /** Every subscription of a customer who is deleted ends with it. https://docs.stripe.com/api/customers/delete */
+  /** Cancels all subscriptions of a customer that is deleted. https://docs.stripe.com/api/customers/delete */
   cancelAllOf(customer: string): void {
     const running = this.account.objects.subscriptions.where(
       (one) => idOf(one.customer) === customer && !['canceled', 'incomplete_expired'].includes(one.status),

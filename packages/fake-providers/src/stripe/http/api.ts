@@ -15,13 +15,13 @@ interface ApiOptions {
   readonly apiKey: string;
   readonly routes: readonly Route[];
   readonly faults: Faults;
-  /** Told after each request that was executed. */
+  /** Called after each executed request. */
   readonly save: () => void;
 }
 
-/** Stripe's API over HTTP: keys, versions, idempotency, expansion, errors, and faults. */
+/** Stripe's API over HTTP: keys, versions, idempotency, expansion, errors, and injected faults. */
 export class Api {
-  /** The request that is being executed, as events name it. */
+  /** The request that is being executed, as events contain it. */
   current: Stripe.Event.Request | null = null;
   private readonly idempotency = new Idempotency();
   private readonly expander: Expander;
@@ -40,7 +40,7 @@ export class Api {
     const requestId = this.options.account.id('req', 14);
     const key = request.headers['idempotency-key'];
     try {
-      if (fault?.kind === 'status') throw refusal(fault.status);
+      if (fault?.kind === 'status') throw faultError(fault.status);
       const answer = await this.answer(request, requestId, fault);
       if (fault?.kind === 'late-answer') await this.options.faults.delay(fault.milliseconds);
       if (fault?.kind === 'lose-answer') {
@@ -70,13 +70,13 @@ export class Api {
     const [path = '', query = ''] = url.split('?');
     const { route, id } = findRoute(this.options.routes, method, path);
     const form = method === 'POST' ? body : query;
-    const asked = route.read(parseForm(form));
+    const parsed = route.read(parseForm(form));
     // "All POST requests accept idempotency keys"; GET and DELETE are idempotent by definition.
     const key = method === 'POST' ? headers['idempotency-key'] : undefined;
-    if (typeof key !== 'string') return this.execute(route, asked, id, requestId, fault, null);
-    const before = this.idempotency.begin(key, `${method} ${path} ${form}`, this.options.account.timeline.now());
-    if (before) return before;
-    const answer = await this.execute(route, asked, id, requestId, fault, key);
+    if (typeof key !== 'string') return this.execute(route, parsed, id, requestId, fault, null);
+    const earlier = this.idempotency.begin(key, `${method} ${path} ${form}`, this.options.account.timeline.now());
+    if (earlier) return earlier;
+    const answer = await this.execute(route, parsed, id, requestId, fault, key);
     this.idempotency.end(key, answer);
     return answer;
   }
@@ -113,8 +113,8 @@ export class Api {
   }
 }
 
-function refusal(status: 400 | 429 | 500 | 503): ApiError {
-  if (status === 400) return invalid('This account may not do that.');
+function faultError(status: 400 | 429 | 500 | 503): ApiError {
+  if (status === 400) return invalid('This account is not allowed to make this request.');
   if (status !== 429) return new ApiError(status, { type: 'api_error', message: 'An unknown error occurred.' });
   const message = 'Request rate limit exceeded. Learn more about rate limits here https://docs.stripe.com/rate-limits.';
   return invalid(message, { code: 'rate_limit', status });
@@ -122,10 +122,10 @@ function refusal(status: 400 | 429 | 500 | 503): ApiError {
 
 function errorAnswer(error: unknown, requestId: string): ApiResponse {
   if (error instanceof ApiError) return { status: error.status, body: { error: error.body }, requestId };
-  // A mistake of the fake's own: whoever runs it must see it.
+  // A bug in the fake: show it to the developer.
   console.error(error);
   const message = error instanceof Error ? error.message : String(error);
-  return { status: 500, body: { error: { type: 'api_error', message: `In the fake: ${message}` } }, requestId };
+  return { status: 500, body: { error: { type: 'api_error', message: `Bug in the fake: ${message}` } }, requestId };
 }
 
 function send(response: ServerResponse, { status, body }: ApiResponse, headers: Record<string, string>): void {

@@ -7,11 +7,11 @@ type Json = Record<string, unknown>;
 /** https://docs.stripe.com/api/expanding_objects: "expansions have a maximum depth of four levels". */
 const maxDepth = 4;
 
-/** Puts objects in the place of their ids, and in what is left out unless it is asked for. */
+/** Replaces ids with objects, and adds includable properties, as a request's `expand` demands. */
 export class Expander {
   constructor(private readonly account: Account) {}
 
-  /** @returns a copy. @throws {ApiError} for a path that leads to nothing that can be expanded. */
+  /** @returns a copy with the expanded properties. @throws {ApiError} for a path that cannot be expanded. */
   expand(answer: object, paths: readonly string[] = []): Json {
     const copy = clone(answer);
     for (const path of paths) {
@@ -37,13 +37,13 @@ export class Expander {
     }
   }
 
-  /** What stands at a property once it is expanded; undefined where nothing does. */
+  /** @returns the expanded value of a property, or undefined when it cannot be expanded. */
   private expandProperty(object: Json, property: string): unknown {
     const value = object[property];
     if (typeof value === 'string') return this.find(value);
     if (value !== undefined) return value;
-    const includable = this.leftOut(object, property);
-    return includable && clone(includable);
+    const included = this.includable(object, property);
+    return included && clone(included);
   }
 
   private find(id: string): Json | undefined {
@@ -64,8 +64,8 @@ export class Expander {
     return found && clone(found);
   }
 
-  /** Lists that an object carries only when they are asked for: "includable" properties. */
-  private leftOut(object: Json, property: string): object | undefined {
+  /** "Includable" properties: lists that a response contains only when the request expands them. */
+  private includable(object: Json, property: string): object | undefined {
     const { invoicePayments, refunds, subscriptions, prices } = this.account.objects;
     const id = String(object['id']);
     switch (`${String(object['object'])}.${property}`) {

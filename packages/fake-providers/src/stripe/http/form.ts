@@ -1,8 +1,8 @@
-/** What a form says: texts, lists and records of them. */
+/** A value of a form: a string, a list or a record. */
 export type FormValue = string | FormValue[] | { [key: string]: FormValue };
 
 /**
- * Reads `a[b][0][c]=d` as Stripe's own libraries write it, in a body or a query.
+ * Parses `a[b][0][c]=d`, the format of Stripe's own libraries, from a body or a query.
  * https://docs.stripe.com/api: "accepts form-encoded request bodies".
  */
 export function parseForm(text: string): Record<string, FormValue> {
@@ -17,7 +17,7 @@ export function parseForm(text: string): Record<string, FormValue> {
   return Object.fromEntries(Object.entries(root).map(([key, value]) => [key, listsIn(value)]));
 }
 
-/** Records whose keys are 0, 1, 2 … are lists. */
+/** Converts records with the keys 0, 1, 2 … to lists. */
 function listsIn(value: unknown): FormValue {
   if (typeof value === 'string') return value;
   const entries = Object.entries(value as object).map(([key, one]) => [key, listsIn(one)] as const);

@@ -13,7 +13,7 @@ export interface List<T> {
   readonly url: string;
 }
 
-/** A page of rows that are given oldest first; newest first, as every list is. https://docs.stripe.com/api/pagination */
+/** @param rows oldest first. @returns a page with the newest first, like all Stripe lists. https://docs.stripe.com/api/pagination */
 export function page<T extends Row>(rows: readonly T[], url: string, listing: Listing): List<T> {
   const { created, limit, starting_after: after, ending_before: before } = listing;
   const all = rows.filter((row) => !created || isWithin(row.created, created)).reverse();

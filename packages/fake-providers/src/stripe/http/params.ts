@@ -1,21 +1,21 @@
 import { z } from 'zod';
 import { invalid } from '../errors.js';
 
-/** A form has only texts: how numbers, booleans and the like are written in it. */
+/** Parsers for form values, which are all strings. */
 export const integer = z
   .string()
   .regex(/^-?\d+$/, 'Invalid integer')
   .transform(Number);
 export const boolean = z
   .enum(['true', 'false'], 'Invalid boolean: must be one of true or false')
-  .transform((is) => is === 'true');
+  .transform((value) => value === 'true');
 export const text = z.string().min(1, 'You passed an empty string.').max(5000);
-/** Empty is how a field is unset. */
+/** An empty value unsets a field. */
 export const unset = z.literal('').transform(() => null);
-/** Empty is how all of it is unset. */
+/** An empty value unsets all metadata. */
 export const metadata = z
   .union([z.literal(''), z.record(z.string().max(40), z.string().max(500))])
-  .transform((given) => (given === '' ? {} : given));
+  .transform((input) => (input === '' ? {} : input));
 
 export const expandable = z.strictObject({ expand: z.array(z.string()).optional() });
 
@@ -45,9 +45,9 @@ export interface Listing {
   readonly ending_before?: string;
 }
 
-/** @throws {ApiError} naming the first parameter that is wrong, as Stripe does. */
-export function readParams<T>(schema: z.ZodType<T>, given: unknown): T {
-  const result = schema.safeParse(given);
+/** @throws {ApiError} naming the first invalid parameter, as Stripe does. */
+export function readParams<T>(schema: z.ZodType<T>, input: unknown): T {
+  const result = schema.safeParse(input);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const path = issue?.path ?? [];
@@ -57,12 +57,12 @@ export function readParams<T>(schema: z.ZodType<T>, given: unknown): T {
     const message = `Received unknown parameter${unknown.length > 1 ? 's' : ''}: ${unknown.join(', ')}`;
     throw invalid(message, { code: 'parameter_unknown', param: unknown[0] });
   }
-  if (issue && valueAt(given, path) === undefined) {
+  if (issue && valueAt(input, path) === undefined) {
     throw invalid(`Missing required param: ${param}.`, { code: 'parameter_missing', param });
   }
   throw invalid(`Invalid ${param}: ${issue?.message ?? ''}`, { param });
 }
 
-function valueAt(given: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((value, part) => (value as Record<PropertyKey, unknown> | undefined)?.[part], given);
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, part) => (value as Record<PropertyKey, unknown> | undefined)?.[part], input);
 }

@@ -13,13 +13,13 @@ export interface ParsedRequest {
 export interface Route {
   readonly method: Method;
   readonly path: RegExp;
-  /** @throws {ApiError} when the parameters are not what the endpoint takes. */
+  /** @throws {ApiError} when a parameter is missing, unknown or invalid. */
   read(form: unknown): ParsedRequest;
-  /** @param params as `read` has returned them. */
+  /** @param params as `read` returned them. */
   handle(params: unknown, id: string): object;
 }
 
-/** @param path with `:id` where the id of an object stands. */
+/** @param path with `:id` in place of an object's id. */
 export function route<S extends z.ZodRawShape>(
   method: Method,
   path: string,
@@ -31,15 +31,15 @@ export function route<S extends z.ZodRawShape>(
     method,
     path: new RegExp(`^${path.replace(':id', '([^/]+)')}$`),
     read: (form) => {
-      const { expand: asked, ...rest } = form as Record<string, unknown>;
-      const { expand = [] } = readParams(expandable, asked === undefined ? {} : { expand: asked });
+      const { expand: paths, ...rest } = form as Record<string, unknown>;
+      const { expand = [] } = readParams(expandable, paths === undefined ? {} : { expand: paths });
       return { params: readParams(schema, rest), expand };
     },
     handle: (params, id) => answer(params as z.output<z.ZodObject<S>>, id),
   };
 }
 
-/** @throws {ApiError} 404 when there is no such endpoint, here at least. */
+/** @throws {ApiError} 404 when the fake has no such endpoint. */
 export function findRoute(routes: readonly Route[], method: string, path: string): { route: Route; id: string } {
   for (const route of routes) {
     const match = route.method === method ? route.path.exec(path) : null;

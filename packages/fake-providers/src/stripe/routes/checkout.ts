@@ -10,11 +10,13 @@ const url = text.pipe(z.url('Not a valid URL'));
 const quantity = integer.pipe(z.number().min(1)).default(1);
 
 const sessionFields = {
-  mode: z.literal('subscription', 'The fake sells subscriptions alone'),
+  mode: z.literal('subscription', 'The fake supports only the mode "subscription"'),
   customer: text.optional(),
   customer_email: text.optional(),
   client_reference_id: text.max(200).optional(),
-  line_items: z.array(z.strictObject({ price: text, quantity })).length(1, 'The fake sells one price at a time'),
+  line_items: z
+    .array(z.strictObject({ price: text, quantity }))
+    .length(1, 'The fake supports one line item for each session'),
   success_url: url,
   cancel_url: url.optional(),
   expires_at: integer.optional(),
@@ -40,28 +42,28 @@ const sessionFields = {
 export function checkoutRoutes(account: Account, checkout: Checkout): Route[] {
   const { sessions } = account.objects;
   return [
-    route('POST', '/v1/checkout/sessions', sessionFields, (given) => {
-      if (given.customer !== undefined && given.customer_email !== undefined) {
+    route('POST', '/v1/checkout/sessions', sessionFields, (params) => {
+      if (params.customer !== undefined && params.customer_email !== undefined) {
         const message = 'You may only specify one of these parameters: customer, customer_email.';
         throw invalid(message, { code: 'parameters_exclusive', param: 'customer' });
       }
-      const [item = { price: '', quantity: 1 }] = given.line_items;
-      const data = given.subscription_data;
+      const [item = { price: '', quantity: 1 }] = params.line_items;
+      const data = params.subscription_data;
       return checkout.create({
         ...item,
-        customer: given.customer ?? null,
-        customerEmail: given.customer_email ?? null,
-        clientReferenceId: given.client_reference_id ?? null,
+        customer: params.customer ?? null,
+        customerEmail: params.customer_email ?? null,
+        clientReferenceId: params.client_reference_id ?? null,
         trialDays: data?.trial_period_days ?? null,
         missingPaymentMethod: data?.trial_settings?.end_behavior.missing_payment_method ?? 'create_invoice',
         metadata: data?.metadata ?? {},
-        successUrl: given.success_url,
-        cancelUrl: given.cancel_url ?? null,
-        expiresAt: given.expires_at,
-        allowPromotionCodes: given.allow_promotion_codes ?? null,
-        collection: given.payment_method_collection,
-        locale: given.locale ?? null,
-        sessionMetadata: given.metadata ?? {},
+        successUrl: params.success_url,
+        cancelUrl: params.cancel_url ?? null,
+        expiresAt: params.expires_at,
+        allowPromotionCodes: params.allow_promotion_codes ?? null,
+        collection: params.payment_method_collection,
+        locale: params.locale ?? null,
+        sessionMetadata: params.metadata ?? {},
       });
     }),
     route(

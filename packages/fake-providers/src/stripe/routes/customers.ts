@@ -24,13 +24,13 @@ export function customerRoutes(account: Account, subscriptions: Subscriptions): 
   const isLive = (one: Stripe.Customer | Stripe.DeletedCustomer): one is Stripe.Customer => !one.deleted;
   return [
     route('POST', '/v1/customers', fields, ({ email, name, description, metadata }) => {
-      const given = {
+      const params = {
         email: email ?? null,
         name: name ?? null,
         description: description ?? null,
         metadata: metadata ?? {},
       };
-      const customer = customers.add(newCustomer(account, given));
+      const customer = customers.add(newCustomer(account, params));
       account.emit('customer.created', customer);
       return customer;
     }),
@@ -42,7 +42,7 @@ export function customerRoutes(account: Account, subscriptions: Subscriptions): 
         listing,
       );
     }),
-    // Stripe's index lags behind by up to a minute; this one does not. https://docs.stripe.com/search
+    // Stripe's search index can lag by a minute; the fake's does not. https://docs.stripe.com/search
     route(
       'GET',
       '/v1/customers/search',
@@ -50,12 +50,12 @@ export function customerRoutes(account: Account, subscriptions: Subscriptions): 
       ({ query }) => {
         const [, key = '', value] = /^metadata\["(\w+)"\]:"([^"]*)"$/.exec(query) ?? [];
         if (value === undefined)
-          throw invalid('This fake understands metadata["key"]:"value" alone.', { param: 'query' });
+          throw invalid('The fake supports only queries like metadata["key"]:"value".', { param: 'query' });
         const data = customers.all().filter((one) => isLive(one) && one.metadata[key] === value);
         return { object: 'search_result', url: '/v1/customers/search', data, has_more: false, next_page: null };
       },
     ),
-    // A deleted customer is still there to be seen as deleted.
+    // A deleted customer can still be retrieved, with `deleted: true`.
     route('GET', '/v1/customers/:id', {}, (_, id) => customers.get(id)),
     route('POST', '/v1/customers/:id', fields, ({ metadata, ...changes }, id) => {
       const customer = account.customer(id);
@@ -96,7 +96,7 @@ function methodsOf(account: Account, customer: string): Stripe.PaymentMethod[] {
   return account.objects.paymentMethods.where((one) => idOrNull(one.customer) === customer);
 }
 
-/** A key that is set to nothing goes; the others stay. https://docs.stripe.com/api/metadata */
-export function mergeMetadata(before: Stripe.Metadata, given: Stripe.Metadata): Stripe.Metadata {
-  return Object.fromEntries(Object.entries({ ...before, ...given }).filter(([, value]) => value !== ''));
+/** An empty value removes its key. Other keys are kept. https://docs.stripe.com/api/metadata */
+export function mergeMetadata(before: Stripe.Metadata, changes: Stripe.Metadata): Stripe.Metadata {
+  return Object.fromEntries(Object.entries({ ...before, ...changes }).filter(([, value]) => value !== ''));
 }

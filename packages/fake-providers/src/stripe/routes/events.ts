@@ -10,7 +10,7 @@ import { type Webhooks } from '../webhooks.js';
 /** https://docs.stripe.com/api/events: "going back up to 30 days". https://docs.stripe.com/api/webhook_endpoints */
 export function eventRoutes(account: Account, webhooks: Webhooks): Route[] {
   const { events, webhookEndpoints } = account.objects;
-  const isKept = ({ created }: { created: number }) => created > account.now() - 30 * day;
+  const isRetained = ({ created }: { created: number }) => created > account.now() - 30 * day;
   return [
     route(
       'GET',
@@ -24,7 +24,7 @@ export function eventRoutes(account: Account, webhooks: Webhooks): Route[] {
       ({ delivery_success, type, types, ...listing }) => {
         const matching = events.where(
           (one) =>
-            isKept(one) &&
+            isRetained(one) &&
             (type === undefined || matches(type, one.type)) &&
             (types?.some((wanted) => matches(wanted, one.type)) ?? true) &&
             (delivery_success === undefined || delivery_success === (one.pending_webhooks === 0)),
@@ -34,7 +34,7 @@ export function eventRoutes(account: Account, webhooks: Webhooks): Route[] {
     ),
     route('GET', '/v1/events/:id', {}, (_, id) => {
       const event = events.get(id);
-      if (!isKept(event)) throw missing('event', id);
+      if (!isRetained(event)) throw missing('event', id);
       return event;
     }),
     route(
@@ -43,7 +43,7 @@ export function eventRoutes(account: Account, webhooks: Webhooks): Route[] {
       { url: text.pipe(z.url('Invalid URL')), enabled_events: z.array(text).min(1), description: text.optional() },
       ({ url, enabled_events }) => {
         const { endpoint, secret } = webhooks.add(url, enabled_events);
-        // Shown once, when it is made. https://docs.stripe.com/api/webhook_endpoints/object
+        // The secret is in the response to the creation only. https://docs.stripe.com/api/webhook_endpoints/object
         return { ...endpoint, secret };
       },
     ),
@@ -59,7 +59,7 @@ export function eventRoutes(account: Account, webhooks: Webhooks): Route[] {
   ];
 }
 
-/** `charge.*` means every type that begins so. */
+/** `charge.*` matches every type that starts with `charge.`. */
 function matches(wanted: string, type: string): boolean {
   return wanted.endsWith('*') ? type.startsWith(wanted.slice(0, -1)) : wanted === type;
 }

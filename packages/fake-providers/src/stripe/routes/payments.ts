@@ -8,7 +8,7 @@ import { type Refunds } from '../refunds.js';
 const reason = z.enum(['duplicate', 'fraudulent', 'requested_by_customer']);
 const ofPayment = { ...listParams, charge: text.optional(), payment_intent: text.optional() };
 
-/** Payments, so far as money goes back: https://docs.stripe.com/api/refunds, https://docs.stripe.com/api/disputes */
+/** Charges, refunds and disputes: https://docs.stripe.com/api/refunds, https://docs.stripe.com/api/disputes */
 export function paymentRoutes(account: Account, refunds: Refunds): Route[] {
   const { charges, disputes, paymentIntents } = account.objects;
   const matches = (query: { charge?: string; payment_intent?: string }, row: Paid) =>

@@ -5,8 +5,8 @@ import { type Route, route } from '../http/router.js';
 /** https://docs.stripe.com/api/customer_portal/sessions */
 export function portalRoutes(account: Account, page: () => string): Route[] {
   return [
-    route('POST', '/v1/billing_portal/sessions', { customer: text, return_url: text.optional() }, (given) => {
-      const { id: customer } = account.customer(given.customer, 'customer');
+    route('POST', '/v1/billing_portal/sessions', { customer: text, return_url: text.optional() }, (params) => {
+      const { id: customer } = account.customer(params.customer, 'customer');
       const id = account.id('bps');
       return account.objects.portalSessions.add({
         id,
@@ -19,7 +19,7 @@ export function portalRoutes(account: Account, page: () => string): Route[] {
         livemode: account.livemode,
         locale: null,
         on_behalf_of: null,
-        return_url: given.return_url ?? null,
+        return_url: params.return_url ?? null,
         url: page() + id,
       });
     }),

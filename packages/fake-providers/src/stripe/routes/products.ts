@@ -25,8 +25,8 @@ const priceFields = {
 /** https://docs.stripe.com/api/products, https://docs.stripe.com/api/prices */
 export function productRoutes(account: Account): Route[] {
   const { products, prices } = account.objects;
-  const makeProduct = (given: { id?: string; name: string } & Partial<Parameters<typeof newProduct>[1]>) => {
-    const { active = true, description = null, metadata = {}, ...rest } = given;
+  const createProduct = (params: { id?: string; name: string } & Partial<Parameters<typeof newProduct>[1]>) => {
+    const { active = true, description = null, metadata = {}, ...rest } = params;
     if (rest.id !== undefined && products.find(rest.id)) {
       throw invalid('Product already exists.', { code: 'resource_already_exists', param: 'id' });
     }
@@ -34,18 +34,18 @@ export function productRoutes(account: Account): Route[] {
     account.emit('product.created', product);
     return product;
   };
-  /** One active price has a lookup key at a time. https://docs.stripe.com/products-prices/manage-prices#lookup-keys */
+  /** A lookup key belongs to one active price at a time. https://docs.stripe.com/products-prices/manage-prices#lookup-keys */
   const claimLookupKey = (key: string | undefined, transfer: boolean) => {
-    const holder = key === undefined ? undefined : prices.where((price) => price.lookup_key === key)[0];
-    if (!holder) return;
+    const owner = key === undefined ? undefined : prices.where((price) => price.lookup_key === key)[0];
+    if (!owner) return;
     if (!transfer) {
-      const message = `A price (\`${holder.id}\`) already uses that lookup key.`;
+      const message = `A price (\`${owner.id}\`) already uses that lookup key.`;
       throw invalid(message, { code: 'resource_already_exists', param: 'lookup_key' });
     }
-    account.change('price.updated', holder, { lookup_key: null });
+    account.change('price.updated', owner, { lookup_key: null });
   };
   return [
-    route('POST', '/v1/products', { ...productFields, id: text.optional(), name: text }, makeProduct),
+    route('POST', '/v1/products', { ...productFields, id: text.optional(), name: text }, createProduct),
     route(
       'GET',
       '/v1/products',
@@ -75,23 +75,25 @@ export function productRoutes(account: Account): Route[] {
         recurring: recurring.optional(),
         unit_amount: integer.pipe(z.number().min(0)),
       },
-      (given) => {
-        if ((given.product === undefined) === (given.product_data === undefined)) {
+      (params) => {
+        if ((params.product === undefined) === (params.product_data === undefined)) {
           throw invalid('You must provide one of `product` or `product_data`.', { param: 'product' });
         }
-        claimLookupKey(given.lookup_key, given.transfer_lookup_key);
-        const product = given.product_data
-          ? makeProduct(given.product_data)
-          : products.get(given.product ?? '', 'product');
+        claimLookupKey(params.lookup_key, params.transfer_lookup_key);
+        const product = params.product_data
+          ? createProduct(params.product_data)
+          : products.get(params.product ?? '', 'product');
         const price = newPrice(account, {
           product: product.id,
-          currency: given.currency,
-          unitAmount: given.unit_amount,
-          every: given.recurring ? { interval: given.recurring.interval, count: given.recurring.interval_count } : null,
-          active: given.active ?? true,
-          lookupKey: given.lookup_key ?? null,
-          nickname: given.nickname ?? null,
-          metadata: given.metadata ?? {},
+          currency: params.currency,
+          unitAmount: params.unit_amount,
+          every: params.recurring
+            ? { interval: params.recurring.interval, count: params.recurring.interval_count }
+            : null,
+          active: params.active ?? true,
+          lookupKey: params.lookup_key ?? null,
+          nickname: params.nickname ?? null,
+          metadata: params.metadata ?? {},
         });
         prices.add(price);
         account.emit('price.created', price);
@@ -124,8 +126,8 @@ export function productRoutes(account: Account): Route[] {
       },
     ),
     route('GET', '/v1/prices/:id', {}, (_, id) => prices.get(id)),
-    route('POST', '/v1/prices/:id', priceFields, (given, id) => {
-      const { metadata, transfer_lookup_key, ...changes } = given;
+    route('POST', '/v1/prices/:id', priceFields, (params, id) => {
+      const { metadata, transfer_lookup_key, ...changes } = params;
       const price = prices.get(id);
       if (changes.lookup_key !== price.lookup_key) claimLookupKey(changes.lookup_key, transfer_lookup_key);
       const merged = metadata && { metadata: mergeMetadata(price.metadata, metadata) };

@@ -27,7 +27,7 @@ const updateFields = {
   default_payment_method: text.optional(),
   items: z
     .array(z.strictObject({ id: text, price: text.optional(), quantity: integer.pipe(z.number().min(1)).optional() }))
-    .length(1, 'The fake has one item a subscription')
+    .length(1, 'The fake supports one item for each subscription')
     .optional(),
   metadata: metadata.optional(),
   payment_behavior: z.enum(['allow_incomplete', 'error_if_incomplete']).default('allow_incomplete'),
@@ -72,14 +72,14 @@ export function subscriptionRoutes(account: Account, subscriptions: Subscription
       return page(matching, '/v1/subscriptions', listing);
     }),
     route('GET', '/v1/subscriptions/:id', {}, (_, id) => all.get(id)),
-    route('POST', '/v1/subscriptions/:id', updateFields, (given, id) =>
+    route('POST', '/v1/subscriptions/:id', updateFields, (params, id) =>
       subscriptions.update(id, {
-        cancelAtPeriodEnd: given.cancel_at_period_end,
-        cancellationDetails: given.cancellation_details,
-        defaultPaymentMethod: given.default_payment_method,
-        metadata: given.metadata,
-        trialEnd: given.trial_end,
-        priceChange: given.items && priceChange(account, all.get(id), given.items[0], given),
+        cancelAtPeriodEnd: params.cancel_at_period_end,
+        cancellationDetails: params.cancellation_details,
+        defaultPaymentMethod: params.default_payment_method,
+        metadata: params.metadata,
+        trialEnd: params.trial_end,
+        priceChange: params.items && priceChange(account, all.get(id), params.items[0], params),
       }),
     ),
     route(
@@ -111,7 +111,7 @@ function priceChange(
   account: Account,
   subscription: Stripe.Subscription,
   item: { id: string; price?: string; quantity?: number } | undefined,
-  given: {
+  params: {
     proration_behavior: PriceChange['prorations'];
     payment_behavior: PriceChange['payment'];
     proration_date?: number;
@@ -124,8 +124,8 @@ function priceChange(
   return {
     price,
     quantity: item.quantity ?? current.quantity ?? 1,
-    prorations: given.proration_behavior,
-    payment: given.payment_behavior,
-    at: given.proration_date,
+    prorations: params.proration_behavior,
+    payment: params.payment_behavior,
+    at: params.proration_date,
   };
 }

@@ -15,55 +15,55 @@ export interface NewSession {
   readonly collection: 'always' | 'if_required';
   readonly locale: string | null;
   readonly metadata: Stripe.Metadata;
-  /** Where its page is; the session's id comes after it. */
+  /** The URL of Checkout pages. The session's id is appended. */
   readonly page: string;
 }
 
-export function session(account: Account, given: NewSession): Stripe.Checkout.Session {
+export function session(account: Account, params: NewSession): Stripe.Checkout.Session {
   const id = account.id(account.livemode ? 'cs_live' : 'cs_test', 32);
-  const subtotal = (given.price.unit_amount ?? 0) * given.quantity;
-  const due = given.trialDays === null ? subtotal : 0;
+  const subtotal = (params.price.unit_amount ?? 0) * params.quantity;
+  const due = params.trialDays === null ? subtotal : 0;
   return {
     id,
     object: 'checkout.session',
     adaptive_pricing: null,
     after_expiration: null,
-    allow_promotion_codes: given.allowPromotionCodes,
+    allow_promotion_codes: params.allowPromotionCodes,
     allowed_payment_method_types: null,
     amount_subtotal: due,
     amount_total: due,
     automatic_tax: { enabled: false, liability: null, provider: null, status: null },
     billing_address_collection: null,
-    cancel_url: given.cancelUrl,
-    client_reference_id: given.clientReferenceId,
+    cancel_url: params.cancelUrl,
+    client_reference_id: params.clientReferenceId,
     client_secret: null,
     collected_information: null,
     consent: null,
     consent_collection: null,
     created: account.now(),
-    currency: given.price.currency,
+    currency: params.price.currency,
     currency_conversion: null,
     custom_fields: [],
     custom_text: { after_submit: null, shipping_address: null, submit: null, terms_of_service_acceptance: null },
-    customer: given.customer,
+    customer: params.customer,
     customer_account: null,
-    customer_creation: given.customer === null ? 'always' : null,
+    customer_creation: params.customer === null ? 'always' : null,
     customer_details: null,
-    customer_email: given.customerEmail,
+    customer_email: params.customerEmail,
     discounts: [],
-    expires_at: given.expiresAt,
+    expires_at: params.expiresAt,
     integration_identifier: null,
     invoice: null,
     invoice_creation: null,
     livemode: account.livemode,
-    locale: given.locale,
+    locale: params.locale,
     managed_payments: { enabled: false },
-    metadata: given.metadata,
+    metadata: params.metadata,
     mode: 'subscription',
     origin_context: null,
     payment_intent: null,
     payment_link: null,
-    payment_method_collection: given.collection,
+    payment_method_collection: params.collection,
     payment_method_configuration_details: null,
     payment_method_options: {},
     payment_method_types: ['card'],
@@ -79,15 +79,15 @@ export function session(account: Account, given: NewSession): Stripe.Checkout.Se
     status: 'open',
     submit_type: null,
     subscription: null,
-    success_url: given.successUrl,
+    success_url: params.successUrl,
     total_details: { amount_discount: 0, amount_shipping: 0, amount_tax: 0 },
     ui_mode: 'hosted_page',
-    url: given.page + id,
+    url: params.page + id,
     wallet_options: null,
   };
 }
 
-/** `line_items` of a session, which is there only when it is expanded. */
+/** The `line_items` of a session. Responses contain them only when expanded. */
 export function lineItem(account: Account, price: Stripe.Price, quantity: number): Stripe.LineItem {
   const amount = (price.unit_amount ?? 0) * quantity;
   return {

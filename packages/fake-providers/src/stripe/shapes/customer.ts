@@ -9,7 +9,7 @@ export interface NewCustomer {
   readonly metadata: Stripe.Metadata;
 }
 
-export function customer(account: Account, given: NewCustomer): Stripe.Customer {
+export function customer(account: Account, params: NewCustomer): Stripe.Customer {
   return {
     id: account.id('cus', 14),
     object: 'customer',
@@ -30,7 +30,7 @@ export function customer(account: Account, given: NewCustomer): Stripe.Customer 
     shipping: null,
     tax_exempt: 'none',
     test_clock: null,
-    ...given,
+    ...params,
   };
 }
 

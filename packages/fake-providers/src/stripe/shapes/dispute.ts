@@ -8,7 +8,7 @@ export interface NewDispute {
   readonly status: 'needs_response' | 'warning_needs_response';
 }
 
-export function dispute(account: Account, charge: Stripe.Charge, given: NewDispute): Stripe.Dispute {
+export function dispute(account: Account, charge: Stripe.Charge, params: NewDispute): Stripe.Dispute {
   const now = account.now();
   return {
     id: account.id('du'),
@@ -28,8 +28,8 @@ export function dispute(account: Account, charge: Stripe.Charge, given: NewDispu
       submission_method: 'not_submitted',
     },
     intended_submission_method: null,
-    // An inquiry can be ended by a refund; a chargeback has taken the money already.
-    is_charge_refundable: given.status === 'warning_needs_response',
+    // A refund can end an inquiry. A chargeback has already withdrawn the funds.
+    is_charge_refundable: params.status === 'warning_needs_response',
     livemode: account.livemode,
     metadata: {},
     payment_intent: idOrNull(charge.payment_intent),
@@ -37,7 +37,7 @@ export function dispute(account: Account, charge: Stripe.Charge, given: NewDispu
       card: { brand: 'visa', case_type: 'chargeback', network: 'visa', network_reason_code: '10.4' },
       type: 'card',
     },
-    ...given,
+    ...params,
   };
 }
 

@@ -8,7 +8,7 @@ export interface NewLine {
   readonly price: Stripe.Price;
   readonly quantity: number;
   readonly period: { readonly start: number; readonly end: number };
-  /** For a proration: the line that a credit takes back, if it is one. */
+  /** Null for a line that is not a proration. `credited` is the line that a credit refers to; null for a debit. */
   readonly proration: { readonly credited: { readonly invoice: string; readonly line: string } | null } | null;
 }
 
@@ -64,14 +64,14 @@ export interface NewInvoice {
   readonly reason: 'subscription_create' | 'subscription_cycle' | 'subscription_update';
   readonly lines: readonly Stripe.InvoiceLineItem[];
   readonly period: { readonly start: number; readonly end: number };
-  /** When it is to be finalized, in Unix seconds; null when nobody will. */
+  /** When Stripe finalizes the invoice automatically, in Unix seconds; null for never. */
   readonly finalizesAt: number | null;
 }
 
-export function invoice(account: Account, given: NewInvoice): Stripe.Invoice {
-  const { subscription, customer } = given;
+export function invoice(account: Account, params: NewInvoice): Stripe.Invoice {
+  const { subscription, customer } = params;
   const id = account.id('in');
-  const total = given.lines.reduce((sum, line) => sum + line.amount, 0);
+  const total = params.lines.reduce((sum, line) => sum + line.amount, 0);
   return {
     id,
     object: 'invoice',
@@ -86,10 +86,10 @@ export function invoice(account: Account, given: NewInvoice): Stripe.Invoice {
     application: null,
     attempt_count: 0,
     attempted: false,
-    auto_advance: given.finalizesAt !== null,
+    auto_advance: params.finalizesAt !== null,
     automatic_tax: { disabled_reason: null, enabled: false, liability: null, provider: null, status: null },
-    automatically_finalizes_at: given.finalizesAt,
-    billing_reason: given.reason,
+    automatically_finalizes_at: params.finalizesAt,
+    billing_reason: params.reason,
     collection_method: 'charge_automatically',
     created: account.now(),
     currency: subscription.currency,
@@ -120,24 +120,24 @@ export function invoice(account: Account, given: NewInvoice): Stripe.Invoice {
     latest_revision: null,
     lines: {
       object: 'list',
-      data: given.lines.map((line) => ({ ...line, invoice: id })),
+      data: params.lines.map((line) => ({ ...line, invoice: id })),
       has_more: false,
       url: `/v1/invoices/${id}/lines`,
     },
     livemode: account.livemode,
     metadata: {},
-    next_payment_attempt: given.finalizesAt,
+    next_payment_attempt: params.finalizesAt,
     number: null,
     on_behalf_of: null,
-    // Where the subscription is since version 2025-03-31.basil; `invoice.subscription` is gone.
+    // Since version 2025-03-31.basil the subscription is here, and `invoice.subscription` no longer exists.
     parent: {
       quote_details: null,
       subscription_details: { metadata: subscription.metadata, subscription: subscription.id },
       type: 'subscription_details',
     },
     payment_settings: { default_mandate: null, payment_method_options: null, payment_method_types: null },
-    period_end: given.period.end,
-    period_start: given.period.start,
+    period_end: params.period.end,
+    period_start: params.period.start,
     post_payment_credit_notes_amount: 0,
     pre_payment_credit_notes_amount: 0,
     receipt_number: null,
@@ -163,6 +163,6 @@ export function invoice(account: Account, given: NewInvoice): Stripe.Invoice {
 /** The subscription that an invoice bills. */
 export function subscriptionOf({ id, parent }: Stripe.Invoice): string {
   const subscription = parent?.subscription_details?.subscription;
-  if (!subscription) throw new Error(`${id} bills no subscription.`);
+  if (!subscription) throw new Error(`The invoice ${id} bills no subscription.`);
   return idOf(subscription);
 }

@@ -55,7 +55,7 @@ export function paymentIntent(
   };
 }
 
-/** What ties an invoice to its payment: `charge.invoice` and `payment_intent.invoice` left with version 2025-03-31.basil. */
+/** Links an invoice to its payment. Since version 2025-03-31.basil, `charge.invoice` and `payment_intent.invoice` no longer exist. */
 export function invoicePayment(
   account: Account,
   invoice: Stripe.Invoice,
@@ -79,7 +79,7 @@ export function invoicePayment(
 
 const declined = { code: 'card_declined', message: 'Your card was declined.' };
 
-/** As the errors of a declined card put it. https://docs.stripe.com/error-codes */
+/** The error code and message for a declined card. https://docs.stripe.com/error-codes */
 export function declineOf(code: DeclineCode): { code: string; message: string } {
   if (code === 'expired_card') return { code, message: 'Your card has expired.' };
   if (code === 'insufficient_funds') return { ...declined, message: 'Your card has insufficient funds.' };
@@ -89,7 +89,7 @@ export function declineOf(code: DeclineCode): { code: string; message: string } 
   return declined;
 }
 
-/** A charge that succeeded, or one that the bank declined for a reason. */
+/** @param declined the bank's reason to decline; null for a charge that succeeded. */
 export function charge(
   account: Account,
   intent: Stripe.PaymentIntent,
@@ -155,7 +155,7 @@ export function charge(
 }
 
 function cardDetails(amount: number, { id, card }: Stripe.PaymentMethod): Stripe.Charge.PaymentMethodDetails.Card {
-  if (!card) throw new Error(`${id} is not a card.`);
+  if (!card) throw new Error(`The payment method ${id} is not a card.`);
   const { brand, checks, country, exp_month, exp_year, fingerprint, funding, last4, regulated_status } = card;
   return {
     amount_authorized: amount,
@@ -175,7 +175,7 @@ function cardDetails(amount: number, { id, card }: Stripe.PaymentMethod): Stripe
 export function refund(
   account: Account,
   charge: Stripe.Charge,
-  given: { amount: number; reason: Stripe.Refund.Reason | null; metadata: Stripe.Metadata },
+  params: { amount: number; reason: Stripe.Refund.Reason | null; metadata: Stripe.Metadata },
 ): Stripe.Refund {
   return {
     id: account.id('re'),
@@ -194,9 +194,9 @@ export function refund(
     payment_method: charge.payment_method,
     receipt_number: null,
     source_transfer_reversal: null,
-    // Cards: at once. Other methods may be pending, or fail later. https://docs.stripe.com/refunds
+    // Card refunds succeed at once. Other methods can be pending, or fail later. https://docs.stripe.com/refunds
     status: 'succeeded',
     transfer_reversal: null,
-    ...given,
+    ...params,
   };
 }

@@ -10,7 +10,7 @@ export interface NewProduct {
   readonly metadata: Stripe.Metadata;
 }
 
-export function product(account: Account, { id = account.id('prod', 14), ...given }: NewProduct): Stripe.Product {
+export function product(account: Account, { id = account.id('prod', 14), ...params }: NewProduct): Stripe.Product {
   return {
     id,
     object: 'product',
@@ -28,7 +28,7 @@ export function product(account: Account, { id = account.id('prod', 14), ...give
     unit_label: null,
     updated: account.now(),
     url: null,
-    ...given,
+    ...params,
   };
 }
 
@@ -43,21 +43,21 @@ export interface NewPrice {
   readonly metadata: Stripe.Metadata;
 }
 
-export function price(account: Account, given: NewPrice): Stripe.Price {
-  const { every } = given;
+export function price(account: Account, params: NewPrice): Stripe.Price {
+  const { every } = params;
   return {
     id: account.id('price'),
     object: 'price',
-    active: given.active,
+    active: params.active,
     billing_scheme: 'per_unit',
     created: account.now(),
-    currency: given.currency,
+    currency: params.currency,
     custom_unit_amount: null,
     livemode: account.livemode,
-    lookup_key: given.lookupKey,
-    metadata: given.metadata,
-    nickname: given.nickname,
-    product: given.product,
+    lookup_key: params.lookupKey,
+    metadata: params.metadata,
+    nickname: params.nickname,
+    product: params.product,
     recurring: every && {
       interval: every.interval,
       interval_count: every.count,
@@ -69,18 +69,18 @@ export function price(account: Account, given: NewPrice): Stripe.Price {
     tiers_mode: null,
     transform_quantity: null,
     type: every ? 'recurring' : 'one_time',
-    unit_amount: given.unitAmount,
-    unit_amount_decimal: Stripe.Decimal.from(given.unitAmount),
+    unit_amount: params.unitAmount,
+    unit_amount_decimal: Stripe.Decimal.from(params.unitAmount),
   };
 }
 
 /** How often a recurring price recurs. */
 export function recurrenceOf({ id, recurring }: Stripe.Price): Recurrence {
-  if (!recurring) throw new Error(`${id} does not recur.`);
+  if (!recurring) throw new Error(`The price ${id} is not recurring.`);
   return { interval: recurring.interval as Recurrence['interval'], count: recurring.interval_count };
 }
 
-/** The same price as the API called it before, which subscription items still show. */
+/** The price as a `plan`, its older name in the API. Subscription items still contain it. */
 export function plan(price: Stripe.Price): Stripe.Plan {
   const { interval, count } = recurrenceOf(price);
   return {

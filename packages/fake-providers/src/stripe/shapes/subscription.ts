@@ -16,7 +16,7 @@ export interface NewSubscription {
   readonly metadata: Stripe.Metadata;
 }
 
-export function subscription(account: Account, given: NewSubscription): Stripe.Subscription {
+export function subscription(account: Account, params: NewSubscription): Stripe.Subscription {
   const id = account.id('sub');
   const now = account.now();
   return {
@@ -25,7 +25,7 @@ export function subscription(account: Account, given: NewSubscription): Stripe.S
     application: null,
     application_fee_percent: null,
     automatic_tax: { disabled_reason: null, enabled: false, liability: null },
-    billing_cycle_anchor: given.anchor,
+    billing_cycle_anchor: params.anchor,
     billing_cycle_anchor_config: null,
     // The default of this API version: https://docs.stripe.com/changelog/clover/2025-09-30/billing-mode-default-flexible
     billing_mode: { flexible: { proration_discounts: 'included' }, type: 'flexible' },
@@ -37,11 +37,11 @@ export function subscription(account: Account, given: NewSubscription): Stripe.S
     cancellation_details: { comment: null, feedback: null, feedback_option: null, reason: null },
     collection_method: 'charge_automatically',
     created: now,
-    currency: given.price.currency,
-    customer: given.customer.id,
+    currency: params.price.currency,
+    customer: params.customer.id,
     customer_account: null,
     days_until_due: null,
-    default_payment_method: given.defaultPaymentMethod,
+    default_payment_method: params.defaultPaymentMethod,
     default_source: null,
     default_tax_rates: [],
     description: null,
@@ -56,14 +56,14 @@ export function subscription(account: Account, given: NewSubscription): Stripe.S
     },
     items: {
       object: 'list',
-      data: [item(account, id, given)],
+      data: [item(account, id, params)],
       has_more: false,
       url: `/v1/subscription_items?subscription=${id}`,
     },
     latest_invoice: null,
     livemode: account.livemode,
     managed_payments: { enabled: false },
-    metadata: given.metadata,
+    metadata: params.metadata,
     next_pending_invoice_item_invoice: null,
     on_behalf_of: null,
     pause_collection: null,
@@ -77,18 +77,18 @@ export function subscription(account: Account, given: NewSubscription): Stripe.S
     pending_update: null,
     schedule: null,
     start_date: now,
-    status: given.status,
+    status: params.status,
     test_clock: null,
     transfer_data: null,
-    trial_end: given.trialEnd,
+    trial_end: params.trialEnd,
     trial_settings: {
-      end_behavior: { billing_cycle_anchor: null, missing_payment_method: given.missingPaymentMethod },
+      end_behavior: { billing_cycle_anchor: null, missing_payment_method: params.missingPaymentMethod },
     },
-    trial_start: given.trialEnd === null ? null : now,
+    trial_start: params.trialEnd === null ? null : now,
   };
 }
 
-/** Where the period is: `current_period_end` left the subscription itself with version 2025-03-31.basil. */
+/** Since version 2025-03-31.basil the item has `current_period_end`, and the subscription no longer does. */
 function item(account: Account, subscription: string, { price, quantity, period }: NewSubscription) {
   return {
     id: account.id('si', 14),
@@ -108,9 +108,9 @@ function item(account: Account, subscription: string, { price, quantity, period 
   } satisfies Stripe.SubscriptionItem;
 }
 
-/** The one item of a subscription: what is sold here has no more. */
+/** The only item of a subscription. The fake does not support more. */
 export function itemOf({ id, items }: Stripe.Subscription): Stripe.SubscriptionItem {
   const [first] = items.data;
-  if (!first) throw new Error(`${id} has no item.`);
+  if (!first) throw new Error(`The subscription ${id} has no item.`);
   return first;
 }
