@@ -28,7 +28,7 @@ function paid(product: string = plus.id, account?: string) {
   return bench.fake.buy({ product, appAccountToken: token, account }).originalTransactionId;
 }
 
-describe('buy', () => {
+describe('FakeApple.buy', () => {
   it('starts a free trial only for an account that never subscribed', async () => {
     const { originalTransactionId: id, signedTransaction } = bench.fake.buy({ account: 'a', appAccountToken: token });
     expect(await bench.verifier().verifyAndDecodeTransaction(signedTransaction)).toMatchObject({
@@ -71,7 +71,7 @@ describe('buy', () => {
   });
 });
 
-describe('auto-renewal', () => {
+describe('auto-renewal in FakeApple', () => {
   it('can be turned off, and on again before the end', async () => {
     const id = paid();
     bench.fake.setAutoRenew(id, false);
@@ -90,7 +90,7 @@ describe('auto-renewal', () => {
   });
 });
 
-describe('a renewal that cannot be billed', () => {
+describe('a renewal that cannot be billed in FakeApple', () => {
   it('enters the grace period, then billing retry, and expires after sixty days', async () => {
     const id = paid();
     bench.fake.breakBilling(id);
@@ -141,7 +141,7 @@ describe('a renewal that cannot be billed', () => {
   });
 });
 
-describe('a change to another product of the group', () => {
+describe('a change to another product of the group in FakeApple', () => {
   it('takes effect at once for a higher level', async () => {
     const id = paid(yearly.id, 'a');
     bench.fake.advanceDays(10);
@@ -178,7 +178,7 @@ describe('a change to another product of the group', () => {
   });
 });
 
-describe('a price increase', () => {
+describe('a price increase in FakeApple', () => {
   it('ends the subscription when the customer does not consent', async () => {
     const id = paid();
     bench.fake.increasePrice(id, 11_990);
@@ -206,7 +206,7 @@ describe('a price increase', () => {
   });
 });
 
-describe('a refund', () => {
+describe('a refund in FakeApple', () => {
   it('revokes the subscription when it is for the latest transaction, and restores it when reversed', async () => {
     const id = paid();
     bench.fake.refund(id);
@@ -250,7 +250,7 @@ describe('a refund', () => {
   });
 });
 
-describe('family sharing', () => {
+describe('family sharing in FakeApple', () => {
   it('creates a subscription for the family member, without an appAccountToken', async () => {
     const id = paid();
     const shared = bench.fake.shareWithFamily(id);

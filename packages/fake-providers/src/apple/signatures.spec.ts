@@ -44,7 +44,7 @@ describe('the certificate chain of FakeApple', () => {
   });
 });
 
-describe('Apple’s verifier', () => {
+describe('Apple’s verifier on FakeApple', () => {
   it('refuses an altered payload and an altered signature', async () => {
     const [header, payload, signature] = signed.split('.');
     const other = JSON.parse(Buffer.from(payload ?? '', 'base64url').toString()) as object;

@@ -1,7 +1,7 @@
 import { type IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** How a provider fails. */
+/** A way in which a provider fails. */
 export type Fault =
   /** Cuts the connection and does not execute the request. */
   | { readonly kind: 'refuse' }
@@ -11,7 +11,7 @@ export type Fault =
   | { readonly kind: 'lose-answer' }
   /** Executes and answers the request after this delay, or when the faults are cleared. */
   | { readonly kind: 'slow'; readonly milliseconds: number }
-  /** Executes the request at once, but sends the response after this delay, or when the faults are cleared. The response is outdated by then. */
+  /** Executes the request at once, but delays the response, which can be outdated then. `clearFaults` ends the delay. */
   | { readonly kind: 'late-answer'; readonly milliseconds: number }
   /** Refuses with this HTTP status, in the provider's own error format. */
   | { readonly kind: 'status'; readonly status: 400 | 429 | 500 | 503 };

@@ -104,7 +104,7 @@ describe('the API of FakeStripe', () => {
   });
 });
 
-describe('an idempotency key', () => {
+describe('an idempotency key in FakeStripe', () => {
   it('executes a request once, and replays its response', async () => {
     const create = () => bench.stripe.customers.create({ name: 'Once' }, { idempotencyKey: 'key-1' });
     const [first, again] = [await create(), await create()];
@@ -154,7 +154,7 @@ describe('an idempotency key', () => {
   });
 });
 
-describe('an injected fault', () => {
+describe('an injected fault in FakeStripe', () => {
   it.each([
     [
       { kind: 'status', status: 429 },

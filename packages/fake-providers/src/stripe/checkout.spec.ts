@@ -19,7 +19,7 @@ const open = (more: Partial<Stripe.Checkout.SessionCreateParams> = {}) =>
 const eventsOf = async (types: string[]) =>
   (await bench.stripe.events.list({ limit: 100, types })).data.map(({ type }) => type);
 
-describe('Checkout', () => {
+describe('Checkout in FakeStripe', () => {
   it('sells a subscription, and completes the session, the subscription and its invoice', async () => {
     const customer = await bench.customer();
     const session = await open({

@@ -25,7 +25,7 @@ export interface Purchase {
 export interface Hidden {
   /** The card number of each payment method. */
   readonly cards: Record<string, string>;
-  /** The customers whose bank declines charges at a test's request. */
+  /** The behaviour of each customer's bank, when a test has set one. */
   readonly behaviours: Record<string, Behaviour>;
   /** The amounts billed for the current period of each subscription item, without those already credited. */
   readonly debits: Record<string, Debit[]>;

@@ -32,7 +32,7 @@ describe('a charge of FakeStripe', () => {
   });
 });
 
-describe('a refund', () => {
+describe('a refund in FakeStripe', () => {
   it('can be partial, followed by a refund of the rest', async () => {
     const part = await bench.stripe.refunds.create({ charge, amount: 200, reason: 'requested_by_customer' });
     expect(part).toMatchObject({ status: 'succeeded', amount: 200, charge });
@@ -69,7 +69,7 @@ describe('a refund', () => {
   });
 });
 
-describe('a dispute', () => {
+describe('a dispute in FakeStripe', () => {
   it('withdraws the funds, and reinstates them when it is won', async () => {
     const { id } = bench.fake.openDispute(charge);
     expect(await bench.stripe.disputes.retrieve(id)).toMatchObject({ status: 'needs_response', amount: 499, charge });
@@ -130,7 +130,7 @@ describe('a dispute', () => {
   });
 });
 
-describe('the billing portal', () => {
+describe('the billing portal in FakeStripe', () => {
   const openPortal = async () =>
     bench.stripe.billingPortal.sessions.create({
       customer: subscription.customer as string,

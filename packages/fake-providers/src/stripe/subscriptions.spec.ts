@@ -29,7 +29,7 @@ const change = (subscription: Stripe.Subscription, price: string, more: Stripe.S
     ...more,
   });
 
-describe('a renewal', () => {
+describe('a renewal in FakeStripe', () => {
   it('starts a new period at once, and charges the invoice after an hour as a draft', async () => {
     const { id } = await bench.subscribe();
     bench.fake.advanceTo(new Date('2030-02-01T12:00:00Z'));
@@ -111,7 +111,7 @@ describe('a renewal', () => {
     expect(invoiceOf(found)).toMatchObject({ status: 'open', attempt_count: 4, auto_advance: false });
   });
 
-  it('creates uncollected drafts while the subscription is unpaid, until the latest invoice is paid', async () => {
+  it('creates uncollected drafts while unpaid, and becomes active when the latest invoice is paid', async () => {
     bench.fake.changeSettings({ afterRetries: 'unpaid' });
     const { id, customer } = await bench.subscribe();
     bench.fake.declineCharges(customer as string);
@@ -136,7 +136,7 @@ describe('a renewal', () => {
   });
 });
 
-describe('a trial', () => {
+describe('a trial in FakeStripe', () => {
   it('announces its end three days before, becomes active at its end, and is charged an hour later', async () => {
     const { id } = await bench.subscribe({ trialDays: 7 });
     bench.fake.advanceTo(new Date('2030-01-05T12:00:00Z'));
@@ -187,7 +187,7 @@ describe('a trial', () => {
   });
 });
 
-describe('a cancellation', () => {
+describe('a cancellation in FakeStripe', () => {
   it('can be requested for the end of the period, and undone', async () => {
     const { id } = await bench.subscribe();
     const leaving = await bench.stripe.subscriptions.update(id, {
@@ -236,7 +236,7 @@ describe('a cancellation', () => {
   });
 });
 
-describe('a pause', () => {
+describe('a pause in FakeStripe', () => {
   it('stops billing, and resumes with a new period', async () => {
     const { id } = await bench.subscribe();
     bench.fake.advanceTo(new Date('2030-01-16T12:00:00Z'));
@@ -255,7 +255,7 @@ describe('a pause', () => {
   });
 });
 
-describe('a price change', () => {
+describe('a price change in FakeStripe', () => {
   it('is prorated to the second and billed with the next invoice', async () => {
     const subscription = await bench.subscribe();
     bench.fake.advanceTo(new Date('2030-01-16T12:00:00Z'));

@@ -47,7 +47,7 @@ const customers = async (count: number) => {
 };
 const positions = (found: readonly string[], order: readonly string[]) => found.map((id) => order.indexOf(id));
 
-describe('an event', () => {
+describe('an event in FakeStripe', () => {
   it('has a signature that Stripe’s own verifier accepts, and refuses when it is altered', async () => {
     const { secret } = bench.fake.deliverTo(url);
     await bench.customer();

@@ -24,7 +24,7 @@ const testCards: Readonly<Record<string, CardBehaviour>> = {
   '4000002760003184': { attach: 'approved', charge: 'authentication_required' },
 };
 
-/** The banks behind the cards. */
+/** The banks that decide on charges. */
 export class Bank {
   constructor(private readonly account: Account) {}
 

@@ -17,7 +17,7 @@ export class Collection {
   ) {}
 
   /** Drafts an invoice with the given lines and the pending lines of the subscription. */
-  bill(params: Omit<NewInvoice, 'finalizesAt'>, when: CollectionTiming): Stripe.Invoice {
+  bill(params: Omit<NewInvoice, 'finalizesAt'>, timing: CollectionTiming): Stripe.Invoice {
     const { account } = this;
     const { subscription } = params;
     const pending = account.objects.pendingLines.where((one) => one.subscription === subscription.id);
@@ -25,10 +25,10 @@ export class Collection {
     const invoice = this.invoices.draft({
       ...params,
       lines: [...pending.map(({ line }) => line), ...params.lines],
-      finalizesAt: when === 'later' ? account.now() + account.settings.draftSeconds : null,
+      finalizesAt: timing === 'later' ? account.now() + account.settings.draftSeconds : null,
     });
-    if (when === 'later') account.schedule('finalize', invoice.id, account.now() + account.settings.draftSeconds);
-    if (when === 'now') this.invoices.finalize(invoice);
+    if (timing === 'later') account.schedule('finalize', invoice.id, account.now() + account.settings.draftSeconds);
+    if (timing === 'now') this.invoices.finalize(invoice);
     return invoice;
   }
 

@@ -6,7 +6,7 @@ export type Method = 'DELETE' | 'GET' | 'POST';
 
 export interface ParsedRequest {
   readonly params: unknown;
-  /** The properties to expand in the answer. */
+  /** The properties to expand in the response. */
   readonly expand: readonly string[];
 }
 

@@ -21,7 +21,7 @@ const fields = {
 /** https://docs.stripe.com/api/customers, https://docs.stripe.com/api/payment_methods */
 export function customerRoutes(account: Account, subscriptions: Subscriptions): Route[] {
   const { customers, paymentMethods } = account.objects;
-  const isLive = (one: Stripe.Customer | Stripe.DeletedCustomer): one is Stripe.Customer => !one.deleted;
+  const isNotDeleted = (one: Stripe.Customer | Stripe.DeletedCustomer): one is Stripe.Customer => !one.deleted;
   return [
     route('POST', '/v1/customers', fields, ({ email, name, description, metadata }) => {
       const params = {
@@ -35,9 +35,9 @@ export function customerRoutes(account: Account, subscriptions: Subscriptions): 
       return customer;
     }),
     route('GET', '/v1/customers', { ...listParams, email: text.optional() }, ({ email, ...listing }) => {
-      const live = customers.all().filter(isLive);
+      const existing = customers.all().filter(isNotDeleted);
       return page(
-        live.filter((one) => email === undefined || one.email === email),
+        existing.filter((one) => email === undefined || one.email === email),
         '/v1/customers',
         listing,
       );
@@ -51,7 +51,7 @@ export function customerRoutes(account: Account, subscriptions: Subscriptions): 
         const [, key = '', value] = /^metadata\["(\w+)"\]:"([^"]*)"$/.exec(query) ?? [];
         if (value === undefined)
           throw invalid('The fake supports only queries like metadata["key"]:"value".', { param: 'query' });
-        const data = customers.all().filter((one) => isLive(one) && one.metadata[key] === value);
+        const data = customers.all().filter((one) => isNotDeleted(one) && one.metadata[key] === value);
         return { object: 'search_result', url: '/v1/customers/search', data, has_more: false, next_page: null };
       },
     ),

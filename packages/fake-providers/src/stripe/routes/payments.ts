@@ -6,12 +6,12 @@ import { type Route, route } from '../http/router.js';
 import { type Refunds } from '../refunds.js';
 
 const reason = z.enum(['duplicate', 'fraudulent', 'requested_by_customer']);
-const ofPayment = { ...listParams, charge: text.optional(), payment_intent: text.optional() };
+const byPaymentParams = { ...listParams, charge: text.optional(), payment_intent: text.optional() };
 
 /** Charges, refunds and disputes: https://docs.stripe.com/api/refunds, https://docs.stripe.com/api/disputes */
 export function paymentRoutes(account: Account, refunds: Refunds): Route[] {
   const { charges, disputes, paymentIntents } = account.objects;
-  const matches = (query: { charge?: string; payment_intent?: string }, row: Paid) =>
+  const matches = (query: { charge?: string; payment_intent?: string }, row: PaymentReferences) =>
     (query.charge ?? idOrNull(row.charge)) === idOrNull(row.charge) &&
     (query.payment_intent ?? idOrNull(row.payment_intent)) === idOrNull(row.payment_intent);
   return [
@@ -49,7 +49,7 @@ export function paymentRoutes(account: Account, refunds: Refunds): Route[] {
           metadata: metadata ?? {},
         }),
     ),
-    route('GET', '/v1/refunds', ofPayment, (query) =>
+    route('GET', '/v1/refunds', byPaymentParams, (query) =>
       page(
         account.objects.refunds.where((one) => matches(query, one)),
         '/v1/refunds',
@@ -57,7 +57,7 @@ export function paymentRoutes(account: Account, refunds: Refunds): Route[] {
       ),
     ),
     route('GET', '/v1/refunds/:id', {}, (_, id) => account.objects.refunds.get(id)),
-    route('GET', '/v1/disputes', ofPayment, (query) =>
+    route('GET', '/v1/disputes', byPaymentParams, (query) =>
       page(
         disputes.where((one) => matches(query, one)),
         '/v1/disputes',
@@ -68,7 +68,7 @@ export function paymentRoutes(account: Account, refunds: Refunds): Route[] {
   ];
 }
 
-interface Paid {
+interface PaymentReferences {
   readonly charge: string | { readonly id: string } | null;
   readonly payment_intent: string | { readonly id: string } | null;
 }

@@ -74,7 +74,7 @@ export function price(account: Account, params: NewPrice): Stripe.Price {
   };
 }
 
-/** How often a recurring price recurs. */
+/** The recurrence of a recurring price. @throws {Error} for a one-time price. */
 export function recurrenceOf({ id, recurring }: Stripe.Price): Recurrence {
   if (!recurring) throw new Error(`The price ${id} is not recurring.`);
   return { interval: recurring.interval as Recurrence['interval'], count: recurring.interval_count };
