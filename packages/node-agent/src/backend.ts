@@ -12,6 +12,7 @@ import {
   parseTunnel,
   type PeerList,
 } from './protocol.js';
+import { withAbortController } from './with-abort-controller.js';
 
 export type Fetch = typeof globalThis.fetch;
 
@@ -113,7 +114,7 @@ export class Backend {
     node: Credentials,
     added: readonly ConnectionRevision[],
     removed: readonly ConnectionRevision[],
-    signal: AbortSignal,
+    signal?: AbortSignal,
   ): Promise<void> {
     const body = { added: added.map(toRow), removed: removed.map(toRow) };
     await this.#request(`node/${node.id}/acks`, node.credential, { body, signal });
@@ -126,54 +127,56 @@ export class Backend {
    * @throws {BackendError} when the stream does not open, breaks, or is silent for three heartbeats
    */
   async events(node: Credentials, onEvent: (event: NodeEvent | undefined) => void, signal: AbortSignal): Promise<void> {
-    const [silence, ended] = [new AbortController(), new AbortController()];
     const heard = { at: this.timing.now() };
-    const watch = this.#abortWhenSilent(heard, silence, ended.signal);
     const parser = createParser({
       onEvent: ({ event, data }) => onEvent(parseEvent(event, data)),
       maxBufferSize: largestEvent,
     });
-    try {
-      const answer = await this.#send(`node/${node.id}/events`, node.credential, {
-        accept: 'text/event-stream',
-        signal: AbortSignal.any([signal, silence.signal]),
-      });
-      if (answer.body === null || !answer.headers.get('content-type')?.startsWith('text/event-stream')) {
-        await answer.body?.cancel();
-        throw unexpectedAnswer();
+    await withAbortController({ signal }, async (controller) => {
+      const watch = this.#abortWhenSilent(heard, controller);
+      try {
+        const answer = await this.#send(`node/${node.id}/events`, node.credential, {
+          accept: 'text/event-stream',
+          signal: controller.signal,
+        });
+        if (answer.body === null || !answer.headers.get('content-type')?.startsWith('text/event-stream')) {
+          await answer.body?.cancel();
+          throw unexpectedAnswer();
+        }
+        const text = new TextDecoder();
+        await readBody(answer.body, controller.signal, (chunk) => {
+          heard.at = this.timing.now();
+          parser.feed(text.decode(chunk, { stream: true }));
+        });
+      } catch (error) {
+        throw error instanceof BackendError ? error : new BackendError(0, 'unreachable');
+      } finally {
+        controller.abort();
+        await watch;
       }
-      const text = new TextDecoder();
-      for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
-        heard.at = this.timing.now();
-        parser.feed(text.decode(chunk, { stream: true }));
-      }
-    } catch (error) {
-      throw error instanceof BackendError ? error : new BackendError(0, 'unreachable');
-    } finally {
-      ended.abort();
-      await watch;
-    }
+    });
   }
 
-  async #abortWhenSilent(heard: { at: number }, silence: AbortController, ended: AbortSignal): Promise<void> {
-    while (!ended.aborted) {
+  async #abortWhenSilent(heard: { at: number }, controller: AbortController): Promise<void> {
+    while (!controller.signal.aborted) {
       const rest = heard.at + silenceMs - this.timing.now();
-      if (rest <= 0) return silence.abort();
-      await this.timing.sleep(rest, ended);
+      if (rest <= 0) return controller.abort();
+      await this.timing.sleep(rest, controller.signal);
     }
   }
 
   async #request(
     path: string,
     credential: string,
-    { body, signal }: { body?: unknown; signal?: AbortSignal },
+    { body, signal }: { body?: unknown; signal?: AbortSignal | undefined },
   ): Promise<Record<string, unknown>> {
-    const timeout = AbortSignal.timeout(requestTimeoutMs);
-    const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
-    const answer = await this.#send(path, credential, { body, accept: 'application/json', signal: either });
-    const document = parseJson(await answer.text().catch(() => ''));
-    if (!isRecord(document)) throw unexpectedAnswer();
-    return document;
+    return withAbortController({ signal, timeoutMs: requestTimeoutMs }, async (controller) => {
+      const options = { body, accept: 'application/json', signal: controller.signal };
+      const answer = await this.#send(path, credential, options);
+      const document = parseJson(await readText(answer, controller.signal));
+      if (!isRecord(document)) throw unexpectedAnswer();
+      return document;
+    });
   }
 
   async #send(
@@ -195,16 +198,53 @@ export class Backend {
     } catch {
       throw new BackendError(0, 'unreachable');
     }
-    if (!answer.ok) throw await refusal(answer);
+    if (!answer.ok) throw await refusal(answer, signal);
     return answer;
   }
 }
 
-async function refusal(answer: Response): Promise<BackendError> {
-  const problem = parseJson(await answer.text().catch(() => ''));
+async function refusal(answer: Response, signal: AbortSignal): Promise<BackendError> {
+  const problem = parseJson(await readText(answer, signal));
   const code = isRecord(problem) && typeof problem['code'] === 'string' ? problem['code'] : 'unexpected_answer';
   const seconds = Number(answer.headers.get('retry-after') ?? 0);
   return new BackendError(answer.status, code, Number.isFinite(seconds) ? Math.min(seconds, 300) * 1000 : 0);
+}
+
+/**
+ * Reads a body to its end, and closes the connection when the signal aborts. Node 20's fetch cannot be trusted to do that: a
+ * garbage collection makes it forget its signal once the response has begun.
+ *
+ * @throws {Error} when the body breaks off or the signal aborts
+ */
+async function readBody(
+  body: ReadableStream<Uint8Array>,
+  signal: AbortSignal,
+  onChunk: (chunk: Uint8Array) => void,
+): Promise<void> {
+  const reader = body.getReader();
+  const cancel = () => void reader.cancel().catch(() => undefined);
+  if (signal.aborted) cancel();
+  signal.addEventListener('abort', cancel);
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) onChunk(next.value);
+    // A cancelled body ends like a complete one.
+    signal.throwIfAborted();
+  } finally {
+    signal.removeEventListener('abort', cancel);
+    cancel();
+  }
+}
+
+/** The whole body; empty when it cannot be read. */
+async function readText({ body }: Response, signal: AbortSignal): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  try {
+    if (body !== null) await readBody(body, signal, (chunk) => (text += decoder.decode(chunk, { stream: true })));
+    return text + decoder.decode();
+  } catch {
+    return '';
+  }
 }
 
 function unexpectedAnswer(): BackendError {

@@ -169,6 +169,7 @@ export class NodeAgent {
   /** Resolves when nothing is under way any more. The peers stay in the driver. */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#reconcileSoon.abort();
     await this.#loops;
     await this.#writer.idle();
     await this.#acknowledger.idle();
@@ -224,10 +225,7 @@ export class NodeAgent {
   async #reconcile(): Promise<void> {
     const { signal } = this.#stopping;
     for (;;) {
-      await this.#timing.sleep(
-        jittered(reconcileMs, this.#timing),
-        AbortSignal.any([signal, this.#reconcileSoon.signal]),
-      );
+      await this.#timing.sleep(jittered(reconcileMs, this.#timing), this.#reconcileSoon.signal);
       if (signal.aborted) return;
       this.#reconcileSoon = new AbortController();
       const changed = (this.#changedSinceAsked = new Set<string>());

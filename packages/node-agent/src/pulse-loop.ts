@@ -54,6 +54,7 @@ export class PulseLoop {
 
   async run(stop: AbortSignal): Promise<void> {
     const { timing, waitAfter } = this.options;
+    stop.addEventListener('abort', () => this.#hurry.abort());
     for (let interval = firstPulseMs; !stop.aborted;) {
       let failure: unknown;
       try {
@@ -62,7 +63,7 @@ export class PulseLoop {
         failure = error;
       }
       const wait = waitAfter(failure, jittered(interval, timing));
-      await timing.sleep(wait, AbortSignal.any([stop, this.#hurry.signal]));
+      await timing.sleep(wait, this.#hurry.signal);
       this.#hurry = new AbortController();
     }
   }

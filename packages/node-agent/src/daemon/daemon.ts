@@ -11,6 +11,7 @@ import { TunnelInterface } from '../host/tunnel-interface.js';
 import { NodeAgent } from '../node-agent.js';
 import { backoffMs, jittered, systemTiming, type Timing } from '../timing.js';
 import { WireguardDriver } from '../wireguard/wireguard-driver.js';
+import { withAbortController } from '../with-abort-controller.js';
 import { type NodeConfig } from './config.js';
 import { GuardedDriver } from './guarded-driver.js';
 import { type Log } from './log.js';
@@ -94,10 +95,16 @@ export class Daemon {
     const agent = this.#agent;
     if (agent === undefined || agent.status().link === 'stopped') return;
     this.log('info', 'draining', { peers: agent.status().peers, deadline_s: this.config.DRAIN_S });
-    const deadline = AbortSignal.any([hurry, AbortSignal.timeout(this.config.DRAIN_S * 1000)]);
-    const over = new Promise<void>((resolve) => deadline.addEventListener('abort', () => resolve(), { once: true }));
-    await Promise.race([agent.leave(), over]);
-    while (!deadline.aborted && agent.status().peers > 0) await this.#timing.sleep(200, deadline);
+    await withAbortController(
+      { signal: hurry, timeoutMs: this.config.DRAIN_S * 1000 },
+      async ({ signal: deadline }) => {
+        const over = new Promise<void>((resolve) =>
+          deadline.addEventListener('abort', () => resolve(), { once: true }),
+        );
+        await Promise.race([agent.leave(), over]);
+        while (!deadline.aborted && agent.status().peers > 0) await this.#timing.sleep(200, deadline);
+      },
+    );
   }
 
   /** Leaves the machine as it was found. */
