@@ -8,6 +8,7 @@ export class HeldDriver implements PeerDriver {
   readonly removed: string[] = [];
   private readonly peers = new MemoryDriver();
   private held: { readonly deed: Deed; readonly reached: () => void; readonly released: Promise<void> } | undefined;
+  private releaseHeld: (() => void) | undefined;
 
   /**
    * The next deed of this kind waits.
@@ -21,7 +22,13 @@ export class HeldDriver implements PeerDriver {
       this.held = undefined;
       released.resolve();
     };
+    this.releaseHeld = release;
     return { reached: reached.promise, release };
+  }
+
+  /** Ends the last hold, if it has not ended yet. */
+  release(): void {
+    this.releaseHeld?.();
   }
 
   async list(): Promise<readonly DriverPeer[]> {

@@ -147,7 +147,11 @@ async function killAt({ reached }: Step, spend: Spend): Promise<void> {
   const lost = redeem(url, spend);
   const answeredFirst = lost.then((answer) => ({ answer }));
   const undo = await Promise.race([arrived, answeredFirst]);
-  if (typeof undo === 'object') throw new Error(`never came to this step: ${JSON.stringify(undo.answer)}`);
+  if (typeof undo === 'object') {
+    // A driver that stays held would block its agent in all later tests, and in stop().
+    for (const { driver } of [...pair, ...single]) driver.release();
+    throw new Error(`never came to this step: ${JSON.stringify(undo.answer)}`);
+  }
   await victim.kill();
   front.switchTo(heir.port);
   undo?.();
