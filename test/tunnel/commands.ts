@@ -1,7 +1,7 @@
 import { type Namespace } from '../../dev/lab/namespaces.js';
-import { commandsIn, type Run } from '../../packages/node-agent/src/command.js';
+import { commandRunner, type Run } from '../../packages/node-agent/src/command.js';
 
-const run = commandsIn();
+const run = commandRunner();
 
 /** Programs run as the agent runs them, but on a machine of the lab. */
 export function commandsOn({ name }: Namespace): Run {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { addNamespace, connect, ip } from '../../dev/lab/namespaces.js';
-import { commandsIn } from '../../packages/node-agent/src/command.js';
+import { commandRunner } from '../../packages/node-agent/src/command.js';
 import { ensurePrivateKey } from '../../packages/node-agent/src/daemon/private-files.js';
 import { Firewall } from '../../packages/node-agent/src/host/firewall.js';
 import { Forwarding } from '../../packages/node-agent/src/host/forwarding.js';
@@ -17,7 +17,7 @@ import { driverPeer } from '../../packages/node-agent/test/peer-driver-contract.
 const addresses = ['10.64.0.1/16', 'fdb7:4a2c:91e6::1/112'];
 const resolvers = ['10.64.0.2', 'fdb7:4a2c:91e6::2'];
 const [device, uplink] = ['host0', 'uplink0'];
-const run = commandsIn();
+const run = commandRunner();
 let folder: string;
 
 beforeAll(async () => {

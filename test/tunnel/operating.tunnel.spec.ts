@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { commandsIn } from '../../packages/node-agent/src/command.js';
+import { commandRunner } from '../../packages/node-agent/src/command.js';
 import { ensurePrivateKey } from '../../packages/node-agent/src/daemon/private-files.js';
 
 /* What an operator runs besides the daemon, on a host that has all it needs. */
 
-const run = commandsIn();
+const run = commandRunner();
 let folder: string;
 
 beforeEach(async () => {
@@ -52,7 +52,7 @@ describe('vpn-node-agent --check', () => {
       `block list ${join(folder, 'ads.txt')}`,
       'backend http',
     ]);
-    expect(well).toEqual(expect.arrayContaining(['program wg', 'right to administer the network', 'WireGuard']));
+    expect(well).toEqual(expect.arrayContaining(['program wg', 'permission to administer the network', 'WireGuard']));
   });
 
   it('is content with a host that lacks nothing, and names the table that would stop its packets', async () => {

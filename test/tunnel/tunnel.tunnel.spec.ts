@@ -265,7 +265,7 @@ describe('a real tunnel', () => {
       await world.operator('nodes', 'resume', node);
       await until(async () => expect(await one.status()).toMatchObject({ nodeStatus: 'healthy', draining: false }));
 
-      expect(await one.command('drain')).toMatch(/^The node takes nothing new/);
+      expect(await one.command('drain')).toMatch(/^The node accepts no new connections/);
       await until(async () => expect(await one.status()).toMatchObject({ leaving: true, nodeStatus: 'unhealthy' }));
       await getsNothingNew();
       expect((await one.status())?.peers).toBeGreaterThan(0);

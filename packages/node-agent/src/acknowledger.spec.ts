@@ -6,8 +6,8 @@ import { type ConnectionRevision } from './protocol.js';
 
 const row = (revision: number): ConnectionRevision => ({ connectionId: 'connection-1', revision });
 
-describe('the acknowledger', () => {
-  it('sends a newer word that came while the older one was under way', async () => {
+describe('Acknowledger', () => {
+  it('sends a newer revision that arrives while the older one is being sent', async () => {
     const sent: unknown[] = [];
     const acknowledger: Acknowledger = new Acknowledger(
       async (added, removed) => {
@@ -40,7 +40,7 @@ describe('the acknowledger', () => {
     expect(sizes).toEqual([5_000, 5_000, 2_000]);
   });
 
-  it('gives up on what the backend calls wrong, which would fail for ever', async () => {
+  it('drops a request that the backend calls invalid, because every retry would fail', async () => {
     const timing = new ManualTiming();
     const acknowledger = new Acknowledger(
       () => Promise.reject(new BackendError(400, 'invalid_request')),
@@ -49,7 +49,7 @@ describe('the acknowledger', () => {
     );
     acknowledger.add([row(1)], []);
     await new Promise((resolve) => setImmediate(resolve));
-    expect(acknowledger.waiting).toBe(0);
+    expect(acknowledger.pending).toBe(0);
     await timing.advance(1_000);
     await acknowledger.idle();
   });

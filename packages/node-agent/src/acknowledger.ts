@@ -4,13 +4,13 @@ import { backoffMs, type Timing } from './timing.js';
 
 type Send = (added: readonly ConnectionRevision[], removed: readonly ConnectionRevision[]) => Promise<void>;
 
-/** Of each kind in one request. */
-const largestBatch = 5_000;
+/** Most additions, and most removals, in one request. */
+const maxBatch = 5_000;
 
 /**
- * Tells the backend what has been applied. One request is under way at a time, and the next carries all that came up
- * meanwhile: at a trickle an acknowledgement leaves at once, in a burst thousands share a request. What could not be sent
- * is kept and sent again; the latest word on a connection replaces the one before.
+ * Acknowledges applied changes to the backend. It sends one request at a time; the next request takes all changes that
+ * arrived meanwhile. So a single change is acknowledged at once, and thousands of changes in a burst share a request. A failed
+ * request is retried. A newer change to a connection replaces the older one.
  */
 export class Acknowledger {
   readonly #added = new Map<string, ConnectionRevision>();
@@ -23,7 +23,7 @@ export class Acknowledger {
     private readonly signal: AbortSignal,
   ) {}
 
-  get waiting(): number {
+  get pending(): number {
     return this.#added.size + this.#removed.size;
   }
 
@@ -36,28 +36,28 @@ export class Acknowledger {
       this.#removed.delete(row.connectionId);
       this.#added.set(row.connectionId, row);
     }
-    if (this.waiting > 0) this.#running ??= Promise.resolve().then(() => this.#run());
+    if (this.pending > 0) this.#running ??= Promise.resolve().then(() => this.#run());
   }
 
-  /** Resolves when nothing waits any more, or when it was stopped. */
+  /** Resolves when all changes are acknowledged, or when the agent stops. */
   async idle(): Promise<void> {
     await this.#running;
   }
 
   async #run(): Promise<void> {
-    for (let attempt = 0; this.waiting > 0 && !this.signal.aborted;) {
-      const added = [...this.#added.values()].slice(0, largestBatch);
-      const removed = [...this.#removed.values()].slice(0, largestBatch);
+    for (let attempt = 0; this.pending > 0 && !this.signal.aborted;) {
+      const added = [...this.#added.values()].slice(0, maxBatch);
+      const removed = [...this.#removed.values()].slice(0, maxBatch);
       try {
         await this.send(added, removed);
         attempt = 0;
-        forget(this.#added, added);
-        forget(this.#removed, removed);
+        removeSent(this.#added, added);
+        removeSent(this.#removed, removed);
       } catch (error) {
-        if (isPointless(error)) {
-          // The backend asks again for what it still waits for, with every new stream.
-          forget(this.#added, added);
-          forget(this.#removed, removed);
+        if (isPermanent(error)) {
+          // With every new stream, the backend sends again what it still waits for.
+          removeSent(this.#added, added);
+          removeSent(this.#removed, removed);
         }
         const wait = error instanceof BackendError ? error.retryAfterMs : 0;
         await this.timing.sleep(wait + backoffMs(attempt++, this.timing), this.signal);
@@ -67,13 +67,13 @@ export class Acknowledger {
   }
 }
 
-/** The request itself is at fault, so that sending it again would fail for ever. */
-function isPointless(error: unknown): boolean {
+/** Whether the request itself is invalid, so that every retry would fail. */
+function isPermanent(error: unknown): boolean {
   return error instanceof BackendError && error.isFinal && !error.refused;
 }
 
-/** Unless a newer word has come meanwhile. */
-function forget(waiting: Map<string, ConnectionRevision>, sent: readonly ConnectionRevision[]): void {
+/** Keeps rows that a newer change has replaced meanwhile. */
+function removeSent(waiting: Map<string, ConnectionRevision>, sent: readonly ConnectionRevision[]): void {
   for (const row of sent) {
     if (waiting.get(row.connectionId) === row) waiting.delete(row.connectionId);
   }

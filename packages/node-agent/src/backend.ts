@@ -18,11 +18,14 @@ export type Fetch = typeof globalThis.fetch;
 
 const requestTimeoutMs = 10_000;
 /** Three heartbeats. */
-const silenceMs = 45_000;
-/** A snapshot of 60,000 peers has some 20 MB. */
-const largestEvent = 64 * 1024 * 1024;
+const maxSilenceMs = 45_000;
+/** In characters. A snapshot of 60,000 peers has some 20 MB. */
+const maxEventLength = 64 * 1024 * 1024;
 
-/** The backend refused, answered nonsense (status 200) or is away (status 0). The message holds nothing of the answer. */
+/**
+ * A request that failed: the backend refused it, sent an invalid response (status 200) or cannot be reached (status 0). The
+ * message contains nothing of the response.
+ */
 export class BackendError extends Error {
   override readonly name = 'BackendError';
 
@@ -30,18 +33,18 @@ export class BackendError extends Error {
     readonly status: number,
     /** The problem's `code`, else `unreachable` or `unexpected_answer`. */
     readonly code: string,
-    /** Milliseconds to wait before the next attempt, when the backend named them. */
+    /** Milliseconds to wait before the next attempt, as the backend's Retry-After says; else 0. */
     readonly retryAfterMs = 0,
   ) {
-    super(`the backend answered ${status} (${code})`);
+    super(status === 0 ? 'the backend cannot be reached' : `the backend answered ${status} (${code})`);
   }
 
-  /** Trying again can never help: the request itself, or what it is made with, is at fault. */
+  /** Whether a retry can never succeed, because the request or its credential is invalid. */
   get isFinal(): boolean {
     return this.status >= 400 && this.status < 500 && ![408, 429].includes(this.status);
   }
 
-  /** Trying again at once cannot help: the credential is not, or no longer, accepted. */
+  /** Whether the backend does not accept the credential. */
   get refused(): boolean {
     return this.status === 401 || this.status === 403;
   }
@@ -49,7 +52,7 @@ export class BackendError extends Error {
 
 export interface Pulse extends Reading {
   readonly peers: number;
-  /** False takes the node out of allocation until it pulses with true. */
+  /** While false, the backend gives the node no new connections. */
   readonly accepting: boolean;
 }
 
@@ -68,7 +71,7 @@ export class Backend {
   /**
    * POST /node/register
    *
-   * @param bearer an enrolment token, or the node's own credential to say anew what it is and have the credential rotated
+   * @param bearer an enrolment token; or the node's own credential, to update its registration and rotate the credential
    */
   async register(bearer: string, node: Registration): Promise<Credentials> {
     const body = {
@@ -109,7 +112,7 @@ export class Backend {
     return list;
   }
 
-  /** POST /node/{id}/acks; at most 5,000 of each */
+  /** POST /node/{id}/acks; at most 5,000 additions and 5,000 removals */
   async acknowledge(
     node: Credentials,
     added: readonly ConnectionRevision[],
@@ -123,17 +126,17 @@ export class Backend {
   /**
    * GET /node/{id}/events. Resolves when the stream ends.
    *
-   * @param onEvent `undefined` stands for an event that could not be read
+   * @param onEvent gets `undefined` for an invalid event
    * @throws {BackendError} when the stream does not open, breaks, or is silent for three heartbeats
    */
   async events(node: Credentials, onEvent: (event: NodeEvent | undefined) => void, signal: AbortSignal): Promise<void> {
-    const heard = { at: this.timing.now() };
+    const lastChunk = { at: this.timing.now() };
     const parser = createParser({
       onEvent: ({ event, data }) => onEvent(parseEvent(event, data)),
-      maxBufferSize: largestEvent,
+      maxBufferSize: maxEventLength,
     });
     await withAbortController({ signal }, async (controller) => {
-      const watch = this.#abortWhenSilent(heard, controller);
+      const watch = this.#abortWhenSilent(lastChunk, controller);
       try {
         const answer = await this.#send(`node/${node.id}/events`, node.credential, {
           accept: 'text/event-stream',
@@ -145,7 +148,7 @@ export class Backend {
         }
         const text = new TextDecoder();
         await readBody(answer.body, controller.signal, (chunk) => {
-          heard.at = this.timing.now();
+          lastChunk.at = this.timing.now();
           parser.feed(text.decode(chunk, { stream: true }));
         });
       } catch (error) {
@@ -157,9 +160,9 @@ export class Backend {
     });
   }
 
-  async #abortWhenSilent(heard: { at: number }, controller: AbortController): Promise<void> {
+  async #abortWhenSilent(lastChunk: { readonly at: number }, controller: AbortController): Promise<void> {
     while (!controller.signal.aborted) {
-      const rest = heard.at + silenceMs - this.timing.now();
+      const rest = lastChunk.at + maxSilenceMs - this.timing.now();
       if (rest <= 0) return controller.abort();
       await this.timing.sleep(rest, controller.signal);
     }
@@ -198,12 +201,12 @@ export class Backend {
     } catch {
       throw new BackendError(0, 'unreachable');
     }
-    if (!answer.ok) throw await refusal(answer, signal);
+    if (!answer.ok) throw await errorFrom(answer, signal);
     return answer;
   }
 }
 
-async function refusal(answer: Response, signal: AbortSignal): Promise<BackendError> {
+async function errorFrom(answer: Response, signal: AbortSignal): Promise<BackendError> {
   const problem = parseJson(await readText(answer, signal));
   const code = isRecord(problem) && typeof problem['code'] === 'string' ? problem['code'] : 'unexpected_answer';
   const seconds = Number(answer.headers.get('retry-after') ?? 0);

@@ -3,12 +3,12 @@ import { createInterface } from 'node:readline';
 import { commandEnvironment } from './command.js';
 
 /**
- * A program that runs as long as this process wants it to. What it prints is dropped, where nobody reads its lines: it may
- * speak of peers and of names that were asked for.
+ * A long-running program. Its output is discarded unless `onLine` reads it, because it may name peers and the domains that
+ * they looked up.
  */
 export class Child {
   readonly #process: ChildProcess;
-  /** Resolves when it has ended, or could not be started. */
+  /** Resolves when the program has ended, or could not be started. */
   readonly ended: Promise<void>;
   #running = true;
 
@@ -30,11 +30,11 @@ export class Child {
     return this.#running;
   }
 
-  /** Asks it to end, and insists after five seconds. */
+  /** Sends SIGTERM, and SIGKILL after five seconds. Resolves when the program has ended. */
   async stop(): Promise<void> {
     this.#process.kill('SIGTERM');
-    const insist = setTimeout(() => this.#process.kill('SIGKILL'), 5_000);
+    const killTimer = setTimeout(() => this.#process.kill('SIGKILL'), 5_000);
     await this.ended;
-    clearTimeout(insist);
+    clearTimeout(killTimer);
   }
 }

@@ -5,18 +5,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 interface CommandOptions {
-  /** The program's standard input. May hold secrets. */
+  /** The program's standard input. May contain secrets. */
   readonly input?: string;
-  /** What the program prints may name peers: its words are dropped, also from the error. */
+  /** The program's output may name peers. It is then left out of the error. */
   readonly confidential?: boolean;
-  /** Milliseconds until it is killed; two minutes when absent. */
+  /** Milliseconds until the program is killed; two minutes when absent. */
   readonly timeoutMs?: number;
 }
 
 /**
- * Runs a program by its argument list, without a shell, and resolves to what it printed.
+ * Runs a program with a list of arguments, without a shell. Resolves to its standard output.
  *
- * @throws {CommandError} when it cannot be started, is killed, or ends with anything but 0
+ * @throws {CommandError} when it cannot be started, is killed, or exits with another code than 0
  */
 export type Run = (program: string, args: readonly string[], options?: CommandOptions) => Promise<string>;
 
@@ -25,25 +25,25 @@ class CommandError extends Error {
 
   constructor(
     readonly program: string,
-    /** The first line of what it said went wrong; empty when that is confidential. */
-    readonly complaint: string,
-    /** Absent when it did not end by itself. */
+    /** The first line of its standard error; empty when that is confidential. */
+    readonly firstErrorLine: string,
+    /** Absent when the program was killed or could not be started. */
     readonly exitCode?: number,
   ) {
-    super(`${program} failed${complaint === '' ? '' : `: ${complaint}`}`);
+    super(`${program} failed${firstErrorLine === '' ? '' : `: ${firstErrorLine}`}`);
   }
 }
 
-/** Network tools live where an ordinary user's PATH does not look. */
+/** Network tools are in folders that an ordinary user's PATH does not contain. */
 const path = `${process.env['PATH'] ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`;
 
-/** Locale and PATH: nothing else of this process's environment is any program's business. */
+/** Only locale and PATH: programs get nothing else of this process's environment. */
 export const commandEnvironment = { PATH: path, LC_ALL: 'C' };
 
-/** @param folder where a program's input lies while it is handed over; best on a tmpfs */
-export function commandsIn(folder: string = tmpdir()): Run {
+/** @param folder for the temporary files that pass input to programs; preferably on a tmpfs */
+export function commandRunner(folder: string = tmpdir()): Run {
   return async (program, args, options = {}) => {
-    const input = options.input === undefined ? undefined : await namelessFile(folder, options.input);
+    const input = options.input === undefined ? undefined : await unlinkedFile(folder, options.input);
     try {
       return await execute(program, args, input?.fd, options);
     } finally {
@@ -53,14 +53,14 @@ export function commandsIn(folder: string = tmpdir()): Run {
 }
 
 /**
- * A file that only its descriptor reaches, so that nothing of it survives a crash. Node would otherwise hand over a socket,
- * and wg and nft open /dev/stdin by name, which a socket does not allow.
+ * Creates a file, deletes its name and returns its descriptor, so that nothing of it survives a crash. A pipe of Node's is
+ * no alternative: it is a socket, and wg and nft open /dev/stdin by name, which fails for a socket.
  */
-async function namelessFile(folder: string, content: string): Promise<FileHandle> {
+async function unlinkedFile(folder: string, content: string): Promise<FileHandle> {
   const name = join(folder, `.input-${randomBytes(8).toString('hex')}`);
   const file = await open(name, 'wx+', 0o600);
   await unlink(name);
-  // At a position of its own: the descriptor that the program inherits still stands at the beginning.
+  // At an explicit position: the descriptor that the program inherits stays at the beginning of the file.
   await file.write(content, 0);
   return file;
 }
@@ -77,15 +77,15 @@ async function execute(
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
   });
-  const output: Buffer[] = [];
-  const complaint: Buffer[] = [];
-  child.stdout?.on('data', (chunk: Buffer) => output.push(chunk));
-  child.stderr?.on('data', (chunk: Buffer) => complaint.push(chunk));
+  const stdout: Buffer[] = [];
+  const stderr: Buffer[] = [];
+  child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
+  child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', () => reject(new CommandError(program, 'it could not be started')));
     child.once('close', resolve);
   });
-  if (code === 0) return Buffer.concat(output).toString();
-  const said = confidential ? '' : (Buffer.concat(complaint).toString().trim().split('\n')[0] ?? '');
-  throw new CommandError(program, said, code ?? undefined);
+  if (code === 0) return Buffer.concat(stdout).toString();
+  const firstErrorLine = confidential ? '' : (Buffer.concat(stderr).toString().trim().split('\n')[0] ?? '');
+  throw new CommandError(program, firstErrorLine, code ?? undefined);
 }

@@ -1,6 +1,6 @@
 import { type Tunnel } from './protocol.js';
 
-/** What a node says of itself. */
+/** What a node registers with. */
 export interface Registration {
   /** The node's WireGuard public key, standard base64. */
   readonly publicKey: string;
@@ -12,17 +12,17 @@ export interface Registration {
   readonly agentVersion?: string;
 }
 
-/** What registration gave this node. The credential is a secret. */
+/** The result of a registration. The credential is a secret. */
 export interface Credentials {
   /** Node id. */
   readonly id: string;
   readonly credential: string;
   readonly interface: Tunnel;
-  /** What the node said of itself. */
+  /** What the node registered with. */
   readonly registered: Registration;
 }
 
-/** Where the credentials live between runs. Read again after a refusal, so a rotated credential needs no restart. */
+/** Stores the credentials between runs. It is read again after a refusal, so a rotated credential needs no restart. */
 export interface CredentialStore {
   load(): Promise<Credentials | undefined>;
   save(credentials: Credentials): Promise<void>;

@@ -1,37 +1,37 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
-import { commandsIn } from './command.js';
+import { commandRunner } from './command.js';
 import { ConfigError, defaultConfigFile, type NodeConfig, readConfig } from './daemon/config.js';
 import { Daemon, reasonOf } from './daemon/daemon.js';
 import { log } from './daemon/log.js';
 import { FileCredentialStore } from './daemon/private-files.js';
-import { examineHost } from './daemon/requirements.js';
-import { askDaemon } from './daemon/status-socket.js';
+import { checkHost } from './daemon/host-check.js';
+import { queryDaemon } from './daemon/status-socket.js';
 import { describeStatus, isLeaving } from './daemon/status-page.js';
 import { version } from './daemon/version.js';
 import { rotateCredential } from './rotate-credential.js';
 
-const usage = `vpn-node-agent ${version}: makes this server a node of the VPN
+const usage = `vpn-node-agent ${version}: runs this server as a node of the VPN
 
-  vpn-node-agent run                 serve until SIGTERM, then drain and leave; SIGHUP looks after everything at once
-  vpn-node-agent --check             what is missing on this host
-  vpn-node-agent status [--json]     how the running agent is
-  vpn-node-agent drain               the running agent takes nothing new, and serves whom it has, until it is restarted
-  vpn-node-agent rotate-credential   another credential; the running agent takes it over
+  vpn-node-agent run                 run until SIGTERM, then drain and exit; SIGHUP checks and repairs everything now
+  vpn-node-agent --check             check whether this host has all that a node needs
+  vpn-node-agent status [--json]     show the status of the running agent
+  vpn-node-agent drain               accept no new connections until the agent restarts; existing ones stay
+  vpn-node-agent rotate-credential   replace the node's credential; the running agent picks up the new one
 
-  --config FILE   settings, ${defaultConfigFile} unless given; the environment wins over it
+  --config FILE   settings file (default ${defaultConfigFile}); environment variables override it
 `;
 
 async function run(config: NodeConfig): Promise<number> {
   const daemon = new Daemon(config, log);
-  const hurry = new AbortController();
-  const leave = new Promise<void>((resolve) => {
-    let asked = false;
+  const skipDrain = new AbortController();
+  const stopRequested = new Promise<void>((resolve) => {
+    let requested = false;
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.on(signal, () => {
-        // Asked twice: at once.
-        if (asked) hurry.abort();
-        asked = true;
+        // A second signal ends the drain.
+        if (requested) skipDrain.abort();
+        requested = true;
         resolve();
       });
     }
@@ -39,9 +39,9 @@ async function run(config: NodeConfig): Promise<number> {
   process.on('SIGHUP', () => void daemon.reload());
   try {
     const started = daemon.start();
-    await Promise.race([started, leave]);
-    await leave;
-    await daemon.drain(hurry.signal);
+    await Promise.race([started, stopRequested]);
+    await stopRequested;
+    await daemon.drain(skipDrain.signal);
     return 0;
   } catch (error) {
     log('error', reasonOf(error));
@@ -52,16 +52,16 @@ async function run(config: NodeConfig): Promise<number> {
 }
 
 async function check(config: NodeConfig): Promise<number> {
-  const findings = await examineHost(config, commandsIn());
-  for (const { what, trouble, tolerable } of findings) {
-    const mark = trouble === undefined ? '✓' : tolerable ? '!' : '✗';
-    print(`${mark} ${what}${trouble === undefined ? '' : `: ${trouble}`}`);
+  const findings = await checkHost(config, commandRunner());
+  for (const { name, problem, isWarning } of findings) {
+    const mark = problem === undefined ? '✓' : isWarning ? '!' : '✗';
+    print(`${mark} ${name}${problem === undefined ? '' : `: ${problem}`}`);
   }
-  return findings.every(({ trouble, tolerable }) => trouble === undefined || tolerable) ? 0 : 1;
+  return findings.every(({ problem, isWarning }) => problem === undefined || isWarning) ? 0 : 1;
 }
 
 async function status(config: NodeConfig, json: boolean): Promise<number> {
-  const answer = await askDaemon(config.statusSocket, 'status');
+  const answer = await queryDaemon(config.statusSocket, 'status');
   if (answer === undefined) {
     print(json ? '{"running":false}' : 'No agent is running.');
     return 1;
@@ -71,13 +71,15 @@ async function status(config: NodeConfig, json: boolean): Promise<number> {
 }
 
 async function drain(config: NodeConfig): Promise<number> {
-  const answer = await askDaemon(config.statusSocket, 'drain');
+  const answer = await queryDaemon(config.statusSocket, 'drain');
   if (answer === undefined || !isLeaving(answer)) {
-    print(answer === undefined ? 'No agent is running.' : 'The agent is not serving yet: there is nothing to drain.');
+    print(
+      answer === undefined ? 'No agent is running.' : 'The agent is not serving yet, so there is nothing to drain.',
+    );
     return 1;
   }
   print(
-    'The node takes nothing new. When "vpn-node-agent status" counts no more peers, stop it; a restart takes it back.',
+    'The node accepts no new connections. Stop it when "vpn-node-agent status" shows 0 peers. A restart ends the drain.',
   );
   return 0;
 }
@@ -85,9 +87,9 @@ async function drain(config: NodeConfig): Promise<number> {
 async function rotate(config: NodeConfig): Promise<number> {
   const store = new FileCredentialStore(config.credentialFile);
   const stored = await store.load();
-  if (stored === undefined) throw new Error('this server is no node yet: there is no credential to rotate');
+  if (stored === undefined) throw new Error('This server is not registered as a node yet. Start the agent first.');
   await rotateCredential(config.BACKEND_URL, store, stored);
-  print('The node has another credential; the former one is void.');
+  print('The node has a new credential. The old one is revoked.');
   return 0;
 }
 

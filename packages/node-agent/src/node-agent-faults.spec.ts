@@ -14,32 +14,32 @@ afterEach(async () => {
   await harness.stop();
 });
 
-describe('when the backend goes away', () => {
-  it('keeps its peers, comes back and takes over what changed', async () => {
+describe('NodeAgent without its backend', () => {
+  it('keeps its peers, reconnects and applies what has changed', async () => {
     harness.backend.peers = [wirePeer(1, { status: 'active' }), wirePeer(2, { status: 'active' })];
     const agent = await harness.synced();
-    harness.backend.goAway();
+    harness.backend.goOffline();
     await harness.timing.advance(300_000);
-    expect(await harness.held()).toEqual(keysOf(1, 2));
+    expect(await harness.driverKeys()).toEqual(keysOf(1, 2));
     expect(agent.status().link).toBe('connecting');
 
     harness.backend.peers = [wirePeer(2, { status: 'active' }), wirePeer(3)];
-    harness.backend.comeBack();
+    harness.backend.goOnline();
     await harness.advanceUntil(async () => {
-      expect(await harness.held()).toEqual(keysOf(2, 3));
+      expect(await harness.driverKeys()).toEqual(keysOf(2, 3));
     }, 1_000);
     await until(() => expect(harness.backend.acked.added).toEqual(['connection-3@1']));
   });
 
-  it('sees to it all the same that the driver has the peers it knows, and no fewer strangers', async () => {
+  it('restores known peers in the driver, and removes no unknown ones', async () => {
     harness.backend.peers = [wirePeer(1, { status: 'active' }), wirePeer(2, { status: 'active' })];
     const agent = await harness.synced();
-    harness.backend.goAway();
+    harness.backend.goOffline();
     await harness.driver.remove([wirePeer(1).public_key]);
     const { public_key: publicKey, preshared_key: presharedKey, allowed_ips: allowedIps } = wirePeer(3);
     await harness.driver.apply([{ publicKey, presharedKey, allowedIps }]);
     agent.reconcile();
-    await until(async () => expect(await harness.held()).toEqual(keysOf(1, 2, 3)));
+    await until(async () => expect(await harness.driverKeys()).toEqual(keysOf(1, 2, 3)));
   });
 
   it('opens a new stream when one breaks', async () => {
@@ -51,7 +51,7 @@ describe('when the backend goes away', () => {
     await until(() => expect(agent.status().link).toBe('connected'));
   });
 
-  it('opens a new stream when one falls silent', async () => {
+  it('opens a new stream when the old one is silent for three heartbeats', async () => {
     await harness.synced();
     await harness.timing.advance(44_000);
     expect(harness.backend.streamsOpened).toBe(1);
@@ -60,37 +60,37 @@ describe('when the backend goes away', () => {
     }, 500);
   });
 
-  it('removes a peer at its end all the same', async () => {
+  it('removes a peer when it expires', async () => {
     const inAMinute = new Date(harness.timing.now() + 60_000).toISOString();
     harness.backend.peers = [
       wirePeer(1, { status: 'active', expires_at: inAMinute }),
       wirePeer(2, { status: 'active' }),
     ];
     await harness.synced();
-    harness.backend.goAway();
+    harness.backend.goOffline();
     await harness.timing.advance(58_000);
-    expect(await harness.held()).toEqual(keysOf(1, 2));
+    expect(await harness.driverKeys()).toEqual(keysOf(1, 2));
     await harness.timing.advance(3_000);
-    expect(await harness.held()).toEqual(keysOf(2));
+    expect(await harness.driverKeys()).toEqual(keysOf(2));
   });
 
-  it('neither applies nor acknowledges a peer whose end has passed', async () => {
+  it('neither applies nor acknowledges an expired peer', async () => {
     await harness.synced();
     harness.backend.send('peer-added', wirePeer(1, { expires_at: new Date(harness.timing.now()).toISOString() }));
     harness.backend.send('peer-added', wirePeer(2));
     await until(() => expect(harness.backend.acked.added).toEqual(['connection-2@1']));
-    expect(await harness.held()).toEqual(keysOf(2));
+    expect(await harness.driverKeys()).toEqual(keysOf(2));
   });
 });
 
-describe('reconciling', () => {
-  it('puts right, once a minute, what differs in the driver', async () => {
+describe('NodeAgent: reconciling', () => {
+  it('repairs differences in the driver once a minute', async () => {
     harness.backend.peers = [wirePeer(1, { status: 'active' }), wirePeer(2, { status: 'active' })];
     const agent = await harness.synced();
     await harness.driver.remove([wirePeer(1).public_key]);
-    await harness.driver.apply([{ publicKey: 'a stranger', presharedKey: '', allowedIps: [] }]);
-    await harness.pass(66);
-    await until(async () => expect(await harness.held()).toEqual(keysOf(1, 2)));
+    await harness.driver.apply([{ publicKey: 'unknown', presharedKey: '', allowedIps: [] }]);
+    await harness.passTime(66);
+    await until(async () => expect(await harness.driverKeys()).toEqual(keysOf(1, 2)));
     expect(agent.status().driftRepaired).toBe(2);
   });
 
@@ -99,55 +99,55 @@ describe('reconciling', () => {
     await harness.synced();
     const writes = [vi.spyOn(harness.driver, 'apply'), vi.spyOn(harness.driver, 'remove')];
     const listed = vi.spyOn(harness.driver, 'list');
-    await harness.pass(66);
+    await harness.passTime(66);
     await until(() => expect(listed).toHaveBeenCalled());
     for (const write of writes) expect(write).not.toHaveBeenCalled();
   });
 
   it.each([
     ['an incomplete list', () => (harness.backend.complete = undefined)],
-    ['a list with an entry that cannot be read', () => harness.backend.peers.push({ connection_id: 'connection-1' })],
-  ])('removes nobody on the word of %s', async (_, spoil) => {
+    ['a list with an invalid entry', () => harness.backend.peers.push({ connection_id: 'connection-1' })],
+  ])('removes no peer because of %s', async (_, spoil) => {
     harness.backend.peers = [wirePeer(1, { status: 'active' }), wirePeer(2, { status: 'active' })];
     await harness.synced();
     harness.backend.peers = [wirePeer(3)];
     spoil();
-    await harness.pass(66);
+    await harness.passTime(66);
     await until(() => expect(harness.backend.acked.added).toEqual(['connection-3@1']));
     harness.backend.dropStreams();
     await harness.advanceUntil(async () => {
       expect(harness.backend.streamsOpened).toBe(2);
     }, 250);
     harness.backend.send('peer-added', wirePeer(4));
-    await until(async () => expect(await harness.held()).toEqual(keysOf(1, 2, 3, 4)));
+    await until(async () => expect(await harness.driverKeys()).toEqual(keysOf(1, 2, 3, 4)));
   });
 
-  it.each([500, 404])('removes nobody on an answer of %s', async (status) => {
+  it.each([500, 404])('removes no peer after a response with status %s', async (status) => {
     harness.backend.peers = [wirePeer(1, { status: 'active' })];
     await harness.synced();
     harness.backend.intercept = (path) => (path.endsWith('/peers') ? status : undefined);
-    await harness.pass(66);
+    await harness.passTime(66);
     await until(() => expect(harness.backend.requests).toContain('GET /node/node-1/peers'));
     await harness.timing.advance(1_000);
-    expect(await harness.held()).toEqual(keysOf(1));
+    expect(await harness.driverKeys()).toEqual(keysOf(1));
   });
 
-  it('removes everybody on the word of a complete list', async () => {
+  it('removes all peers after a complete, empty list', async () => {
     harness.backend.peers = [wirePeer(1, { status: 'active' }), wirePeer(2, { status: 'active' })];
     await harness.synced();
     harness.backend.peers = [];
-    await harness.pass(66);
-    await until(async () => expect(await harness.held()).toEqual([]));
+    await harness.passTime(66);
+    await until(async () => expect(await harness.driverKeys()).toEqual([]));
   });
 
-  it('does not let an older list undo what the stream said meanwhile', async () => {
+  it('does not let an older list undo newer events of the stream', async () => {
     const old = [wirePeer(1, { status: 'active' })];
     harness.backend.peers = old;
     await harness.synced();
     let release = () => {};
     const listIsHeld = new Promise<undefined>((resolve) => (release = () => resolve(undefined)));
     harness.backend.intercept = (path) => (path.endsWith('/peers') ? listIsHeld : undefined);
-    await harness.pass(66);
+    await harness.passTime(66);
     await until(() => expect(harness.backend.requests).toContain('GET /node/node-1/peers'));
     harness.backend.send('peer-removed', {
       connection_id: 'connection-1',
@@ -155,32 +155,32 @@ describe('reconciling', () => {
       public_key: wirePeer(1).public_key,
     });
     harness.backend.send('peer-added', wirePeer(2));
-    await until(async () => expect(await harness.held()).toEqual(keysOf(2)));
+    await until(async () => expect(await harness.driverKeys()).toEqual(keysOf(2)));
     const listed = vi.spyOn(harness.driver, 'list');
     release();
     await until(() => expect(listed).toHaveBeenCalled());
-    expect(await harness.held()).toEqual(keysOf(2));
+    expect(await harness.driverKeys()).toEqual(keysOf(2));
   });
 
-  it('discards a list that a newer snapshot has overtaken', async () => {
+  it('discards a list that is older than the latest snapshot', async () => {
     await harness.synced();
     let release = () => {};
     const listIsHeld = new Promise<undefined>((resolve) => (release = () => resolve(undefined)));
     harness.backend.intercept = (path) => (path.endsWith('/peers') ? listIsHeld : undefined);
-    await harness.pass(66);
+    await harness.passTime(66);
     await until(() => expect(harness.backend.requests).toContain('GET /node/node-1/peers'));
     harness.backend.send('snapshot', { complete: true, peers: [wirePeer(1)] });
-    await until(async () => expect(await harness.held()).toEqual(keysOf(1)));
+    await until(async () => expect(await harness.driverKeys()).toEqual(keysOf(1)));
     release();
     harness.backend.send('peer-added', wirePeer(2));
-    await until(async () => expect(await harness.held()).toEqual(keysOf(1, 2)));
+    await until(async () => expect(await harness.driverKeys()).toEqual(keysOf(1, 2)));
     await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(await harness.held()).toEqual(keysOf(1, 2));
+    expect(await harness.driverKeys()).toEqual(keysOf(1, 2));
   });
 });
 
-describe('a driver that fails', () => {
-  it('is tried again, and nothing is acknowledged before it has done it', async () => {
+describe('NodeAgent: the driver', () => {
+  it('is called again after a failure, and nothing is acknowledged before it succeeds', async () => {
     const agent = await harness.synced();
     const apply = harness.driver.apply.bind(harness.driver);
     let failures = 2;
@@ -197,7 +197,7 @@ describe('a driver that fails', () => {
     expect(agent.status()).toMatchObject({ peers: 1, driverFailures: 2 });
   });
 
-  it('is never called twice at a time', async () => {
+  it('gets one call at a time', async () => {
     let busy = 0;
     const exclusive =
       <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
@@ -220,8 +220,8 @@ describe('a driver that fails', () => {
   });
 });
 
-describe('a refused credential', () => {
-  it('is replaced without a pause by one that was stored meanwhile, so an acknowledgement is not late', async () => {
+describe('NodeAgent: a refused credential', () => {
+  it('is replaced at once by a newly stored one, so an acknowledgement is not late', async () => {
     const credentials = new MemoryCredentialStore();
     await harness.synced({ credentials });
     harness.backend.credential = 'credential-2';
@@ -230,7 +230,7 @@ describe('a refused credential', () => {
     await until(() => expect(harness.backend.acked.added).toEqual(['connection-1@1']));
   });
 
-  it('is not hammered with, keeps the peers, and is replaced when another is stored', async () => {
+  it('is retried rarely, keeps the peers, and is replaced when a new one is stored', async () => {
     const credentials = new MemoryCredentialStore();
     harness.backend.peers = [wirePeer(1, { status: 'active' })];
     const agent = await harness.synced({ credentials });
@@ -242,7 +242,7 @@ describe('a refused credential', () => {
     const before = harness.backend.requests.length;
     await harness.timing.advance(29_000);
     expect(harness.backend.requests.length - before).toBeLessThan(5);
-    expect(await harness.held()).toEqual(keysOf(1));
+    expect(await harness.driverKeys()).toEqual(keysOf(1));
 
     await credentials.save({ ...(await credentials.load())!, credential: 'credential-2' });
     await harness.advanceUntil(async () => {

@@ -6,7 +6,7 @@ import { type Meter, type Reading } from './meter.js';
 
 let harness: Harness;
 
-const meterOf = (reading: Reading): Meter => ({ read: () => reading, reported: () => undefined });
+const meterOf = (reading: Reading): Meter => ({ read: () => reading, markReported: () => undefined });
 
 beforeEach(async () => {
   harness = await Harness.start();
@@ -16,7 +16,7 @@ afterEach(async () => {
   await harness.stop();
 });
 
-describe('enrolling', () => {
+describe('NodeAgent.enrol', () => {
   it('registers once, and uses the stored credential after that', async () => {
     const credentials = new MemoryCredentialStore();
     const first = await harness.enrol({ credentials });
@@ -41,8 +41,8 @@ describe('enrolling', () => {
     });
   });
 
-  it('believes no interface settings that it could not hand to a program', async () => {
-    const spoiled = [
+  it('refuses interface settings that are no safe arguments for a program', async () => {
+    const invalid = [
       { mtu: 100 },
       { listen_port: 0 },
       { addresses: ['10.64.0.1/16', '10.65.0.1/16'] },
@@ -51,16 +51,16 @@ describe('enrolling', () => {
       { resolvers: { ...wireTunnel.resolvers, ads: ['10.64.0.3', 'fe80::1%}flush ruleset'] } },
       { resolvers: { none: wireTunnel.resolvers.none } },
     ];
-    for (const changes of spoiled) {
+    for (const changes of invalid) {
       harness.backend.tunnel = { ...wireTunnel, ...changes };
       await expect(harness.enrol()).rejects.toMatchObject({ code: 'unexpected_answer' });
     }
   });
 
-  it('says anew what it is, with its own credential, when that has changed', async () => {
+  it('updates its registration with its own credential when its settings have changed', async () => {
     const credentials = new MemoryCredentialStore();
     await harness.enrol({ credentials });
-    harness.backend.mayRegister = 'Bearer credential-1';
+    harness.backend.registrationAuthorization = 'Bearer credential-1';
     harness.backend.nextCredential = 'credential-2';
     await harness.synced({ credentials, node: { ...harness.node, capacity: 200 } });
     await until(() => expect(harness.backend.registrations).toHaveLength(2));
@@ -72,7 +72,7 @@ describe('enrolling', () => {
     expect(harness.backend.registrations).toHaveLength(2);
   });
 
-  it('registers as another node when its key is another', async () => {
+  it('registers as another node when its key has changed', async () => {
     const credentials = new MemoryCredentialStore();
     await harness.enrol({ credentials });
     await harness.enrol({ credentials, node: { ...harness.node, publicKey: 'another-key' } });
@@ -82,14 +82,14 @@ describe('enrolling', () => {
     });
   });
 
-  it('says why it was refused', async () => {
+  it('fails with the backend’s reason when it is refused', async () => {
     harness.backend.intercept = () => 401;
     await expect(harness.enrol()).rejects.toMatchObject({ name: 'BackendError', status: 401 });
   });
 });
 
-describe('following the backend', () => {
-  it('applies the snapshot and acknowledges what is pending', async () => {
+describe('NodeAgent: following the event stream', () => {
+  it('applies the snapshot and acknowledges pending connections', async () => {
     harness.backend.peers = [wirePeer(1), wirePeer(2, { status: 'active' })];
     await harness.synced();
     await until(() => expect(harness.backend.acked.added).toEqual(['connection-1@1']));
@@ -99,17 +99,17 @@ describe('following the backend', () => {
       presharedKey: preshared_key,
       allowedIps: allowed_ips,
     });
-    expect(await harness.held()).toEqual(keysOf(1, 2));
+    expect(await harness.driverKeys()).toEqual(keysOf(1, 2));
   });
 
   it('applies an added peer and acknowledges its revision', async () => {
     await harness.synced();
     harness.backend.send('peer-added', wirePeer(3, { revision: 7 }));
     await until(() => expect(harness.backend.acked.added).toEqual(['connection-3@7']));
-    expect(await harness.held()).toEqual(keysOf(3));
+    expect(await harness.driverKeys()).toEqual(keysOf(3));
   });
 
-  it('removes a peer, and acknowledges a removal of one it never held', async () => {
+  it('removes a peer, and acknowledges the removal of an unknown one', async () => {
     harness.backend.peers = [wirePeer(1, { status: 'active' })];
     await harness.synced();
     harness.backend.send('peer-removed', {
@@ -123,10 +123,10 @@ describe('following the backend', () => {
       public_key: wirePeer(9).public_key,
     });
     await until(() => expect(harness.backend.acked.removed).toEqual(['connection-1@1', 'connection-9@4']));
-    expect(await harness.held()).toEqual([]);
+    expect(await harness.driverKeys()).toEqual([]);
   });
 
-  it('keeps a peer when the removal of another placement comes late', async () => {
+  it('keeps a peer when the removal of another placement arrives late', async () => {
     harness.backend.peers = [wirePeer(1, { revision: 5 })];
     await harness.synced();
     harness.backend.send('peer-removed', {
@@ -135,7 +135,7 @@ describe('following the backend', () => {
       public_key: wirePeer(1).public_key,
     });
     await until(() => expect(harness.backend.acked.removed).toEqual(['connection-1@4']));
-    expect(await harness.held()).toEqual(keysOf(1));
+    expect(await harness.driverKeys()).toEqual(keysOf(1));
   });
 
   it('gives a key or an address to the connection that claimed it last', async () => {
@@ -158,7 +158,7 @@ describe('following the backend', () => {
     );
   });
 
-  it('reads events however they are cut into chunks', async () => {
+  it('reads events that arrive one byte at a time', async () => {
     await harness.synced();
     const bytes = Buffer.from(`: ä comment\nevent: peer-added\ndata: ${JSON.stringify(wirePeer(1))}\n\n`);
     for (const byte of bytes) {
@@ -168,7 +168,7 @@ describe('following the backend', () => {
     await until(() => expect(harness.backend.acked.added).toEqual(['connection-1@1']));
   });
 
-  it('passes over what it cannot read, and counts it', async () => {
+  it('skips and counts invalid events', async () => {
     const agent = await harness.synced();
     harness.backend.sendRaw('event: peer-added\ndata: {"connection\n\n');
     harness.backend.send('peer-added', wirePeer(1, { allowed_ips: ['0.0.0.0/0'] }));
@@ -176,19 +176,19 @@ describe('following the backend', () => {
     harness.backend.send('peer-added', wirePeer(1, { allowed_ips: ['999.1.1.1/32'] }));
     harness.backend.send('peer-added', wirePeer(2));
     await until(() => expect(harness.backend.acked.added).toEqual(['connection-2@1']));
-    expect(await harness.held()).toEqual(keysOf(2));
+    expect(await harness.driverKeys()).toEqual(keysOf(2));
     expect(agent.status().rejected).toBe(4);
   });
 
-  it('remembers to drain', async () => {
+  it('shows that an operator drains it', async () => {
     const agent = await harness.synced();
     harness.backend.send('drain', {});
     await until(() => expect(agent.status().draining).toBe(true));
   });
 });
 
-describe('acknowledging', () => {
-  it('sends in one request what came up during the one before', async () => {
+describe('NodeAgent: acknowledging', () => {
+  it('sends all changes that arrive during a request in the next one', async () => {
     let release = () => {};
     const firstIsHeld = new Promise<undefined>((resolve) => (release = () => resolve(undefined)));
     harness.backend.intercept = (path) => (path.endsWith('/acks') ? firstIsHeld : undefined);
@@ -196,13 +196,13 @@ describe('acknowledging', () => {
     harness.backend.send('peer-added', wirePeer(0));
     await until(() => expect(harness.backend.requests).toContain('POST /node/node-1/acks'));
     for (let number = 1; number <= 2_000; number++) harness.backend.send('peer-added', wirePeer(number));
-    await until(async () => expect(await harness.held()).toHaveLength(2_001));
+    await until(async () => expect(await harness.driverKeys()).toHaveLength(2_001));
     release();
     await until(() => expect(harness.backend.acked.added).toHaveLength(2_001));
     expect(harness.backend.acks).toHaveLength(2);
   });
 
-  it('tries again until the backend has it', async () => {
+  it('retries until the backend has the acknowledgement', async () => {
     let failures = 2;
     harness.backend.intercept = (path) => (path.endsWith('/acks') && failures-- > 0 ? 503 : undefined);
     const agent = await harness.synced();
@@ -215,8 +215,8 @@ describe('acknowledging', () => {
   });
 });
 
-describe('pulsing', () => {
-  it('tells its load at once and then as often as asked', async () => {
+describe('NodeAgent: pulsing', () => {
+  it('sends its load at once and then at the interval of the backend', async () => {
     harness.backend.nextPulse = 5;
     const agent = await harness.synced({ meter: meterOf({ load: 45.4 }) });
     await until(() => expect(harness.backend.pulses).toEqual([{ currentLoad: 45, peers: 0, accepting: true }]));
@@ -232,7 +232,7 @@ describe('pulsing', () => {
     let fail = true;
     harness.backend.intercept = (path) => (path.endsWith('/pulse') && fail ? 503 : undefined);
     const reading = { load: 1, rxBytes: 10, txBytes: 20 };
-    await harness.synced({ meter: { read: () => reading, reported: (each) => reported.push(each) } });
+    await harness.synced({ meter: { read: () => reading, markReported: (each) => reported.push(each) } });
     await until(() => expect(harness.backend.requests).toContain('POST /node/node-1/pulse'));
     expect(reported).toEqual([]);
     fail = false;
@@ -240,19 +240,19 @@ describe('pulsing', () => {
     expect(harness.backend.pulses[0]).toMatchObject({ rx_bytes: 10, tx_bytes: 20 });
   });
 
-  it('says that it takes no connections while it cannot serve them', async () => {
-    let fit = false;
+  it('says that it accepts no connections while it cannot serve them', async () => {
+    let canServe = false;
     harness.backend.nextPulse = 5;
-    await harness.synced({ fit: () => fit });
+    await harness.synced({ canServe: () => canServe });
     await until(() => expect(harness.backend.pulses).toMatchObject([{ accepting: false }]));
-    fit = true;
+    canServe = true;
     await harness.advanceUntil(
       () => expect(harness.backend.pulses).toMatchObject([{ accepting: false }, { accepting: true }]),
       1_000,
     );
   });
 
-  it('says at once, and from then on, that it leaves, and goes on serving', async () => {
+  it('says at once and in all later pulses that it leaves, and keeps its peers', async () => {
     harness.backend.peers = [wirePeer(1)];
     const agent = await harness.synced();
     await until(() => expect(harness.backend.pulses).toHaveLength(1));
@@ -260,22 +260,22 @@ describe('pulsing', () => {
     expect(harness.backend.pulses[1]).toMatchObject({ accepting: false, peers: 1 });
     await harness.advanceUntil(() => expect(harness.backend.pulses[2]).toMatchObject({ accepting: false }), 1_000);
     expect(agent.status()).toMatchObject({ leaving: true, link: 'connected', peers: 1 });
-    expect(await harness.held()).toEqual(keysOf(1));
+    expect(await harness.driverKeys()).toEqual(keysOf(1));
   });
 
-  it('does not take the answer to an earlier pulse for the word that it leaves', async () => {
+  it('waits until a pulse sent after leave() is answered', async () => {
     let release = () => {};
     const isHeld = new Promise<undefined>((resolve) => (release = () => resolve(undefined)));
     harness.backend.intercept = (path) => (path.endsWith('/pulse') ? isHeld : undefined);
     const agent = await harness.synced();
     await until(() => expect(harness.backend.requests).toContain('POST /node/node-1/pulse'));
-    const told = agent.leave();
+    const left = agent.leave();
     release();
-    await told;
+    await left;
     expect(harness.backend.pulses).toMatchObject([{ accepting: true }, { accepting: false }]);
   });
 
-  it('goes on after a failure', async () => {
+  it('continues after a failure', async () => {
     harness.backend.intercept = (path) => (path.endsWith('/pulse') ? 503 : undefined);
     await harness.synced();
     await until(() => expect(harness.backend.requests).toContain('POST /node/node-1/pulse'));
@@ -286,17 +286,17 @@ describe('pulsing', () => {
   });
 });
 
-describe('idle peers', () => {
-  it('lose their traces three minutes after they were last heard', async () => {
-    const asked = vi.spyOn(harness.driver, 'forgetHandshakesBefore');
+describe('NodeAgent: idle peers', () => {
+  it('erases endpoint and handshake time three minutes after the last handshake', async () => {
+    const erased = vi.spyOn(harness.driver, 'forgetHandshakesBefore');
     await harness.synced();
-    await harness.pass(30);
-    await until(() => expect(asked).toHaveBeenCalledWith(harness.timing.now() - 180_000));
+    await harness.passTime(30);
+    await until(() => expect(erased).toHaveBeenCalledWith(harness.timing.now() - 180_000));
   });
 });
 
-describe('stopping', () => {
-  it('ends everything under way and leaves the peers', async () => {
+describe('NodeAgent.stop', () => {
+  it('ends all requests and leaves the peers', async () => {
     harness.backend.peers = [wirePeer(1)];
     const stop = new AbortController();
     const agent = await harness.enrol();
@@ -305,15 +305,15 @@ describe('stopping', () => {
     stop.abort();
     await agent.stop();
     expect(agent.status().link).toBe('stopped');
-    expect(await harness.held()).toEqual(keysOf(1));
+    expect(await harness.driverKeys()).toEqual(keysOf(1));
     const requests = harness.backend.requests.length;
     await harness.timing.advance(300_000);
     expect(harness.backend.requests).toHaveLength(requests);
   });
 
-  it('does not wait for a backend that is away', async () => {
+  it('does not wait for a backend that cannot be reached', async () => {
     const agent = await harness.enrol();
-    harness.backend.goAway();
+    harness.backend.goOffline();
     agent.start();
     await agent.stop();
   });

@@ -12,12 +12,12 @@ import { backoffMs, jittered, systemTiming, type Timing } from './timing.js';
 export interface NodeAgentOptions {
   readonly backendUrl: string;
   readonly driver: PeerDriver;
-  /** In memory when absent: then every start registers anew. */
+  /** In memory when absent: every start then registers again. */
   readonly credentials?: CredentialStore;
-  /** Asked before each pulse; a load of 0 when absent. */
+  /** Read before each pulse; a load of 0 when absent. */
   readonly meter?: Meter;
-  /** Whether the node can serve new connections, asked before each pulse; always, when absent. */
-  readonly fit?: () => boolean;
+  /** Whether the node can serve new connections. Called before each pulse; always true when absent. */
+  readonly canServe?: () => boolean;
   readonly fetch?: Fetch;
   readonly timing?: Timing;
 }
@@ -28,13 +28,13 @@ export interface EnrolOptions extends NodeAgentOptions {
 }
 
 export interface NodeAgentStatus {
-  /** `refused`: the backend does not accept the credential. Peers are kept until they expire. */
+  /** `refused`: the backend does not accept the credential. Peers stay until they expire. */
   readonly link: 'stopped' | 'connecting' | 'connected' | 'refused';
-  /** What the backend said of this node at the last pulse. */
+  /** The node's status at the backend, from the response to the last pulse. */
   readonly nodeStatus: string | undefined;
-  /** An operator drains the node. */
+  /** An operator of the service drains the node. */
   readonly draining: boolean;
-  /** The node is on its way out. */
+  /** The node itself accepts no new connections, because it drains or stops. */
   readonly leaving: boolean;
   readonly peers: number;
   readonly unacknowledged: number;
@@ -43,28 +43,28 @@ export interface NodeAgentStatus {
   readonly lastPulseAt: number | undefined;
   readonly driftRepaired: number;
   readonly driverFailures: number;
-  /** Times that an idle peer's endpoint and handshake were wiped. */
-  readonly tracesWiped: number;
-  /** Events and list entries that could not be read. */
+  /** How many times an idle peer's endpoint and handshake time were erased. */
+  readonly idleEndpointsErased: number;
+  /** Number of invalid events and list entries. */
   readonly rejected: number;
 }
 
 const reconcileMs = 60_000;
-const expiryMs = 250;
-const wipingMs = 30_000;
-/** No session outlives its handshake for longer (REJECT_AFTER_TIME, WireGuard whitepaper §6.1): wiping costs nobody anything. */
-const idleMs = 180_000;
-const refusedWaitMs = 30_000;
+const expiryCheckMs = 250;
+const idleCheckMs = 30_000;
+/** No session lives longer after its handshake (REJECT_AFTER_TIME, WireGuard whitepaper §6.1), so erasing ends no session. */
+const idleAfterMs = 180_000;
+const refusedDelayMs = 30_000;
 
-/** Measures nothing. */
-const noMeter: Meter = { read: () => ({ load: 0 }), reported: () => undefined };
+/** A meter that measures nothing. */
+const noMeter: Meter = { read: () => ({ load: 0 }), markReported: () => undefined };
 
 /**
- * Keeps a node's peers as the backend says (protocol.md, "Nodes").
+ * Keeps a node's peers in sync with the backend (protocol.md, "Nodes").
  *
- * Subscribe, then sync: the stream opens with a snapshot, and goes on with changes. Once a minute the whole list is asked
- * for as well, and what differs is put right. Losing the backend changes nothing for the peers that are there: they stay
- * until they expire, by this node's own clock. Runs once: `start`, then `stop`, which leaves the peers in the driver.
+ * The event stream begins with a snapshot of all peers and then sends changes. Once a minute the agent also fetches the whole
+ * list and repairs differences. While the backend cannot be reached, existing peers stay until they expire by this node's
+ * clock. An agent runs once: `start`, then `stop`, which leaves the peers in the driver.
  */
 export class NodeAgent {
   readonly #backend: Backend;
@@ -76,23 +76,23 @@ export class NodeAgent {
   readonly #writer: PeerWriter;
   readonly #acknowledger: Acknowledger;
   #loops: Promise<unknown> | undefined;
-  readonly #waitingForSync: (() => void)[] = [];
+  readonly #syncWaiters: (() => void)[] = [];
 
   #link: NodeAgentStatus['link'] = 'stopped';
   #lastSyncAt: number | undefined;
   #rejected = 0;
-  #reconcileSoon = new AbortController();
-  /** Connections that the stream changed since the list under way was asked for; undefined when none is under way. */
-  #changedSinceAsked: Set<string> | undefined;
+  #reconcileNow = new AbortController();
+  /** Connections that the stream has changed since the current list request began; undefined when there is no such request. */
+  #changedSinceListRequest: Set<string> | undefined;
 
   private constructor(
     options: NodeAgentOptions,
     store: CredentialStore,
     credentials: Credentials,
-    /** What the backend is still to be told of this node. */
-    private readonly news: Registration | undefined,
+    /** Set when the node differs from what it registered with: the backend must be told. */
+    private readonly changedRegistration: Registration | undefined,
   ) {
-    const { driver, meter = noMeter, fit = () => true, timing = systemTiming } = options;
+    const { driver, meter = noMeter, canServe = () => true, timing = systemTiming } = options;
     const { signal } = this.#stopping;
     this.#timing = timing;
     this.#backend = new Backend(options.backendUrl, options.fetch ?? globalThis.fetch, timing);
@@ -108,16 +108,16 @@ export class NodeAgent {
       session: this.#session,
       timing,
       meter,
-      fit,
+      canServe,
       peers: () => this.#writer.table.size,
-      waitAfter: (failure, ordinaryMs) => this.#waitAfter(failure, ordinaryMs),
+      delayAfter: (failure, ordinaryMs) => this.#delayAfter(failure, ordinaryMs),
     });
   }
 
   /**
-   * Makes an agent of this node: with the stored credentials, or else by registering and storing what it is given. When the
-   * answer to a registration is lost, the same enrolment token may be used again for ten minutes. A node that is no longer
-   * what it registered as says so once it runs; one with another key is another node, and registers.
+   * Creates the agent of this node: with the stored credentials, or else by registering the node and storing its credentials.
+   * When the response to a registration is lost, the same enrolment token can be used again for ten minutes. When the node's
+   * settings have changed, the running agent updates the registration. A changed key makes it another node, which registers.
    *
    * @throws {BackendError} `enrolment_token_invalid`, `node_exists`, `unreachable`, …
    */
@@ -134,7 +134,7 @@ export class NodeAgent {
     return new NodeAgent(options, store, credentials, undefined);
   }
 
-  /** The node's id and how its interface is to be set up. */
+  /** The node's id and the settings of its tunnel interface. */
   get node(): Pick<Credentials, 'id' | 'interface'> {
     const { id, interface: settings } = this.#session.current;
     return { id, interface: settings };
@@ -145,63 +145,63 @@ export class NodeAgent {
     if (this.#loops !== undefined) throw new Error('this agent has been started before');
     this.#link = 'connecting';
     this.#loops = Promise.all([
-      this.#follow(),
+      this.#followEvents(),
       this.#pulses.run(this.#stopping.signal),
       this.#reconcile(),
-      this.#announce(),
-      this.#every(expiryMs, () => ({ type: 'expired' })),
-      this.#every(wipingMs, () => ({ type: 'idle', since: this.#timing.now() - idleMs })),
+      this.#updateRegistration(),
+      this.#pushEvery(expiryCheckMs, () => ({ type: 'expired' })),
+      this.#pushEvery(idleCheckMs, () => ({ type: 'idle', since: this.#timing.now() - idleAfterMs })),
     ]);
     if (signal?.aborted) void this.stop();
     signal?.addEventListener('abort', () => void this.stop(), { once: true });
   }
 
-  /** Takes no new connections from now on; serves those it has. Resolves when the backend knows. */
+  /** Accepts no new connections from now on; existing ones stay. Resolves when the backend knows. */
   leave(): Promise<void> {
     return this.#pulses.leave();
   }
 
-  /** Compares at once what otherwise is compared every minute. */
+  /** Reconciles at once instead of at the next minute. */
   reconcile(): void {
-    this.#reconcileSoon.abort();
+    this.#reconcileNow.abort();
   }
 
-  /** Resolves when nothing is under way any more. The peers stay in the driver. */
+  /** Resolves when all requests and driver calls have ended. The peers stay in the driver. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#reconcileSoon.abort();
+    this.#reconcileNow.abort();
     await this.#loops;
     await this.#writer.idle();
     await this.#acknowledger.idle();
     this.#link = 'stopped';
   }
 
-  /** Resolves when the driver has had the backend's whole list for the first time. */
+  /** Resolves when the backend's whole list has been applied for the first time. */
   async whenSynced(): Promise<void> {
-    if (this.#lastSyncAt === undefined) await new Promise<void>((resolve) => this.#waitingForSync.push(resolve));
+    if (this.#lastSyncAt === undefined) await new Promise<void>((resolve) => this.#syncWaiters.push(resolve));
   }
 
-  /** Counts and times: no key, no address. */
+  /** Only counts and times: no key, no address. */
   status(): NodeAgentStatus {
     const { nodeStatus, draining, leaving, lastPulseAt } = this.#pulses;
-    const { table, driftRepaired, driverFailures, tracesWiped } = this.#writer;
+    const { table, driftRepaired, driverFailures, idleEndpointsErased } = this.#writer;
     return {
       link: this.#link,
       nodeStatus,
       draining,
       leaving,
       peers: table.size,
-      unacknowledged: this.#acknowledger.waiting,
+      unacknowledged: this.#acknowledger.pending,
       lastSyncAt: this.#lastSyncAt,
       lastPulseAt,
       driftRepaired,
       driverFailures,
-      tracesWiped,
+      idleEndpointsErased,
       rejected: this.#rejected,
     };
   }
 
-  async #follow(): Promise<void> {
+  async #followEvents(): Promise<void> {
     const { signal } = this.#stopping;
     for (let attempt = 0; !signal.aborted;) {
       let failure: unknown;
@@ -218,46 +218,48 @@ export class NodeAgent {
         failure = error;
       }
       this.#link = isRefusal(failure) ? 'refused' : 'connecting';
-      await this.#timing.sleep(this.#waitAfter(failure, backoffMs(attempt++, this.#timing)), signal);
+      await this.#timing.sleep(this.#delayAfter(failure, backoffMs(attempt++, this.#timing)), signal);
     }
   }
 
   async #reconcile(): Promise<void> {
     const { signal } = this.#stopping;
     for (;;) {
-      await this.#timing.sleep(jittered(reconcileMs, this.#timing), this.#reconcileSoon.signal);
+      await this.#timing.sleep(jittered(reconcileMs, this.#timing), this.#reconcileNow.signal);
       if (signal.aborted) return;
-      this.#reconcileSoon = new AbortController();
-      const changed = (this.#changedSinceAsked = new Set<string>());
+      this.#reconcileNow = new AbortController();
+      const changed = (this.#changedSinceListRequest = new Set<string>());
       try {
         const list = await this.#session.request((node) => this.#backend.peers(node, signal));
-        // A snapshot that came meanwhile is newer than this list.
-        if (this.#changedSinceAsked === changed) this.#writer.push({ type: 'list', list, except: changed });
+        // A snapshot that arrived meanwhile is newer than this list.
+        if (this.#changedSinceListRequest === changed) this.#writer.push({ type: 'list', list, except: changed });
         this.#rejected += list.rejected;
       } catch {
-        // An error is never an empty list, but what is known already can be seen to. The next minute asks again.
-        this.#writer.push({ type: 'doubtful' });
+        // An error is never an empty list, but the driver can still be compared with the known peers.
+        this.#writer.push({ type: 'verify' });
       } finally {
-        this.#changedSinceAsked = undefined;
+        this.#changedSinceListRequest = undefined;
       }
     }
   }
 
-  /** Says anew what this node is, when that has changed since it registered. */
-  async #announce(): Promise<void> {
-    const { news } = this;
+  /** Registers again with the node's own credential, when the node has changed since it registered. */
+  async #updateRegistration(): Promise<void> {
+    const { changedRegistration } = this;
     const { signal } = this.#stopping;
-    for (let attempt = 0; news !== undefined && !signal.aborted;) {
+    for (let attempt = 0; changedRegistration !== undefined && !signal.aborted;) {
       try {
-        const told = await this.#session.request(({ credential }) => this.#backend.register(credential, news));
-        return await this.#session.replace(told);
+        const credentials = await this.#session.request(({ credential }) =>
+          this.#backend.register(credential, changedRegistration),
+        );
+        return await this.#session.replace(credentials);
       } catch (error) {
-        await this.#timing.sleep(this.#waitAfter(error, backoffMs(attempt++, this.#timing)), signal);
+        await this.#timing.sleep(this.#delayAfter(error, backoffMs(attempt++, this.#timing)), signal);
       }
     }
   }
 
-  async #every(ms: number, change: () => Change): Promise<void> {
+  async #pushEvery(ms: number, change: () => Change): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       await this.#timing.sleep(ms, signal);
@@ -268,20 +270,20 @@ export class NodeAgent {
   #onEvent(event: NodeEvent | undefined): void {
     switch (event?.type) {
       case 'snapshot':
-        this.#changedSinceAsked = undefined;
+        this.#changedSinceListRequest = undefined;
         this.#rejected += event.list.rejected;
         this.#writer.push({ type: 'list', list: event.list, except: new Set() });
         break;
       case 'peer-added':
-        this.#changedSinceAsked?.add(event.peer.connectionId);
+        this.#changedSinceListRequest?.add(event.peer.connectionId);
         this.#writer.push({ type: 'added', peer: event.peer });
         break;
       case 'peer-removed':
-        this.#changedSinceAsked?.add(event.removed.connectionId);
+        this.#changedSinceListRequest?.add(event.removed.connectionId);
         this.#writer.push({ type: 'removed', removed: event.removed });
         break;
       case 'drain':
-        this.#pulses.drainAsked();
+        this.#pulses.onDrainRequested();
         break;
       case undefined:
         this.#rejected++;
@@ -292,12 +294,12 @@ export class NodeAgent {
     this.#acknowledger.add(added, removed);
     if (!synced) return;
     this.#lastSyncAt = this.#timing.now();
-    for (const resolve of this.#waitingForSync.splice(0)) resolve();
+    for (const resolve of this.#syncWaiters.splice(0)) resolve();
   }
 
-  /** After a refusal there is no hurry. */
-  #waitAfter(failure: unknown, ordinaryMs: number): number {
-    if (isRefusal(failure)) return jittered(refusedWaitMs, this.#timing);
+  /** Waits longer after a refused credential: only an operator can change that. */
+  #delayAfter(failure: unknown, ordinaryMs: number): number {
+    if (isRefusal(failure)) return jittered(refusedDelayMs, this.#timing);
     return failure instanceof BackendError ? Math.max(failure.retryAfterMs, ordinaryMs) : ordinaryMs;
   }
 }

@@ -2,8 +2,8 @@ import { BackendError } from './backend.js';
 import { type Credentials, type CredentialStore } from './credentials.js';
 
 /**
- * This node's credential, as it is at the moment. Rotating it needs no restart: a request that is refused is made again when
- * another credential has been stored meanwhile.
+ * Makes requests with this node's current credential. A rotated credential needs no restart: when the backend refuses a request,
+ * it is repeated with the stored credential if that has changed.
  */
 export class NodeSession {
   constructor(

@@ -1,4 +1,4 @@
 import { describePeerDriver } from '../test/peer-driver-contract.js';
 import { MemoryDriver } from './peer-driver.js';
 
-describePeerDriver('in memory', async () => ({ driver: new MemoryDriver(), close: async () => undefined }));
+describePeerDriver('MemoryDriver', async () => ({ driver: new MemoryDriver(), close: async () => undefined }));

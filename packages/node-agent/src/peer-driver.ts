@@ -1,4 +1,4 @@
-/** A peer as WireGuard holds it. */
+/** A peer of a WireGuard interface. */
 export interface DriverPeer {
   /** Standard base64, 44 characters; so is `presharedKey`. */
   readonly publicKey: string;
@@ -7,18 +7,18 @@ export interface DriverPeer {
 }
 
 /**
- * Where peers become real. Calls come one after another, never two at once. Every change names its peers: there is no call
- * that replaces the whole set, because that resets live sessions.
+ * Configures peers of a WireGuard interface. The agent makes one call at a time. Every change names its peers: no call
+ * replaces the whole set, because that would reset live sessions.
  */
 export interface PeerDriver {
   list(): Promise<readonly DriverPeer[]>;
-  /** Adds peers, or changes those that are there. As `wg` does it, an address moves to the peer that claimed it last. */
+  /** Adds or updates peers. As with `wg`, an address moves to the peer that got it last. */
   apply(peers: readonly DriverPeer[]): Promise<void>;
-  /** Removes peers; one that is not there is no error. */
+  /** Removes peers. An unknown peer is no error. */
   remove(publicKeys: readonly string[]): Promise<void>;
   /**
-   * Wipes when, and from which endpoint, peers were last heard, of those not heard since `time` (Unix milliseconds). The
-   * peers themselves stay. Resolves to how many had something to wipe.
+   * Erases endpoint and handshake time of all peers whose last handshake was before `time` (Unix milliseconds). The peers
+   * themselves stay. Resolves to the number of peers that had something to erase.
    */
   forgetHandshakesBefore(time: number): Promise<number>;
 }
@@ -44,7 +44,7 @@ export class MemoryDriver implements PeerDriver {
     for (const publicKey of publicKeys) this.#drop(publicKey);
   }
 
-  /** Nobody is ever heard here. */
+  /** Peers in memory have no endpoint. */
   async forgetHandshakesBefore(): Promise<number> {
     return 0;
   }
@@ -63,7 +63,7 @@ export class MemoryDriver implements PeerDriver {
   }
 }
 
-export function samePeer(a: DriverPeer, b: DriverPeer): boolean {
+export function isSamePeer(a: DriverPeer, b: DriverPeer): boolean {
   return (
     a.publicKey === b.publicKey &&
     a.presharedKey === b.presharedKey &&

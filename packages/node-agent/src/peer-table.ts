@@ -1,12 +1,12 @@
-import { samePeer } from './peer-driver.js';
+import { isSamePeer } from './peer-driver.js';
 import { type ConnectionRevision, type Peer } from './protocol.js';
 
 /**
- * The peers that this node should have, by connection. Every method returns the public keys whose peers may have changed:
- * the writer then looks up what each of them should be, so the order of changes within a batch cannot matter.
+ * The peers that this node should have, by connection. Every changing method returns the public keys whose peers may have
+ * changed. The writer then looks up the wanted state of each, so the order of changes within a batch does not matter.
  *
- * A public key and a tunnel address belong to one connection at a time. The backend frees both at a connection's end,
- * possibly before this node has heard of it: the newcomer takes them over and the former owner goes.
+ * A public key and a tunnel address belong to one connection at a time. The backend frees both when a connection ends,
+ * possibly before this node learns of it. Then the new connection takes them over, and the former owner is removed.
  */
 export class PeerTable {
   readonly #peers = new Map<string, Peer>();
@@ -21,30 +21,30 @@ export class PeerTable {
     return this.#peers.values();
   }
 
-  withKey(publicKey: string): Peer | undefined {
+  byPublicKey(publicKey: string): Peer | undefined {
     return this.#peers.get(this.#owners.get(publicKey) ?? '');
   }
 
-  holds({ connectionId, revision }: ConnectionRevision): boolean {
+  has({ connectionId, revision }: ConnectionRevision): boolean {
     return this.#peers.get(connectionId)?.revision === revision;
   }
 
-  /** The stream is in order: what it says last holds. */
+  /** The stream is in order, so the latest event is right. */
   add(peer: Peer): string[] {
     return this.#put(peer);
   }
 
-  /** Does nothing when another placement of the connection is held. */
+  /** Does nothing when the table has another revision of the connection. */
   remove({ connectionId, revision }: ConnectionRevision): string[] {
     const held = this.#peers.get(connectionId);
     return held?.revision === revision ? this.#drop(held) : [];
   }
 
   /**
-   * Takes over a list from the backend.
+   * Applies a list from the backend.
    *
-   * @param complete only then does absence from the list end a peer
-   * @param except connections that changed after the list was asked for: on these, the list is out of date
+   * @param complete whether peers that the list leaves out are removed
+   * @param except connections that changed after the list was requested: the list is out of date about them
    */
   replace(peers: readonly Peer[], complete: boolean, except: ReadonlySet<string>): string[] {
     const changed: string[] = [];
@@ -55,7 +55,7 @@ export class PeerTable {
       }
     }
     for (const peer of peers) {
-      const outOfDate = this.#formerOwners(peer).some((connectionId) => except.has(connectionId));
+      const outOfDate = this.#currentOwners(peer).some((connectionId) => except.has(connectionId));
       if (!outOfDate) changed.push(...this.#put(peer));
     }
     return changed;
@@ -68,12 +68,12 @@ export class PeerTable {
 
   #put(peer: Peer): string[] {
     const held = this.#peers.get(peer.connectionId);
-    if (held !== undefined && samePeer(held, peer)) {
+    if (held !== undefined && isSamePeer(held, peer)) {
       this.#peers.set(peer.connectionId, peer);
       return [];
     }
     const changed = [peer.publicKey];
-    for (const connectionId of this.#formerOwners(peer)) {
+    for (const connectionId of this.#currentOwners(peer)) {
       const former = this.#peers.get(connectionId);
       if (former !== undefined) changed.push(...this.#drop(former));
     }
@@ -82,8 +82,8 @@ export class PeerTable {
     return changed;
   }
 
-  /** The connection itself, and whoever has its key or an address of it. */
-  #formerOwners(peer: Peer): string[] {
+  /** The connection itself, and the connections that have its key or one of its addresses. */
+  #currentOwners(peer: Peer): string[] {
     const owners = claimsOf(peer).map((claim) => this.#owners.get(claim));
     return [peer.connectionId, ...owners.filter((owner) => owner !== undefined)];
   }

@@ -5,7 +5,7 @@ import { type DriverPeer, MemoryDriver } from './peer-driver.js';
 import { type Applied, type Change, PeerWriter } from './peer-writer.js';
 import { parsePeerList, type Peer } from './protocol.js';
 
-/** Writes down the order of its calls. */
+/** Records the order of its calls. */
 class RecordingDriver extends MemoryDriver {
   readonly calls: string[] = [];
 
@@ -36,25 +36,25 @@ function setUp() {
   const write = async (...changes: Change[]) => {
     for (const change of changes) writer.push(change);
     await writer.idle();
-    return { held: (await driver.list()).map(({ publicKey }) => publicKey), acked: applied.at(-1) };
+    return { keys: (await driver.list()).map(({ publicKey }) => publicKey), acked: applied.at(-1) };
   };
   return { driver, applied, timing, write };
 }
 
-describe('the peer writer', () => {
-  it('acknowledges no peer that the same batch takes away again', async () => {
+describe('PeerWriter', () => {
+  it('acknowledges no peer that the same batch removes again', async () => {
     const { write } = setUp();
     const removed = { connectionId: 'connection-1', revision: peer(1).revision };
-    const { held, acked } = await write({ type: 'added', peer: peer(1) }, { type: 'removed', removed });
-    expect(held).toEqual([]);
+    const { keys, acked } = await write({ type: 'added', peer: peer(1) }, { type: 'removed', removed });
+    expect(keys).toEqual([]);
     expect(acked).toEqual({ added: [], removed: [removed], synced: false });
   });
 
-  it('takes the latest placement of a connection, and acknowledges that one alone', async () => {
+  it('applies the latest placement of a connection, and acknowledges that one alone', async () => {
     const { write, applied } = setUp();
     const [before, after] = [peer(1, { revision: 5 }), { ...peer(2, { revision: 4 }), connectionId: 'connection-1' }];
-    const { held } = await write({ type: 'added', peer: before }, { type: 'added', peer: after });
-    expect(held).toEqual([after.publicKey]);
+    const { keys } = await write({ type: 'added', peer: before }, { type: 'added', peer: after });
+    expect(keys).toEqual([after.publicKey]);
     expect(applied.flatMap(({ added }) => added.map(({ revision }) => revision))).toEqual([4]);
   });
 
@@ -62,19 +62,19 @@ describe('the peer writer', () => {
     const { driver, write } = setUp();
     await write({ type: 'added', peer: peer(1) });
     driver.calls.length = 0;
-    const { held } = await write({ type: 'added', peer: { ...peer(2), allowedIps: peer(1).allowedIps } });
-    expect(held).toEqual([peer(2).publicKey]);
+    const { keys } = await write({ type: 'added', peer: { ...peer(2), allowedIps: peer(1).allowedIps } });
+    expect(keys).toEqual([peer(2).publicKey]);
     expect(driver.calls).toEqual(['remove', 'apply']);
   });
 
-  it('leaves a stranger in the driver until a complete list says otherwise', async () => {
+  it('removes an unknown peer from the driver only after a complete list', async () => {
     const { driver, write } = setUp();
-    await driver.apply([{ publicKey: 'stranger', presharedKey: '', allowedIps: [] }]);
-    expect((await write(list(false, peer(1)))).held).toEqual(['stranger', peer(1).publicKey]);
-    expect((await write(list(true, peer(1)))).held).toEqual([peer(1).publicKey]);
+    await driver.apply([{ publicKey: 'unknown', presharedKey: '', allowedIps: [] }]);
+    expect((await write(list(false, peer(1)))).keys).toEqual(['unknown', peer(1).publicKey]);
+    expect((await write(list(true, peer(1)))).keys).toEqual([peer(1).publicKey]);
   });
 
-  it('does not rewrite, at its first list, what an earlier run left in the driver', async () => {
+  it('does not rewrite peers that an earlier run left in the driver', async () => {
     const { driver, write } = setUp();
     const { publicKey, presharedKey, allowedIps } = peer(1);
     await driver.apply([{ publicKey, presharedKey, allowedIps: [...allowedIps].reverse() }]);
@@ -83,11 +83,11 @@ describe('the peer writer', () => {
     expect(driver.calls).toEqual([]);
   });
 
-  it('takes from a list no peer whose end has passed', async () => {
+  it('skips expired peers of a list', async () => {
     const { timing, write } = setUp();
     const ended = peer(1, { expires_at: new Date(timing.now()).toISOString() });
-    const { held, acked } = await write(list(true, ended, peer(2)));
-    expect(held).toEqual([peer(2).publicKey]);
+    const { keys, acked } = await write(list(true, ended, peer(2)));
+    expect(keys).toEqual([peer(2).publicKey]);
     expect(acked?.added.map(({ connectionId }) => connectionId)).toEqual(['connection-2']);
   });
 });

@@ -1,4 +1,4 @@
-import { type PeerDriver, samePeer } from './peer-driver.js';
+import { type PeerDriver, isSamePeer } from './peer-driver.js';
 import { PeerTable } from './peer-table.js';
 import { type ConnectionRevision, type Peer, type PeerList } from './protocol.js';
 import { backoffMs, type Timing } from './timing.js';
@@ -8,12 +8,12 @@ export type Change =
   | { readonly type: 'removed'; readonly removed: ConnectionRevision }
   | { readonly type: 'list'; readonly list: PeerList; readonly except: ReadonlySet<string> }
   | { readonly type: 'expired' }
-  /** The driver may have lost peers: those of the table are to be there. */
-  | { readonly type: 'doubtful' }
-  /** Traces of peers not heard since then are to go. */
+  /** Compare the driver with the table, and repair what it has lost. */
+  | { readonly type: 'verify' }
+  /** Erase endpoint and handshake time of peers without a handshake since then (Unix milliseconds). */
   | { readonly type: 'idle'; readonly since: number };
 
-/** What the driver now has, to be told to the backend. */
+/** Changes that the driver has applied, to be acknowledged to the backend. */
 export interface Applied {
   readonly added: readonly ConnectionRevision[];
   readonly removed: readonly ConnectionRevision[];
@@ -22,29 +22,29 @@ export interface Applied {
 }
 
 /**
- * The one writer: every change of the driver goes through its queue. What has arrived by the time the driver is free is one
- * batch, so a burst of thousands costs a handful of driver calls.
+ * Writes all changes to the driver, through one queue. Changes that arrive during a driver call form the next batch, so a burst
+ * of thousands of changes needs only a few driver calls.
  *
- * The table says what should be; the driver is told only the differences. A driver call that fails is made again, and
- * nothing is reported as applied before it is.
+ * The table has the wanted peers; the driver gets only the differences. A failed driver call is retried, and a change is
+ * reported as applied only after the driver has it.
  */
 export class PeerWriter {
   readonly table = new PeerTable();
-  /** Peers found in the driver otherwise than they were left, and put right. */
+  /** How many peers differed in the driver although the agent had not changed them, and were repaired. */
   driftRepaired = 0;
   driverFailures = 0;
-  /** Times that an idle peer's endpoint and handshake were wiped. */
-  tracesWiped = 0;
+  /** How many times an idle peer's endpoint and handshake time were erased. */
+  idleEndpointsErased = 0;
 
   #queue: Change[] = [];
   #running: Promise<void> | undefined;
-  /** Public keys whose peers the driver may not have as the table does. */
+  /** Public keys whose peers may differ between driver and table. */
   readonly #unwritten = new Set<string>();
   #added: ConnectionRevision[] = [];
   #removed: ConnectionRevision[] = [];
   #synced = false;
-  /** The driver's peers are to be compared with the table. */
-  #mustList = false;
+  /** Whether the next write first compares the driver's peers with the table. */
+  #mustCompare = false;
   #mayRemoveUnknown = false;
   #idleSince: number | undefined;
 
@@ -57,11 +57,11 @@ export class PeerWriter {
 
   push(change: Change): void {
     this.#queue.push(change);
-    // After the events of the same chunk, which come in the same turn.
+    // Deferred, so that all events of one chunk form one batch.
     this.#running ??= Promise.resolve().then(() => this.#run());
   }
 
-  /** Resolves when everything pushed so far has been written, or the writer was stopped. */
+  /** Resolves when all pushed changes have been written, or when the agent stops. */
   async idle(): Promise<void> {
     await this.#running;
   }
@@ -70,15 +70,15 @@ export class PeerWriter {
     for (let attempt = 0; this.#hasWork() && !this.signal.aborted;) {
       const changes = this.#queue;
       this.#queue = [];
-      for (const change of changes) this.#take(change);
+      for (const change of changes) this.#applyToTable(change);
       try {
         await this.#write();
         attempt = 0;
       } catch {
-        // The driver's message may hold keys and addresses: it is counted, not passed on.
+        // The driver's message may contain keys and addresses: it is counted, not logged.
         this.driverFailures++;
-        this.#mustList = true;
-        // Comes again by itself.
+        this.#mustCompare = true;
+        // The next idle check sets it again.
         this.#idleSince = undefined;
         await this.timing.sleep(backoffMs(attempt++, this.timing), this.signal);
       }
@@ -87,18 +87,18 @@ export class PeerWriter {
   }
 
   #hasWork(): boolean {
-    return this.#queue.length > 0 || this.#unwritten.size > 0 || this.#mustList;
+    return this.#queue.length > 0 || this.#unwritten.size > 0 || this.#mustCompare;
   }
 
-  #take(change: Change): void {
+  #applyToTable(change: Change): void {
     const now = this.timing.now();
     switch (change.type) {
       case 'added':
-        if (change.peer.expiresAt > now) this.#takeAdded(change.peer);
+        if (change.peer.expiresAt > now) this.#addToTable(change.peer);
         break;
       case 'removed':
         this.#mark(this.table.remove(change.removed));
-        // Acknowledged even when it was not held: the backend waits to give its slot away.
+        // Acknowledged even when the table does not have it: the backend waits for that to reuse its slot.
         this.#removed.push(change.removed);
         break;
       case 'list': {
@@ -106,22 +106,22 @@ export class PeerWriter {
         this.#mark(this.table.replace(alive, change.list.complete, change.except));
         this.#added.push(...alive.filter(({ pending, connectionId }) => pending && !change.except.has(connectionId)));
         this.#synced = true;
-        this.#mustList = true;
+        this.#mustCompare = true;
         this.#mayRemoveUnknown = change.list.complete;
         break;
       }
       case 'expired':
         this.#mark(this.table.expire(now));
         break;
-      case 'doubtful':
-        this.#mustList = true;
+      case 'verify':
+        this.#mustCompare = true;
         break;
       case 'idle':
         this.#idleSince = change.since;
     }
   }
 
-  #takeAdded(peer: Peer): void {
+  #addToTable(peer: Peer): void {
     this.#mark(this.table.add(peer));
     this.#added.push(peer);
   }
@@ -131,48 +131,48 @@ export class PeerWriter {
   }
 
   async #write(): Promise<void> {
-    if (this.#mustList) await this.#compare();
-    const gone = [...this.#unwritten].filter((publicKey) => this.table.withKey(publicKey) === undefined);
+    if (this.#mustCompare) await this.#markDifferences();
+    const unwanted = [...this.#unwritten].filter((publicKey) => this.table.byPublicKey(publicKey) === undefined);
     const wanted = [...this.#unwritten]
-      .map((publicKey) => this.table.withKey(publicKey))
+      .map((publicKey) => this.table.byPublicKey(publicKey))
       .filter((peer) => peer !== undefined);
-    // Removals first: they free addresses.
-    if (gone.length > 0) await this.driver.remove(gone);
+    // Removals first, because they free addresses.
+    if (unwanted.length > 0) await this.driver.remove(unwanted);
     if (wanted.length > 0) await this.driver.apply(wanted.map(toDriverPeer));
     this.#unwritten.clear();
-    this.#mustList = false;
+    this.#mustCompare = false;
     this.#mayRemoveUnknown = false;
-    const added = this.#added.filter((row) => this.table.holds(row));
+    const added = this.#added.filter((row) => this.table.has(row));
     const [removed, synced] = [this.#removed, this.#synced];
     this.#added = [];
     this.#removed = [];
     this.#synced = false;
     if (added.length > 0 || removed.length > 0 || synced) this.onApplied({ added, removed, synced });
-    await this.#forgetIdle();
+    await this.#eraseIdle();
   }
 
-  /** Last: nobody waits for it, and it must not bring back a peer that has just been removed. */
-  async #forgetIdle(): Promise<void> {
+  /** Runs last: nothing waits for it, and it must not bring back a peer that has just been removed. */
+  async #eraseIdle(): Promise<void> {
     if (this.#idleSince === undefined) return;
-    this.tracesWiped += await this.driver.forgetHandshakesBefore(this.#idleSince);
+    this.idleEndpointsErased += await this.driver.forgetHandshakesBefore(this.#idleSince);
     this.#idleSince = undefined;
   }
 
-  /** Marks whatever the driver has otherwise than the table. Peers nobody knows go only on a complete list's word. */
-  async #compare(): Promise<void> {
+  /** Marks all peers that differ between driver and table. Unknown peers are removed only after a complete list. */
+  async #markDifferences(): Promise<void> {
     const present = new Map((await this.driver.list()).map((peer) => [peer.publicKey, peer]));
     for (const peer of this.table.all()) {
       const found = present.get(peer.publicKey);
       present.delete(peer.publicKey);
-      if (found !== undefined && samePeer(found, toDriverPeer(peer))) this.#unwritten.delete(peer.publicKey);
-      else this.#drifted(peer.publicKey);
+      if (found !== undefined && isSamePeer(found, toDriverPeer(peer))) this.#unwritten.delete(peer.publicKey);
+      else this.#markDrifted(peer.publicKey);
     }
     for (const publicKey of present.keys()) {
-      if (this.#mayRemoveUnknown) this.#drifted(publicKey);
+      if (this.#mayRemoveUnknown) this.#markDrifted(publicKey);
     }
   }
 
-  #drifted(publicKey: string): void {
+  #markDrifted(publicKey: string): void {
     if (this.#unwritten.has(publicKey)) return;
     this.#unwritten.add(publicKey);
     this.driftRepaired++;

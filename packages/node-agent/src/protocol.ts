@@ -1,19 +1,19 @@
 /*
- * What the backend sends, checked before anything of it is believed: drivers hand these texts to `wg`.
+ * Validates what the backend sends, because drivers pass these texts to `wg`.
  */
 
 import { isIP } from 'node:net';
 
 export interface Peer {
   readonly connectionId: string;
-  /** Names this placement of the connection, without any order among them: acknowledgements echo it. */
+  /** Identifies this placement of the connection on a node; acknowledgements repeat it. A higher number is not a later one. */
   readonly revision: number;
-  /** The backend still waits for this node's acknowledgement. */
+  /** Whether the backend still waits for this node's acknowledgement. */
   readonly pending: boolean;
   /** Standard base64, 44 characters; so is `presharedKey`. */
   readonly publicKey: string;
   readonly presharedKey: string;
-  /** The tunnel addresses of this peer alone: one /32, one /128. */
+  /** This peer's tunnel addresses: one /32, one /128. */
   readonly allowedIps: readonly string[];
   readonly dnsBlocking: string;
   /** Unix milliseconds. */
@@ -21,10 +21,10 @@ export interface Peer {
 }
 
 export interface PeerList {
-  /** The list says everything: who is not in it has gone. */
+  /** Whether the list contains all peers, so that a peer missing from it has ended. */
   readonly complete: boolean;
   readonly peers: readonly Peer[];
-  /** Entries that could not be read. */
+  /** Number of invalid entries. */
   readonly rejected: number;
 }
 
@@ -40,11 +40,11 @@ export type NodeEvent =
   | { readonly type: 'drain' }
   | { readonly type: 'heartbeat' };
 
-/** How the tunnel interface is to be set up. Every text is safe as an argument of a program. */
+/** The settings of the tunnel interface. Every text is safe as an argument of a program. */
 export interface Tunnel {
   /** One of each family, with prefix lengths. */
   readonly addresses: readonly string[];
-  /** The resolver of each level of blocking, one address of each family, without prefix lengths. */
+  /** The resolver of each blocking level: one address of each family, without prefix lengths. */
   readonly resolvers: Readonly<Record<BlockingLevel, readonly string[]>>;
   readonly listenPort: number;
   readonly mtu: number;
@@ -55,17 +55,17 @@ export type BlockingLevel = 'none' | 'ads' | 'ads_trackers_malware';
 const wireguardKey = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
 const identifier = /^[0-9A-Za-z-]{1,64}$/;
 
-/** @returns undefined for what this agent does not know or cannot read */
+/** @returns undefined for an unknown type or invalid data */
 export function parseEvent(type: string | undefined, data: string): NodeEvent | undefined {
   if (type === 'heartbeat' || type === 'drain') return { type };
   const document = parseJson(data);
-  if (type === 'snapshot') return optional(parsePeerList(document), (list) => ({ type, list }));
-  if (type === 'peer-added') return optional(parsePeer(document), (peer) => ({ type, peer }));
-  if (type === 'peer-removed') return optional(parseRevision(document), (removed) => ({ type, removed }));
+  if (type === 'snapshot') return mapDefined(parsePeerList(document), (list) => ({ type, list }));
+  if (type === 'peer-added') return mapDefined(parsePeer(document), (peer) => ({ type, peer }));
+  if (type === 'peer-removed') return mapDefined(parseRevision(document), (removed) => ({ type, removed }));
   return undefined;
 }
 
-/** An entry that cannot be read makes the list incomplete: its peer is not known to have gone. */
+/** An invalid entry makes the list incomplete, because its peer may still exist. */
 export function parsePeerList(document: unknown): PeerList | undefined {
   if (!isRecord(document) || !Array.isArray(document['peers'])) return undefined;
   const peers = document['peers'].map(parsePeer).filter((peer) => peer !== undefined);
@@ -73,7 +73,7 @@ export function parsePeerList(document: unknown): PeerList | undefined {
   return { complete: document['complete'] === true && rejected === 0, peers, rejected };
 }
 
-/** @returns undefined unless all of it can be read */
+/** @returns undefined unless all settings are valid */
 export function parseTunnel(document: unknown): Tunnel | undefined {
   if (!isRecord(document)) return undefined;
   const { addresses, resolvers, listen_port, mtu } = document;
@@ -93,7 +93,7 @@ function isOneOfEachFamily(value: unknown, isAddress: (text: string) => boolean)
 
 const isV6 = (text: unknown) => String(text).includes(':');
 
-/** Without a zone, which could hold anything. */
+/** Zones are refused, because they can contain any text. */
 const isAddress = (text: string) => isIP(text) !== 0 && !text.includes('%');
 
 function isInterfaceAddress(text: string): boolean {
@@ -102,7 +102,7 @@ function isInterfaceAddress(text: string): boolean {
   return isAddress(address) && /^\d{1,3}$/.test(prefix) && Number(prefix) <= longest && rest.length === 0;
 }
 
-/** One address of either family, with the prefix length that says so. */
+/** One address of either family, with prefix length 32 or 128. */
 function isHostAddress(value: unknown): value is string {
   if (typeof value !== 'string') return false;
   const [address = '', prefix = '', ...rest] = value.split('/');
@@ -157,6 +157,6 @@ export function parseJson(text: string): unknown {
   }
 }
 
-function optional<T, R>(value: T | undefined, then: (value: T) => R): R | undefined {
+function mapDefined<T, R>(value: T | undefined, then: (value: T) => R): R | undefined {
   return value === undefined ? undefined : then(value);
 }

@@ -10,51 +10,51 @@ export interface PulseLoopOptions {
   readonly meter: Meter;
   readonly peers: () => number;
   /** Whether the node can serve new connections. */
-  readonly fit: () => boolean;
-  /** How long to wait after a failure, instead of an ordinary interval. */
-  readonly waitAfter: (failure: unknown, ordinaryMs: number) => number;
+  readonly canServe: () => boolean;
+  /** Milliseconds to wait before the next pulse; `failure` is undefined after a success. */
+  readonly delayAfter: (failure: unknown, ordinaryMs: number) => number;
 }
 
 const firstPulseMs = 10_000;
 
-/** Says every ten seconds that the node lives, how busy it is, and whether it takes new connections. */
+/** Sends pulses at the interval that the backend sets: the node is alive, its load, whether it accepts new connections. */
 export class PulseLoop {
-  /** What the backend said of this node at the last pulse. */
+  /** The node's status at the backend, from the response to the last pulse. */
   nodeStatus: string | undefined;
   lastPulseAt: number | undefined;
   #leaving = false;
-  #drainAsked = false;
-  #drainsAsked = 0;
-  #hurry = new AbortController();
-  #toldToLeave: (() => void)[] = [];
+  #drainRequested = false;
+  #drainRequests = 0;
+  #pulseNow = new AbortController();
+  #leaveWaiters: (() => void)[] = [];
 
   constructor(private readonly options: PulseLoopOptions) {}
 
   get draining(): boolean {
-    return this.#drainAsked;
+    return this.#drainRequested;
   }
 
   get leaving(): boolean {
     return this.#leaving;
   }
 
-  /** An operator drains this node. */
-  drainAsked(): void {
-    this.#drainsAsked++;
-    this.#drainAsked = true;
+  /** An operator of the service drains this node. */
+  onDrainRequested(): void {
+    this.#drainRequests++;
+    this.#drainRequested = true;
   }
 
-  /** Takes nothing new from now on. Resolves when the backend knows. */
+  /** Accepts no new connections from now on. Resolves when the backend knows. */
   async leave(): Promise<void> {
     this.#leaving = true;
-    const told = new Promise<void>((resolve) => this.#toldToLeave.push(resolve));
-    this.#hurry.abort();
-    await told;
+    const acknowledged = new Promise<void>((resolve) => this.#leaveWaiters.push(resolve));
+    this.#pulseNow.abort();
+    await acknowledged;
   }
 
   async run(stop: AbortSignal): Promise<void> {
-    const { timing, waitAfter } = this.options;
-    stop.addEventListener('abort', () => this.#hurry.abort());
+    const { timing, delayAfter } = this.options;
+    stop.addEventListener('abort', () => this.#pulseNow.abort());
     for (let interval = firstPulseMs; !stop.aborted;) {
       let failure: unknown;
       try {
@@ -62,26 +62,26 @@ export class PulseLoop {
       } catch (error) {
         failure = error;
       }
-      const wait = waitAfter(failure, jittered(interval, timing));
-      await timing.sleep(wait, this.#hurry.signal);
-      this.#hurry = new AbortController();
+      const wait = delayAfter(failure, jittered(interval, timing));
+      await timing.sleep(wait, this.#pulseNow.signal);
+      this.#pulseNow = new AbortController();
     }
   }
 
-  /** @returns milliseconds until the next one */
+  /** @returns milliseconds until the next pulse */
   async #pulse(stop: AbortSignal): Promise<number> {
-    const { backend, session, meter, peers, fit, timing } = this.options;
-    const [leaving, drainsAsked] = [this.#leaving, this.#drainsAsked];
+    const { backend, session, meter, peers, canServe, timing } = this.options;
+    const [leaving, drainRequests] = [this.#leaving, this.#drainRequests];
     const reading = meter.read();
     const { status, nextPulseMs } = await session.request((node) =>
-      backend.pulse(node, { ...reading, peers: peers(), accepting: !leaving && fit() }, stop),
+      backend.pulse(node, { ...reading, peers: peers(), accepting: !leaving && canServe() }, stop),
     );
-    meter.reported(reading);
+    meter.markReported(reading);
     this.nodeStatus = status;
-    // A request to drain that came after this pulse had left is newer than its answer.
-    this.#drainAsked = status === 'draining' || this.#drainsAsked > drainsAsked;
+    // A drain request that arrived during this pulse is newer than the response.
+    this.#drainRequested = status === 'draining' || this.#drainRequests > drainRequests;
     this.lastPulseAt = timing.now();
-    if (leaving) for (const resolve of this.#toldToLeave.splice(0)) resolve();
+    if (leaving) for (const resolve of this.#leaveWaiters.splice(0)) resolve();
     return nextPulseMs;
   }
 }

@@ -11,10 +11,10 @@ beforeEach(async () => {
 });
 afterEach(() => harness.stop());
 
-it('stores another credential and uses it; an agent that runs goes on with it', async () => {
+it('rotateCredential stores a new credential and uses it, and a running agent picks it up', async () => {
   const credentials = new MemoryCredentialStore();
   const agent = await harness.synced({ credentials });
-  harness.backend.mayRegister = 'Bearer credential-1';
+  harness.backend.registrationAuthorization = 'Bearer credential-1';
   harness.backend.nextCredential = 'credential-2';
   await rotateCredential(harness.backend.url, credentials, (await credentials.load())!);
   expect(await credentials.load()).toMatchObject({ credential: 'credential-2', registered: harness.node });
@@ -24,7 +24,7 @@ it('stores another credential and uses it; an agent that runs goes on with it', 
   expect(agent.status().link).toBe('connected');
 });
 
-it('keeps the credential it has when it gets no other', async () => {
+it('rotateCredential keeps the old credential when the rotation fails', async () => {
   const credentials = new MemoryCredentialStore();
   await harness.enrol({ credentials });
   const stored = (await credentials.load())!;

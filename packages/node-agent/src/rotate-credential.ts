@@ -3,10 +3,10 @@ import { type Credentials, type CredentialStore } from './credentials.js';
 import { systemTiming } from './timing.js';
 
 /**
- * Gets this node another credential, stores it and uses it once, which ends the old one. An agent that runs meanwhile is
- * refused with the old one and reads the new one.
+ * Gets a new credential for this node, stores it and uses it once, which revokes the old one. A running agent is then refused
+ * with the old credential, and reads the new one from the store.
  *
- * @throws {BackendError} the old one is still good
+ * @throws {BackendError} when the rotation failed; the old credential stays valid
  */
 export async function rotateCredential(
   backendUrl: string,

@@ -1,4 +1,4 @@
-/** The agent's clock, alarm and dice; tests give their own. */
+/** The agent's clock, timers and random numbers; tests replace them. */
 export interface Timing {
   /** Unix milliseconds. */
   now(): number;
@@ -14,25 +14,25 @@ export const systemTiming: Timing = {
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal.aborted) return resolve();
-      const wake = () => {
+      const finish = () => {
         clearTimeout(timer);
-        signal.removeEventListener('abort', wake);
+        signal.removeEventListener('abort', finish);
         resolve();
       };
-      const timer = setTimeout(wake, ms);
-      signal.addEventListener('abort', wake);
+      const timer = setTimeout(finish, ms);
+      signal.addEventListener('abort', finish);
     }),
 };
 
 const firstDelayMs = 250;
-const longestDelayMs = 30_000;
+const maxDelayMs = 30_000;
 
-/** Exponential, with full jitter: a fleet that lost its backend together does not come back together. */
+/** Exponential backoff with full jitter, so that nodes that lost the backend together do not reconnect together. */
 export function backoffMs(attempt: number, { random }: Pick<Timing, 'random'>): number {
-  return Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(attempt, 16)) * random();
+  return Math.min(maxDelayMs, firstDelayMs * 2 ** Math.min(attempt, 16)) * random();
 }
 
-/** Within a tenth of `ms`, either way. */
+/** Up to a tenth more or less than `ms`. */
 export function jittered(ms: number, { random }: Pick<Timing, 'random'>): number {
   return ms * (0.9 + 0.2 * random());
 }

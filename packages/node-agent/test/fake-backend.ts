@@ -28,19 +28,19 @@ export const wireTunnel = {
   mtu: 1420,
 };
 
-/** The backend's node endpoints, without a mind of their own: a test says what they answer. */
+/** The backend's node endpoints, with responses that the test sets. */
 export class FakeBackend {
-  /** What `GET /peers` and a new stream's snapshot say. */
+  /** The peers in `GET /peers` and in a new stream's snapshot. */
   peers: unknown[] = [];
   complete: unknown = true;
   credential = 'credential-1';
-  /** The authorization that a registration needs, and the credential it gives when that is a new one. */
-  mayRegister = 'Bearer enrolment-token';
+  /** The authorization that a registration needs; the credential that it issues, when set. */
+  registrationAuthorization = 'Bearer enrolment-token';
   nextCredential: string | undefined;
   nextPulse = 10;
-  /** How a registration says that the interface is to be set up. */
+  /** The interface settings in the response to a registration. */
   tunnel: unknown = wireTunnel;
-  /** Called before an answer to `path`; a number is sent as the status instead of the answer. */
+  /** Called before a response to `path`. When it returns a number, that status is sent instead. */
   intercept: (path: string) => number | undefined | Promise<number | undefined> = () => undefined;
 
   readonly registrations: Record<string, unknown>[] = [];
@@ -49,11 +49,11 @@ export class FakeBackend {
   readonly requests: string[] = [];
   streamsOpened = 0;
   readonly #streams = new Set<ServerResponse>();
-  #away = false;
+  #offline = false;
 
   private constructor(private readonly server: Server) {
     server.on('connection', (socket) => {
-      if (this.#away) socket.resetAndDestroy();
+      if (this.#offline) socket.resetAndDestroy();
     });
   }
 
@@ -69,15 +69,15 @@ export class FakeBackend {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  /** Breaks every connection, and each new one, until `comeBack`. It keeps its port: another program could take that meanwhile. */
-  goAway(): void {
-    this.#away = true;
+  /** Closes all connections, and each new one until `goOnline`. It keeps the port, which another program could take. */
+  goOffline(): void {
+    this.#offline = true;
     this.#streams.clear();
     this.server.closeAllConnections();
   }
 
-  comeBack(): void {
-    this.#away = false;
+  goOnline(): void {
+    this.#offline = false;
   }
 
   async stop(): Promise<void> {
@@ -149,7 +149,7 @@ export class FakeBackend {
   }
 
   #refusal(request: IncomingMessage): number | undefined {
-    const expected = request.url === '/node/register' ? this.mayRegister : `Bearer ${this.credential}`;
+    const expected = request.url === '/node/register' ? this.registrationAuthorization : `Bearer ${this.credential}`;
     return request.headers.authorization === expected ? undefined : 401;
   }
 }
@@ -158,7 +158,7 @@ function json(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }
 
-/** A peer as the backend writes it; different numbers have nothing in common. */
+/** A peer as the backend sends it. Peers with different numbers have no key and no address in common. */
 export function wirePeer(number: number, changes: Partial<WirePeer> = {}): WirePeer {
   return {
     connection_id: `connection-${number}`,

@@ -6,7 +6,7 @@ import { ManualTiming } from './manual-timing.js';
 
 const node = { publicKey: 'node-key', ip: '192.0.2.1', locationId: 'de-frankfurt', capacity: 100 };
 
-/** An agent's world: a backend on a real socket, a driver in memory, a clock moved by hand. */
+/** An agent with a fake backend on a real socket, a driver in memory and a manual clock. */
 export class Harness {
   readonly driver = new MemoryDriver();
   readonly timing = new ManualTiming();
@@ -39,21 +39,21 @@ export class Harness {
     return agent;
   }
 
-  async held(): Promise<string[]> {
+  async driverKeys(): Promise<string[]> {
     return (await this.driver.list()).map(({ publicKey }) => publicKey).toSorted();
   }
 
-  /** Lets time pass on a stream that stays alive. */
-  async pass(seconds: number): Promise<void> {
+  /** Advances the clock, with a heartbeat every ten seconds that keeps the stream open. */
+  async passTime(seconds: number): Promise<void> {
     for (let passed = 0; passed < seconds; passed += 10) {
       this.backend.send('heartbeat', {});
-      // The heartbeat travels in real time.
+      // The heartbeat needs real time to arrive.
       await new Promise((resolve) => setTimeout(resolve, 5));
       await this.timing.advance(Math.min(10, seconds - passed) * 1000);
     }
   }
 
-  /** Lets time pass, a little at a time, until the check holds. */
+  /** Advances the clock in steps until the check passes. */
   advanceUntil(check: () => unknown, stepMs = 250): Promise<unknown> {
     return until(async () => {
       await this.timing.advance(stepMs);

@@ -4,12 +4,12 @@ import { type DriverPeer, type PeerDriver } from '../src/peer-driver.js';
 
 const key = () => {
   const bytes = randomBytes(32);
-  // As X25519 keys are, so that both drivers hold the same text.
+  // As in X25519 keys, so that both drivers return the same text.
   bytes[31]! &= 0x7f;
   return bytes.toString('base64');
 };
 
-/** Different numbers have nothing in common. */
+/** Peers with different numbers have no key and no address in common. */
 export function driverPeer(number: number): DriverPeer {
   const host = 256 + number;
   const allowedIps = [`10.64.${host >> 8}.${host & 255}/32`, `fdb7:4a2c:91e6::${host.toString(16)}/128`];
@@ -21,35 +21,35 @@ const sorted = (peers: readonly DriverPeer[]) =>
     .map((peer) => ({ ...peer, allowedIps: peer.allowedIps.toSorted() }))
     .toSorted((a, b) => (a.publicKey < b.publicKey ? -1 : 1));
 
-/** What every driver of peers holds to. */
+/** The contract of `PeerDriver`, tested against each driver. */
 export function describePeerDriver(
   name: string,
   open: () => Promise<{ driver: PeerDriver; close: () => Promise<void> }>,
 ): void {
-  describe(`the peer driver ${name}`, () => {
+  describe(`PeerDriver contract: ${name}`, () => {
     let driver: PeerDriver;
     let close: () => Promise<void>;
-    const held = async () => sorted(await driver.list());
+    const peersOf = async () => sorted(await driver.list());
 
     beforeEach(async () => ({ driver, close } = await open()));
     afterEach(() => close());
 
-    it('starts with nobody', async () => {
-      expect(await held()).toEqual([]);
+    it('starts without peers', async () => {
+      expect(await peersOf()).toEqual([]);
     });
 
-    it('holds what it was given, and lists it unchanged', async () => {
+    it('lists the applied peers unchanged', async () => {
       const peers = [driverPeer(1), driverPeer(2), driverPeer(3)];
       await driver.apply(peers);
-      expect(await held()).toEqual(sorted(peers));
+      expect(await peersOf()).toEqual(sorted(peers));
     });
 
-    it('leaves alone whom a change does not name', async () => {
+    it('does not touch peers that a change does not name', async () => {
       const [first, second, third] = [driverPeer(1), driverPeer(2), driverPeer(3)];
       await driver.apply([first, second]);
       await driver.apply([third]);
       await driver.remove([second.publicKey]);
-      expect(await held()).toEqual(sorted([first, third]));
+      expect(await peersOf()).toEqual(sorted([first, third]));
     });
 
     it('replaces the preshared key and the addresses of a peer', async () => {
@@ -57,7 +57,7 @@ export function describePeerDriver(
       await driver.apply([before]);
       const changed = { ...after, publicKey: before.publicKey };
       await driver.apply([changed]);
-      expect(await held()).toEqual(sorted([changed]));
+      expect(await peersOf()).toEqual(sorted([changed]));
     });
 
     it('gives an address to the peer that claimed it last', async () => {
@@ -66,33 +66,33 @@ export function describePeerDriver(
       const [v4 = '', v6 = ''] = former.allowedIps;
       const taking = { ...next, allowedIps: [v4] };
       await driver.apply([taking]);
-      expect(await held()).toEqual(sorted([{ ...former, allowedIps: [v6] }, taking]));
+      expect(await peersOf()).toEqual(sorted([{ ...former, allowedIps: [v6] }, taking]));
     });
 
-    it('takes the same peers twice, and the removal of peers it does not have', async () => {
+    it('accepts the same peers twice, and the removal of unknown peers', async () => {
       const peer = driverPeer(1);
       await driver.apply([peer]);
       await driver.apply([peer]);
       await driver.remove([driverPeer(2).publicKey]);
-      expect(await held()).toEqual([peer]);
+      expect(await peersOf()).toEqual([peer]);
       await driver.remove([peer.publicKey, peer.publicKey]);
       await driver.remove([peer.publicKey]);
-      expect(await held()).toEqual([]);
+      expect(await peersOf()).toEqual([]);
     });
 
-    it('takes thousands in one call', async () => {
+    it('accepts thousands of peers in one call', async () => {
       const peers = Array.from({ length: 2_500 }, (_, number) => driverPeer(number));
       await driver.apply(peers);
-      expect(await held()).toEqual(sorted(peers));
+      expect(await peersOf()).toEqual(sorted(peers));
       await driver.remove(peers.slice(1).map(({ publicKey }) => publicKey));
-      expect(await held()).toEqual([peers[0]]);
+      expect(await peersOf()).toEqual([peers[0]]);
     });
 
-    it('keeps the peers whose traces it wipes, and has none of peers that were never heard', async () => {
+    it('has nothing to erase for peers without a handshake, and keeps them', async () => {
       const peers = [driverPeer(1), driverPeer(2)];
       await driver.apply(peers);
       expect(await driver.forgetHandshakesBefore(Date.now() + 60_000)).toBe(0);
-      expect(await held()).toEqual(sorted(peers));
+      expect(await peersOf()).toEqual(sorted(peers));
     });
   });
 }

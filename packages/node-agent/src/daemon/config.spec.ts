@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError, parseConfig, readConfig } from './config.js';
 
-const least = {
+const required = {
   VPN_NODE_BACKEND_URL: 'https://vpn.example',
   VPN_NODE_LOCATION_ID: 'de-frankfurt',
   VPN_NODE_PUBLIC_IP: '203.0.113.7',
@@ -15,12 +15,12 @@ const problemsOf = (file: string | undefined, environment: NodeJS.ProcessEnv = {
     if (error instanceof ConfigError) return error.problems;
     throw error;
   }
-  throw new Error('this configuration was taken');
+  throw new Error('this configuration was accepted');
 };
 
-describe('the configuration', () => {
-  it('needs four settings and knows the rest', () => {
-    expect(parseConfig(undefined, least)).toMatchObject({
+describe('parseConfig', () => {
+  it('requires four settings and has defaults for the rest', () => {
+    expect(parseConfig(undefined, required)).toMatchObject({
       PORT: 51_820,
       CAPACITY: 1_000,
       INTERFACE: 'vpn0',
@@ -33,8 +33,8 @@ describe('the configuration', () => {
     });
   });
 
-  it('is read from a file, over which the environment wins', () => {
-    const file = Object.entries({ ...least, VPN_NODE_PORT: '443' })
+  it('reads a file, which the environment overrides', () => {
+    const file = Object.entries({ ...required, VPN_NODE_PORT: '443' })
       .map(([key, value]) => `${key}=${value}`)
       .join('\n');
     expect(
@@ -45,9 +45,9 @@ describe('the configuration', () => {
     });
   });
 
-  it('names every wrong setting at once', () => {
+  it('names all invalid settings at once', () => {
     const problems = problemsOf('VPN_NODE_PROT=443\nCAPACITY=5\n', {
-      ...least,
+      ...required,
       VPN_NODE_BACKEND_URL: 'http://vpn.example',
       VPN_NODE_PUBLIC_IP: 'vpn.example',
       VPN_NODE_CAPACITY: '60001',
@@ -70,7 +70,7 @@ describe('the configuration', () => {
     ]);
   });
 
-  it('names what is missing', () => {
+  it('names all missing settings', () => {
     expect(problemsOf(undefined)).toEqual([
       expect.stringContaining('VPN_NODE_BACKEND_URL') as string,
       expect.stringContaining('VPN_NODE_LOCATION_ID') as string,
@@ -79,14 +79,16 @@ describe('the configuration', () => {
     ]);
   });
 
-  it('sends no credential in clear, unless it is told to', () => {
-    const environment = { ...least, VPN_NODE_BACKEND_URL: 'http://127.0.0.1:3000' };
+  it('refuses a backend without TLS, unless ALLOW_HTTP is set', () => {
+    const environment = { ...required, VPN_NODE_BACKEND_URL: 'http://127.0.0.1:3000' };
     expect(problemsOf(undefined, environment)).toEqual([expect.stringContaining('expected https') as string]);
     expect(parseConfig(undefined, { ...environment, VPN_NODE_ALLOW_HTTP: 'true' }).ALLOW_HTTP).toBe(true);
   });
+});
 
-  it('can come from the environment alone, but not from a file that cannot be read', () => {
-    expect(readConfig('/nowhere/node.env', least).UPLINK).toBe('eth0');
-    expect(() => readConfig('/', least)).toThrow('cannot be read');
+describe('readConfig', () => {
+  it('accepts a missing file, but not an unreadable one', () => {
+    expect(readConfig('/nowhere/node.env', required).UPLINK).toBe('eth0');
+    expect(() => readConfig('/', required)).toThrow('cannot be read');
   });
 });

@@ -1,7 +1,7 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BackendError } from '../backend.js';
-import { commandsIn, type Run } from '../command.js';
+import { commandRunner, type Run } from '../command.js';
 import { type Registration } from '../credentials.js';
 import { Resolver } from '../dns/resolver.js';
 import { Firewall } from '../host/firewall.js';
@@ -13,18 +13,18 @@ import { backoffMs, jittered, systemTiming, type Timing } from '../timing.js';
 import { WireguardDriver } from '../wireguard/wireguard-driver.js';
 import { withAbortController } from '../with-abort-controller.js';
 import { type NodeConfig } from './config.js';
-import { GuardedDriver } from './guarded-driver.js';
+import { RepairingDriver } from './repairing-driver.js';
 import { type Log } from './log.js';
 import { NodeMeter } from './meter.js';
 import { ensurePrivateKey, FileCredentialStore } from './private-files.js';
 import { StatusSocket } from './status-socket.js';
 import { version } from './version.js';
 
-const upkeepMs = 60_000;
+const maintenanceIntervalMs = 60_000;
 
 /**
- * One VPN node: host, resolver and agent, brought up in this order and taken down in the other. The backend is told that the
- * node takes connections only while host and resolver are fit for them.
+ * One VPN node: host, resolver and agent, started in this order and stopped in reverse. The node accepts connections only
+ * while host and resolver work.
  */
 export class Daemon {
   readonly #timing: Timing = systemTiming;
@@ -35,18 +35,18 @@ export class Daemon {
   #resolver: Resolver | undefined;
   #socket: StatusSocket | undefined;
   #starting: Promise<void> | undefined;
-  #upkeep: Promise<void> | undefined;
-  #mending: Promise<void> | undefined;
+  #maintenance: Promise<void> | undefined;
+  #repairing: Promise<void> | undefined;
   readonly #startedAt = Date.now();
 
   constructor(
     private readonly config: NodeConfig,
     private readonly log: Log,
   ) {
-    this.#run = commandsIn(config.RUNTIME_DIR);
+    this.#run = commandRunner(config.RUNTIME_DIR);
   }
 
-  /** @throws {Error} for what only the operator can mend: a refused enrolment, an unreadable key, another daemon */
+  /** @throws {Error} for what only the operator can fix: a refused enrolment, an unreadable key, another running daemon */
   start(): Promise<void> {
     this.#starting = this.#start();
     return this.#starting;
@@ -59,69 +59,64 @@ export class Daemon {
       await chmod(folder, 0o700);
     }
     this.#socket = await StatusSocket.open(statusSocket, (request) => {
-      if (request === 'drain') this.takeNothingNew();
+      if (request === 'drain') this.stopAccepting();
       return this.status();
     });
     const publicKey = await ensurePrivateKey(this.config.privateKeyFile);
     const agent = await this.#enrol(publicKey);
     if (agent === undefined) return;
     this.#agent = agent;
-    this.#host = this.#hostOf(agent, publicKey);
-    this.#resolver = this.#resolverOf(agent);
+    this.#host = this.#createHost(agent, publicKey);
+    this.#resolver = this.#createResolver(agent);
     await this.#host.ensure();
-    // Its trouble must not take down tunnels that a crash has left: the node is unfit, and what is wrong can be mended.
-    await this.#resolver.ensure().catch((error: unknown) => this.log('error', `no resolver: ${reasonOf(error)}`));
+    // A failure must not end tunnels that have survived a crash. The node accepts no connections until a repair succeeds.
+    await this.#resolver
+      .ensure()
+      .catch((error: unknown) => this.log('error', `the resolver did not start: ${reasonOf(error)}`));
     if (this.#stopping.signal.aborted) return;
     agent.start();
-    this.#upkeep = this.#keepUp();
+    this.#maintenance = this.#runMaintenance();
     void agent.whenSynced().then(() => this.log('info', 'serving', { peers: agent.status().peers }));
   }
 
-  /** Looks after everything at once that is otherwise looked after every minute. */
+  /** Runs maintenance at once instead of at the next minute. */
   async reload(): Promise<void> {
-    await this.#mend();
+    await this.#repair();
     this.#agent?.reconcile();
   }
 
-  /** From now on until a restart; serves whom it has. */
-  takeNothingNew(): void {
+  /** Accepts no new connections until a restart; existing ones stay. */
+  stopAccepting(): void {
     if (this.#agent === undefined || this.#agent.status().leaving) return;
-    this.log('info', 'takes nothing new, as it was asked', { peers: this.#agent.status().peers });
+    this.log('info', 'accepting no new connections', { peers: this.#agent.status().peers });
     void this.#agent.leave();
   }
 
-  /** Takes nothing new; resolves when the last peer has gone or the time is over. @param hurry ends the waiting */
-  async drain(hurry: AbortSignal): Promise<void> {
+  /** Accepts no new connections. Resolves when the last peer is gone, after DRAIN_S seconds, or when `skip` aborts. */
+  async drain(skip: AbortSignal): Promise<void> {
     const agent = this.#agent;
     if (agent === undefined || agent.status().link === 'stopped') return;
     this.log('info', 'draining', { peers: agent.status().peers, deadline_s: this.config.DRAIN_S });
-    await withAbortController(
-      { signal: hurry, timeoutMs: this.config.DRAIN_S * 1000 },
-      async ({ signal: deadline }) => {
-        const over = new Promise<void>((resolve) =>
-          deadline.addEventListener('abort', () => resolve(), { once: true }),
-        );
-        await Promise.race([agent.leave(), over]);
-        while (!deadline.aborted && agent.status().peers > 0) await this.#timing.sleep(200, deadline);
-      },
-    );
+    await withAbortController({ signal: skip, timeoutMs: this.config.DRAIN_S * 1000 }, async ({ signal: deadline }) => {
+      const over = new Promise<void>((resolve) => deadline.addEventListener('abort', () => resolve(), { once: true }));
+      await Promise.race([agent.leave(), over]);
+      while (!deadline.aborted && agent.status().peers > 0) await this.#timing.sleep(200, deadline);
+    });
   }
 
-  /** Leaves the machine as it was found. */
+  /** Stops everything and restores the machine's former state. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#starting?.catch(() => undefined);
     await this.#agent?.stop();
-    await this.#upkeep;
+    await this.#maintenance;
     await this.#resolver?.stop();
-    await this.#host
-      ?.remove()
-      .catch((error: unknown) => this.log('error', `not all was taken down: ${reasonOf(error)}`));
+    await this.#host?.remove().catch((error: unknown) => this.log('error', `cleaning up failed: ${reasonOf(error)}`));
     await this.#socket?.close();
     this.log('info', 'stopped');
   }
 
-  /** Counts and times: no key, no address. */
+  /** Only counts and times: no key, no address. */
   status(): object {
     return {
       version,
@@ -135,16 +130,16 @@ export class Daemon {
     };
   }
 
-  /** A backend that is away is waited for; one that refuses is not. */
+  /** Retries while the backend cannot be reached. @throws {BackendError} when the backend refuses */
   async #enrol(publicKey: string): Promise<NodeAgent | undefined> {
     const { config } = this;
     const { signal } = this.#stopping;
     const credentials = new FileCredentialStore(config.credentialFile);
     const isKnown = (await credentials.load())?.registered.publicKey === publicKey;
     if (!isKnown && config.ENROLMENT_TOKEN === undefined) {
-      throw new Error('this server is no node yet: VPN_NODE_ENROLMENT_TOKEN is needed once');
+      throw new Error('This server is not registered as a node yet. Set VPN_NODE_ENROLMENT_TOKEN for the first start.');
     }
-    const driver = new GuardedDriver(new WireguardDriver(this.#run, config.INTERFACE), () => this.#mend());
+    const driver = new RepairingDriver(new WireguardDriver(this.#run, config.INTERFACE), () => this.#repair());
     const meter = new NodeMeter({
       interfaceName: config.INTERFACE,
       uplink: config.UPLINK,
@@ -167,66 +162,69 @@ export class Daemon {
         return await NodeAgent.enrol(options);
       } catch (error) {
         if (!(error instanceof BackendError) || error.isFinal) throw error;
-        if (attempt === 0) this.log('warn', `cannot register yet: ${error.message}`);
+        if (attempt === 0) this.log('warn', `registration failed and will be retried: ${error.message}`);
         await this.#timing.sleep(Math.max(error.retryAfterMs, backoffMs(attempt, this.#timing)), signal);
       }
     }
     return undefined;
   }
 
-  #hostOf({ node }: NodeAgent, publicKey: string): Host {
+  #createHost({ node }: NodeAgent, publicKey: string): Host {
     const { INTERFACE, UPLINK, PORT, STATE_DIR, BLOCKED_NETWORKS, privateKeyFile } = this.config;
     const { addresses, resolvers, mtu } = node.interface;
-    const asked = Object.values(resolvers).flat();
-    const carried = [...addresses, ...asked.map((address) => `${address}/${address.includes(':') ? 128 : 32}`)];
+    const resolverAddresses = Object.values(resolvers).flat();
+    const interfaceAddresses = [
+      ...addresses,
+      ...resolverAddresses.map((address) => `${address}/${address.includes(':') ? 128 : 32}`),
+    ];
     const link = new TunnelInterface(
       this.#run,
-      { name: INTERFACE, addresses: carried, mtu, listenPort: PORT, privateKeyFile, publicKey },
-      () => void this.#mend().then(() => this.#agent?.reconcile()),
+      { name: INTERFACE, addresses: interfaceAddresses, mtu, listenPort: PORT, privateKeyFile, publicKey },
+      () => void this.#repair().then(() => this.#agent?.reconcile()),
     );
     const rules = {
       interfaceName: INTERFACE,
       uplink: UPLINK,
       addresses,
-      resolvers: asked,
+      resolvers: resolverAddresses,
       blockedNetworks: BLOCKED_NETWORKS,
     };
-    const firewall = new Firewall(this.#run, rules, () => void this.#mend());
+    const firewall = new Firewall(this.#run, rules, () => void this.#repair());
     const forwarding = new Forwarding(UPLINK, join(STATE_DIR, 'forwarding.json'));
     return new Host(this.#run, { link, firewall, forwarding }, addresses);
   }
 
-  #resolverOf({ node }: NodeAgent): Resolver {
+  #createResolver({ node }: NodeAgent): Resolver {
     const { RUNTIME_DIR, BLOCKED_NETWORKS } = this.config;
-    const { DNS_ADS: ads, DNS_TRACKERS_MALWARE: more, DNS_FORWARD_TO: forwardTo } = this.config;
-    const lists = { ...(ads && { ads }), ...(more && { more }) };
+    const { DNS_ADS: ads, DNS_TRACKERS_MALWARE: trackersMalware, DNS_FORWARD_TO: forwardTo } = this.config;
+    const lists = { ...(ads && { ads }), ...(trackersMalware && { trackers_malware: trackersMalware }) };
     const tunnel = node.interface;
     const options = { tunnel, folder: join(RUNTIME_DIR, 'dns'), lists, forwardTo, blockedNetworks: BLOCKED_NETWORKS };
     return new Resolver(this.#run, options, this.#timing);
   }
 
-  async #keepUp(): Promise<void> {
+  async #runMaintenance(): Promise<void> {
     const { signal } = this.#stopping;
     for (;;) {
-      await this.#timing.sleep(jittered(upkeepMs, this.#timing), signal);
+      await this.#timing.sleep(jittered(maintenanceIntervalMs, this.#timing), signal);
       if (signal.aborted) return;
-      await this.#mend();
+      await this.#repair();
     }
   }
 
-  /** Puts right what is not as it should be. Whoever asks while that is under way waits for it. */
-  #mend(): Promise<void> {
+  /** Repairs host and resolver. Concurrent calls share one repair. */
+  #repair(): Promise<void> {
     if (this.#stopping.signal.aborted) return Promise.resolve();
-    this.#mending ??= this.#mendOnce().finally(() => (this.#mending = undefined));
-    return this.#mending;
+    this.#repairing ??= this.#repairOnce().finally(() => (this.#repairing = undefined));
+    return this.#repairing;
   }
 
-  async #mendOnce(): Promise<void> {
+  async #repairOnce(): Promise<void> {
     try {
       await this.#host?.ensure();
       await this.#resolver?.ensure();
     } catch (error) {
-      this.log('error', `the host is not as it should be: ${reasonOf(error)}`);
+      this.log('error', `setting up the host failed: ${reasonOf(error)}`);
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Says in one line what has happened to this agent: never to a peer. */
+/** Logs an event of this agent in one line. Never logs anything about a peer. */
 export type Log = (
   level: 'info' | 'warn' | 'error',
   message: string,

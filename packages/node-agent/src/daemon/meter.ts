@@ -10,45 +10,45 @@ export interface NodeMeterOptions {
   readonly peers: () => number;
 }
 
-/** What the kernel has counted. */
+/** Counters of the kernel. */
 export interface Counters {
-  /** Milliseconds that all processors together were busy, and were there. */
+  /** Milliseconds, summed over all processors: busy time, and all time. */
   readonly busyMs: number;
   readonly totalMs: number;
   /** Bytes by interface. */
   readonly traffic: ReadonlyMap<string, { readonly rx: number; readonly tx: number }>;
-  /** Milliseconds of any clock that only goes forward. */
+  /** Milliseconds of a monotonic clock. */
   readonly at: number;
 }
 
-/** Load is whatever is scarcest: processor, link, or places. */
+/** Load is the highest utilisation of processor, link and capacity. */
 export class NodeMeter implements Meter {
   #last: Counters;
-  /** The tunnel's traffic that is reported, as counted since the interface was made. */
+  /** The part of the tunnel interface's counters that is already reported. */
   #reported: { rx: number; tx: number };
 
   constructor(
     private readonly options: NodeMeterOptions,
-    private readonly count: () => Counters = readCounters,
+    private readonly takeCounters: () => Counters = readCounters,
   ) {
-    this.#last = count();
-    this.#reported = this.#tunnelOf(this.#last);
+    this.#last = takeCounters();
+    this.#reported = this.#tunnelTraffic(this.#last);
   }
 
   read(): Reading {
     const { peers, capacity } = this.options;
-    const [before, now] = [this.#last, this.count()];
+    const [before, now] = [this.#last, this.takeCounters()];
     this.#last = now;
-    const tunnel = this.#tunnelOf(now);
+    const tunnel = this.#tunnelTraffic(now);
     return {
       load: Math.max(cpuLoad(before, now), this.#linkLoad(before, now), (100 * peers()) / capacity),
-      rxBytes: grown(this.#reported.rx, tunnel.rx),
-      txBytes: grown(this.#reported.tx, tunnel.tx),
+      rxBytes: increase(this.#reported.rx, tunnel.rx),
+      txBytes: increase(this.#reported.tx, tunnel.tx),
     };
   }
 
-  reported(): void {
-    this.#reported = this.#tunnelOf(this.#last);
+  markReported(): void {
+    this.#reported = this.#tunnelTraffic(this.#last);
   }
 
   /** Links are full duplex: the busier direction counts. */
@@ -57,11 +57,11 @@ export class NodeMeter implements Meter {
     const [a, b] = [before.traffic.get(uplink), now.traffic.get(uplink)];
     const seconds = (now.at - before.at) / 1000;
     if (a === undefined || b === undefined || seconds <= 0) return 0;
-    const bits = 8 * Math.max(grown(a.rx, b.rx), grown(a.tx, b.tx));
+    const bits = 8 * Math.max(increase(a.rx, b.rx), increase(a.tx, b.tx));
     return (100 * bits) / (seconds * linkMbit * 1e6);
   }
 
-  #tunnelOf({ traffic }: Counters): { rx: number; tx: number } {
+  #tunnelTraffic({ traffic }: Counters): { rx: number; tx: number } {
     return traffic.get(this.options.interfaceName) ?? { rx: 0, tx: 0 };
   }
 }
@@ -71,8 +71,8 @@ function cpuLoad(before: Counters, now: Counters): number {
   return total <= 0 ? 0 : (100 * (now.busyMs - before.busyMs)) / total;
 }
 
-/** An interface that was made anew counts from zero. */
-function grown(before: number, now: number): number {
+/** A re-created interface counts from zero. */
+function increase(before: number, now: number): number {
   return now < before ? now : now - before;
 }
 

@@ -14,8 +14,8 @@ afterEach(() => rm(folder, { recursive: true }));
 
 const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
 
-describe('the private key', () => {
-  it('is made once, for its owner alone', async () => {
+describe('ensurePrivateKey', () => {
+  it('creates the key once, readable only by its owner', async () => {
     const path = join(folder, 'private.key');
     const made = await ensurePrivateKey(path);
     expect(await modeOf(path)).toBe('600');
@@ -23,13 +23,13 @@ describe('the private key', () => {
     expect(made).toMatch(/^[A-Za-z0-9+/]{43}=$/);
   });
 
-  it('is made once by whoever starts first', async () => {
+  it('creates one key when ten calls race', async () => {
     const path = join(folder, 'private.key');
     const keys = await Promise.all(Array.from({ length: 10 }, () => ensurePrivateKey(path)));
     expect(new Set(keys).size).toBe(1);
   });
 
-  it('has the public half that RFC 7748 §6.1 says', async () => {
+  it('derives the public key of RFC 7748 §6.1', async () => {
     const path = join(folder, 'private.key');
     const alice = Buffer.from('77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a', 'hex');
     await writeFile(path, alice.toString('base64'), { mode: 0o600 });
@@ -38,7 +38,7 @@ describe('the private key', () => {
     );
   });
 
-  it('is not taken when others can read it, or when it is no key', async () => {
+  it('refuses a key that other users can read, and a file without a key', async () => {
     const path = join(folder, 'private.key');
     await ensurePrivateKey(path);
     await chmod(path, 0o640);
@@ -49,7 +49,7 @@ describe('the private key', () => {
   });
 });
 
-describe('the credential file', () => {
+describe('FileCredentialStore', () => {
   const credentials: Credentials = {
     id: 'node-1',
     credential: 'secret',
@@ -66,7 +66,7 @@ describe('the credential file', () => {
     registered: { publicKey: 'key', ip: '203.0.113.7', locationId: 'de-frankfurt' },
   };
 
-  it('is nothing until it is saved, and then what was saved, for its owner alone', async () => {
+  it('loads what was saved, in a file readable only by its owner', async () => {
     const path = join(folder, 'credential.json');
     const store = new FileCredentialStore(path);
     expect(await store.load()).toBeUndefined();
@@ -75,7 +75,7 @@ describe('the credential file', () => {
     expect(await modeOf(path)).toBe('600');
   });
 
-  it('is replaced as a whole, also by a save after one that was killed', async () => {
+  it('replaces the file atomically, also after a save that was killed', async () => {
     const path = join(folder, 'credential.json');
     const store = new FileCredentialStore(path);
     await store.save(credentials);
@@ -87,7 +87,7 @@ describe('the credential file', () => {
     await expect(readFile(`${path}.new`)).rejects.toThrow('ENOENT');
   });
 
-  it('is not taken when others can read it, or when it is damaged', async () => {
+  it('refuses a file that other users can read, and a damaged file', async () => {
     const path = join(folder, 'credential.json');
     const store = new FileCredentialStore(path);
     await store.save(credentials);

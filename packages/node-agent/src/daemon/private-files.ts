@@ -3,8 +3,8 @@ import { chown, link, open, readFile, rename, stat, unlink } from 'node:fs/promi
 import { type Credentials, type CredentialStore } from '../credentials.js';
 import { isRecord, parseJson, parseTunnel } from '../protocol.js';
 
-/** A secret file is somebody else's to read. */
-class ExposedFile extends Error {
+/** A file with a secret can be read by other users. */
+class ExposedFileError extends Error {
   override readonly name = 'ExposedFile';
 
   constructor(path: string) {
@@ -13,20 +13,20 @@ class ExposedFile extends Error {
 }
 
 /**
- * The node's WireGuard key, made when there is none.
+ * Reads the node's WireGuard private key, and creates it when there is none.
  *
- * @returns its public half, standard base64
- * @throws {ExposedFile | Error}
+ * @returns the public key, standard base64
+ * @throws {ExposedFileError | Error}
  */
 export async function ensurePrivateKey(path: string): Promise<string> {
   const found = await publicKeyIn(path);
   if (found !== undefined) return found;
   const { privateKey } = generateKeyPairSync('x25519');
-  const made = privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(-32).toString('base64');
-  return publicKeyOf(path, await create(path, `${made}\n`));
+  const created = privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(-32).toString('base64');
+  return publicKeyOf(path, await createIfAbsent(path, `${created}\n`));
 }
 
-/** @returns the public half of the key in a file; undefined when there is no file */
+/** @returns the public key of the private key in a file; undefined when there is no file */
 export async function publicKeyIn(path: string): Promise<string | undefined> {
   const text = await readPrivate(path);
   return text === undefined ? undefined : publicKeyOf(path, text);
@@ -36,13 +36,14 @@ export async function publicKeyIn(path: string): Promise<string | undefined> {
 const pkcs8Head = Buffer.from('302e020100300506032b656e04220420', 'hex');
 
 function publicKeyOf(path: string, text: string): string {
-  if (!/^[A-Za-z0-9+/]{43}=$/.test(text.trim())) throw new Error(`${path} holds no WireGuard private key (wg genkey)`);
+  if (!/^[A-Za-z0-9+/]{43}=$/.test(text.trim()))
+    throw new Error(`${path} contains no WireGuard private key. Create one with wg genkey`);
   const der = Buffer.concat([pkcs8Head, Buffer.from(text.trim(), 'base64')]);
   const key = createPublicKey(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }));
   return key.export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64');
 }
 
-/** The credentials in a file of their owner's alone, replaced as a whole: whoever reads sees the old one or the new one. */
+/** Stores the credentials in a file that only its owner can read. A save replaces the file atomically. */
 export class FileCredentialStore implements CredentialStore {
   constructor(private readonly path: string) {}
 
@@ -63,21 +64,23 @@ export class FileCredentialStore implements CredentialStore {
   async save(credentials: Credentials): Promise<void> {
     const draft = `${this.path}.new`;
     await writePrivate(draft, JSON.stringify(credentials));
-    // Whoever rotates it may be root; the agent that reads it is not.
+    // A rotation may run as root; the agent that reads the file does not.
     const owner = await stat(this.path).catch(() => undefined);
     if (owner !== undefined && owner.uid !== process.getuid?.()) await chown(draft, owner.uid, owner.gid);
     await rename(draft, this.path);
   }
 
   #damaged(): Error {
-    return new Error(`${this.path} is damaged. Remove it, and the node's key, to enrol this server as a new node`);
+    return new Error(
+      `${this.path} is damaged. Remove it and the node's private key to enrol this server as a new node`,
+    );
   }
 }
 
 async function readPrivate(path: string): Promise<string | undefined> {
   try {
     const [text, { mode }] = [await readFile(path, 'utf8'), await stat(path)];
-    if ((mode & 0o077) !== 0) throw new ExposedFile(path);
+    if ((mode & 0o077) !== 0) throw new ExposedFileError(path);
     return text;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
@@ -85,11 +88,11 @@ async function readPrivate(path: string): Promise<string | undefined> {
   }
 }
 
-/** @returns what the file holds: its content, or that of whoever was quicker */
-async function create(path: string, content: string): Promise<string> {
+/** @returns the file's content: `content`, or what another process has written first */
+async function createIfAbsent(path: string, content: string): Promise<string> {
   const draft = `${path}.${randomBytes(8).toString('hex')}`;
   await writePrivate(draft, content);
-  // A link, unlike a rename, replaces nothing: another key is another node.
+  // Unlike rename, link never replaces an existing file: another key would make this another node.
   await link(draft, path).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw error;
   });
@@ -97,7 +100,7 @@ async function create(path: string, content: string): Promise<string> {
   return readFile(path, 'utf8');
 }
 
-/** On the disk when it resolves. */
+/** Resolves when the file is synced to disk. */
 async function writePrivate(path: string, content: string): Promise<void> {
   const file = await open(path, 'w', 0o600);
   try {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connect } from 'node:net';
-import { askDaemon, type Request, StatusSocket } from './status-socket.js';
+import { queryDaemon, type Request, StatusSocket } from './status-socket.js';
 
 let path: string;
 let folder: string;
@@ -14,17 +14,20 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-describe('the status socket', () => {
-  it('tells its owner alone, every time anew', async () => {
+describe('StatusSocket', () => {
+  it('answers its owner alone, with the current status', async () => {
     let peers = 1;
     const socket = await StatusSocket.open(path, () => ({ peers: peers++ }));
-    expect([await askDaemon(path, 'status'), await askDaemon(path, 'status')]).toEqual([{ peers: 1 }, { peers: 2 }]);
+    expect([await queryDaemon(path, 'status'), await queryDaemon(path, 'status')]).toEqual([
+      { peers: 1 },
+      { peers: 2 },
+    ]);
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     await socket.close();
-    expect(await askDaemon(path, 'status')).toBeUndefined();
+    expect(await queryDaemon(path, 'status')).toBeUndefined();
   });
 
-  it('is one daemon’s at a time, until that has ended in whatever way', async () => {
+  it('refuses a second daemon until the first has closed it or crashed', async () => {
     const socket = await StatusSocket.open(path, () => ({}));
     await expect(StatusSocket.open(path, () => ({}))).rejects.toThrow('another vpn-node-agent is running');
     await socket.close();
@@ -32,11 +35,11 @@ describe('the status socket', () => {
     await (await StatusSocket.open(path, () => ({}))).close();
   });
 
-  it('passes on what it is asked for, and takes anything else for a question', async () => {
+  it('passes on the request, and treats an unknown one as status', async () => {
     const requests: Request[] = [];
     const socket = await StatusSocket.open(path, (request) => ({ said: requests.push(request) }));
     requests.splice(0);
-    expect(await askDaemon(path, 'drain')).toEqual({ said: 1 });
+    expect(await queryDaemon(path, 'drain')).toEqual({ said: 1 });
     await new Promise<void>((resolve) => connect({ path }).end('drain it').resume().once('close', resolve));
     expect(requests).toEqual(['drain', 'status']);
     await socket.close();

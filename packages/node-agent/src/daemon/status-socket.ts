@@ -4,29 +4,34 @@ import { connect, createServer, type Server } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { parseJson } from '../protocol.js';
 
-/** What can be asked. The answer to all is the status, after what was asked for has been begun. */
+/** `drain` begins to drain the node. Both requests are answered with the status. */
 export type Request = 'status' | 'drain';
 
-const patienceMs = 5_000;
-const longestRequest = 100;
+const timeoutMs = 5_000;
+const maxRequestLength = 100;
 
-/** Answers whoever may open the socket: the daemon's owner and root. One daemon at a time can hold it. */
+/**
+ * A Unix socket for the commands `status` and `drain`. Only the daemon's user and root can open it. One daemon can listen on it
+ * at a time.
+ */
 export class StatusSocket {
   private constructor(
     private readonly server: Server,
     private readonly path: string,
   ) {}
 
-  /** @throws {Error} when another daemon runs */
+  /** @throws {Error} when another daemon is running */
   static async open(path: string, answer: (request: Request) => object): Promise<StatusSocket> {
-    if ((await askDaemon(path, 'status')) !== undefined)
+    if ((await queryDaemon(path, 'status')) !== undefined)
       throw new Error(`another vpn-node-agent is running (${path} answers)`);
     await unlink(path).catch(() => undefined);
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       socket.on('error', () => undefined);
-      socket.setTimeout(patienceMs, () => socket.destroy());
+      socket.setTimeout(timeoutMs, () => socket.destroy());
       let request = '';
-      socket.setEncoding('utf8').on('data', (chunk: string) => (request = (request + chunk).slice(0, longestRequest)));
+      socket
+        .setEncoding('utf8')
+        .on('data', (chunk: string) => (request = (request + chunk).slice(0, maxRequestLength)));
       socket.once('end', () => socket.end(JSON.stringify(answer(request === 'drain' ? 'drain' : 'status'))));
     });
     server.listen(path);
@@ -41,8 +46,8 @@ export class StatusSocket {
   }
 }
 
-/** What the daemon says; undefined when none answers. */
-export async function askDaemon(path: string, request: Request): Promise<unknown> {
+/** @returns the daemon's answer; undefined when no daemon answers */
+export async function queryDaemon(path: string, request: Request): Promise<unknown> {
   const socket = connect({ path, allowHalfOpen: true });
   try {
     await once(socket, 'connect');

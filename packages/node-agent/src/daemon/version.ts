@@ -4,5 +4,5 @@ const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.me
   version: string;
 };
 
-/** Of this package: the agent tells it when it registers. */
+/** The version of this package, sent at registration. */
 export const version = manifest.version;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { blockedName, readBlockList } from './block-list.js';
 
-describe('a line of a block list', () => {
+describe('blockedName', () => {
   it.each([
     ['ads.example', 'ads.example'],
     ['  Ads.Example.  # a comment', 'ads.example'],
@@ -36,7 +36,7 @@ describe('a line of a block list', () => {
   });
 });
 
-it('reads a list line by line, whatever ends them', async () => {
+it('readBlockList reads lines with any line ending', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'vpn-node-'));
   await writeFile(join(folder, 'list'), '# ads\r\na.example\r\n\n0.0.0.0 b.example\nc.example');
   const names: string[] = [];

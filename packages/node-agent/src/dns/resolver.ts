@@ -7,29 +7,29 @@ import { resolverPort } from '../host/firewall.js';
 import { type Tunnel } from '../protocol.js';
 import { type Timing } from '../timing.js';
 import { readBlockList } from './block-list.js';
-import { blockedZone, type Mark, unboundConfig } from './unbound-config.js';
+import { blockedZone, type BlockTag, blockTags, unboundConfig } from './unbound-config.js';
 
 export interface ResolverOptions {
   readonly tunnel: Tunnel;
-  /** A folder of this agent's own; what is in it is no secret. */
+  /** A folder of this agent alone. Its files are not secret. */
   readonly folder: string;
-  /** Block lists of the operator's; absent: nothing is blocked at that level. */
-  readonly lists: Readonly<Partial<Record<Mark, string>>>;
+  /** Paths of the operator's block lists. Without a list, its level blocks nothing. */
+  readonly lists: Readonly<Partial<Record<BlockTag, string>>>;
   readonly forwardTo: readonly string[];
-  /** With prefix lengths: what no name may lead to. */
+  /** Networks with prefix lengths that the resolver never queries. */
   readonly blockedNetworks: readonly string[];
 }
 
 const rootKeys = ['/usr/share/dns/root.key', '/var/lib/unbound/root.key'];
 
-/** The node's resolver: unbound, with the agent's own configuration, up and down with the agent. */
+/** The node's resolver: an unbound process that runs with the agent's configuration while the agent runs. */
 export class Resolver {
   readonly #file: string;
   readonly #stopping = new AbortController();
   #child: Child | undefined;
   #supervised: Promise<void> | undefined;
   #lists = '';
-  /** Times that it ended by itself. */
+  /** How many times unbound ended unexpectedly. */
   crashes = 0;
 
   constructor(
@@ -45,8 +45,8 @@ export class Resolver {
   }
 
   /**
-   * Writes its configuration and starts it; from then on it is started again whenever it ends. When it runs already: has it
-   * read the lists anew if one of them has changed.
+   * Writes the configuration and starts unbound, which is restarted whenever it ends. When it is running already and a block
+   * list has changed, restarts it with the new lists.
    *
    * @throws {Error} when a list cannot be read; {CommandError} when unbound refuses the configuration
    */
@@ -73,7 +73,7 @@ export class Resolver {
   async #supervise(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      // This agent's right to administer the network is not for a program that reads what strangers send.
+      // Drops CAP_NET_ADMIN: unbound parses untrusted input.
       const child = new Child('setpriv', ['--inh-caps=-all', '--ambient-caps=-all', 'unbound', '-c', this.#file]);
       this.#child = child;
       await child.ended;
@@ -89,9 +89,9 @@ export class Resolver {
     this.#lists = await this.#fingerprint();
     const seen = new Set<string>();
     const zoneFiles: string[] = [];
-    for (const mark of ['ads', 'more'] as const) {
-      const list = lists[mark];
-      if (list !== undefined) zoneFiles.push(await writeZones(join(folder, `${mark}.conf`), list, mark, seen));
+    for (const tag of blockTags) {
+      const list = lists[tag];
+      if (list !== undefined) zoneFiles.push(await writeZones(join(folder, `${tag}.conf`), list, tag, seen));
     }
     const config = unboundConfig({
       tunnel,
@@ -99,7 +99,7 @@ export class Resolver {
       zoneFiles,
       forwardTo,
       blockedNetworks,
-      // Whoever is asked instead has validated.
+      // Resolvers that it forwards to validate themselves.
       trustAnchor: forwardTo.length > 0 ? undefined : rootKeys.find((path) => existsSync(path)),
       user: process.getuid?.() === 0 ? 'unbound' : '',
     });
@@ -117,15 +117,15 @@ function unreadable(file: string): never {
   throw new Error(`the block list ${file} cannot be read`);
 }
 
-/** A name on two lists belongs to the first: who blocks trackers blocks ads as well. */
-async function writeZones(path: string, list: string, mark: Mark, seen: Set<string>): Promise<string> {
+/** Skips names in `seen`: the level that blocks trackers and malware blocks ads too. */
+async function writeZones(path: string, list: string, tag: BlockTag, seen: Set<string>): Promise<string> {
   const file = await open(path, 'w', 0o644);
   try {
     let chunk = '';
     for await (const name of readBlockList(list)) {
       if (seen.has(name)) continue;
       seen.add(name);
-      chunk += blockedZone(name, mark);
+      chunk += blockedZone(name, tag);
       if (chunk.length < 65_536) continue;
       await file.write(chunk);
       chunk = '';

@@ -4,43 +4,44 @@ import { type BlockingLevel, type Tunnel } from '../protocol.js';
 export interface ResolverSettings {
   readonly tunnel: Tunnel;
   readonly port: number;
-  /** Files of zones, included as they are. */
+  /** Paths of files with local zones, included unchanged. */
   readonly zoneFiles: readonly string[];
-  /** Resolvers to ask instead of the authoritative servers themselves. */
+  /** Resolvers to query instead of the authoritative servers. */
   readonly forwardTo: readonly string[];
-  /** Whom nobody may make this resolver ask, besides all private networks. Those that it forwards to are exempt. */
+  /** Networks that this resolver never queries, besides all private ones. Has no effect with `forwardTo`. */
   readonly blockedNetworks: readonly string[];
-  /** The DNSSEC root key; without it answers are not validated. */
+  /** The path of the DNSSEC root key. Without it, answers are not validated. */
   readonly trustAnchor: string | undefined;
-  /** Whom unbound becomes once it runs: nobody else when this process is not root. */
+  /** The user that unbound switches to; empty when this process is not root. */
   readonly user: string;
 }
 
-/** What a name on a list is marked with. Trackers and malware come on top of ads. */
-export type Mark = 'ads' | 'more';
+/** The unbound tags of blocked names, one for each block list. */
+export const blockTags = ['ads', 'trackers_malware'] as const;
+export type BlockTag = (typeof blockTags)[number];
 
-const marksOf: Readonly<Record<BlockingLevel, readonly Mark[]>> = {
+const tagsOf: Readonly<Record<BlockingLevel, readonly BlockTag[]>> = {
   none: [],
   ads: ['ads'],
-  ads_trackers_malware: ['ads', 'more'],
+  ads_trackers_malware: blockTags,
 };
 
 /**
- * One unbound for all levels, so that they share one cache: whoever asks is hidden among all the others. The address that was
- * asked decides what is blocked. Nothing is logged.
+ * One unbound serves all blocking levels, so that they share one cache and each query is hidden among those of all peers. The
+ * address that receives a query decides what is blocked. Nothing is logged.
  *
- * (`interface-action` and not `access-control`: a match of the latter would make unbound forget the interface's tags.)
+ * (`interface-action` and not `access-control`: with the latter, unbound ignores the tags of the interface.)
  */
 export function unboundConfig(settings: ResolverSettings): string {
   const { tunnel, port, zoneFiles, forwardTo, blockedNetworks, trustAnchor, user } = settings;
-  // A name server's address is what strangers say it is: it must not lead to a machine inside.
-  const untouchable = forwardTo.length > 0 ? [] : [...privateNetworks, ...blockedNetworks];
+  // Anyone can publish an internal address as that of a name server: unbound must not query it.
+  const neverQueried = forwardTo.length > 0 ? [] : [...privateNetworks, ...blockedNetworks];
   const levels = Object.entries(tunnel.resolvers) as [BlockingLevel, readonly string[]][];
   const listeners = levels.flatMap(([level, addresses]) =>
-    addresses.flatMap((address) => listener(`${address}@${port}`, marksOf[level])),
+    addresses.flatMap((address) => listener(`${address}@${port}`, tagsOf[level])),
   );
   return `server:
-  define-tag: "ads more"
+  define-tag: "${blockTags.join(' ')}"
 ${listeners.join('\n')}
   ip-freebind: yes
   do-daemonize: no
@@ -69,8 +70,8 @@ ${trustAnchor === undefined ? '' : `  trust-anchor-file: "${trustAnchor}"\n`}
   harden-below-nxdomain: yes
   edns-buffer-size: 1232
   do-not-query-localhost: yes
-${untouchable.map((network) => `  do-not-query-address: ${network}`).join('\n')}
-  # A name outside must not lead a browser to a machine inside.
+${neverQueried.map((network) => `  do-not-query-address: ${network}`).join('\n')}
+  # Protects against DNS rebinding: a public name must not resolve to an internal address.
   private-address: 10.0.0.0/8
   private-address: 172.16.0.0/12
   private-address: 192.168.0.0/16
@@ -83,16 +84,16 @@ remote-control:
 ${forwardTo.length === 0 ? '' : `forward-zone:\n  name: "."\n${forwardTo.map(forwarder).join('\n')}\n`}`;
 }
 
-/** A blocked name does not exist, and no name below it does. */
-export function blockedZone(name: string, mark: Mark): string {
-  return `local-zone: "${name}." always_nxdomain\nlocal-zone-tag: "${name}." "${mark}"\n`;
+/** Answers NXDOMAIN for the name and its subdomains. */
+export function blockedZone(name: string, tag: BlockTag): string {
+  return `local-zone: "${name}." always_nxdomain\nlocal-zone-tag: "${name}." "${tag}"\n`;
 }
 
-function listener(socket: string, marks: readonly Mark[]): string[] {
+function listener(socket: string, tags: readonly BlockTag[]): string[] {
   return [
     `  interface: ${socket}`,
     `  interface-action: ${socket} allow`,
-    ...(marks.length === 0 ? [] : [`  interface-tag: ${socket} "${marks.join(' ')}"`]),
+    ...(tags.length === 0 ? [] : [`  interface-tag: ${socket} "${tags.join(' ')}"`]),
   ];
 }
 

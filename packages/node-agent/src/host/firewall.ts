@@ -2,7 +2,7 @@ import { Child } from '../child.js';
 import { type Run } from '../command.js';
 import { isV6, privateNetworks } from './networks.js';
 
-/** The resolver listens here, since ports below 1024 need a capability of their own; peers ask at port 53. */
+/** The resolver's port. Peers use port 53, which is redirected: ports below 1024 would need another capability. */
 export const resolverPort = 5300;
 
 export interface FirewallSettings {
@@ -10,18 +10,17 @@ export interface FirewallSettings {
   readonly interfaceName: string;
   /** The interface to the Internet. */
   readonly uplink: string;
-  /** The tunnel's addresses, with prefix lengths: nft takes the network of each. */
+  /** The tunnel's addresses with prefix lengths. nft uses the network of each. */
   readonly addresses: readonly string[];
-  /** Where peers may ask for names. */
+  /** The addresses of the resolver. */
   readonly resolvers: readonly string[];
-  /** Besides private networks, where no peer may go. */
+  /** Networks that no peer may reach, besides all private ones. */
   readonly blockedNetworks: readonly string[];
 }
 
 /**
- * One nftables table of this agent's own. Nobody else's rules are touched; and since a packet needs every table's consent,
- * nothing here can be undone by another table, nor another's refusal by this one. It is replaced as a whole, in one
- * transaction: there is no moment without it.
+ * The agent's own nftables table. It touches no other table. A packet must pass every table, so no other table can undo its
+ * refusals, and it cannot undo another table's. The table is replaced in one transaction, so there is no moment without it.
  */
 export class Firewall {
   readonly #table: string;
@@ -30,7 +29,7 @@ export class Firewall {
   constructor(
     private readonly run: Run,
     private readonly settings: FirewallSettings,
-    /** Somebody else has deleted the table, as every `flush ruleset` does. */
+    /** Called when another program has deleted the table, for example with `flush ruleset`. */
     private readonly onLost: () => void,
   ) {
     this.#table = `inet ${tableOf(settings.interfaceName)}`;
@@ -50,7 +49,7 @@ export class Firewall {
     await this.run('nft', ['-f', '/dev/stdin'], { input: `table ${this.#table}\ndelete table ${this.#table}\n` });
   }
 
-  /** Replacing the table deletes it too, but leaves none the less one there. */
+  /** The agent's own replacement deletes the table too, but then a new table exists. */
   async #onDeleted(line: string): Promise<void> {
     if (line !== `delete table ${this.#table}`) return;
     await this.run('nft', ['list', 'table', ...this.#table.split(' ')]).catch(() => {
@@ -63,7 +62,7 @@ export function tableOf(interfaceName: string): string {
   return `vpn_node_${interfaceName.replace(/\W/g, '_')}`;
 }
 
-/** Every text has been checked before: nothing in it can be read as another rule. */
+/** All texts have been validated, so none can be read as another rule. */
 function firewallRules(settings: FirewallSettings): string {
   const { interfaceName, uplink, addresses, resolvers } = settings;
   const blocked = [...privateNetworks, ...settings.blockedNetworks];
@@ -92,7 +91,7 @@ table inet ${table} {
     iifname "${interfaceName}" jump from_peers
     oifname "${interfaceName}" jump to_peers
   }
-  # To the Internet and nowhere else: not to other peers, not to networks behind other interfaces, not to private addresses.
+  # Only to the Internet: not to other peers, networks behind other interfaces or private addresses.
   chain from_peers {
     oifname != "${uplink}" reject with icmpx admin-prohibited
     ip daddr @blocked4 reject with icmpx admin-prohibited
@@ -101,7 +100,7 @@ table inet ${table} {
     tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
     accept
   }
-  # Answers and nothing else.
+  # Only replies.
   chain to_peers {
     iifname != "${uplink}" drop
     tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
@@ -112,11 +111,11 @@ table inet ${table} {
   chain input {
     type filter hook input priority filter; policy accept;
     iifname "${interfaceName}" jump peers_to_node
-    # Tunnel addresses answer in the tunnel alone, whoever knocks from outside.
+    # Tunnel addresses answer only in the tunnel.
     iifname != { "lo", "${interfaceName}" } ip daddr ${v4} drop
     iifname != { "lo", "${interfaceName}" } ip6 daddr ${v6} drop
   }
-  # Names and echoes. The node's own services are not for peers, by whatever address of it they come.
+  # Only DNS and ping. Peers cannot reach other services of the node by any of its addresses.
   chain peers_to_node {
     ct state established,related accept
     ip daddr { ${resolvers4} } meta l4proto { tcp, udp } th dport ${resolverPort} accept
@@ -130,7 +129,7 @@ table inet ${table} {
     type nat hook prerouting priority dstnat; policy accept;
 ${resolvers.map((address) => toResolver(interfaceName, address)).join('\n')}
   }
-  # With a random source port, so that the peer's own does not show.
+  # A random source port hides the peer's own.
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
     oifname "${uplink}" ip saddr ${v4} masquerade fully-random

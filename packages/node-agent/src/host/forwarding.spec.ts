@@ -30,15 +30,15 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true }));
 
-describe('forwarding', () => {
-  it('is switched on, keeps the uplink’s own route, and is put back as it was', async () => {
+describe('Forwarding', () => {
+  it('enables forwarding, keeps the uplink’s route, and restores the former values', async () => {
     await forwarding().ensure();
     expect(await read(v4, v6, advertisements)).toEqual(['1', '1', '2']);
     await forwarding().restore();
     expect(await read(v4, v6, advertisements)).toEqual(['0', '0', '1']);
   });
 
-  it('is put back as it was before the first run, when runs were killed', async () => {
+  it('restores the values from before the first run, when runs were killed', async () => {
     await forwarding().ensure();
     await write(v4, '0');
     await forwarding().ensure();
@@ -46,7 +46,7 @@ describe('forwarding', () => {
     expect(await read(v4, v6, advertisements)).toEqual(['0', '0', '1']);
   });
 
-  it('is not put back to what it was before a reboot', async () => {
+  it('does not restore values from before a reboot', async () => {
     await write('kernel/random/boot_id', 'first');
     await forwarding().ensure();
     await write('kernel/random/boot_id', 'second');
@@ -54,7 +54,7 @@ describe('forwarding', () => {
     expect(await read(v4, v6, advertisements)).toEqual(['1', '1', '2']);
   });
 
-  it('is left on where others have switched it on', async () => {
+  it('leaves forwarding on when it was on before', async () => {
     await write(v4, '1');
     await write(v6, '1');
     await write(advertisements, '0');
@@ -63,7 +63,7 @@ describe('forwarding', () => {
     expect(await read(v4, v6, advertisements)).toEqual(['1', '1', '0']);
   });
 
-  it('leaves IPv6 alone where there is none', async () => {
+  it('does not touch IPv6 settings when IPv6 is disabled', async () => {
     await write(off, '1');
     await forwarding().ensure();
     expect(await read(v4, v6, advertisements)).toEqual(['1', '0', '1']);

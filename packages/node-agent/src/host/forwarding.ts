@@ -5,18 +5,18 @@ const v4 = 'net/ipv4/ip_forward';
 const v6 = 'net/ipv6/conf/all/forwarding';
 
 /**
- * Has the kernel forward packets. What was set otherwise before is written down, so that it can be put back, also by the next
- * run after a crash; not after a reboot, which has put it back already.
+ * Makes the kernel forward packets. Former values of changed settings are stored in a file, so that they can be restored, also
+ * by the next run after a crash. They are ignored after a reboot, which resets the settings itself.
  */
 export class Forwarding {
   constructor(
     private readonly uplink: string,
-    /** Holds the former values. It must outlive the process, and may outlive the boot. */
+    /** Stores the former values. It must outlive the process. */
     private readonly file: string,
     private readonly root = '/proc/sys',
   ) {}
 
-  /** Whether this machine speaks IPv6 at all. */
+  /** Whether IPv6 is enabled on this machine. */
   async hasIpv6(): Promise<boolean> {
     return (await this.#read('net/ipv6/conf/all/disable_ipv6')) === '0';
   }
@@ -24,7 +24,7 @@ export class Forwarding {
   async ensure(): Promise<void> {
     await this.#set(v4, '1');
     if (!(await this.hasIpv6())) return;
-    // A router ignores other routers' advertisements, and would lose its own address and route when they run out.
+    // A machine that forwards ignores router advertisements unless accept_ra is 2, and would lose its address and route.
     const advertisements = `net/ipv6/conf/${this.uplink}/accept_ra`;
     if ((await this.#read(advertisements)) === '1') await this.#set(advertisements, '2');
     await this.#set(v6, '1');
@@ -39,7 +39,7 @@ export class Forwarding {
     const found = await this.#read(name);
     if (found === value || found === undefined) return;
     const former = await this.#former();
-    // The first value found is the one from before.
+    // Only the first value found is the original one.
     if (former[name] === undefined) {
       const known = { boot: await this.#boot(), former: { ...former, [name]: found } };
       await writeFile(this.file, JSON.stringify(known), { mode: 0o600 });
@@ -71,7 +71,9 @@ export class Forwarding {
     try {
       await writeFile(join(this.root, name), value);
     } catch {
-      throw new Error(`cannot set ${name.replaceAll('/', '.')} to ${value}: set it in /etc/sysctl.d, or allow it`);
+      throw new Error(
+        `cannot set ${name.replaceAll('/', '.')} to ${value}: set it in /etc/sysctl.d, or permit writing it`,
+      );
     }
   }
 }

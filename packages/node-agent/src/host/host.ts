@@ -4,8 +4,8 @@ import { type Forwarding } from './forwarding.js';
 import { type TunnelInterface } from './tunnel-interface.js';
 
 /**
- * What this machine must be for peers to have a tunnel: an interface, a firewall, forwarding. `ensure` makes it so and may be
- * called at any time: at the start, after a crash, once a minute, after somebody else has flushed all rules.
+ * Sets up what peers need on this machine: interface, firewall, forwarding. `ensure` is idempotent: it is called at the start,
+ * after a crash, once a minute, and after another program has flushed all rules.
  */
 export class Host {
   #turn: Promise<void> = Promise.resolve();
@@ -18,14 +18,14 @@ export class Host {
     private readonly networks: readonly string[],
   ) {}
 
-  /** As far as it is known. */
+  /** Whether the last `ensure` succeeded. */
   get up(): boolean {
     return this.#up;
   }
 
-  /** The firewall first and forwarding last: no packet is forwarded that no rule has seen. */
+  /** The firewall comes first and forwarding last, so that no packet is forwarded without rules. */
   ensure(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#serialize(async () => {
       const { link, firewall, forwarding } = this.parts;
       try {
         await firewall.ensure();
@@ -39,9 +39,9 @@ export class Host {
     });
   }
 
-  /** Takes everything down that `ensure` has made, and forgets where peers have been. Goes on after a failure. */
+  /** Removes all that `ensure` has set up, and the peers' entries in connection tracking. Continues after a failure. */
   remove(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#serialize(async () => {
       const { link, firewall, forwarding } = this.parts;
       this.#up = false;
       const steps = [
@@ -59,12 +59,12 @@ export class Host {
   async #forgetFlows(): Promise<void> {
     for (const network of this.networks) {
       const family = network.includes(':') ? 'ipv6' : 'ipv4';
-      // Ends with 1 when there was none.
+      // conntrack exits with 1 when there is no such entry.
       await this.run('conntrack', ['-D', '-f', family, '-s', network], { confidential: true }).catch(() => '');
     }
   }
 
-  #inTurn(work: () => Promise<void>): Promise<void> {
+  #serialize(work: () => Promise<void>): Promise<void> {
     const turn = this.#turn.then(work);
     this.#turn = turn.catch(() => undefined);
     return turn;

@@ -17,8 +17,8 @@ export interface InterfaceSettings {
 const startTimeoutMs = 10_000;
 
 /**
- * The WireGuard interface: the kernel's own, else wireguard-go's. One that is there already is taken over with its peers and
- * their sessions, so that a crash of this process interrupts nobody.
+ * The WireGuard interface: the kernel's, else wireguard-go's. An existing interface is taken over with its peers and their
+ * sessions, so that a crash of this process interrupts no session.
  */
 export class TunnelInterface {
   #userspace: Child | undefined;
@@ -26,14 +26,14 @@ export class TunnelInterface {
   constructor(
     private readonly run: Run,
     private readonly settings: InterfaceSettings,
-    /** wireguard-go has ended by itself, and the interface with it. */
+    /** Called when wireguard-go has ended unexpectedly, which removes the interface. */
     private readonly onLost: () => void,
   ) {}
 
-  /** Makes it what it should be, touching only what is not. @throws {CommandError | Error} */
+  /** Sets up the interface, changing only what differs. @throws {CommandError | Error} */
   async ensure(ipv6: boolean): Promise<void> {
     const { name, mtu, addresses } = this.settings;
-    if (!(await this.#answers())) await this.#create();
+    if (!(await this.#isResponding())) await this.#create();
     await this.#configure();
     for (const address of addresses) {
       if (!address.includes(':')) await this.#ip('address', 'replace', address, 'dev', name);
@@ -52,7 +52,7 @@ export class TunnelInterface {
   async #create(): Promise<void> {
     const { name } = this.settings;
     if (await this.#exists()) {
-      throw new Error(`there is an interface ${name} already, and it is not WireGuard's`);
+      throw new Error(`the interface ${name} exists already and is not WireGuard's`);
     }
     try {
       await this.#ip('link', 'add', 'dev', name, 'type', 'wireguard');
@@ -64,8 +64,8 @@ export class TunnelInterface {
   async #startUserspace(name: string): Promise<void> {
     const child = new Child('wireguard-go', ['-f', name]);
     const deadline = performance.now() + startTimeoutMs;
-    while (!(await this.#answers())) {
-      if (!child.running) throw new Error('neither the kernel nor wireguard-go can make a WireGuard interface');
+    while (!(await this.#isResponding())) {
+      if (!child.running) throw new Error('neither the kernel nor wireguard-go can create a WireGuard interface');
       if (performance.now() > deadline) {
         await child.stop();
         throw new Error('wireguard-go does not answer');
@@ -78,7 +78,7 @@ export class TunnelInterface {
     });
   }
 
-  /** Setting what is set already would open the socket anew, so it is compared first. */
+  /** Sets only what differs, because setting a value again would reopen the socket. */
   async #configure(): Promise<void> {
     const { name, publicKey, privateKeyFile, listenPort } = this.settings;
     if ((await this.#show('public-key')) !== publicKey) {
@@ -93,7 +93,7 @@ export class TunnelInterface {
     return (await this.run('wg', ['show', this.settings.name, what])).trim();
   }
 
-  async #answers(): Promise<boolean> {
+  async #isResponding(): Promise<boolean> {
     return succeeds(this.#show('listen-port'));
   }
 

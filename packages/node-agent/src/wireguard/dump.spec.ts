@@ -8,8 +8,8 @@ const dump = [
   '',
 ].join('\n');
 
-describe('the dump of an interface', () => {
-  it('gives peers, without endpoint or traffic', () => {
+describe('parseDump', () => {
+  it('returns peers without endpoint or traffic', () => {
     expect(parseDump(dump)).toEqual([
       {
         publicKey: 'key-1',
@@ -23,12 +23,12 @@ describe('the dump of an interface', () => {
     expect(JSON.stringify(parseDump(dump))).not.toMatch(/private|192\.0\.2\.9/);
   });
 
-  it('gives nobody when nobody is there', () => {
+  it('returns no peers of an interface without peers', () => {
     expect(parseDump('private\tpublic\t51820\toff\n')).toEqual([]);
   });
 });
 
-it('writes peers as wg reads them', () => {
+it('peerSections writes peers as wg reads them', () => {
   expect(peerSections(parseDump(dump).slice(0, 1))).toBe(
     '[Peer]\nPublicKey = key-1\nPresharedKey = psk-1\nAllowedIPs = 10.64.1.0/32, fdb7::100/128\n',
   );

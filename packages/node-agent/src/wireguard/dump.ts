@@ -1,17 +1,17 @@
 import { type DriverPeer } from '../peer-driver.js';
 
-/** A peer as `wg show <interface> dump` tells it, but for what its endpoint is and its traffic, which are not even read. */
+/** A peer in the output of `wg show <interface> dump`. Its endpoint's address and its traffic are not read. */
 export interface DumpedPeer extends DriverPeer {
-  /** Whether the interface remembers where it was heard from. */
+  /** Whether the interface knows an endpoint of the peer. */
   readonly hasEndpoint: boolean;
-  /** Unix seconds; 0 when there was none. */
+  /** Unix seconds; 0 without a handshake. */
   readonly latestHandshake: number;
 }
 
-/** The key of a peer without a preshared key, so that it differs from every peer that should be there. */
+/** Also the preshared key of a peer without one, so that it differs from every wanted peer. */
 const none = '(none)';
 
-/** The first line is the interface's own, with its private key: it is skipped. */
+/** Skips the first line: it describes the interface and contains its private key. */
 export function parseDump(text: string): DumpedPeer[] {
   const lines = text.trimEnd().split('\n').slice(1);
   return lines.map((line) => {
@@ -27,7 +27,7 @@ export function parseDump(text: string): DumpedPeer[] {
   });
 }
 
-/** Peers as `wg addconf` reads them. An existing peer's allowed IPs are replaced; its session goes on. */
+/** Peers as `wg addconf` reads them. It replaces an existing peer's allowed IPs and keeps its session. */
 export function peerSections(peers: readonly DriverPeer[]): string {
   return peers.map(section).join('\n');
 }

@@ -3,7 +3,7 @@ import { FlowTable } from './flow-table.js';
 
 const peer = (name: string, ...allowedIps: string[]) => ({ publicKey: name, presharedKey: '', allowedIps });
 
-/** Conntrack that writes down what it is asked to forget, each call held until it is let go. */
+/** A fake conntrack that records its commands; after `holdNext`, calls wait until `releaseAll`. */
 function conntrack() {
   const calls: string[][] = [];
   const held: (() => void)[] = [];
@@ -17,72 +17,72 @@ function conntrack() {
     flows,
     calls,
     holdNext: () => void (hold = true),
-    letGo: () => {
+    releaseAll: () => {
       hold = false;
-      held.splice(0).forEach((go) => go());
+      held.splice(0).forEach((release) => release());
     },
   };
 }
 
-describe('the flows of an address', () => {
-  it('are forgotten after its peer has gone', async () => {
+describe('FlowTable', () => {
+  it('deletes the flows of an address after its peer is removed', async () => {
     const { flows, calls } = conntrack();
-    flows.note([peer('a', '10.64.1.0/32', 'fdb7::100/128')]);
-    flows.abandon(['a']);
-    await flows.swept();
+    flows.assign([peer('a', '10.64.1.0/32', 'fdb7::100/128')]);
+    flows.release(['a']);
+    await flows.sweepDone();
     expect(calls).toEqual([['-D -f ipv4 -s 10.64.1.0/32', '-D -f ipv6 -s fdb7::100/128']]);
   });
 
-  it('are forgotten before another peer gets it, and not again after that', async () => {
+  it('deletes the flows before another peer gets the address, and not again after that', async () => {
     const { flows, calls } = conntrack();
-    flows.note([peer('a', '10.64.1.0/32')]);
-    await flows.prepare([peer('b', '10.64.1.0/32'), peer('c', '10.64.1.1/32')]);
-    flows.note([peer('b', '10.64.1.0/32'), peer('c', '10.64.1.1/32')]);
+    flows.assign([peer('a', '10.64.1.0/32')]);
+    await flows.clearForPeers([peer('b', '10.64.1.0/32'), peer('c', '10.64.1.1/32')]);
+    flows.assign([peer('b', '10.64.1.0/32'), peer('c', '10.64.1.1/32')]);
     expect(calls).toEqual([['-D -f ipv4 -s 10.64.1.0/32']]);
-    flows.abandon(['a']);
-    await flows.swept();
+    flows.release(['a']);
+    await flows.sweepDone();
     expect(calls).toHaveLength(1);
   });
 
-  it('stay when the same peer is written again', async () => {
+  it('keeps the flows when the same peer is written again', async () => {
     const { flows, calls } = conntrack();
-    flows.note([peer('a', '10.64.1.0/32')]);
-    await flows.prepare([peer('a', '10.64.1.0/32')]);
+    flows.assign([peer('a', '10.64.1.0/32')]);
+    await flows.clearForPeers([peer('a', '10.64.1.0/32')]);
     expect(calls).toEqual([]);
   });
 
-  it('are not cut by a sweep that is late, once the address has its next user', async () => {
-    const { flows, calls, holdNext, letGo } = conntrack();
-    flows.note(Array.from({ length: 60 }, (_, number) => peer(`peer-${number}`, `10.64.1.${number}/32`)));
+  it('does not cut the flows of an address’s next peer with a late sweep', async () => {
+    const { flows, calls, holdNext, releaseAll } = conntrack();
+    flows.assign(Array.from({ length: 60 }, (_, number) => peer(`peer-${number}`, `10.64.1.${number}/32`)));
     holdNext();
-    flows.abandon(Array.from({ length: 60 }, (_, number) => `peer-${number}`));
-    const prepared = flows.prepare([peer('next', '10.64.1.59/32')]);
-    letGo();
+    flows.release(Array.from({ length: 60 }, (_, number) => `peer-${number}`));
+    const prepared = flows.clearForPeers([peer('next', '10.64.1.59/32')]);
+    releaseAll();
     await prepared;
-    flows.note([peer('next', '10.64.1.59/32')]);
+    flows.assign([peer('next', '10.64.1.59/32')]);
     const before = calls.length;
-    await flows.swept();
+    await flows.sweepDone();
     expect(calls.slice(before).flat()).not.toContain('-D -f ipv4 -s 10.64.1.59/32');
   });
 
-  it('are forgotten a batch at a time when many go at once', async () => {
+  it('deletes flows in batches when many peers are removed at once', async () => {
     const { flows, calls } = conntrack();
     const names = Array.from({ length: 120 }, (_, number) => `peer-${number}`);
-    flows.note(names.map((name, number) => peer(name, `10.64.1.${number}/32`)));
-    flows.abandon(names);
-    await flows.swept();
+    flows.assign(names.map((name, number) => peer(name, `10.64.1.${number}/32`)));
+    flows.release(names);
+    await flows.sweepDone();
     expect(calls.map(({ length }) => length)).toEqual([50, 50, 20]);
   });
 
-  it('are not those of everybody, however wide a range a stranger among the peers had', async () => {
+  it('deletes no flows of other peers when an unknown peer had a wide range', async () => {
     const { flows, calls } = conntrack();
-    flows.note([peer('stranger', '0.0.0.0/0', '::/0')]);
-    flows.abandon(['stranger']);
-    await flows.swept();
+    flows.assign([peer('unknown', '0.0.0.0/0', '::/0')]);
+    flows.release(['unknown']);
+    await flows.sweepDone();
     expect(calls).toEqual([]);
   });
 
-  it('are tried again after a failure, by the next peer to go', async () => {
+  it('retries after a failure when the next peer is removed', async () => {
     let fail = true;
     const calls: string[] = [];
     const flows = new FlowTable(async (_program, _args, options) => {
@@ -90,12 +90,12 @@ describe('the flows of an address', () => {
       calls.push(options?.input ?? '');
       return '';
     });
-    flows.note([peer('a', '10.64.1.0/32'), peer('b', '10.64.1.1/32')]);
-    flows.abandon(['a']);
-    await flows.swept();
+    flows.assign([peer('a', '10.64.1.0/32'), peer('b', '10.64.1.1/32')]);
+    flows.release(['a']);
+    await flows.sweepDone();
     fail = false;
-    flows.abandon(['b']);
-    await flows.swept();
+    flows.release(['b']);
+    await flows.sweepDone();
     expect(calls).toEqual(['-D -f ipv4 -s 10.64.1.0/32\n-D -f ipv4 -s 10.64.1.1/32\n']);
   });
 });

@@ -3,17 +3,17 @@ import { type DriverPeer, type PeerDriver } from '../peer-driver.js';
 import { type DumpedPeer, parseDump, peerSections } from './dump.js';
 import { FlowTable } from './flow-table.js';
 
-/** Removals in one call: far below what the kernel takes as arguments. */
-const removalsAtOnce = 1_000;
+/** Most removals in one call: far below the kernel's limit for arguments. */
+const maxRemovals = 1_000;
 
 /**
- * Peers of a WireGuard interface, kernel or userspace, by `wg`. Only `addconf` and `set`, which leave every peer they do not
- * name alone: `setconf` and `syncconf` reset live sessions. Preshared keys travel by an input that has no name in any folder.
+ * Configures the peers of a WireGuard interface, kernel or userspace, with `wg`. It uses only `addconf` and `set`, which leave
+ * all other peers alone; `setconf` and `syncconf` reset live sessions. Preshared keys are passed in an unlinked file.
  */
 export class WireguardDriver implements PeerDriver {
   readonly #flows: FlowTable;
-  /** When a peer was first seen to have an endpoint and no handshake, by its public key. */
-  #halfHeard = new Map<string, number>();
+  /** By public key: when a peer was first seen with an endpoint and no handshake, Unix milliseconds. */
+  #withoutHandshake = new Map<string, number>();
 
   constructor(
     private readonly run: Run,
@@ -28,43 +28,44 @@ export class WireguardDriver implements PeerDriver {
       presharedKey,
       allowedIps,
     }));
-    this.#flows.note(peers);
+    this.#flows.assign(peers);
     return peers;
   }
 
   async apply(peers: readonly DriverPeer[]): Promise<void> {
-    await this.#flows.prepare(peers);
+    await this.#flows.clearForPeers(peers);
     await this.#add(peers);
-    this.#flows.note(peers);
+    this.#flows.assign(peers);
   }
 
   async remove(publicKeys: readonly string[]): Promise<void> {
-    for (let next = 0; next < publicKeys.length; next += removalsAtOnce) {
-      const batch = publicKeys.slice(next, next + removalsAtOnce);
+    for (let next = 0; next < publicKeys.length; next += maxRemovals) {
+      const batch = publicKeys.slice(next, next + maxRemovals);
       await this.#wg('set', this.interfaceName, ...batch.flatMap((publicKey) => ['peer', publicKey, 'remove']));
-      this.#flows.abandon(batch);
+      this.#flows.release(batch);
     }
   }
 
   /**
-   * WireGuard keeps a peer's endpoint and handshake until the peer is removed: so it is, and added again at once.
+   * WireGuard keeps a peer's endpoint and handshake time until the peer is removed. So the peer is removed and added again at
+   * once.
    *
-   * It learns an endpoint from the first message of a handshake, and dates the handshake only when data follows. A peer that
-   * began one and was never heard again has no date: it counts as heard when it was first seen so.
+   * WireGuard learns an endpoint from the first message of a handshake, but sets the handshake time only when data follows. A
+   * peer that began a handshake and sent no data has no time: the time when it was first seen in this state counts instead.
    */
   async forgetHandshakesBefore(time: number): Promise<number> {
-    const halfHeard = new Map<string, number>();
-    const heardAt = ({ publicKey, latestHandshake }: DumpedPeer): number => {
+    const withoutHandshake = new Map<string, number>();
+    const lastActive = ({ publicKey, latestHandshake }: DumpedPeer): number => {
       if (latestHandshake > 0) return latestHandshake * 1000;
-      const since = this.#halfHeard.get(publicKey) ?? Date.now();
-      halfHeard.set(publicKey, since);
-      return since;
+      const firstSeen = this.#withoutHandshake.get(publicKey) ?? Date.now();
+      withoutHandshake.set(publicKey, firstSeen);
+      return firstSeen;
     };
-    const idle = (await this.#dump()).filter((peer) => peer.hasEndpoint && heardAt(peer) < time);
-    this.#halfHeard = halfHeard;
+    const idle = (await this.#dump()).filter((peer) => peer.hasEndpoint && lastActive(peer) < time);
+    this.#withoutHandshake = withoutHandshake;
     if (idle.length === 0) return 0;
-    for (let next = 0; next < idle.length; next += removalsAtOnce) {
-      const batch = idle.slice(next, next + removalsAtOnce);
+    for (let next = 0; next < idle.length; next += maxRemovals) {
+      const batch = idle.slice(next, next + maxRemovals);
       await this.#wg('set', this.interfaceName, ...batch.flatMap(({ publicKey }) => ['peer', publicKey, 'remove']));
       await this.#add(batch);
     }
