@@ -9,61 +9,61 @@ import {
 } from 'vpn-node-agent';
 
 /**
- * An agent in a process of its own, so that it can be killed. What it drives is in its parent, where it outlives the agent as
- * the kernel's WireGuard would. Node runs this file as it is: it imports packages alone.
+ * Runs a node agent in its own process, so that a test can kill it. The driver stays in the parent process and outlives the
+ * agent, as the kernel's WireGuard does. Node runs this file directly, so it imports only packages.
  */
-export interface AgentOrders {
+export interface AgentOptions {
   readonly backendUrl: string;
   readonly node: Registration;
   readonly credentials: Credentials;
 }
 
 export interface DriverCall {
-  readonly call: number;
-  readonly deed: 'list' | 'apply' | 'remove';
+  readonly id: number;
+  readonly operation: 'list' | 'apply' | 'remove';
   readonly argument?: unknown;
 }
 
 export interface DriverReply {
-  readonly call: number;
+  readonly id: number;
   readonly peers: readonly DriverPeer[];
 }
 
-// The test has gone.
+// The parent process, which runs the test, has ended.
 process.on('disconnect', () => process.exit());
 
-let calls = 0;
-const waiting = new Map<number, (peers: readonly DriverPeer[]) => void>();
+let lastId = 0;
+const pending = new Map<number, (peers: readonly DriverPeer[]) => void>();
 
-process.on('message', ({ call, peers }: DriverReply) => {
-  waiting.get(call)?.(peers);
-  waiting.delete(call);
+process.on('message', ({ id, peers }: DriverReply) => {
+  pending.get(id)?.(peers);
+  pending.delete(id);
 });
 
-function ask(deed: DriverCall['deed'], argument?: unknown): Promise<readonly DriverPeer[]> {
-  const call = (calls += 1);
-  process.send?.({ call, deed, argument } satisfies DriverCall);
-  return new Promise((resolve) => waiting.set(call, resolve));
+function callDriver(operation: DriverCall['operation'], argument?: unknown): Promise<readonly DriverPeer[]> {
+  const id = (lastId += 1);
+  process.send?.({ id, operation, argument } satisfies DriverCall);
+  return new Promise((resolve) => pending.set(id, resolve));
 }
 
 const driver: PeerDriver = {
-  list: () => ask('list'),
-  apply: async (peers) => void (await ask('apply', peers)),
-  remove: async (publicKeys) => void (await ask('remove', publicKeys)),
-  // Nobody is ever heard here.
+  list: () => callDriver('list'),
+  apply: async (peers) => void (await callDriver('apply', peers)),
+  remove: async (publicKeys) => void (await callDriver('remove', publicKeys)),
+  // Peers in memory have no handshakes.
   forgetHandshakesBefore: async () => 0,
 };
 
-const { backendUrl, node, credentials: known } = JSON.parse(process.argv[2] ?? '') as AgentOrders;
+const { backendUrl, node, credentials: saved } = JSON.parse(process.argv[2] ?? '') as AgentOptions;
 const credentials = new MemoryCredentialStore();
-await credentials.save(known);
+await credentials.save(saved);
 const agent = await NodeAgent.enrol({
   backendUrl,
   enrolmentToken: '',
   node,
   credentials,
   driver,
-  // Minutes pass in seconds here.
+  // Sleeps a tenth of the usual time, so that tests need seconds rather than minutes.
   timing: { ...systemTiming, sleep: (ms, signal) => systemTiming.sleep(ms / 10, signal) },
 });
 agent.start();

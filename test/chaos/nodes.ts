@@ -2,18 +2,18 @@ import { expect } from 'vitest';
 import { NodeAgent, systemTiming, type Timing } from 'vpn-node-agent';
 import { wireguardKey } from '../support/fleet.js';
 import { query } from '../support/stack.js';
-import { HeldDriver } from './held-driver.js';
-import { type World } from './world.js';
+import { PausableDriver } from './pausable-driver.js';
+import { type Cluster } from './cluster.js';
 
 export const frankfurt = 'de-frankfurt';
 
-/** Agents that pulse, come back and reconcile ten times as often, so that a test sees in seconds what takes minutes. */
-const hurried: Timing = { ...systemTiming, sleep: (ms, signal) => systemTiming.sleep(ms / 10, signal) };
+/** Makes agents pulse, reconnect and reconcile ten times as often, so that tests need seconds rather than minutes. */
+const tenTimesFaster: Timing = { ...systemTiming, sleep: (ms, signal) => systemTiming.sleep(ms / 10, signal) };
 
-/** A node as the agent keeps it, its peers in memory. */
+/** A node whose agent runs in the test's process, with its peers in memory. */
 export interface ChaosNode {
   readonly agent: NodeAgent;
-  readonly driver: HeldDriver;
+  readonly driver: PausableDriver;
 }
 
 export interface NodesOptions {
@@ -22,21 +22,21 @@ export interface NodesOptions {
   readonly capacity?: number;
 }
 
-/** Nodes of one new location, enrolled and in step with the backend at these addresses, one each in turn. */
+/** Adds a location, enrols `count` nodes in it and waits until they have synced. The nodes take turns at the backend URLs. */
 export async function startNodes(
-  world: World,
+  cluster: Cluster,
   backendUrls: readonly string[],
   { count, location = frankfurt, capacity = 60_000 }: NodesOptions,
 ): Promise<ChaosNode[]> {
-  const enrolmentToken = await world.openLocation(location, count);
+  const enrolmentToken = await cluster.addLocation(location, count);
   const start = async (_: unknown, index: number): Promise<ChaosNode> => {
-    const driver = new HeldDriver();
+    const driver = new PausableDriver();
     const agent = await NodeAgent.enrol({
       backendUrl: backendUrls[index % backendUrls.length] ?? '',
       enrolmentToken,
       node: { publicKey: wireguardKey(), ip: '192.0.2.1', locationId: location, capacity },
       driver,
-      timing: hurried,
+      timing: tenTimesFaster,
     });
     agent.start();
     await agent.whenSynced();
@@ -45,15 +45,15 @@ export async function startNodes(
   return Promise.all(Array.from({ length: count }, start));
 }
 
-/** Resolves when each of these nodes has heard the whole list of its peers anew. */
-export async function nodesInStep(nodes: readonly ChaosNode[], since = Date.now()): Promise<void> {
-  const isInStep = ({ agent }: ChaosNode) =>
+/** Resolves when each of these nodes has received its whole list of peers again. */
+export async function waitUntilSynced(nodes: readonly ChaosNode[], since = Date.now()): Promise<void> {
+  const isSynced = ({ agent }: ChaosNode) =>
     agent.status().link === 'connected' && (agent.status().lastSyncAt ?? 0) > since;
-  await expect.poll(() => nodes.every(isInStep), { timeout: 30_000, interval: 10 }).toBe(true);
+  await expect.poll(() => nodes.every(isSynced), { timeout: 30_000, interval: 10 }).toBe(true);
 }
 
-/** The public keys of the peers that these nodes have, each as often as it is there. */
-export async function peersOf(nodes: readonly Pick<ChaosNode, 'driver'>[]): Promise<string[]> {
+/** The public keys of all peers on these nodes. A key appears once for each node that has it. */
+export async function peerKeysOf(nodes: readonly Pick<ChaosNode, 'driver'>[]): Promise<string[]> {
   const lists = await Promise.all(nodes.map(({ driver }) => driver.list()));
   return lists.flat().map(({ publicKey }) => publicKey);
 }
@@ -61,29 +61,32 @@ export async function peersOf(nodes: readonly Pick<ChaosNode, 'driver'>[]): Prom
 export interface ConnectionRow extends Record<string, unknown> {
   readonly id: string;
   readonly status: string;
-  /** Standard base64; null once it has ended. */
+  /** Standard base64; null when the connection has ended. */
   readonly key: string | null;
 }
 
-export async function connectionsOf(world: World): Promise<ConnectionRow[]> {
+export async function connectionsOf(cluster: Cluster): Promise<ConnectionRow[]> {
   return query(
-    world.services.ownerUrl,
+    cluster.services.ownerUrl,
     `SELECT id, status::text, encode(public_key, 'base64') AS key FROM network."Connection" ORDER BY id`,
   );
 }
 
 /**
- * Waits until the nodes have exactly the peers that the database gives them, and none twice: a connection that was moved or
- * taken back leaves its peer behind until that node reconciles.
+ * Waits until the nodes together have exactly the peers of the active connections in the database, each on one node. It
+ * waits because a connection that moved or was removed leaves its peer on the old node until that node reconciles.
  */
-export async function expectNodesToAgree(world: World, nodes: readonly Pick<ChaosNode, 'driver'>[]): Promise<void> {
+export async function expectPeersToMatchDatabase(
+  cluster: Cluster,
+  nodes: readonly Pick<ChaosNode, 'driver'>[],
+): Promise<void> {
   const difference = async () => {
-    const rows = await connectionsOf(world);
-    const wanted = new Set(rows.filter(({ status }) => status === 'active').map(({ key }) => key));
-    const unsettled = rows.filter(({ status }) => status === 'pending' || status === 'ending').length;
-    const found = await peersOf(nodes);
-    const extra = found.filter((key) => !wanted.has(key)).length;
-    return { unsettled, extra, missing: wanted.size - (found.length - extra) };
+    const rows = await connectionsOf(cluster);
+    const expected = new Set(rows.filter(({ status }) => status === 'active').map(({ key }) => key));
+    const unfinished = rows.filter(({ status }) => status === 'pending' || status === 'ending').length;
+    const found = await peerKeysOf(nodes);
+    const extra = found.filter((key) => !expected.has(key)).length;
+    return { unfinished, extra, missing: expected.size - (found.length - extra) };
   };
-  await expect.poll(difference, { timeout: 60_000, interval: 200 }).toEqual({ unsettled: 0, extra: 0, missing: 0 });
+  await expect.poll(difference, { timeout: 60_000, interval: 200 }).toEqual({ unfinished: 0, extra: 0, missing: 0 });
 }

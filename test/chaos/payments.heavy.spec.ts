@@ -16,13 +16,13 @@ import { type ServiceProcess } from '../../dev/stack/service-process.js';
 import { SystemClock } from '../../src/platform/config/index.js';
 import { appleSettings } from '../support/apple-settings.js';
 import { query } from '../support/stack.js';
-import { type Person, signIn } from './people.js';
-import { createWorld, type World } from './world.js';
+import { type TestUser, signIn } from './users.js';
+import { startCluster, type Cluster } from './cluster.js';
 
 /**
- * Money, and a service that is killed in the middle of it. The service is a process of its own and always answers at the
- * same port, so that Stripe's events find the next one. Another process, which works no jobs, stays: a job whose worker died
- * is found by whoever is there.
+ * Kills the service while it processes payments. The service always listens on the same port, so that Stripe's events also
+ * reach the process that replaces a killed one. A second process, which runs no jobs, keeps running: it makes the jobs of a
+ * dead worker available again.
  */
 
 const secret = 'whsec_ofTests';
@@ -31,23 +31,23 @@ const returnUrl = 'https://app.example/account';
 let stripe: StripeBench;
 let apple: FakeApple;
 let folder: string;
-let world: World;
+let cluster: Cluster;
 let port: string;
 let service: ServiceProcess;
 let customer: string;
 let charge: Stripe.Charge;
 
 beforeAll(async () => {
-  const patient = { clock: new SystemClock(), concurrency: 4, retry: { firstMs: 100, factor: 1.2, attempts: 60 } };
+  const options = { clock: new SystemClock(), concurrency: 4, retry: { firstMs: 100, factor: 1.2, attempts: 60 } };
   const products = Object.values(appleProducts);
   [stripe, apple] = await Promise.all([
-    startStripe(patient),
-    startFakeApple({ ...patient, bundleId: 'com.example.vpn', products }),
+    startStripe(options),
+    startFakeApple({ ...options, bundleId: 'com.example.vpn', products }),
   ]);
   folder = mkdtempSync(join(tmpdir(), 'apple-root-'));
   const rootFile = join(folder, 'root.pem');
   writeFileSync(rootFile, new X509Certificate(apple.rootCertificate).toString());
-  world = await createWorld({
+  cluster = await startCluster({
     STRIPE_SECRET_KEY: stripe.fake.apiKey,
     STRIPE_WEBHOOK_SECRET: secret,
     STRIPE_API_URL: stripe.fake.url,
@@ -68,7 +68,7 @@ beforeAll(async () => {
   ({ customer, charge } = await subscribe());
 }, 300_000);
 afterAll(async () => {
-  await world.stop();
+  await cluster.stop();
   await Promise.all([stripe.fake.close(), apple.close()]);
   rmSync(folder, { recursive: true });
 });
@@ -77,23 +77,23 @@ afterEach(() => {
   apple.clearFaults();
 });
 
-/** `npm run worker`, as an operator runs it beside processes that serve the API alone. */
+/** Runs `npm run worker`, as an operator does when the API processes run no jobs. */
 async function startWorker() {
   const metricsPort = String(await freePort());
   const child = spawn(process.execPath, ['dev/run.mjs', 'worker'], {
-    env: { ...process.env, ...world.env, METRICS_PORT: metricsPort },
+    env: { ...process.env, ...cluster.env, METRICS_PORT: metricsPort },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   endWithThisProcess(child.pid, 'SIGTERM');
   const lines = createInterface({ input: child.stdout });
   const exit = once(child, 'exit').then(([code]) => code as number | null);
-  const working = new Promise<void>((resolve) => {
+  const started = new Promise<void>((resolve) => {
     lines.on('line', (line) => {
       if (line.includes('"msg":"working"')) resolve();
     });
   });
   await Promise.race([
-    working,
+    started,
     exit.then((code) => {
       throw new Error(`the worker ended with ${code}`);
     }),
@@ -106,11 +106,11 @@ async function startWorker() {
   };
 }
 
-const start = () => world.replica({ PORT: port, IDENTITY_WORKER: 'inside' });
+const start = () => cluster.startReplica({ PORT: port, IDENTITY_WORKER: 'inside' });
 const sql = <Row extends Record<string, unknown>>(text: string, values?: unknown[]) =>
-  query<Row>(world.services.ownerUrl, text, values);
+  query<Row>(cluster.services.ownerUrl, text, values);
 
-async function checkout(headers: Person['headers']): Promise<{ url: string }> {
+async function checkout(headers: TestUser['headers']): Promise<{ url: string }> {
   const response = await fetch(`${service.url}/payment/checkout`, {
     method: 'POST',
     headers: { ...headers, 'content-type': 'application/json' },
@@ -120,28 +120,31 @@ async function checkout(headers: Person['headers']): Promise<{ url: string }> {
 }
 
 async function subscribe() {
-  const { uid } = world.firebase.createAccount({ email: 'ada@example.com', emailVerified: false });
-  const { url } = await checkout({ authorization: `Bearer ${await world.firebase.mintIdToken(uid)}` });
+  const { uid } = cluster.firebase.createAccount({ email: 'ada@example.com', emailVerified: false });
+  const { url } = await checkout({ authorization: `Bearer ${await cluster.firebase.mintIdToken(uid)}` });
   stripe.fake.pay(/cs_\w+/.exec(url)?.[0] ?? '');
-  await settled();
+  await untilSettled();
   const [row] = await sql<{ customer: string }>(`SELECT stripe_customer_id AS customer FROM identity."User"`);
-  const paid = (await stripe.stripe.charges.list({ customer: row?.customer ?? '' })).data[0];
-  if (paid === undefined) throw new Error('nothing was paid');
-  return { customer: row?.customer ?? '', charge: paid };
+  const firstCharge = (await stripe.stripe.charges.list({ customer: row?.customer ?? '' })).data[0];
+  if (firstCharge === undefined) throw new Error('Stripe has no charge of this customer');
+  return { customer: row?.customer ?? '', charge: firstCharge };
 }
 
-const pending = () => sql(`SELECT object_ref FROM identity."WebhookEvent" WHERE state = 'pending'`);
+const pendingEvents = () => sql(`SELECT object_ref FROM identity."WebhookEvent" WHERE state = 'pending'`);
 
-/** Resolves when all that Stripe told was dealt with: minutes after a crash, never the hours that a lock of jobs lasts. */
-async function settled(): Promise<void> {
+/**
+ * Resolves when the service has processed all events. After a crash this must take less than two minutes, although the dead
+ * worker's locks on its jobs last for hours.
+ */
+async function untilSettled(): Promise<void> {
   await Promise.all([stripe.fake.deliveriesSettled(), apple.deliveriesSettled()]);
-  await vi.waitFor(async () => expect(await pending()).toEqual([]), { timeout: 120_000, interval: 100 });
+  await vi.waitFor(async () => expect(await pendingEvents()).toEqual([]), { timeout: 120_000, interval: 100 });
 }
 
 const refund = () => stripe.stripe.refunds.create({ charge: charge.id, amount: 1 });
 
-/** Every refund is written here once, and no other. */
-async function expectTruth(): Promise<void> {
+/** Expects each of Stripe's refunds to be recorded exactly once, and the subscription to be active. */
+async function expectStripeState(): Promise<void> {
   const rows = await sql<{ ref: string }>(
     `SELECT replace(provider_ref, 'stripe:', '') AS ref FROM identity."PaymentHistory" WHERE kind = 'refund' ORDER BY 1`,
   );
@@ -154,17 +157,21 @@ async function expectTruth(): Promise<void> {
   expect(states).toEqual([{ status: 'ACTIVE' }]);
 }
 
-/** Holds what a step needs, so that the service stands still there until it is killed. @param step its statement, if others may wait too */
-async function killedAt(lock: string, work: () => unknown, step = '%'): Promise<void> {
-  const client = new pg.Client(world.services.ownerUrl);
+/**
+ * Takes a table lock, triggers work in the service, and kills the service when it waits for the lock.
+ *
+ * @param statement pattern (LIKE) of the statement that waits, when other statements may wait for the lock too
+ */
+async function killWhileBlocked(lock: string, trigger: () => unknown, statement = '%'): Promise<void> {
+  const client = new pg.Client(cluster.services.ownerUrl);
   await client.connect();
   await client.query(`BEGIN; ${lock}`);
-  await work();
+  await trigger();
   const blocked = () =>
     sql(
       `SELECT 1 FROM pg_stat_activity
        WHERE wait_event_type = 'Lock' AND application_name LIKE 'identity%' AND query LIKE $1`,
-      [step],
+      [statement],
     );
   await expect.poll(blocked, { timeout: 60_000, interval: 20 }).not.toEqual([]);
   await service.kill();
@@ -172,59 +179,62 @@ async function killedAt(lock: string, work: () => unknown, step = '%'): Promise<
   await client.end();
 }
 
-describe('killed', { timeout: 300_000 }, () => {
+describe('a service that is killed', { timeout: 300_000 }, () => {
   it.each([
-    ['before an event is kept', `LOCK TABLE identity."WebhookEvent" IN SHARE MODE`],
-    ['between keeping an event and adding its job', 'LOCK TABLE identity_jobs._private_jobs IN SHARE MODE'],
-    ['before the payments are written', `LOCK TABLE identity."PaymentHistory" IN SHARE MODE`],
-    ['between the payments and the subscription', `LOCK TABLE identity."Subscription" IN SHARE MODE`],
-  ])('%s, the service loses nothing', async (_step, lock) => {
-    await killedAt(lock, refund);
+    ['before it stores an event', `LOCK TABLE identity."WebhookEvent" IN SHARE MODE`],
+    ['after it stores an event and before it adds the job', 'LOCK TABLE identity_jobs._private_jobs IN SHARE MODE'],
+    ['before it writes the payments', `LOCK TABLE identity."PaymentHistory" IN SHARE MODE`],
+    [
+      'after it writes the payments and before it writes the subscription',
+      `LOCK TABLE identity."Subscription" IN SHARE MODE`,
+    ],
+  ])('%s loses nothing', async (_step, lock) => {
+    await killWhileBlocked(lock, refund);
     service = await start();
-    await settled();
-    await expectTruth();
+    await untilSettled();
+    await expectStripeState();
   });
 
-  it('while it asks Stripe, the service loses nothing', async () => {
+  it('during a request to Stripe loses nothing', async () => {
     stripe.fake.inject({ kind: 'hang' }, { on: /GET \/v1\/charges/ });
     await refund();
     await expect.poll(() => stripe.fake.requestsHeld(), { timeout: 60_000 }).toBeGreaterThan(0);
     await service.kill();
     stripe.fake.clearFaults();
     service = await start();
-    await settled();
-    await expectTruth();
+    await untilSettled();
+    await expectStripeState();
   });
 
-  it('between what it has written and the end of its events, the service loses nothing', async () => {
+  it('after it writes the changes and before it marks the events as processed loses nothing', async () => {
     stripe.fake.inject({ kind: 'slow', milliseconds: 60_000 }, { on: /GET \/v1\/charges/ });
     await refund();
     await stripe.fake.deliveriesSettled();
     await expect.poll(() => stripe.fake.requestsHeld(), { timeout: 60_000 }).toBeGreaterThan(0);
     const lock = `LOCK TABLE identity."WebhookEvent" IN SHARE MODE`;
-    await killedAt(lock, () => stripe.fake.clearFaults(), '%UPDATE "WebhookEvent"%');
+    await killWhileBlocked(lock, () => stripe.fake.clearFaults(), '%UPDATE "WebhookEvent"%');
     service = await start();
-    await settled();
-    await expectTruth();
+    await untilSettled();
+    await expectStripeState();
   });
 
-  it('before a dispute is written, the service blocks all the same', async () => {
+  it('before it writes a dispute still blocks the user', async () => {
     let dispute = '';
-    await killedAt(`LOCK TABLE identity."AccessBlock" IN SHARE MODE`, () => {
+    await killWhileBlocked(`LOCK TABLE identity."AccessBlock" IN SHARE MODE`, () => {
       dispute = stripe.fake.openDispute(charge.id).id;
     });
     service = await start();
-    await settled();
+    await untilSettled();
     const blocks = () => sql(`SELECT provider_ref AS ref, lifted_on IS NULL AS blocks FROM identity."AccessBlock"`);
     expect(await blocks()).toEqual([{ ref: `stripe:${dispute}`, blocks: true }]);
     stripe.fake.closeDispute(dispute, 'won');
-    await settled();
+    await untilSettled();
     expect(await blocks()).toEqual([{ ref: `stripe:${dispute}`, blocks: false }]);
-    await expectTruth();
+    await expectStripeState();
   });
 
-  it('while it asks Apple, the service loses nothing', async () => {
-    const { headers } = await signIn(world);
+  it('during a request to Apple loses nothing', async () => {
+    const { headers } = await signIn(cluster);
     const account = await fetch(`${service.url}/payment/apple/account`, { headers });
     const { appAccountToken } = (await account.json()) as { appAccountToken: string };
     apple.inject({ kind: 'hang' }, { on: /GET \/inApps\/v1\/subscriptions/ });
@@ -233,7 +243,7 @@ describe('killed', { timeout: 300_000 }, () => {
     await service.kill();
     apple.clearFaults();
     service = await start();
-    await settled();
+    await untilSettled();
     const rows = await sql(`SELECT status::text FROM identity."Subscription" WHERE provider_ref = $1`, [
       `apple:${originalTransactionId}`,
     ]);
@@ -242,17 +252,17 @@ describe('killed', { timeout: 300_000 }, () => {
     expect(paid).toEqual([{ kind: 'charge' }]);
   });
 
-  it('while Stripe opens a checkout, the service leaves one that can be paid, and no other', async () => {
-    const { headers, uid } = await signIn(world);
+  it('while Stripe opens a checkout leaves exactly one open checkout after a retry', async () => {
+    const { headers, uid } = await signIn(cluster);
     const opening = /^POST \/v1\/checkout\/sessions$/;
     stripe.fake.inject({ kind: 'late-answer', milliseconds: 60_000 }, { on: opening, times: 1 });
-    const begun = checkout(headers).catch(() => undefined);
+    const interrupted = checkout(headers).catch(() => undefined);
     await expect.poll(() => stripe.fake.requestsHeld(), { timeout: 60_000 }).toBeGreaterThan(0);
     await service.kill();
     stripe.fake.clearFaults();
-    expect(await begun).toBeUndefined();
+    expect(await interrupted).toBeUndefined();
     service = await start();
-    // As a minute later, when the killed attempt's lease is over.
+    // Ends the killed attempt's lease now, which saves the test from waiting a minute.
     await sql(`UPDATE identity."CheckoutLease" SET until = now()`);
     const { url } = await checkout(headers);
     const [row] = await sql<{ customer: string }>(
@@ -263,30 +273,30 @@ describe('killed', { timeout: 300_000 }, () => {
     expect(open.data.map((session) => session.url)).toEqual([url]);
   });
 
-  it('six times at any moment, the service loses nothing and doubles nothing', { timeout: 900_000 }, async () => {
+  it('six times at random moments records every refund exactly once', { timeout: 900_000 }, async () => {
     for (let round = 0; round < 6; round += 1) {
       await refund();
-      // Chosen at random: what is being done then is the point.
-      const moment = Math.random() * 150;
-      await new Promise((resolve) => setTimeout(resolve, moment));
+      // A random delay, so that each kill interrupts another step.
+      const delayMs = Math.random() * 150;
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
       await service.kill();
       service = await start();
     }
-    await settled();
-    await expectTruth();
+    await untilSettled();
+    await expectStripeState();
   });
 });
 
-describe('with IDENTITY_WORKER=apart', { timeout: 300_000 }, () => {
-  it('events are kept until npm run worker deals with them', async () => {
+describe('a service with IDENTITY_WORKER=apart', { timeout: 300_000 }, () => {
+  it('stores events until npm run worker processes them', async () => {
     await service.stop();
-    service = await world.replica({ PORT: port });
+    service = await cluster.startReplica({ PORT: port });
     await refund();
     await stripe.fake.deliveriesSettled();
-    expect(await pending()).not.toEqual([]);
+    expect(await pendingEvents()).not.toEqual([]);
     const worker = await startWorker();
-    await settled();
-    await expectTruth();
+    await untilSettled();
+    await expectStripeState();
     expect(await worker.stop()).toBe(0);
   });
 });

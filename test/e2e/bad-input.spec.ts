@@ -5,11 +5,17 @@ import {
   type Operation,
   operationsOf,
 } from '../support/bad-input/api-document.js';
-import { asBinary, asCredited, asSent, type BadRequest, badRequests } from '../support/bad-input/bad-requests.js';
+import {
+  asBinary,
+  withOptionalCredential,
+  asSent,
+  type BadRequest,
+  badRequests,
+} from '../support/bad-input/bad-requests.js';
 import { credentialOf, type GoodRequest, goodRequest } from '../support/bad-input/good-requests.js';
 import { send, sendGood } from '../support/bad-input/http.js';
-import { faultsOf } from '../support/bad-input/judge.js';
-import { StoreReader } from '../support/bad-input/what-is-stored.js';
+import { faultsOf } from '../support/bad-input/answer-faults.js';
+import { StoreReader } from '../support/bad-input/store-reader.js';
 import { type EveryEndpoint, startEveryEndpoint } from '../support/bad-input/every-endpoint.js';
 
 // Every endpoint of openapi.json, at whichever side serves it, with every field of it: a new one is in here unnamed.
@@ -39,8 +45,8 @@ const homesOf = ({ name }: Operation) => [...served].filter(([, names]) => names
 
 /** Sends bad requests one after another; what is wrong with the answers, and with what was written meanwhile. */
 async function faultsAt(url: string, bad: readonly BadRequest[]): Promise<string[]> {
-  await expect.poll(() => stores.connectionsUnderWay()).toBe(0);
-  await expect.poll(() => stores.workUnderWay(), { timeout: 15_000 }).toBe(0);
+  await expect.poll(() => stores.countPendingConnections()).toBe(0);
+  await expect.poll(() => stores.countPendingWork(), { timeout: 15_000 }).toBe(0);
   const before = await stores.read();
   const faults: string[] = [];
   for (const each of bad) {
@@ -84,7 +90,9 @@ describe.each(operations.filter(({ body }) => body !== undefined))('$name', (ope
     const forms = [
       ...bodies.map((_, index) => (good: GoodRequest) => asSent(operation, good, good.bodies[index])),
       ...operation.binaryBodies.map((type) => (good: GoodRequest) => asBinary(operation, good, type)),
-      ...operation.optionalCredentials.map((scheme) => (good: GoodRequest) => asCredited(operation, good, scheme)),
+      ...operation.optionalCredentials.map(
+        (scheme) => (good: GoodRequest) => withOptionalCredential(operation, good, scheme),
+      ),
     ];
     for (const form of forms) {
       const answer = await sendGood(home, form(await goodRequest(operation, sides)));

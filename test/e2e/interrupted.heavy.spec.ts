@@ -11,7 +11,7 @@ import { endWithThisProcess } from '../../dev/services/reaper.js';
  * is of a spec that starts all there is: PostgreSQL, Redis, fakes, and the built service in processes of its own.
  */
 
-const command = ['test', '--', '--mode', 'heavy', 'test/chaos/killed-issuing.heavy.spec.ts'];
+const command = ['test', '--', '--mode', 'heavy', 'test/chaos/kill-during-issuance.heavy.spec.ts'];
 
 // Those that were asked to end in good order are killed after ten seconds.
 const patience = { timeout: 25_000 };

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { readModel, sides, withSchemaEngine } from '../../src/prisma/migrate/index.js';
-import { readCatalogue } from '../support/database-catalog.js';
+import { readDatabaseCatalog } from '../support/database-catalog.js';
 import { createDatabase, dropDatabase, query } from '../support/postgres.js';
 
 describe.each(sides)('the %s database', (side) => {
@@ -21,9 +21,9 @@ describe.each(sides)('the %s database', (side) => {
   afterAll(() => Promise.all([dropDatabase(migrated), dropDatabase(modelled)]));
 
   it('equals schema.prisma after all migrations', async () => {
-    const catalog = await readCatalogue(modelled, side);
+    const catalog = await readDatabaseCatalog(modelled, side);
     expect(catalog.length).toBeGreaterThan(30);
-    expect(await readCatalogue(migrated, side)).toEqual(catalog);
+    expect(await readDatabaseCatalog(migrated, side)).toEqual(catalog);
   });
 
   const table = side === 'identity' ? 'Subscription' : 'Connection';
@@ -48,7 +48,7 @@ describe.each(sides)('the %s database', (side) => {
     const changed = await createDatabase(ownerUrl, template);
     try {
       await query(changed, `SET search_path TO ${side}; ${change}`);
-      expect(await readCatalogue(changed, side)).not.toEqual(await readCatalogue(modelled, side));
+      expect(await readDatabaseCatalog(changed, side)).not.toEqual(await readDatabaseCatalog(modelled, side));
     } finally {
       await dropDatabase(changed);
     }

@@ -3,7 +3,7 @@ import { query } from './postgres.js';
 /** Prisma's own table, which speaks of deployments alone. */
 const own = '_prisma_migrations';
 
-export interface CatalogueColumn {
+export interface DatabaseColumn {
   readonly table: string;
   readonly column: string;
   /** As PostgreSQL writes it, such as `timestamp(0) with time zone`. */
@@ -11,7 +11,7 @@ export interface CatalogueColumn {
 }
 
 /** What a schema holds, one line each, sorted; CHECK constraints excepted, which the Prisma model cannot say. */
-export async function readCatalogue(url: string, schema: string): Promise<string[]> {
+export async function readDatabaseCatalog(url: string, schema: string): Promise<string[]> {
   const rows = await query<{ line: string }>(
     url,
     `SELECT format('column %s.%s %s%s%s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
@@ -37,8 +37,8 @@ export async function readCatalogue(url: string, schema: string): Promise<string
   return rows.map(({ line }) => line);
 }
 
-export async function readColumns(url: string, schema: string): Promise<CatalogueColumn[]> {
-  return query<CatalogueColumn & Record<string, unknown>>(
+export async function readColumns(url: string, schema: string): Promise<DatabaseColumn[]> {
+  return query<DatabaseColumn & Record<string, unknown>>(
     url,
     `SELECT c.relname AS table, a.attname AS column, format_type(a.atttypid, a.atttypmod) AS type
      FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

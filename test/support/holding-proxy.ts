@@ -6,7 +6,7 @@ import { type Protocol } from './wire-protocols.js';
 export type Moment = 'before' | 'after';
 
 /** A connection that stands still at a statement: what else is said on it, either way, waits. */
-export interface Held {
+export interface HeldConnection {
   /** Lets everything that waits go on. */
   release(): void;
   /** Breaks the connection; what waits is lost. */
@@ -16,7 +16,7 @@ export interface Held {
 interface Rule {
   readonly moment: Moment;
   readonly matches: RegExp;
-  readonly reached: (held: Held) => void;
+  readonly reached: (held: HeldConnection) => void;
 }
 
 /**
@@ -26,10 +26,10 @@ interface Rule {
 export class HoldingProxy {
   private readonly links = new Set<Link>();
   private rules: Rule[] = [];
-  private frozen = false;
-  private next = 0;
+  private isFrozen = false;
+  private nextTarget = 0;
   /** How many connections found no server. */
-  refused = 0;
+  refusedConnections = 0;
 
   private constructor(
     private readonly server: Server,
@@ -63,30 +63,30 @@ export class HoldingProxy {
   }
 
   /** Resolves when the next statement that matches has come to this moment; its connection stands still then. */
-  async hold(moment: Moment, matches: RegExp): Promise<Held> {
+  async hold(moment: Moment, matches: RegExp): Promise<HeldConnection> {
     return new Promise((reached) => this.rules.push({ moment, matches, reached }));
   }
 
   /** From now on to these ports; connections there are go on as they are. */
-  use(...targets: readonly number[]): void {
+  setTargets(...targets: readonly number[]): void {
     this.targets = targets;
   }
 
   /** From now on to this port: connections there are break. */
   switchTo(target: number): void {
-    this.use(target);
+    this.setTargets(target);
     for (const link of this.links) link.cut();
   }
 
   /** Connections stay open, new ones too, and nothing comes through: what a network that is gone looks like. */
   freeze(): void {
-    this.frozen = true;
-    for (const link of this.links) link.standStill();
+    this.isFrozen = true;
+    for (const link of this.links) link.hold();
   }
 
   /** New connections work again. Those that stood still are dead, and nobody has said so to their ends. */
   thaw(): void {
-    this.frozen = false;
+    this.isFrozen = false;
   }
 
   async stop(): Promise<void> {
@@ -97,23 +97,23 @@ export class HoldingProxy {
 
   /** To the next of the servers that takes it. */
   private link(client: Socket, tries = this.targets.length): void {
-    const server = connect(this.targets[this.next++ % this.targets.length] ?? 0, '127.0.0.1');
+    const server = connect(this.targets[this.nextTarget++ % this.targets.length] ?? 0, '127.0.0.1');
     const refused = () => {
       if (tries > 1) return this.link(client, tries - 1);
-      this.refused += 1;
+      this.refusedConnections += 1;
       client.destroy();
     };
     server.once('error', refused);
     server.once('connect', () => {
       server.off('error', refused);
-      const link = new Link(client, server, this.protocol(), (text) => this.take(text));
+      const link = new Link(client, server, this.protocol(), (text) => this.takeRule(text));
       this.links.add(link);
-      if (this.frozen) link.standStill();
+      if (this.isFrozen) link.hold();
       client.once('close', () => this.links.delete(link));
     });
   }
 
-  private take(text: string): Rule | undefined {
+  private takeRule(text: string): Rule | undefined {
     const found = this.rules.find(({ matches }) => matches.test(text));
     this.rules = this.rules.filter((rule) => rule !== found);
     return found;
@@ -121,13 +121,13 @@ export class HoldingProxy {
 }
 
 /** One connection through the proxy. */
-class Link implements Held {
-  private standing = false;
-  private waiting: (() => void)[] = [];
-  private asked = 0;
-  private answered = 0;
+class Link implements HeldConnection {
+  private isHeld = false;
+  private queue: (() => void)[] = [];
+  private requests = 0;
+  private answers = 0;
   /** Stop after the answer with this number. */
-  private stopAfter: { readonly answer: number; readonly rule: Rule } | undefined;
+  private holdAfter: { readonly answer: number; readonly rule: Rule } | undefined;
   private matched: Rule | undefined;
 
   constructor(
@@ -154,13 +154,13 @@ class Link implements Held {
     );
   }
 
-  standStill(): void {
-    this.standing = true;
+  hold(): void {
+    this.isHeld = true;
   }
 
   release(): void {
-    this.standing = false;
-    for (const write of this.waiting.splice(0)) write();
+    this.isHeld = false;
+    for (const write of this.queue.splice(0)) write();
   }
 
   cut(): void {
@@ -169,34 +169,34 @@ class Link implements Held {
   }
 
   private toServer(frame: Buffer): void {
-    const { text, asks } = this.protocol.read(frame);
-    const rule = text === undefined || this.standing ? undefined : this.ruleFor(text);
+    const { text, expectsAnswer: asks } = this.protocol.read(frame);
+    const rule = text === undefined || this.isHeld ? undefined : this.ruleFor(text);
     if (rule?.moment === 'after') this.matched = rule;
-    if (asks) this.asked += 1;
+    if (asks) this.requests += 1;
     if (asks && this.matched !== undefined) {
-      this.stopAfter = { answer: this.asked, rule: this.matched };
+      this.holdAfter = { answer: this.requests, rule: this.matched };
       this.matched = undefined;
     }
-    if (rule?.moment === 'before') this.stop(rule);
+    if (rule?.moment === 'before') this.holdAt(rule);
     this.write(this.server, frame);
   }
 
   private toClient(frame: Buffer): void {
-    const awaited = this.stopAfter?.answer === this.answered + 1;
-    if (this.protocol.endsAnswer(frame)) this.answered += 1;
+    const awaited = this.holdAfter?.answer === this.answers + 1;
+    if (this.protocol.endsAnswer(frame)) this.answers += 1;
     // Not even the beginning of the answer comes through.
-    if (awaited) this.standing = true;
+    if (awaited) this.isHeld = true;
     this.write(this.client, frame);
-    if (awaited && this.stopAfter?.answer === this.answered) this.stop(this.stopAfter.rule);
+    if (awaited && this.holdAfter?.answer === this.answers) this.holdAt(this.holdAfter.rule);
   }
 
-  private stop(rule: Rule): void {
-    this.standing = true;
+  private holdAt(rule: Rule): void {
+    this.isHeld = true;
     rule.reached(this);
   }
 
   private write(socket: Socket, frame: Buffer): void {
-    if (this.standing) this.waiting.push(() => socket.write(frame));
+    if (this.isHeld) this.queue.push(() => socket.write(frame));
     else socket.write(frame);
   }
 }

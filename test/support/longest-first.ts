@@ -5,8 +5,8 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const longest = [
   'test/payment/any-order.heavy.spec.ts',
   'test/chaos/payments.heavy.spec.ts',
-  'test/chaos/killed-deleting.heavy.spec.ts',
-  'test/chaos/killed-redeeming.heavy.spec.ts',
+  'test/chaos/kill-during-deletion.heavy.spec.ts',
+  'test/chaos/kill-during-redemption.heavy.spec.ts',
   'test/e2e/demo.heavy.spec.ts',
 ];
 

@@ -1,9 +1,9 @@
 /** What a frame towards a store says. */
-interface Request {
+interface RequestFrame {
   /** The statement or command, when the frame names one. */
   readonly text?: string;
   /** One answer will come for it. */
-  readonly asks: boolean;
+  readonly expectsAnswer: boolean;
 }
 
 /** As much of a protocol as is needed to stop at a statement. One for each connection: it remembers. */
@@ -11,7 +11,7 @@ export interface Protocol {
   /** The length of the first frame of these bytes, undefined while it is not whole. */
   requestLength(bytes: Buffer): number | undefined;
   answerLength(bytes: Buffer): number | undefined;
-  read(frame: Buffer): Request;
+  read(frame: Buffer): RequestFrame;
   /** Whether this frame, from the store, is the last of an answer. */
   endsAnswer(frame: Buffer): boolean;
 }
@@ -29,21 +29,21 @@ export function postgres(): Protocol {
     read: (frame) => {
       if (!started) {
         started = true;
-        return { asks: true };
+        return { expectsAnswer: true };
       }
       const [first = '', second = ''] = frame.subarray(5).toString('utf8').split('\0');
       switch (frame.toString('latin1', 0, 1)) {
         case 'Q':
-          return { text: first, asks: true };
+          return { text: first, expectsAnswer: true };
         case 'P': // Parse: the statement's name, its text
           statements.set(first, second);
-          return { text: second, asks: false };
+          return { text: second, expectsAnswer: false };
         case 'B': // Bind: the portal's name, the statement's
-          return { text: statements.get(second), asks: false };
+          return { text: statements.get(second), expectsAnswer: false };
         case 'S': // Sync, which ReadyForQuery answers
-          return { asks: true };
+          return { expectsAnswer: true };
         default:
-          return { asks: false };
+          return { expectsAnswer: false };
       }
     },
     endsAnswer: (frame) => frame.toString('latin1', 0, 1) === 'Z',
@@ -56,7 +56,7 @@ export function redis(): Protocol {
   return {
     requestLength: length,
     answerLength: length,
-    read: (frame) => ({ text: commandOf(frame), asks: true }),
+    read: (frame) => ({ text: commandOf(frame), expectsAnswer: true }),
     // What Redis pushes by itself answers nothing.
     endsAnswer: (frame) => kindOf(frame, 0) !== '>',
   };
@@ -69,7 +69,7 @@ export function http(): Protocol {
     answerLength: (bytes) => bytes.length,
     read: (frame) => {
       const line = /^[A-Z]+ \S+ HTTP\/1\.1/.exec(frame.toString('latin1', 0, 200))?.[0];
-      return { text: line, asks: line !== undefined };
+      return { text: line, expectsAnswer: line !== undefined };
     },
     endsAnswer: (frame) => frame.toString('latin1', 0, 9) === 'HTTP/1.1 ',
   };

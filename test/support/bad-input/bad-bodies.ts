@@ -51,11 +51,11 @@ function fieldsOf(schema: Schema, at: Path = []): Field[] {
   const inside = own.flatMap(({ path, schema: inner }) => fieldsOf(inner, path));
   const items = schema.items === undefined ? [] : fieldsOf(schema.items, [...at, 0]);
   const item =
-    schema.items && kindless(schema.items) ? [{ path: [...at, 0], schema: schema.items, required: false }] : [];
+    schema.items && isScalar(schema.items) ? [{ path: [...at, 0], schema: schema.items, required: false }] : [];
   return [...own, ...inside, ...items, ...item];
 }
 
-const kindless = ({ properties }: Schema) => properties === undefined;
+const isScalar = ({ properties }: Schema) => properties === undefined;
 
 /**
  * Every bad body of an endpoint that is made of a good one.

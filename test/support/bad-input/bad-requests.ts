@@ -48,7 +48,7 @@ export function asBinary(operation: Operation, good: GoodRequest, type: string):
 }
 
 /** The good request with a credential that it could go without. */
-export function asCredited(operation: Operation, good: GoodRequest, scheme: string): RawRequest {
+export function withOptionalCredential(operation: Operation, good: GoodRequest, scheme: string): RawRequest {
   const credited = good.optional[scheme];
   if (credited === undefined) throw new Error(`test/support/bad-input/good-requests.ts needs a good ${scheme}`);
   return asSent(operation, { ...good, headers: credited.headers }, credited.body);
@@ -69,7 +69,7 @@ function binaryBodies(operation: Operation, good: GoodRequest, type: string): Ba
     'another type': Buffer.concat([Buffer.of(0, 1), body.subarray(2)]),
     'bytes the other way round': Buffer.from(body).reverse(),
     'it in base64url': body.toString('base64url'),
-    'the JSON form': sentAsJson(operation, good),
+    'the JSON form': jsonBody(operation, good),
     'a path': '../../etc/passwd',
   };
   const large = { ...sent, body: Buffer.alloc(2 * 1024 * 1024) };
@@ -96,11 +96,11 @@ function binaryBodies(operation: Operation, good: GoodRequest, type: string): Ba
   ];
 }
 
-const sentAsJson = (operation: Operation, good: GoodRequest) => asSent(operation, good).body ?? '';
+const jsonBody = (operation: Operation, good: GoodRequest) => asSent(operation, good).body ?? '';
 
 /** `Authorization: PrivateToken` and its like: what is sent with the scheme must be good, and is no ground to look past it. */
 function optionalCredentials(operation: Operation, good: GoodRequest, scheme: string): BadRequest[] {
-  const sent = asCredited(operation, good, scheme);
+  const sent = withOptionalCredential(operation, good, scheme);
   const { authorization = '' } = { ...(sent.headers as Record<string, string>) };
   const [, before = '', text = '', after = ''] = /^(.*?)([A-Za-z0-9_-]{40,}=*)(.*)$/.exec(authorization) ?? [];
   const bytes = Buffer.from(text, 'base64url');

@@ -48,11 +48,11 @@ export function badValues(schema: Schema): BadValue[] {
   return [
     ...wrongTypes,
     ...(kinds.has('array') ? [] : [{ flaw: 'lists nested 10,000 deep', value: deep }]),
-    ...(schema.enum !== undefined ? badChoices(schema) : (ofKind[kindOf(schema) ?? '']?.(schema) ?? [])),
+    ...(schema.enum !== undefined ? badChoices(schema) : (badValuesByType[kindOf(schema) ?? '']?.(schema) ?? [])),
   ];
 }
 
-const ofKind: Readonly<Record<string, ((schema: Schema) => BadValue[]) | undefined>> = {
+const badValuesByType: Readonly<Record<string, ((schema: Schema) => BadValue[]) | undefined>> = {
   string: badStrings,
   number: badNumbers,
   integer: badNumbers,
@@ -124,7 +124,9 @@ function badStrings(schema: Schema): BadValue[] {
     { flaw: 'a path', value: '../../etc/passwd' },
     { flaw: 'a piece of SQL', value: "' OR 1=1 --" },
     ...(contentEncoding?.startsWith('base64') ? badBase64(good, contentEncoding === 'base64url') : []),
-    ...(format === undefined ? [] : (ofFormat[format] ?? []).map((value) => ({ flaw: `not quite ${format}`, value }))),
+    ...(format === undefined
+      ? []
+      : (badValuesByFormat[format] ?? []).map((value) => ({ flaw: `not quite ${format}`, value }))),
   ];
 }
 
@@ -157,7 +159,7 @@ function withUnusedBits(unpadded: string): string {
   return `${unpadded.slice(0, -1)}${alphabet[last ^ 1] ?? 'B'}`;
 }
 
-const ofFormat: Readonly<Record<string, readonly string[] | undefined>> = {
+const badValuesByFormat: Readonly<Record<string, readonly string[] | undefined>> = {
   uuid: [
     '5a5a5a5a5a5a4a5a8a5a5a5a5a5a5a5a',
     '{5a5a5a5a-5a5a-4a5a-8a5a-5a5a5a5a5a5a}',

@@ -37,7 +37,7 @@ const credentials: Readonly<Record<string, ((sides: EveryEndpoint) => Promise<Pa
   nodeCredential: async ({ node }) => ({ headers: bearer(node.credential), path: { id: node.id } }),
   enrolmentToken: async ({ anonymizer }) => ({ headers: bearer(await enrolmentToken(anonymizer)) }),
   connectionSecret: async (sides) => {
-    const body = JSON.stringify({ ...(await token(sides)), location: sides.location, public_key: wireguardKey() });
+    const body = JSON.stringify({ ...(await fetchToken(sides)), location: sides.location, public_key: wireguardKey() });
     const headers = { 'content-type': 'application/json' };
     const { text } = await sendGood(sides.anonymizer.url, { method: 'POST', path: '/vpn/config', headers, body });
     return { headers: bearer((JSON.parse(text) as { connection_secret: string }).connection_secret) };
@@ -71,7 +71,7 @@ const exceptions: Readonly<Record<string, ((sides: EveryEndpoint, examples: obje
     return { headers: person.headers, bodies: [{ signedTransaction }] };
   },
   'POST /payment/checkout': async ({ gatekeeper }) => ({
-    headers: (await newPerson(gatekeeper)).headers,
+    headers: (await newUser(gatekeeper)).headers,
     bodies: [{ planId: 'basic', interval: 'month', successUrl: returnUrl, cancelUrl: returnUrl }],
   }),
   'POST /payment/portal': async ({ subscriber: { headers } }) => ({ headers, bodies: [{ returnUrl }] }),
@@ -92,24 +92,24 @@ const exceptions: Readonly<Record<string, ((sides: EveryEndpoint, examples: obje
   },
   'PATCH /preferences': async ({ person }) => ({ headers: { ...person.headers, 'if-match': '*' } }),
   'PUT /preferences': async ({ person }) => ({ headers: { ...person.headers, 'if-match': '*' } }),
-  'DELETE /account': async ({ gatekeeper }) => ({ headers: (await newPerson(gatekeeper)).headers }),
+  'DELETE /account': async ({ gatekeeper }) => ({ headers: (await newUser(gatekeeper)).headers }),
   'DELETE /account/devices/{id}': async ({ gatekeeper, person }) => {
     const device = { platform: 'ios', token: randomUUID() };
     const added = await gatekeeper.post('/account/devices', person.headers, device);
     return { headers: person.headers, path: (await added.json()) as { id: string } };
   },
   'PATCH /account': async ({ gatekeeper }) => ({
-    headers: (await newPerson(gatekeeper)).headers,
+    headers: (await newUser(gatekeeper)).headers,
     bodies: [{ email: `${randomUUID()}@example.com` }],
   }),
   'GET /notifications/unsubscribe/{token}': async (sides) => ({ path: { token: await unsubscribeToken(sides) } }),
   'POST /notifications/unsubscribe/{token}': async (sides) => ({ path: { token: await unsubscribeToken(sides) } }),
-  'POST /auth/signout-everywhere': async ({ gatekeeper }) => ({ headers: (await newPerson(gatekeeper)).headers }),
+  'POST /auth/signout-everywhere': async ({ gatekeeper }) => ({ headers: (await newUser(gatekeeper)).headers }),
   'POST /subscription/trial': async ({ gatekeeper }) => ({ headers: (await gatekeeper.signIn()).headers }),
   'POST /vpn/config': async (sides, examples) => {
     const { token: _inHeader, signature: _too, ...rest } = examples as Record<string, unknown>;
     const body = { ...rest, location: sides.location, public_key: wireguardKey() };
-    const spent = await token(sides);
+    const spent = await fetchToken(sides);
     const whole = Buffer.concat([Buffer.from(spent.token, 'base64url'), Buffer.from(spent.signature, 'base64url')]);
     const headers = { authorization: `PrivateToken token="${whole.toString('base64url')}"` };
     return { bodies: [{ ...body, ...spent }], optional: { privateToken: { headers, body } } };
@@ -121,7 +121,7 @@ const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` 
 const read = async <T>(answer: Promise<Response>) => (await (await answer).json()) as T;
 
 /** With an account here already, which the first request of a person makes. */
-async function newPerson(gatekeeper: EveryEndpoint['gatekeeper']): Promise<SignedIn> {
+async function newUser(gatekeeper: EveryEndpoint['gatekeeper']): Promise<SignedIn> {
   const person = await gatekeeper.signIn();
   await gatekeeper.report(person);
   return person;
@@ -134,7 +134,7 @@ async function ownSubscription({ gatekeeper, subscriber }: EveryEndpoint): Promi
 
 /** As a mail to them would have it. */
 async function unsubscribeToken({ gatekeeper }: EveryEndpoint): Promise<string> {
-  const person = await newPerson(gatekeeper);
+  const person = await newUser(gatekeeper);
   const [row] = await gatekeeper.sql<{ id: string }>('SELECT id FROM identity."User" WHERE firebase_uid = $1', [
     person.uid,
   ]);
@@ -143,7 +143,7 @@ async function unsubscribeToken({ gatekeeper }: EveryEndpoint): Promise<string> 
 }
 
 /** Unspent. */
-async function token({ client }: EveryEndpoint): Promise<{ token: string; signature: string }> {
+async function fetchToken({ client }: EveryEndpoint): Promise<{ token: string; signature: string }> {
   const [{ token, signature } = { token: '', signature: '' }] = await client.fetchTokens(1);
   return { token, signature };
 }

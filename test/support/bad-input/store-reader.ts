@@ -34,7 +34,7 @@ export class StoreReader {
   }
 
   /** Connections that a node is about to acknowledge, which is written too. */
-  async connectionsUnderWay(): Promise<number> {
+  async countPendingConnections(): Promise<number> {
     const { rowCount } = await this.postgres.query(
       `SELECT FROM network."Connection" WHERE status IN ('pending', 'ending')`,
     );
@@ -42,7 +42,7 @@ export class StoreReader {
   }
 
   /** Accounts that are being deleted, and what people are being told now: what good requests have begun would be taken for what bad ones write. */
-  async workUnderWay(): Promise<number> {
+  async countPendingWork(): Promise<number> {
     const { rows } = await this.postgres.query<{ n: number }>(
       `SELECT ((SELECT count(*) FROM identity."AccountDeletion" WHERE erased_at IS NULL)
          + (SELECT count(*) FROM identity."NotificationDelivery" d WHERE state = 'pending' AND (claimed_until IS NOT NULL

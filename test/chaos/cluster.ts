@@ -15,59 +15,62 @@ import { withoutNightlyComparison } from '../support/postgres.js';
 
 export type Settings = Readonly<Record<string, string>>;
 
-/** Limits would refuse the crowds that these tests make of one address. */
-const unlimited: Settings = {
+/** All test clients share one address, so rate limits would refuse them. */
+const noRateLimits: Settings = {
   RATE_LIMIT_USER_PER_MINUTE: '0',
   RATE_LIMIT_IDENTITY_ADDRESS_PER_MINUTE: '0',
   RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE: '0',
   RATE_LIMIT_NODE_PER_MINUTE: '0',
 };
 
-/** So many processes are started here that compiling the same code again is worth saving. */
+/** The tests start many processes. The cache saves each of them from compiling the same code again. */
 const compileCache: Settings = { NODE_COMPILE_CACHE: join(tmpdir(), 'vpn-backend-compile-cache') };
 
 /** One process of the service. */
 export interface Replica extends ServiceProcess {
   readonly port: number;
-  /** What Prometheus would read. */
+  /** The text that Prometheus reads. */
   metrics(): Promise<string>;
 }
 
-/** Stores of a test file's own, and the built service in as many processes as the test starts. */
-export interface World {
+/** PostgreSQL and Redis of the test file's own, and as many processes of the built service as the test starts. */
+export interface Cluster {
   readonly services: Services;
   readonly firebase: FakeFirebase;
-  /** Catches the mails to people. */
+  /** Receives the mails that the service sends. */
   readonly mail?: MailCatcher;
-  /** What each replica is configured by. */
+  /** The settings that all replicas share. */
   readonly env: Settings;
-  /** Runs from the start. */
-  readonly first: Replica;
-  /** All that was ever started, whether it still runs or not. */
+  /** Started together with the stores. */
+  readonly firstReplica: Replica;
+  /** Every replica that was started, including those that have ended. */
   readonly replicas: readonly Replica[];
-  /** The key that signed when this began: base64url, for those who have messages signed. It signs for twelve minutes at least. */
+  /** The issuer key that was current when the cluster started, base64url. It signs for at least twelve more minutes. */
   readonly keyId: string;
-  /** Makes tokens of that key. */
+  /** Makes tokens that are signed with that key. */
   readonly mint: TokenMint;
-  /** Another process on the same stores, or on others when the settings say so. */
-  replica(settings?: Settings): Promise<Replica>;
-  /** Adds a location, and an enrolment token for so many nodes of it. */
-  openLocation(id: string, nodes: number): Promise<string>;
-  /** Ends the replicas that still run, then the stores. */
+  /** Starts another replica. It uses the same stores unless the settings name others. */
+  startReplica(settings?: Settings): Promise<Replica>;
+  /** Adds a location and returns an enrolment token for this many nodes in it. */
+  addLocation(id: string, nodes: number): Promise<string>;
+  /** Stops the replicas that still run, then the stores. */
   stop(): Promise<void>;
 }
 
-/** For good: clients and nodes go on asking at the port of one that was killed, and must find no other program there. */
-const ownPort = async () => ({ PORT: String(await freePort()) });
+/**
+ * The port stays reserved until the tests end, also when its replica is killed: clients and nodes go on sending requests to
+ * it, which must not reach another program.
+ */
+const reservePort = async () => ({ PORT: String(await freePort()) });
 
-export async function createWorld(settings: Settings = {}): Promise<World> {
+export async function startCluster(settings: Settings = {}): Promise<Cluster> {
   const metricsPort = await freePort();
   const stack = await startStack({
-    env: { ...unlimited, ...compileCache, ...(await ownPort()), ...settings, METRICS_PORT: String(metricsPort) },
+    env: { ...noRateLimits, ...compileCache, ...(await reservePort()), ...settings, METRICS_PORT: String(metricsPort) },
   });
   const { services, firebase, mail, env } = stack;
-  const first = observed(stack.service, metricsPort);
-  const replicas = [first];
+  const firstReplica = withMetrics(stack.service, metricsPort);
+  const replicas = [firstReplica];
   const { TOKEN_ISSUER_NAME: issuerName = '', TOKEN_ORIGIN: originInfo = '' } = env;
   await withoutNightlyComparison(services.ownerUrl);
   const key = await readIssuerKey(services.ownerUrl, env['ISSUER_KEY_ENCRYPTION_KEY'] ?? '');
@@ -76,18 +79,18 @@ export async function createWorld(settings: Settings = {}): Promise<World> {
     firebase,
     mail,
     env,
-    first,
+    firstReplica,
     replicas,
     keyId: key.keyId.toString('base64url'),
     mint: new TokenMint(key, challengeDigest(serviceChallenge({ issuerName, originInfo }))),
-    replica: async (changed = {}) => {
+    startReplica: async (overrides = {}) => {
       const port = await freePort();
-      const settings = settingsForRole({ ...env, ...(await ownPort()), ...changed, METRICS_PORT: String(port) });
-      const replica = observed(await startService(settings), port);
+      const settings = settingsForRole({ ...env, ...(await reservePort()), ...overrides, METRICS_PORT: String(port) });
+      const replica = withMetrics(await startService(settings), port);
       replicas.push(replica);
       return replica;
     },
-    openLocation: async (id, nodes) => {
+    addLocation: async (id, nodes) => {
       const stores = { networkUrl: env['NETWORK_DATABASE_URL'] ?? '', redisUrl: services.redisUrl };
       const operator = await createFleetReplica(stores, new SystemClock());
       await addLocation(operator, id);
@@ -102,7 +105,7 @@ export async function createWorld(settings: Settings = {}): Promise<World> {
   };
 }
 
-function observed(service: ServiceProcess, metricsPort: number): Replica {
+function withMetrics(service: ServiceProcess, metricsPort: number): Replica {
   return {
     ...service,
     port: Number(new URL(service.url).port),
