@@ -210,7 +210,7 @@ describe.each(steps)('a redemption, when the service is killed $name', (step) =>
     expect(await countConnections()).toBe(rows + 1);
   });
 
-  it('gives at most one connection to a client whose keys the service generates', async () => {
+  it('gives at most one connection to a client that sends no public key', async () => {
     const [token] = await cluster.mint.take(1);
     if (token === undefined) throw new Error('the mint returned no token');
     const { public_key: _, ...keyless } = redemptionRequestFor(token, step.location);

@@ -48,7 +48,7 @@ const disconnectAll = (connections: readonly RedemptionAnswer[]) =>
 
 const expectPeersToMatch = () => expectPeersToMatchDatabase(cluster, [node]);
 
-describe('a node whose agent is killed', () => {
+describe('a node, when its agent is killed', () => {
   it('keeps its peers, and applies the changes that it missed when its agent restarts', async () => {
     const connections = await connect(20);
     const before = await peerKeysOf([node]);
@@ -96,7 +96,7 @@ describe('a node that restarts without peers', () => {
   });
 });
 
-describe('a node whose backend is down', () => {
+describe('a node, when the backend is down', () => {
   it('keeps its peers, and applies later changes when another replica serves', async () => {
     const connections = await connect(10);
     const before = await peerKeysOf([node]);

@@ -44,7 +44,7 @@ async function useUpQuota(user: TestUser, statuses: Set<number>): Promise<Map<st
   }
 }
 
-describe('two replicas whose PostgreSQL is killed three times during redemptions and issuance', () => {
+describe('two replicas, when PostgreSQL is killed three times during redemptions and issuance', () => {
   it('lose no token, accept no token twice, and issue exactly the quota', async () => {
     const users = await Promise.all(Array.from({ length: 6 }, () => signInWithQuota(cluster, urls, quota)));
     const issuanceStatuses = new Set<number>();
@@ -74,7 +74,7 @@ describe('two replicas whose PostgreSQL is killed three times during redemptions
   }, 300_000);
 });
 
-describe('a replica whose connections to PostgreSQL stay open but transfer nothing', () => {
+describe('a replica, when its connections to PostgreSQL stay open but transfer no data', () => {
   it('answers 503 in time, and opens new connections when the network works again', async () => {
     const { services, env } = cluster;
     const proxy = await HoldingProxy.start([Number(new URL(services.ownerUrl).port)], postgres);

@@ -142,7 +142,7 @@ describe('the search for leaked values, after kills of the service and its store
     expect(labelsFoundIn(found.identity, used.networkValues)).toEqual([]);
   });
 
-  it('finds none of the values, and no client address, in logs and metrics', () => {
+  it('finds no used value and no client address in logs and metrics', () => {
     const allValues = [...used.identityValues, ...used.networkValues, ['client address', '127.0.0.1'] as const];
     expect(labelsFoundIn(found.logs, allValues)).toEqual([]);
     expect(labelsFoundIn(found.metrics, allValues)).toEqual([]);

@@ -4,7 +4,7 @@ import { createApp, drain, serve } from '../../src/app.js';
 import { type AppConfig, type Clock, loadConfig } from '../../src/platform/config/index.js';
 import { type TestStack } from './stack.js';
 
-/** The whole service in this process, listening on a free port, with a clock that the test may move. */
+/** The service running in the test process: it listens on a free port, and its clock may be the test's. */
 export interface TestApp {
   readonly app: NestFastifyApplication;
   readonly config: AppConfig;
@@ -25,7 +25,7 @@ export const publicSettings: Env = {
   TOKEN_ORIGIN: 'vpn.example',
 };
 
-/** @param firebase whose tokens are believed; without it nobody's are. */
+/** @param firebase the service accepts its ID tokens; without it, the service refuses every ID token */
 export function gatekeeperEnv(stack: Pick<TestStack, 'identityUrl' | 'redisUrl'>, firebase?: FakeFirebase): Env {
   return {
     FIREBASE_API_URL: firebase?.tls.url,
@@ -50,7 +50,7 @@ export function anonymizerEnv(stack: Pick<TestStack, 'networkUrl' | 'redisUrl'>)
   };
 }
 
-/** @param env decides the role and its settings: `gatekeeperEnv`, `anonymizerEnv` or both, and what a test changes. */
+/** @param env `gatekeeperEnv`, `anonymizerEnv` or both, which selects the role, and the settings that the test changes */
 export async function startTestApp(env: Env, clock?: Clock): Promise<TestApp> {
   const config = loadConfig({ ...publicSettings, ...env });
   const app = await createApp(config, clock);

@@ -2,25 +2,27 @@ import { register } from 'prom-client';
 import { afterAll, expect, vi } from 'vitest';
 
 /**
- * Spec files share a process (`isolate: false`), which saves half the time of `npm test`. So none may leave anything that the
- * next would notice. What vitest can put back is put back here; checked are the environment, the folder, time and fetch,
- * handlers of signals, and servers that listen.
+ * Spec files share a process (`isolate: false`), which halves the time of `npm test`. So no spec file may leave state behind
+ * that affects the next one. This set-up file restores what vitest can restore. It also checks that the environment, the
+ * working directory, the global timers and `fetch`, the signal handlers and the number of listening servers are unchanged.
  */
 
-// Counters belong to the process: each file counts from zero.
+// Metrics are global to the process. Each spec file starts at zero.
 register.resetMetrics();
 
 const before = state();
-const servers = listeningServers();
+const servers = countListeningServers();
 
-// Set-up files come first, and hooks of this kind run in reverse order: after those of the spec file.
+// `afterAll` hooks run in reverse order, and set-up files run first: so this hook runs after those of the spec file.
 afterAll(async () => {
   vi.useRealTimers();
   vi.restoreAllMocks();
   vi.unstubAllGlobals();
   vi.unstubAllEnvs();
-  expect(state(), 'the process as the next spec file finds it').toEqual(before);
-  await vi.waitFor(() => expect(listeningServers(), 'servers that still listen').toBeLessThanOrEqual(servers));
+  expect(state(), 'global state that the spec file must restore').toEqual(before);
+  await vi.waitFor(() =>
+    expect(countListeningServers(), 'servers that the spec file must close').toBeLessThanOrEqual(servers),
+  );
 });
 
 function state() {
@@ -30,6 +32,6 @@ function state() {
   return { environment: { ...process.env }, folder: process.cwd(), signals, globals };
 }
 
-function listeningServers(): number {
+function countListeningServers(): number {
   return process.getActiveResourcesInfo().filter((kind) => kind === 'TCPServerWrap').length;
 }

@@ -1,7 +1,7 @@
 import { query } from './postgres.js';
 
-/** Prisma's own table, which speaks of deployments alone. */
-const own = '_prisma_migrations';
+/** Prisma's own table, which is not part of the model. */
+const migrationsTable = '_prisma_migrations';
 
 export interface DatabaseColumn {
   readonly table: string;
@@ -10,7 +10,10 @@ export interface DatabaseColumn {
   readonly type: string;
 }
 
-/** What a schema holds, one line each, sorted; CHECK constraints excepted, which the Prisma model cannot say. */
+/**
+ * Describes the columns, indexes, constraints and enums of a schema, one per line, sorted. CHECK constraints are left out: the
+ * Prisma model can't express them.
+ */
 export async function readDatabaseCatalog(url: string, schema: string): Promise<string[]> {
   const rows = await query<{ line: string }>(
     url,
@@ -32,7 +35,7 @@ export async function readDatabaseCatalog(url: string, schema: string): Promise<
      SELECT format('enum %s: %s', typname, string_agg(enumlabel, ', ' ORDER BY enumsortorder))
      FROM pg_type t JOIN pg_enum e ON e.enumtypid = t.oid WHERE typnamespace = $1::regnamespace GROUP BY typname
    ORDER BY 1`,
-    [schema, own],
+    [schema, migrationsTable],
   );
   return rows.map(({ line }) => line);
 }
@@ -43,6 +46,6 @@ export async function readColumns(url: string, schema: string): Promise<Database
     `SELECT c.relname AS table, a.attname AS column, format_type(a.atttypid, a.atttypmod) AS type
      FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
      WHERE c.relnamespace = $1::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm') AND c.relname <> $2 ORDER BY 1, 2`,
-    [schema, own],
+    [schema, migrationsTable],
   );
 }

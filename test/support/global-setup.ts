@@ -11,13 +11,16 @@ declare module 'vitest' {
   }
 }
 
-/** One PostgreSQL for the whole run, with a migrated database that each test file clones; one seed for all random tests. */
+/**
+ * Starts one PostgreSQL for the whole run, with a migrated database that test files clone, and chooses one seed for all random
+ * tests.
+ */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const seed = Number(process.env['TEST_SEED'] ?? randomInt(2 ** 31));
   console.log(`Random tests use the seed ${seed}; TEST_SEED=${seed} repeats them.`);
   project.provide('seed', seed);
 
-  // Here, once, rather than in every test file at the same time.
+  // Once per run, since test files that run in parallel would all install it at the same time.
   await findOrInstallRedis();
   const folder = await DataFolder.ephemeral();
   const postgres = await startPostgres(folder);

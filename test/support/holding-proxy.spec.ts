@@ -24,7 +24,7 @@ afterAll(() => stack.stop());
 
 const portOf = (url: string) => Number(new URL(url).port);
 
-async function throughPostgres(): Promise<[HoldingProxy, pg.Client]> {
+async function connectToPostgres(): Promise<[HoldingProxy, pg.Client]> {
   const proxy = await HoldingProxy.start([portOf(stack.ownerUrl)], postgres);
   const client = new pg.Client(proxy.through(stack.ownerUrl));
   client.on('error', () => undefined);
@@ -33,12 +33,12 @@ async function throughPostgres(): Promise<[HoldingProxy, pg.Client]> {
     () => client.end().catch(() => undefined),
     () => proxy.stop(),
   );
-  await client.query('CREATE TABLE IF NOT EXISTS kept (n int)');
-  await client.query('TRUNCATE kept');
+  await client.query('CREATE TABLE IF NOT EXISTS items (n int)');
+  await client.query('TRUNCATE items');
   return [proxy, client];
 }
 
-async function throughRedis(): Promise<[HoldingProxy, Redis]> {
+async function connectToRedis(): Promise<[HoldingProxy, Redis]> {
   const proxy = await HoldingProxy.start([portOf(stack.redisUrl)], resp);
   const client = new Redis(proxy.through(stack.redisUrl), { retryStrategy: () => null, maxRetriesPerRequest: 0 });
   client.on('error', () => undefined);
@@ -50,48 +50,48 @@ async function throughRedis(): Promise<[HoldingProxy, Redis]> {
   return [proxy, client];
 }
 
-/** Prepared the first time, named after that. */
+/** The first call sends a Parse message. Later calls send only the name of the prepared statement. */
 const insert = (client: pg.Client, n: number) =>
-  client.query({ name: 'keep', text: 'INSERT INTO kept VALUES ($1)', values: [n] });
-const kept = () => query(stack.ownerUrl, 'SELECT n FROM kept ORDER BY n');
+  client.query({ name: 'insert-item', text: 'INSERT INTO items VALUES ($1)', values: [n] });
+const items = () => query(stack.ownerUrl, 'SELECT n FROM items ORDER BY n');
 
-describe('a connection to PostgreSQL', () => {
-  it('stops before a statement, which PostgreSQL then never sees', async () => {
-    const [proxy, client] = await throughPostgres();
+describe('HoldingProxy in front of PostgreSQL', () => {
+  it('holds a connection before a statement reaches PostgreSQL', async () => {
+    const [proxy, client] = await connectToPostgres();
     await insert(client, 1);
-    const reached = proxy.hold('before', /INSERT INTO kept/);
-    const lost = expect(insert(client, 2)).rejects.toThrow();
+    const reached = proxy.hold('before', /INSERT INTO items/);
+    const interrupted = expect(insert(client, 2)).rejects.toThrow();
     (await reached).cut();
-    await lost;
-    expect(await kept()).toEqual([{ n: 1 }]);
+    await interrupted;
+    expect(await items()).toEqual([{ n: 1 }]);
   });
 
-  it('stops after a statement, which is done, and whose answer never comes', async () => {
-    const [proxy, client] = await throughPostgres();
-    const reached = proxy.hold('after', /INSERT INTO kept/);
-    const lost = expect(insert(client, 1)).rejects.toThrow();
+  it('holds a connection after PostgreSQL has executed a statement, before the client gets the answer', async () => {
+    const [proxy, client] = await connectToPostgres();
+    const reached = proxy.hold('after', /INSERT INTO items/);
+    const interrupted = expect(insert(client, 1)).rejects.toThrow();
     const held = await reached;
-    expect(await kept()).toEqual([{ n: 1 }]);
+    expect(await items()).toEqual([{ n: 1 }]);
     held.cut();
-    await lost;
+    await interrupted;
   });
 
   it.each(['before', 'after'] as const)(
-    'goes on when it is released %s a statement, and with what waited',
+    'forwards the queued statements when a connection held %s a statement is released',
     async (moment) => {
-      const [proxy, client] = await throughPostgres();
-      const reached = proxy.hold(moment, /INSERT INTO kept/);
+      const [proxy, client] = await connectToPostgres();
+      const reached = proxy.hold(moment, /INSERT INTO items/);
       const both = Promise.all([insert(client, 1), insert(client, 2)]);
       (await reached).release();
       await both;
-      expect(await kept()).toEqual([{ n: 1 }, { n: 2 }]);
+      expect(await items()).toEqual([{ n: 1 }, { n: 2 }]);
     },
   );
 });
 
-describe('a connection to Redis', () => {
-  it('stops before and after a command among others', async () => {
-    const [proxy, client] = await throughRedis();
+describe('HoldingProxy in front of Redis', () => {
+  it('holds a connection before and after one of several pipelined commands', async () => {
+    const [proxy, client] = await connectToRedis();
     const before = proxy.hold('before', /^set second/i);
     const answers = ['first', 'second', 'third'].map((key) => client.set(key, '1'));
     const held = await before;
@@ -101,15 +101,15 @@ describe('a connection to Redis', () => {
     const after = proxy.hold('after', /^set fourth/i);
     held.release();
     await Promise.all(answers);
-    const lost = expect(client.set('fourth', '1')).rejects.toThrow();
+    const interrupted = expect(client.set('fourth', '1')).rejects.toThrow();
     const last = await after;
     expect((await direct.keys('*')).sort()).toEqual(['first', 'fourth', 'second', 'third']);
     last.cut();
-    await lost;
+    await interrupted;
   });
 
-  it('stands still when frozen, and stays dead when new ones work again', async () => {
-    const [proxy, client] = await throughRedis();
+  it('forwards only new connections after freeze and thaw', async () => {
+    const [proxy, client] = await connectToRedis();
     proxy.freeze();
     let answered = false;
     void client.ping().then(
@@ -124,31 +124,34 @@ describe('a connection to Redis', () => {
   });
 });
 
-it('breaks its connections when it is switched to another server', async () => {
-  const [proxy, client] = await throughPostgres();
-  const broken = once(client, 'error');
-  proxy.switchTo(portOf(stack.ownerUrl));
-  await broken;
-});
+describe('HoldingProxy', () => {
+  it('closes existing connections when it switches to another server', async () => {
+    const [proxy, client] = await connectToPostgres();
+    const broken = once(client, 'error');
+    proxy.switchTo(portOf(stack.ownerUrl));
+    await broken;
+  });
 
-it('spreads new connections over its servers, and passes over one that is gone', async () => {
-  const replies = async (text: string) => {
-    // One that no other server is given once this one is gone.
-    const server = createServer((_, response) => response.end(text)).listen(await freePort(), '127.0.0.1');
-    await once(server, 'listening');
-    return server;
-  };
-  const [one, other] = [await replies('one'), await replies('other')];
-  cleanUp.push(
-    () => void one.close(),
-    () => void other.close(),
-  );
-  const ports = [one, other].map((server) => (server.address() as AddressInfo).port);
-  const proxy = await HoldingProxy.start(ports, http);
-  cleanUp.push(() => proxy.stop());
-  const ask = async () => (await fetch(`http://127.0.0.1:${proxy.port}`, { headers: { connection: 'close' } })).text();
-  expect([await ask(), await ask(), await ask()]).toEqual(['one', 'other', 'one']);
-  one.close();
-  await once(one, 'close');
-  expect([await ask(), await ask(), await ask()]).toEqual(['other', 'other', 'other']);
+  it('alternates between its servers, and skips one that refuses connections', async () => {
+    const startServer = async (text: string) => {
+      // A reserved port, so that no other server can get it after this one has closed.
+      const server = createServer((_, response) => response.end(text)).listen(await freePort(), '127.0.0.1');
+      await once(server, 'listening');
+      return server;
+    };
+    const [one, other] = [await startServer('one'), await startServer('other')];
+    cleanUp.push(
+      () => void one.close(),
+      () => void other.close(),
+    );
+    const ports = [one, other].map((server) => (server.address() as AddressInfo).port);
+    const proxy = await HoldingProxy.start(ports, http);
+    cleanUp.push(() => proxy.stop());
+    const request = async () =>
+      (await fetch(`http://127.0.0.1:${proxy.port}`, { headers: { connection: 'close' } })).text();
+    expect([await request(), await request(), await request()]).toEqual(['one', 'other', 'one']);
+    one.close();
+    await once(one, 'close');
+    expect([await request(), await request(), await request()]).toEqual(['other', 'other', 'other']);
+  });
 });

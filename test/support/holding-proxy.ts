@@ -2,14 +2,14 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { once } from 'node:events';
 import { type Protocol } from './wire-protocols.js';
 
-/** `before`: the statement has not reached the store. `after`: it is done, and its answer has not come back. */
+/** `before`: the server has not received the statement. `after`: the server has executed it, and the client has no answer. */
 export type Moment = 'before' | 'after';
 
-/** A connection that stands still at a statement: what else is said on it, either way, waits. */
+/** A connection that the proxy holds at a statement. It queues all further data, in both directions. */
 export interface HeldConnection {
-  /** Lets everything that waits go on. */
+  /** Forwards the queued data and stops holding the connection. */
   release(): void;
-  /** Breaks the connection; what waits is lost. */
+  /** Closes the connection and drops the queued data. */
   cut(): void;
 }
 
@@ -20,15 +20,15 @@ interface Rule {
 }
 
 /**
- * Stands between a client and a server, and stops the world at a statement: so that a test can kill a process exactly
- * there, rather than hope to.
+ * A TCP proxy between a client and a server that can hold a connection before or after a given statement. A test can thus kill
+ * a process exactly there, rather than at a random moment.
  */
 export class HoldingProxy {
-  private readonly links = new Set<Link>();
+  private readonly connections = new Set<ProxiedConnection>();
   private rules: Rule[] = [];
   private isFrozen = false;
   private nextTarget = 0;
-  /** How many connections found no server. */
+  /** How many connections were refused because no server accepted them. */
   refusedConnections = 0;
 
   private constructor(
@@ -38,11 +38,11 @@ export class HoldingProxy {
   ) {
     server.on('connection', (client: Socket) => {
       client.on('error', () => undefined);
-      this.link(client);
+      this.forward(client);
     });
   }
 
-  /** @param targets ports of 127.0.0.1, each of which gets every so manieth connection */
+  /** @param targets ports of 127.0.0.1, which take turns at new connections */
   static async start(targets: readonly number[], protocol: () => Protocol): Promise<HoldingProxy> {
     const server = createServer();
     const proxy = new HoldingProxy(server, targets, protocol);
@@ -55,61 +55,61 @@ export class HoldingProxy {
     return (this.server.address() as AddressInfo).port;
   }
 
-  /** The same URL, by way of this proxy. */
+  /** The same URL with the host and port of this proxy. */
   through(url: string): string {
     const changed = new URL(url);
     changed.host = `127.0.0.1:${this.port}`;
     return changed.href;
   }
 
-  /** Resolves when the next statement that matches has come to this moment; its connection stands still then. */
+  /** Holds the next connection that sends a matching statement. Resolves when the statement has reached this moment. */
   async hold(moment: Moment, matches: RegExp): Promise<HeldConnection> {
     return new Promise((reached) => this.rules.push({ moment, matches, reached }));
   }
 
-  /** From now on to these ports; connections there are go on as they are. */
+  /** Forwards new connections to these ports. Existing connections stay open. */
   setTargets(...targets: readonly number[]): void {
     this.targets = targets;
   }
 
-  /** From now on to this port: connections there are break. */
+  /** Forwards new connections to this port and closes all existing ones. */
   switchTo(target: number): void {
     this.setTargets(target);
-    for (const link of this.links) link.cut();
+    for (const connection of this.connections) connection.cut();
   }
 
-  /** Connections stay open, new ones too, and nothing comes through: what a network that is gone looks like. */
+  /** Keeps existing and new connections open but forwards no data, like a network that drops all packets. */
   freeze(): void {
     this.isFrozen = true;
-    for (const link of this.links) link.hold();
+    for (const connection of this.connections) connection.hold();
   }
 
-  /** New connections work again. Those that stood still are dead, and nobody has said so to their ends. */
+  /** Forwards the data of new connections again. Connections that were frozen stay dead, and neither end is notified. */
   thaw(): void {
     this.isFrozen = false;
   }
 
   async stop(): Promise<void> {
-    for (const link of this.links) link.cut();
+    for (const connection of this.connections) connection.cut();
     this.server.close();
     await once(this.server, 'close');
   }
 
-  /** To the next of the servers that takes it. */
-  private link(client: Socket, tries = this.targets.length): void {
+  /** Connects a client to the next target that accepts it. */
+  private forward(client: Socket, attempts = this.targets.length): void {
     const server = connect(this.targets[this.nextTarget++ % this.targets.length] ?? 0, '127.0.0.1');
     const refused = () => {
-      if (tries > 1) return this.link(client, tries - 1);
+      if (attempts > 1) return this.forward(client, attempts - 1);
       this.refusedConnections += 1;
       client.destroy();
     };
     server.once('error', refused);
     server.once('connect', () => {
       server.off('error', refused);
-      const link = new Link(client, server, this.protocol(), (text) => this.takeRule(text));
-      this.links.add(link);
-      if (this.isFrozen) link.hold();
-      client.once('close', () => this.links.delete(link));
+      const connection = new ProxiedConnection(client, server, this.protocol(), (text) => this.takeRule(text));
+      this.connections.add(connection);
+      if (this.isFrozen) connection.hold();
+      client.once('close', () => this.connections.delete(connection));
     });
   }
 
@@ -120,13 +120,14 @@ export class HoldingProxy {
   }
 }
 
-/** One connection through the proxy. */
-class Link implements HeldConnection {
+/** A client's connection to the proxy and the proxy's connection to the server. */
+class ProxiedConnection implements HeldConnection {
   private isHeld = false;
   private queue: (() => void)[] = [];
+  /** How many requests were sent and how many answers were completed. They show which answer belongs to a request. */
   private requests = 0;
   private answers = 0;
-  /** Stop after the answer with this number. */
+  /** Hold the connection after the answer with this number. */
   private holdAfter: { readonly answer: number; readonly rule: Rule } | undefined;
   private matched: Rule | undefined;
 
@@ -138,7 +139,7 @@ class Link implements HeldConnection {
   ) {
     for (const socket of [client, server]) {
       socket.setNoDelay(true);
-      // Either end may be killed; the other is told by the connection's end.
+      // When one end is killed, the other end's connection closes too.
       socket.on('error', () => undefined);
       socket.once('close', () => this.cut());
     }
@@ -169,11 +170,11 @@ class Link implements HeldConnection {
   }
 
   private toServer(frame: Buffer): void {
-    const { text, expectsAnswer: asks } = this.protocol.read(frame);
+    const { text, expectsAnswer } = this.protocol.read(frame);
     const rule = text === undefined || this.isHeld ? undefined : this.ruleFor(text);
     if (rule?.moment === 'after') this.matched = rule;
-    if (asks) this.requests += 1;
-    if (asks && this.matched !== undefined) {
+    if (expectsAnswer) this.requests += 1;
+    if (expectsAnswer && this.matched !== undefined) {
       this.holdAfter = { answer: this.requests, rule: this.matched };
       this.matched = undefined;
     }
@@ -182,12 +183,12 @@ class Link implements HeldConnection {
   }
 
   private toClient(frame: Buffer): void {
-    const awaited = this.holdAfter?.answer === this.answers + 1;
+    const isMatched = this.holdAfter?.answer === this.answers + 1;
     if (this.protocol.endsAnswer(frame)) this.answers += 1;
-    // Not even the beginning of the answer comes through.
-    if (awaited) this.isHeld = true;
+    // The client must not receive even the first frame of this answer.
+    if (isMatched) this.isHeld = true;
     this.write(this.client, frame);
-    if (awaited && this.holdAfter?.answer === this.answers) this.holdAt(this.holdAfter.rule);
+    if (isMatched && this.holdAfter?.answer === this.answers) this.holdAt(this.holdAfter.rule);
   }
 
   private holdAt(rule: Rule): void {
@@ -201,17 +202,18 @@ class Link implements HeldConnection {
   }
 }
 
+/** Calls `handle` for each complete frame that the socket receives. */
 function onFrames(
   socket: Socket,
   lengthOf: (bytes: Buffer) => number | undefined,
-  take: (frame: Buffer) => void,
+  handle: (frame: Buffer) => void,
 ): void {
-  let rest: Buffer = Buffer.alloc(0);
+  let buffer: Buffer = Buffer.alloc(0);
   socket.on('data', (chunk: Buffer) => {
-    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    for (let length = lengthOf(rest); length !== undefined && length > 0; length = lengthOf(rest)) {
-      take(rest.subarray(0, length));
-      rest = rest.subarray(length);
+    buffer = buffer.length === 0 ? chunk : Buffer.concat([buffer, chunk]);
+    for (let length = lengthOf(buffer); length !== undefined && length > 0; length = lengthOf(buffer)) {
+      handle(buffer.subarray(0, length));
+      buffer = buffer.subarray(length);
     }
   });
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Spec files that take a minute or more. Begun late, one of them would keep the whole run waiting at its end. */
+/** Spec files that take a minute or more. They start first, so that the run does not end with a wait for one of them. */
 const longest = [
   'test/payment/any-order.heavy.spec.ts',
   'test/chaos/payments.heavy.spec.ts',

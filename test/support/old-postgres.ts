@@ -3,14 +3,14 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { query } from './postgres.js';
 
 /**
- * The tests' PostgreSQL, but that it says it is another version: all else that is said, either way, stays.
+ * Starts a proxy in front of PostgreSQL that replaces the server's version number. It forwards everything else unchanged.
  *
  * @param version as long as the real one, such as 170009
  */
 export async function startOldPostgres(url: string, version: string) {
   const [row] = await query<{ num: string }>(url, `SELECT current_setting('server_version_num') AS num`);
   const real = row?.num ?? '';
-  if (real.length !== version.length) throw new Error(`${version} does not fit in the place of ${real}`);
+  if (real.length !== version.length) throw new Error(`${version} must be as long as ${real}`);
   const target = Number(new URL(url).port);
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
@@ -32,8 +32,8 @@ export async function startOldPostgres(url: string, version: string) {
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {
-    /** The same URL, by way of the old one. */
-    through: (there: string) => Object.assign(new URL(there), { host: `127.0.0.1:${port}` }).href,
+    /** The same URL with the host and port of this proxy. */
+    through: (directUrl: string) => Object.assign(new URL(directUrl), { host: `127.0.0.1:${port}` }).href,
     stop: async () => {
       for (const socket of sockets) socket.destroy();
       server.close();

@@ -4,8 +4,8 @@ import { isStoreOutage } from '../../src/platform/errors/index.js';
 const pauseMs = 50;
 
 /**
- * Asks again whenever the answer is that the stores are too busy, as that answer says. More requests at once than there are
- * connections to PostgreSQL wait for one, for two seconds at most: on a busy machine some are turned away, with nothing done.
+ * Repeats a request while the answer is 503 `unavailable`. When there are more requests than database connections, a request
+ * waits for a connection for two seconds at most. On a busy machine some requests are therefore refused, without any effect.
  */
 export async function patiently(request: () => Promise<Response>): Promise<Response> {
   for (;;) {
@@ -17,7 +17,7 @@ export async function patiently(request: () => Promise<Response>): Promise<Respo
   }
 }
 
-/** The same for what asks the stores itself, and does all or nothing. */
+/** Repeats an action that uses the stores directly while they are too busy. The action must do all or nothing. */
 export async function whenNotBusy<T>(action: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

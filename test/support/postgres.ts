@@ -2,15 +2,15 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { grantConnection, migrate, type Side, sides } from '../../src/prisma/migrate/index.js';
 
-/** What global set-up hands to every test file. */
+/** The PostgreSQL that the global set-up shares with all test files. */
 export interface SharedPostgres {
   /** Connects as the superuser to the database `postgres`. */
   readonly ownerUrl: string;
-  /** A database with both schemas, to clone. */
+  /** The name of a database with both schemas, which test files clone. */
   readonly template: string;
 }
 
-/** One database with both sides in it. Each URL connects as the role named. */
+/** A database with the tables of both sides. Each URL connects as the role in its name. */
 export interface TestDatabase {
   readonly ownerUrl: string;
   readonly identityUrl: string;
@@ -36,7 +36,7 @@ function databaseUrls(ownerUrl: string): TestDatabase {
   return { ownerUrl, identityUrl: runtimeUrl(ownerUrl, 'identity'), networkUrl: runtimeUrl(ownerUrl, 'network') };
 }
 
-/** Runs one statement, as whoever the URL names. */
+/** Opens a connection as the role in the URL, runs one statement and closes the connection. */
 export async function query<Row extends pg.QueryResultRow>(
   url: string,
   text: string,
@@ -53,8 +53,8 @@ export async function query<Row extends pg.QueryResultRow>(
 }
 
 /**
- * A pool of connections that last, for a spec that sends many statements. `end()` resolves before PostgreSQL has closed each
- * connection, so a database that is dropped right afterwards may still send an error to one: that error has no listener but this.
+ * A connection pool for specs that send many statements. The pool's `end()` resolves before PostgreSQL has closed each
+ * connection. When the database is dropped right afterwards, a connection may still receive an error, which needs a listener.
  */
 export function openPool(config: pg.PoolConfig): pg.Pool {
   const pool = new pg.Pool(config);
@@ -62,7 +62,7 @@ export function openPool(config: pg.PoolConfig): pg.Pool {
   return pool;
 }
 
-/** A new empty database on the server. */
+/** Creates a database from a template. @returns its URL */
 export async function createDatabase(serverUrl: string, template = 'template1'): Promise<string> {
   const name = `test_${randomBytes(8).toString('hex')}`;
   await query(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${pg.escapeIdentifier(template)}`);
@@ -74,7 +74,7 @@ export async function dropDatabase(url: string): Promise<void> {
   await query(withDatabase(url, 'postgres').href, `DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`);
 }
 
-/** A copy of a migrated database. Rights on the database itself are not copied with it. */
+/** Copies a migrated database. PostgreSQL does not copy the grants on the database itself, so they are granted again. */
 export async function cloneDatabase({ ownerUrl, template }: SharedPostgres): Promise<TestDatabase> {
   const urls = databaseUrls(await createDatabase(ownerUrl, template));
   const name = new URL(urls.ownerUrl).pathname.slice(1);
@@ -83,8 +83,8 @@ export async function cloneDatabase({ ownerUrl, template }: SharedPostgres): Pro
 }
 
 /**
- * Keeps the comparison with the payment providers from starting by itself at 03:17 UTC, in the midst of a test: in this
- * database it has run for good already. Tests that are about it run it.
+ * Prevents the nightly comparison with the payment providers, which is due at 03:17 UTC, from starting during a test: it sets
+ * the last run to the year 9999. Tests of the comparison start it themselves.
  */
 export async function withoutNightlyComparison(ownerUrl: string): Promise<void> {
   await query(
@@ -95,7 +95,7 @@ export async function withoutNightlyComparison(ownerUrl: string): Promise<void> 
   );
 }
 
-/** Both sides migrated into one new database. */
+/** Creates a database and runs the migrations of both sides in it. */
 export async function createMigratedDatabase(serverUrl: string): Promise<TestDatabase> {
   const urls = databaseUrls(await createDatabase(serverUrl));
   for (const side of sides) await migrate({ side, ownerUrl: urls.ownerUrl, runtimeUrl: urls[`${side}Url`] });

@@ -2,28 +2,31 @@ import { Redis } from 'ioredis';
 import { vi } from 'vitest';
 import { DataFolder, type RedisServer, startRedis } from '../../dev/services/index.js';
 
-/** Emptied, for the next spec file of this process: to start one takes longer than many a file's tests. They end with it. */
+/**
+ * Emptied servers for the next spec files of this process: starting a Redis takes longer than many spec files. They end with
+ * the process.
+ */
 const idle: RedisServer[] = [];
 
-/** A Redis of this spec file's own until `stop`. */
+/** Starts a Redis, or reuses an idle one. Until `stop`, only this spec file uses it. */
 export async function startTestRedis(): Promise<RedisServer> {
   const redis = idle.pop() ?? (await startRedis(await DataFolder.ephemeral()));
   return {
     ...redis,
     stop: async () => {
-      if (idle.includes(redis)) throw new Error('this Redis was stopped before, and may be another file’s by now');
-      if (await isClean(redis)) idle.push(redis);
+      if (idle.includes(redis)) throw new Error('this Redis was already stopped; another spec file may be using it');
+      if (await empty(redis)) idle.push(redis);
       else await redis.stop();
     },
   };
 }
 
 /**
- * Empties it. False when it is down, because the file killed it.
+ * Empties a server. Resolves to false when the server is down because the spec file killed it.
  *
- * @throws {Error} when a client is still connected: what it writes would be the next file's.
+ * @throws {Error} when a client is still connected: it could write into the data of the next spec file.
  */
-async function isClean(server: RedisServer): Promise<boolean> {
+async function empty(server: RedisServer): Promise<boolean> {
   try {
     await server.flush();
   } catch {
@@ -36,7 +39,7 @@ async function isClean(server: RedisServer): Promise<boolean> {
         .trim()
         .split('\n');
       if (clients.length > 1)
-        throw new Error(`clients that stay connected to a Redis that was stopped: ${clients.length - 1}`);
+        throw new Error(`${clients.length - 1} clients are still connected. Close them before stopping Redis.`);
     }, 5_000);
     return true;
   } finally {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
 import { inject } from 'vitest';
 
-// Properties draw from the seed that the run has printed.
+// fast-check uses the seed that the global set-up has printed.
 fc.configureGlobal({ ...fc.readConfigureGlobal(), seed: inject('seed') });

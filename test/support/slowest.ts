@@ -3,7 +3,7 @@ import { type Reporter, type TestModule } from 'vitest/node';
 
 const rows = 10;
 
-/** Prints the ten spec files that took longest, each with its slowest test: where to look when the run gets slow. */
+/** Prints the ten slowest spec files, each with its slowest test, to show where a slow run spends its time. */
 export class SlowestSpecs implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const slowest = [...modules].sort((a, b) => secondsOf(b) - secondsOf(a)).slice(0, rows);
@@ -22,7 +22,7 @@ export class SlowestSpecs implements Reporter {
   }
 }
 
-/** With its imports and hooks. */
+/** Includes imports and hooks. */
 function secondsOf(module: TestModule): number {
   const { duration, collectDuration, setupDuration } = module.diagnostic();
   return (duration + collectDuration + setupDuration) / 1000;

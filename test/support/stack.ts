@@ -5,20 +5,20 @@ import { startTestRedis } from './redis.js';
 
 export { query } from './postgres.js';
 
-/** Real stores of one test file's own: a database with both sides migrated, and a Redis. */
+/** Real stores that only one test file uses: a database with the tables of both sides, and a Redis. */
 export interface TestStack extends TestDatabase {
   readonly redisUrl: string;
   killRedis(): Promise<void>;
   restartRedis(): Promise<void>;
   flushRedis(): Promise<void>;
-  /** Only with `ownPostgres`: other test files share the server. */
+  /** Needs `ownPostgres`, since other test files use the shared server. */
   killPostgres(): Promise<void>;
   restartPostgres(): Promise<void>;
   stop(): Promise<void>;
 }
 
 export interface TestStackOptions {
-  /** A PostgreSQL of the file's own (about a second more), for tests that kill it. */
+  /** Starts a PostgreSQL for this test file alone, which takes about a second. For tests that kill it. */
   readonly ownPostgres?: boolean;
 }
 
@@ -48,7 +48,7 @@ interface StackDatabase {
 async function clonedDatabase(): Promise<StackDatabase> {
   const urls = await cloneDatabase(inject('postgres'));
   const refuse = () =>
-    Promise.reject(new Error('Ask for createTestStack({ ownPostgres: true }): others use this one.'));
+    Promise.reject(new Error('Other test files use this PostgreSQL. Use createTestStack({ ownPostgres: true }).'));
   return { urls, kill: refuse, restart: refuse, stop: () => dropDatabase(urls.ownerUrl) };
 }
 

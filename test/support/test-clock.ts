@@ -1,6 +1,6 @@
 import { Clock } from '../../src/platform/config/index.js';
 
-/** A clock that stands still until a test moves it. */
+/** A clock that changes only when a test sets or advances it. */
 export class TestClock extends Clock {
   private current: number;
 

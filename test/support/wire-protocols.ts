@@ -1,18 +1,18 @@
-/** What a frame towards a store says. */
+/** A frame from the client to the server. */
 interface RequestFrame {
   /** The statement or command, when the frame names one. */
   readonly text?: string;
-  /** One answer will come for it. */
+  /** True when the server will send one answer to it. */
   readonly expectsAnswer: boolean;
 }
 
-/** As much of a protocol as is needed to stop at a statement. One for each connection: it remembers. */
+/** The part of a protocol that is needed to find statements and their answers. Stateful: one instance per connection. */
 export interface Protocol {
-  /** The length of the first frame of these bytes, undefined while it is not whole. */
+  /** The length of the first frame in these bytes; undefined while the frame is incomplete. */
   requestLength(bytes: Buffer): number | undefined;
   answerLength(bytes: Buffer): number | undefined;
   read(frame: Buffer): RequestFrame;
-  /** Whether this frame, from the store, is the last of an answer. */
+  /** Whether this frame from the server is the last one of an answer. */
   endsAnswer(frame: Buffer): boolean;
 }
 
@@ -20,12 +20,12 @@ export interface Protocol {
 export function postgres(): Protocol {
   const statements = new Map<string, string>();
   let started = false;
-  const message = (bytes: Buffer) => whole(bytes, bytes.length < 5 ? undefined : 1 + bytes.readInt32BE(1));
+  const messageLength = (bytes: Buffer) => ifComplete(bytes, bytes.length < 5 ? undefined : 1 + bytes.readInt32BE(1));
   return {
     // The first message, which starts the session, has no letter.
     requestLength: (bytes) =>
-      started ? message(bytes) : whole(bytes, bytes.length < 4 ? undefined : bytes.readInt32BE(0)),
-    answerLength: message,
+      started ? messageLength(bytes) : ifComplete(bytes, bytes.length < 4 ? undefined : bytes.readInt32BE(0)),
+    answerLength: messageLength,
     read: (frame) => {
       if (!started) {
         started = true;
@@ -57,12 +57,12 @@ export function redis(): Protocol {
     requestLength: length,
     answerLength: length,
     read: (frame) => ({ text: commandOf(frame), expectsAnswer: true }),
-    // What Redis pushes by itself answers nothing.
+    // A push message is not an answer to a command.
     endsAnswer: (frame) => kindOf(frame, 0) !== '>',
   };
 }
 
-/** HTTP/1.1 as our clients speak it: one request at a time on a connection. A frame is what came in one piece. */
+/** HTTP/1.1 with one request at a time on a connection, as the tests' clients use it. A frame is one received chunk. */
 export function http(): Protocol {
   return {
     requestLength: (bytes) => bytes.length,
@@ -75,18 +75,18 @@ export function http(): Protocol {
   };
 }
 
-function whole(bytes: Buffer, length: number | undefined): number | undefined {
+function ifComplete(bytes: Buffer, length: number | undefined): number | undefined {
   return length === undefined || bytes.length < length ? undefined : length;
 }
 
-/** Where the value that begins at `start` ends. */
+/** The position after the RESP value that begins at `start`; undefined while the value is incomplete. */
 function respEnd(bytes: Buffer, start: number): number | undefined {
   const lineEnd = bytes.indexOf('\r\n', start);
   if (lineEnd < 0) return undefined;
   const kind = kindOf(bytes, start);
   const count = Number(bytes.toString('latin1', start + 1, lineEnd));
   let end = lineEnd + 2;
-  if ('$!='.includes(kind)) return count < 0 ? end : whole(bytes, end + count + 2);
+  if ('$!='.includes(kind)) return count < 0 ? end : ifComplete(bytes, end + count + 2);
   const items = '*~>'.includes(kind) ? count : kind === '%' ? 2 * count : 0;
   for (let item = 0; item < items; item += 1) {
     const next = respEnd(bytes, end);

@@ -11,13 +11,13 @@ interface Problem {
   readonly errors?: readonly { readonly field: string; readonly message: string }[];
 }
 
-const known: Readonly<Record<string, readonly [number, string] | undefined>> = problems;
+const knownProblems: Readonly<Record<string, readonly [number, string] | undefined>> = problems;
 
-/** What is wrong with an answer to a bad request; empty when it says well what was wrong with that. */
+/** Checks the answer to a bad request. Returns everything that is wrong with it; an empty list when it is a good refusal. */
 export function faultsOf({ codes, statuses, field, request }: BadRequest, answer: RawAnswer): string[] {
   const problem = parse(answer.text);
   const { code, detail } = problem;
-  const [status, title] = known[String(code)] ?? [];
+  const [status, title] = knownProblems[String(code)] ?? [];
   const secrets = Object.values(request.headers ?? {})
     .flat()
     .map((value) => value.replace(/^\w+ /, ''));
@@ -29,24 +29,24 @@ export function faultsOf({ codes, statuses, field, request }: BadRequest, answer
     ],
     [answer.headers['cache-control'] === 'no-store' || status === 431 || status === undefined, 'may be cached'],
     [codes?.includes(String(code)) ?? status !== undefined, `code ${String(code)}, expected ${codes?.join(' or ')}`],
-    [problem.status === answer.status && status === answer.status, `says status ${String(problem.status)}`],
+    [problem.status === answer.status && status === answer.status, `status in the body ${String(problem.status)}`],
     [
       problem.title === title && problem.type === `urn:problem:${String(code)}`,
-      'title or type are not those of the code',
+      'title or type do not belong to the code',
     ],
     [typeof detail === 'string' && /^.{15,500}$/.test(detail), `detail ${String(detail).slice(0, 600)}`],
-    [code !== 'invalid_request' || teaches(detail), `does not say what was expected: ${String(detail)}`],
-    [field === undefined || speaksOf(field, problem), `does not speak of ${field}: ${answer.text.slice(0, 200)}`],
+    [code !== 'invalid_request' || saysWhatWasExpected(detail), `does not say what was expected: ${String(detail)}`],
+    [field === undefined || namesField(field, problem), `does not name ${field}: ${answer.text.slice(0, 200)}`],
     [answer.text.length < 4_096, `an answer of ${answer.text.length} characters`],
     [!secrets.some((secret) => secret.length > 20 && answer.text.includes(secret)), 'quotes a credential'],
   ];
-  return checks.filter(([holds]) => !holds).map(([, fault]) => fault);
+  return checks.filter(([passed]) => !passed).map(([, fault]) => fault);
 }
 
-const teaches = (detail: unknown) =>
+const saysWhatWasExpected = (detail: unknown) =>
   /expected|expects|unknown|unrecognized|too (big|small|long|short)/i.test(String(detail));
 
-function speaksOf(field: string, { errors = [], detail }: Problem): boolean {
+function namesField(field: string, { errors = [], detail }: Problem): boolean {
   const [name = ''] = field.split('.');
   return (
     errors.some((error) => error.field.startsWith(name) || error.message.includes(name)) && String(detail).length > 0

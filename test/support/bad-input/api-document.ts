@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** JSON Schema, as far as `openapi.json` uses it. */
+/** The part of JSON Schema that `openapi.json` uses. */
 export interface Schema {
   readonly $ref?: string;
   readonly type?: string | readonly string[];
@@ -36,18 +36,18 @@ export interface Parameter {
 
 /** One endpoint: a method at a path. */
 export interface Operation {
-  /** Such as `POST /node/{id}/pulse`. */
+  /** For example `POST /node/{id}/pulse`. */
   readonly name: string;
   readonly method: string;
   readonly path: string;
   readonly parameters: readonly Parameter[];
-  /** Credentials of which one is needed; empty when none is. */
+  /** Security schemes. A request needs a credential of one of them; empty when the endpoint is public. */
   readonly credentials: readonly string[];
-  /** Credentials that it takes, and goes without. */
+  /** Security schemes that the endpoint accepts but does not require. */
   readonly optionalCredentials: readonly string[];
-  /** Of its JSON body; absent when it takes none. */
+  /** Schema of the JSON body; absent when the endpoint has no JSON body. */
   readonly body?: Schema;
-  /** The media types of its binary bodies. */
+  /** Media types of the bodies that are not JSON. */
   readonly binaryBodies: readonly string[];
 }
 
@@ -84,7 +84,7 @@ export function operationsOf({ paths, components }: ApiDocument): Operation[] {
   );
 }
 
-/** With every `$ref` replaced by what it names. */
+/** Replaces each `$ref` with the schema that it refers to. */
 function resolved(value: unknown, schemas: Readonly<Record<string, Schema>>): unknown {
   if (Array.isArray(value)) return value.map((item) => resolved(item, schemas));
   if (typeof value !== 'object' || value === null) return value;

@@ -4,18 +4,18 @@ import { goodValue } from './good-values.js';
 
 /** A body that an endpoint must refuse. */
 export interface BadBody {
-  /** What is wrong with it. */
+  /** What is wrong with the body. */
   readonly flaw: string;
   readonly text: string | Buffer;
-  /** Of which field the answer must speak; absent when the body as a whole is at fault. */
+  /** The field that the answer must name; absent when the flaw concerns the whole body. */
   readonly field?: string;
-  /** Problem codes that say it right. */
+  /** The problem codes that are right for this flaw. */
   readonly codes: readonly string[];
 }
 
 type Path = readonly (string | number)[];
 
-/** What JSON.stringify writes, and RawJson as it stands. */
+/** Like JSON.stringify, but writes the text of a RawJson unchanged. */
 export function toJson(value: unknown): string {
   if (value instanceof RawJson) return value.text;
   if (Array.isArray(value)) return `[${value.map(toJson).join(',')}]`;
@@ -24,13 +24,13 @@ export function toJson(value: unknown): string {
   return `{${members.join(',')}}`;
 }
 
-/** A copy with another value at a path; `undefined` takes the member away. */
-function changed(value: unknown, [step, ...rest]: Path, to: unknown): unknown {
+/** Copies a value and replaces the part at a path; `undefined` removes the member. */
+function withChange(value: unknown, [step, ...rest]: Path, to: unknown): unknown {
   if (step === undefined) return to;
   if (Array.isArray(value))
-    return value.map((item: unknown, index) => (index === step ? changed(item, rest, to) : item));
-  // A field may lie in an object that the good body leaves out.
-  const inner = changed((value as Record<string, unknown> | undefined)?.[step], rest, to);
+    return value.map((item: unknown, index) => (index === step ? withChange(item, rest, to) : item));
+  // The good body may leave out the object that contains the field.
+  const inner = withChange((value as Record<string, unknown> | undefined)?.[step], rest, to);
   const entries = Object.entries({ ...(value as object), [step]: inner });
   return Object.fromEntries(entries.filter(([key]) => key !== step || inner !== undefined));
 }
@@ -41,7 +41,7 @@ interface Field {
   readonly required: boolean;
 }
 
-/** Every field of a body, those inside objects and the first item of lists among them. */
+/** Every field of a body, including the fields of nested objects and of the first list items. */
 function fieldsOf(schema: Schema, at: Path = []): Field[] {
   const own = Object.entries(schema.properties ?? {}).map(([name, inner]) => ({
     path: [...at, name],
@@ -58,9 +58,9 @@ function fieldsOf(schema: Schema, at: Path = []): Field[] {
 const isScalar = ({ properties }: Schema) => properties === undefined;
 
 /**
- * Every bad body of an endpoint that is made of a good one.
+ * Makes all bad bodies for an endpoint by changing good ones.
  *
- * @param bodies good ones. A field that none of them has is added to the first.
+ * @param bodies good bodies. A field that they all lack is added to the first one.
  */
 export function badBodies(schema: Schema, bodies: readonly object[]): BadBody[] {
   const fields = fieldsOf(schema);
@@ -73,7 +73,7 @@ export function badBodies(schema: Schema, bodies: readonly object[]): BadBody[] 
 function bodyWith({ path, schema }: Field, bodies: readonly object[]): object {
   const has = (body: object) =>
     path.reduce<unknown>((value, step) => (value as Record<string, unknown> | undefined)?.[step], body) !== undefined;
-  return bodies.find(has) ?? (changed(bodies[0], path, goodValue(schema, path.join('.'))) as object);
+  return bodies.find(has) ?? (withChange(bodies[0], path, goodValue(schema, path.join('.'))) as object);
 }
 
 function badFields({ path, schema, required }: Field, body: object): BadBody[] {
@@ -81,15 +81,15 @@ function badFields({ path, schema, required }: Field, body: object): BadBody[] {
   const codes = ['invalid_request'];
   const bad = badValues(schema).map(({ flaw, value }) => ({
     flaw: `${field}: ${flaw}`,
-    text: toJson(changed(body, path, value)),
+    text: toJson(withChange(body, path, value)),
     field,
     codes,
   }));
   if (!required) return bad;
-  return [...bad, { flaw: `${field}: missing`, text: toJson(changed(body, path, undefined)), field, codes }];
+  return [...bad, { flaw: `${field}: missing`, text: toJson(withChange(body, path, undefined)), field, codes }];
 }
 
-/** Flaws of the whole, and of every object in it. */
+/** Bodies with a flaw of the whole body, or an unknown member in one of its objects. */
 function badObjects(schema: Schema, body: object): BadBody[] {
   const objects: Path[] = [
     [],
@@ -97,31 +97,31 @@ function badObjects(schema: Schema, body: object): BadBody[] {
       .filter(({ schema: { items } }) => items?.properties)
       .map(({ path }) => [...path, 0]),
   ];
-  const strange = objects.flatMap((path) => badMembers(path, body, schema));
+  const withBadMembers = objects.flatMap((path) => badMembers(path, body, schema));
   const text = toJson(body);
   const malformed = (flaw: string, broken: string | Buffer) => ({ flaw, text: broken, codes: ['malformed_body'] });
   const invalid = (flaw: string, other: string) => ({ flaw, text: other, codes: ['invalid_request'] });
   return [
-    ...strange,
+    ...withBadMembers,
     malformed('an empty body', ''),
     malformed('a space', ' '),
     malformed('half an object', text.slice(0, Math.ceil(text.length / 2))),
-    malformed('an object and more', `${text}}`),
+    malformed('an object and a closing brace', `${text}}`),
     malformed('two objects', `${text}${text}`),
-    malformed('a comma too many', text.replace(/\}$/, ',}')),
+    malformed('a trailing comma', text.replace(/\}$/, ',}')),
     malformed('single quotes', `{'a':1}`),
     malformed('a comment', `/* */${text}`),
     malformed('NaN', text.replace(/\}$/, ',"x":NaN}')),
     malformed('a line break in a string', '{"a":"\n"}'),
-    malformed('bytes that are no UTF-8', Buffer.from([0xff, 0xfe, 0x00, 0x7b])),
-    malformed('the shape of a form', 'a=1&b=2'),
+    malformed('bytes that are not UTF-8', Buffer.from([0xff, 0xfe, 0x00, 0x7b])),
+    malformed('form data', 'a=1&b=2'),
     invalid('null', 'null'),
     invalid('true', 'true'),
     invalid('a number', '1'),
     invalid('a string', '"text"'),
-    invalid('a string of JSON', JSON.stringify(text)),
+    invalid('a string that contains JSON', JSON.stringify(text)),
     invalid('a list', '[]'),
-    invalid('a list of it', `[${text}]`),
+    invalid('a list that contains the body', `[${text}]`),
     invalid('lists nested 10,000 deep', '['.repeat(10_000) + ']'.repeat(10_000)),
     invalid('objects nested 5,000 deep', '{"a":'.repeat(5_000) + '1' + '}'.repeat(5_000)),
   ];
@@ -133,36 +133,36 @@ function badMembers(path: Path, body: object, schema: Schema): BadBody[] {
   const where = path.length === 0 ? '' : ` in ${path.join('.')}`;
   const withMember = (member: string) =>
     toJson(
-      changed(
+      withChange(
         body,
         path,
         new RawJson(toJson(inner).replace(/\}$/, `${Object.keys(inner).length > 0 ? ',' : ''}${member}}`)),
       ),
     );
-  const unknown = (flaw: string, member: string, field?: string) => ({
+  const invalid = (flaw: string, member: string, field?: string) => ({
     flaw: `${flaw}${where}`,
     text: withMember(member),
     field,
     codes: ['invalid_request'],
   });
-  const poisoned = (flaw: string, member: string) => ({
+  const malformed = (flaw: string, member: string) => ({
     flaw: `${flaw}${where}`,
     text: withMember(member),
     codes: ['malformed_body'],
   });
   const [first] = path.length === 0 ? Object.entries(schema.properties ?? {}) : [];
   return [
-    unknown('an unknown member', '"surplus":1', 'surplus'),
-    unknown('an unknown member that is null', '"surplus":null', 'surplus'),
-    unknown('an unknown member named as every object has one', '"toString":1', 'toString'),
-    unknown('an unknown member of 10,000 characters', `"${'k'.repeat(10_000)}":1`),
-    unknown('1,000 unknown members', Array.from({ length: 1_000 }, (_, index) => `"k${index}":1`).join(',')),
-    unknown('an empty name', '"":1'),
-    poisoned('__proto__', '"__proto__":{"isAdmin":true}'),
-    poisoned('__proto__ in disguise', '"\\u005f_proto__":{"isAdmin":true}'),
-    poisoned('constructor.prototype', '"constructor":{"prototype":{"isAdmin":true}}'),
+    invalid('an unknown member', '"surplus":1', 'surplus'),
+    invalid('an unknown member that is null', '"surplus":null', 'surplus'),
+    invalid('an unknown member named like a method of every object', '"toString":1', 'toString'),
+    invalid('an unknown member with a name of 10,000 characters', `"${'k'.repeat(10_000)}":1`),
+    invalid('1,000 unknown members', Array.from({ length: 1_000 }, (_, index) => `"k${index}":1`).join(',')),
+    invalid('an unknown member with an empty name', '"":1'),
+    malformed('__proto__', '"__proto__":{"isAdmin":true}'),
+    malformed('__proto__ with an escape sequence', '"\\u005f_proto__":{"isAdmin":true}'),
+    malformed('constructor.prototype', '"constructor":{"prototype":{"isAdmin":true}}'),
     ...(first === undefined
       ? []
-      : [unknown('a good member, then the same with a bad value', `"${first[0]}":{"bad":true}`, first[0])]),
+      : [invalid('a member twice, the second time with a bad value', `"${first[0]}":{"bad":true}`, first[0])]),
   ];
 }

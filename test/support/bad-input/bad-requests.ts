@@ -9,15 +9,15 @@ import { type RawRequest } from './http.js';
 export interface BadRequest {
   readonly flaw: string;
   readonly request: RawRequest;
-  /** Problem codes that say it right; any when absent. */
+  /** The problem codes that are right for this flaw. When absent, any code is. */
   readonly codes?: readonly string[];
-  /** Statuses that say it right. */
+  /** The statuses that are right for this flaw. */
   readonly statuses: readonly number[];
-  /** Of which field the answer must speak. */
+  /** The field that the answer must name. */
   readonly field?: string;
 }
 
-/** Every request with one flaw that the description of an endpoint lets one think of. */
+/** Makes all requests with one flaw that can be derived from the description of an endpoint. */
 export function badRequests(operation: Operation, good: GoodRequest): BadRequest[] {
   return [
     ...(operation.body === undefined ? [] : bodies(operation, good)),
@@ -33,25 +33,25 @@ export function badRequests(operation: Operation, good: GoodRequest): BadRequest
 
 const json = { 'content-type': 'application/json' };
 
-/** The good request itself. */
+/** The good request. */
 export function asSent({ method, path }: Operation, good: GoodRequest, body = good.bodies[0]): RawRequest {
   const filled = path.replace(/\{([^}]+)\}/g, (_, name: string) => encodeURIComponent(good.path[name] ?? name));
   const request = { method, path: filled, headers: good.headers };
   return body === undefined ? request : { ...request, headers: { ...good.headers, ...json }, body: toJson(body) };
 }
 
-/** The good request with its binary body. */
+/** The good request with a binary body. */
 export function asBinary(operation: Operation, good: GoodRequest, type: string): RawRequest {
   const body = good.binary[type];
   if (body === undefined) throw new Error(`test/support/bad-input/good-requests.ts needs a good ${type}`);
   return { ...asSent(operation, good), headers: { ...good.headers, 'content-type': type }, body };
 }
 
-/** The good request with a credential that it could go without. */
+/** The good request with a credential that the endpoint does not require. */
 export function withOptionalCredential(operation: Operation, good: GoodRequest, scheme: string): RawRequest {
-  const credited = good.optional[scheme];
-  if (credited === undefined) throw new Error(`test/support/bad-input/good-requests.ts needs a good ${scheme}`);
-  return asSent(operation, { ...good, headers: credited.headers }, credited.body);
+  const optional = good.optional[scheme];
+  if (optional === undefined) throw new Error(`test/support/bad-input/good-requests.ts needs a good ${scheme}`);
+  return asSent(operation, { ...good, headers: optional.headers }, optional.body);
 }
 
 function binaryBodies(operation: Operation, good: GoodRequest, type: string): BadRequest[] {
@@ -60,23 +60,23 @@ function binaryBodies(operation: Operation, good: GoodRequest, type: string): Ba
   const bad: Record<string, Buffer | string> = {
     nothing: '',
     'a byte': body.subarray(0, 1),
-    'a byte short': body.subarray(1),
-    'a byte short at its end': body.subarray(0, -1),
-    'a byte long': Buffer.concat([body, Buffer.of(0)]),
-    'it twice': Buffer.concat([body, body]),
-    'zeros alone': Buffer.alloc(body.length),
-    'ones alone': Buffer.alloc(body.length, 0xff),
-    'another type': Buffer.concat([Buffer.of(0, 1), body.subarray(2)]),
-    'bytes the other way round': Buffer.from(body).reverse(),
-    'it in base64url': body.toString('base64url'),
-    'the JSON form': jsonBody(operation, good),
+    'the first byte missing': body.subarray(1),
+    'the last byte missing': body.subarray(0, -1),
+    'a byte too many': Buffer.concat([body, Buffer.of(0)]),
+    'the body twice': Buffer.concat([body, body]),
+    'only zeros': Buffer.alloc(body.length),
+    'only ones': Buffer.alloc(body.length, 0xff),
+    'another token type': Buffer.concat([Buffer.of(0, 1), body.subarray(2)]),
+    'reversed bytes': Buffer.from(body).reverse(),
+    'the body in base64url': body.toString('base64url'),
+    'the JSON body': jsonBody(operation, good),
     'a path': '../../etc/passwd',
   };
   const large = { ...sent, body: Buffer.alloc(2 * 1024 * 1024) };
   return [
-    ...Object.entries(bad).map(([flaw, other]) => ({
+    ...Object.entries(bad).map(([flaw, badBody]) => ({
       flaw: `${type}: ${flaw}`,
-      request: { ...sent, body: other },
+      request: { ...sent, body: badBody },
       codes: ['invalid_token_request', 'malformed_body'],
       statuses: [400, 422],
     })),
@@ -88,7 +88,7 @@ function binaryBodies(operation: Operation, good: GoodRequest, type: string): Ba
       statuses: [400, 415, 422],
     },
     {
-      flaw: `${type}: its body as JSON`,
+      flaw: `${type}: sent as application/json`,
       request: { ...sent, headers: { ...good.headers, ...json } },
       codes: ['malformed_body'],
       statuses: [400],
@@ -98,49 +98,49 @@ function binaryBodies(operation: Operation, good: GoodRequest, type: string): Ba
 
 const jsonBody = (operation: Operation, good: GoodRequest) => asSent(operation, good).body ?? '';
 
-/** `Authorization: PrivateToken` and its like: what is sent with the scheme must be good, and is no ground to look past it. */
+/** For schemes such as `PrivateToken`. The service must refuse a bad optional credential rather than ignore it. */
 function optionalCredentials(operation: Operation, good: GoodRequest, scheme: string): BadRequest[] {
   const sent = withOptionalCredential(operation, good, scheme);
   const { authorization = '' } = { ...(sent.headers as Record<string, string>) };
   const [, before = '', text = '', after = ''] = /^(.*?)([A-Za-z0-9_-]{40,}=*)(.*)$/.exec(authorization) ?? [];
   const bytes = Buffer.from(text, 'base64url');
   const name = before.split(' ', 1)[0] ?? '';
-  const holding = (other: string) => `${before}${other}${after}`;
+  const withText = (other: string) => `${before}${other}${after}`;
   const bad: Record<string, string> = {
     'the scheme alone': name,
     'the scheme and a space': `${name} `,
     'no parameter': `${name} ${text}`,
-    'another parameter': authorization.replace('token=', 'ticket='),
-    nothing: holding(''),
-    'a byte short': holding(bytes.subarray(1).toString('base64url')),
-    'a byte long': holding(Buffer.concat([bytes, Buffer.of(0)]).toString('base64url')),
-    'another type': holding(Buffer.concat([Buffer.of(0, 1), bytes.subarray(2)]).toString('base64url')),
-    'the other alphabet': holding(`${text.slice(0, -4)}+/+/`),
-    'too much padding': holding(`${text}===`),
-    'padding inside': holding(`${text.slice(0, 4)}=${text.slice(5)}`),
-    'a space inside': holding(`${text.slice(0, 4)} ${text.slice(4)}`),
+    'another parameter': authorization.replace('token=', 'other='),
+    nothing: withText(''),
+    'a byte missing': withText(bytes.subarray(1).toString('base64url')),
+    'a byte too many': withText(Buffer.concat([bytes, Buffer.of(0)]).toString('base64url')),
+    'another token type': withText(Buffer.concat([Buffer.of(0, 1), bytes.subarray(2)]).toString('base64url')),
+    'the other alphabet': withText(`${text.slice(0, -4)}+/+/`),
+    'too much padding': withText(`${text}===`),
+    'padding inside': withText(`${text.slice(0, 4)}=${text.slice(5)}`),
+    'a space inside': withText(`${text.slice(0, 4)} ${text.slice(4)}`),
     'one quotation mark': authorization.replace(/"$/, ''),
-    hexadecimal: holding(bytes.toString('hex')),
-    '9,000 characters': holding('A'.repeat(9_000)),
-    'a piece of SQL': holding("' OR 1=1 --"),
+    hexadecimal: withText(bytes.toString('hex')),
+    '9,000 characters': withText('A'.repeat(9_000)),
+    'an SQL injection': withText("' OR 1=1 --"),
   };
-  const cheated = Buffer.concat([bytes.subarray(0, -1), Buffer.of(bytes.readUInt8(bytes.length - 1) ^ 1)]);
-  const at = (value: string) => ({ ...sent, headers: { ...sent.headers, authorization: value } });
+  const altered = Buffer.concat([bytes.subarray(0, -1), Buffer.of(bytes.readUInt8(bytes.length - 1) ^ 1)]);
+  const requestWith = (value: string) => ({ ...sent, headers: { ...sent.headers, authorization: value } });
   return [
     ...Object.entries(bad).map(([flaw, value]) => ({
       flaw: `${scheme}: ${flaw}`,
-      request: at(value),
+      request: requestWith(value),
       codes: ['invalid_request'],
       statuses: [400],
     })),
     {
-      flaw: `${scheme}: beside the same in the body`,
+      flaw: `${scheme}: sent in the header and in the body`,
       request: asSent(operation, { ...good, headers: sent.headers as Record<string, string> }),
       codes: ['invalid_request'],
       statuses: [400],
     },
-    { flaw: `${scheme}: altered`, request: at(holding(cheated.toString('base64url'))), statuses: [401] },
-    { flaw: `${scheme}: none at all, nor in the body`, request: { ...sent, headers: json }, statuses: [401] },
+    { flaw: `${scheme}: altered`, request: requestWith(withText(altered.toString('base64url'))), statuses: [401] },
+    { flaw: `${scheme}: in neither the header nor the body`, request: { ...sent, headers: json }, statuses: [401] },
   ];
 }
 
@@ -206,7 +206,7 @@ function sizes(operation: Operation, good: GoodRequest): BadRequest[] {
             ...tooLarge,
           },
           {
-            flaw: 'a body of 2 MB of unsaid length',
+            flaw: 'a body of 2 MB without Content-Length',
             request: { ...sent, headers: { ...headers, 'transfer-encoding': 'chunked' }, body: large },
             ...tooLarge,
           },
@@ -218,9 +218,9 @@ function sizes(operation: Operation, good: GoodRequest): BadRequest[] {
       statuses: [431],
     },
     {
-      flaw: 'a path of 5,000 characters more',
+      flaw: 'a path with 5,000 more characters',
       request: { ...sent, path: `${sent.path}/${'a'.repeat(5_000)}` },
-      // 400: what could stand for the parameter of another path is too long to be one.
+      // 400: the longer path may match the pattern of another endpoint, whose path parameter is then too long.
       codes: ['not_found', 'malformed_request'],
       statuses: [404, 400],
     },
@@ -241,19 +241,19 @@ function authorizations(operation: Operation, good: GoodRequest): BadRequest[] {
     'another scheme': `Basic ${Buffer.from('user:password').toString('base64')}`,
     'an unknown scheme with a good credential': `Token ${credential}`,
     'a good credential without a scheme': credential,
-    'a good credential and a word': `Bearer ${credential} more`,
+    'a good credential followed by a word': `Bearer ${credential} more`,
     'two credentials in one header': `Bearer x, Bearer ${credential}`,
     'a bad header before the good one': ['Bearer x', authorization],
     'an altered credential': `Bearer ${altered}`,
-    'a credential cut short': `Bearer ${credential.slice(0, -1)}`,
+    'a truncated credential': `Bearer ${credential.slice(0, -1)}`,
     'a credential of 9,000 characters': `Bearer ${'x'.repeat(9_000)}`,
-    'a credential in another alphabet': 'Bearer \u00e9\u00e9\u00e9',
-    'a piece of SQL': "Bearer ' OR 1=1 --",
+    'a credential of non-ASCII characters': 'Bearer \u00e9\u00e9\u00e9',
+    'an SQL injection': "Bearer ' OR 1=1 --",
     'a path': 'Bearer ../../etc/passwd',
-    'a word that programs write by mistake': 'Bearer undefined',
+    undefined: 'Bearer undefined',
     null: 'Bearer null',
   };
-  // 404: a secret that opens nothing names nothing either.
+  // 404: the connection secret also identifies the connection, so an unknown secret is "not found".
   const statuses = [401, 404];
   return [
     ...Object.entries(bad).map(([flaw, value]) => ({
@@ -269,7 +269,7 @@ function authorizations(operation: Operation, good: GoodRequest): BadRequest[] {
   ];
 }
 
-/** Encoded as they stand in a path. */
+/** Path parameters, already percent-encoded. */
 const badIds = [
   'x',
   '0',
@@ -291,8 +291,8 @@ const badIds = [
 
 function pathParameters(operation: Operation, good: GoodRequest): BadRequest[] {
   const sent = asSent(operation, good);
-  const named = operation.parameters.filter((parameter) => parameter.in === 'path');
-  return named.flatMap(({ name }) =>
+  const declared = operation.parameters.filter((parameter) => parameter.in === 'path');
+  return declared.flatMap(({ name }) =>
     badIds.map((id) => ({
       flaw: `${name} is ${id.slice(0, 60)}`,
       request: { ...sent, path: sent.path.replace(encodeURIComponent(good.path[name] ?? name), id) },
@@ -320,7 +320,7 @@ function queries(operation: Operation, good: GoodRequest): BadRequest[] {
 
 function badQueries({ name, schema }: Parameter) {
   const values = badValues({ ...schema, type: 'string' }).flatMap(({ flaw, value }) =>
-    // Longer ones are no matter of the parameter: see `sizes`.
+    // `sizes` covers longer values: the service refuses them because of their size.
     typeof value === 'string' && value.length < 10_000 ? [{ flaw, value }] : [],
   );
   const isNumber = [schema.type].flat().some((type) => type === 'number' || type === 'integer');

@@ -1,18 +1,18 @@
 import { type Schema } from './api-document.js';
 import { goodValue, kindOf } from './good-values.js';
 
-/** A value that a schema must refuse, and what is wrong with it. */
+/** A value that does not match a schema, and the reason. */
 export interface BadValue {
   readonly flaw: string;
   readonly value: unknown;
 }
 
-/** Written into JSON as it stands, for what JSON.stringify cannot say. */
+/** Text to insert into JSON unchanged, for values that JSON.stringify can't produce. */
 export class RawJson {
   constructor(readonly text: string) {}
 }
 
-const probes: readonly (readonly [kind: string, flaw: string, value: unknown])[] = [
+const samples: readonly (readonly [kind: string, flaw: string, value: unknown])[] = [
   ['null', 'null', null],
   ['boolean', 'a boolean', true],
   ['number', 'a number', 7],
@@ -26,7 +26,7 @@ const probes: readonly (readonly [kind: string, flaw: string, value: unknown])[]
   ['object', 'an object that prints as a string', { toString: 'text', length: 43 }],
 ];
 
-/** JSON types that a schema takes; of several alternatives, all of theirs. */
+/** The JSON types that a schema, or any of its alternatives, accepts. */
 function kindsOf(schema: Schema): Set<string> {
   const alternatives = schema.anyOf ?? schema.oneOf;
   if (alternatives !== undefined) return new Set(alternatives.flatMap((one) => [...kindsOf(one)]));
@@ -35,14 +35,14 @@ function kindsOf(schema: Schema): Set<string> {
   }
   const values = schema.enum ?? (schema.const === undefined ? undefined : [schema.const]);
   if (values !== undefined) return new Set(values.map((value) => (value === null ? 'null' : typeof value)));
-  return new Set(probes.map(([kind]) => kind));
+  return new Set(samples.map(([kind]) => kind));
 }
 
-/** Everything that a field may be sent and must refuse. A field nested in it is not looked into. */
+/** The bad values for a field with this schema. They contain no bad values of nested fields. */
 export function badValues(schema: Schema): BadValue[] {
   const kinds = kindsOf(schema);
-  const wrongTypes = probes.filter(([kind]) => !kinds.has(kind)).map(([, flaw, value]) => ({ flaw, value }));
-  // Of alternatives, what one refuses another may take: their types alone are sure.
+  const wrongTypes = samples.filter(([kind]) => !kinds.has(kind)).map(([, flaw, value]) => ({ flaw, value }));
+  // A value that one alternative refuses may match another. Only a type that every alternative refuses is certainly wrong.
   if ((schema.anyOf ?? schema.oneOf) !== undefined) return wrongTypes;
   const deep = new RawJson(`${'['.repeat(10_000)}${']'.repeat(10_000)}`);
   return [
@@ -71,15 +71,15 @@ function badChoices({ enum: choices = [] }: Schema): BadValue[] {
 }
 
 function badNumbers({ type, minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Schema): BadValue[] {
-  const least = exclusiveMinimum ?? (minimum === undefined ? undefined : minimum - 1);
-  const most = exclusiveMaximum ?? (maximum === undefined ? undefined : maximum + 1);
+  const tooSmall = exclusiveMinimum ?? (minimum === undefined ? undefined : minimum - 1);
+  const tooLarge = exclusiveMaximum ?? (maximum === undefined ? undefined : maximum + 1);
   return [
-    { flaw: 'a number beyond every double', value: new RawJson('1e400') },
-    { flaw: 'a number far below every double', value: new RawJson('-1e400') },
-    ...(least === undefined ? [] : [{ flaw: 'too small', value: least }]),
-    ...(least === undefined ? [] : [{ flaw: 'far too small', value: -1e300 }]),
-    ...(most === undefined ? [] : [{ flaw: 'too large', value: most }]),
-    ...(most === undefined ? [] : [{ flaw: 'far too large', value: 1e300 }]),
+    { flaw: 'a number too large for a double', value: new RawJson('1e400') },
+    { flaw: 'a negative number too large for a double', value: new RawJson('-1e400') },
+    ...(tooSmall === undefined ? [] : [{ flaw: 'too small', value: tooSmall }]),
+    ...(tooSmall === undefined ? [] : [{ flaw: 'far too small', value: -1e300 }]),
+    ...(tooLarge === undefined ? [] : [{ flaw: 'too large', value: tooLarge }]),
+    ...(tooLarge === undefined ? [] : [{ flaw: 'far too large', value: 1e300 }]),
     ...([type].flat().includes('integer') ? [{ flaw: 'a fraction', value: (minimum ?? 0) + 0.5 }] : []),
   ];
 }
@@ -88,7 +88,7 @@ function badLists(schema: Schema): BadValue[] {
   const { minItems = 0, maxItems, items = {} } = schema;
   const item = goodValue(items, 'items');
   return [
-    { flaw: 'a list with a hole', value: [null] },
+    { flaw: 'a list that contains null', value: [null] },
     { flaw: 'a list in a list', value: [[item]] },
     ...(minItems > 0 ? [{ flaw: 'too few items', value: Array.from({ length: minItems - 1 }, () => item) }] : []),
     ...(maxItems === undefined
@@ -101,8 +101,8 @@ function badStrings(schema: Schema): BadValue[] {
   const good = goodValue(schema, 'string') as string;
   const { minLength = 0, maxLength, pattern, format, contentEncoding } = schema;
   const every = [
-    { flaw: 'with NUL in it', value: `${good.slice(0, 1)}\0${good.slice(2)}` },
-    { flaw: 'with half a surrogate pair', value: new RawJson(`"${good.slice(0, 1)}\\ud800${good.slice(2)}"`) },
+    { flaw: 'a NUL character inside', value: `${good.slice(0, 1)}\0${good.slice(2)}` },
+    { flaw: 'an unpaired surrogate inside', value: new RawJson(`"${good.slice(0, 1)}\\ud800${good.slice(2)}"`) },
     { flaw: '20,000 characters', value: good.repeat(Math.ceil(20_000 / good.length)) },
     ...(minLength > 0 ? [{ flaw: 'empty', value: '' }] : []),
     ...(minLength > 1 ? [{ flaw: 'too short', value: good.slice(0, minLength - 1) }] : []),
@@ -115,22 +115,22 @@ function badStrings(schema: Schema): BadValue[] {
     { flaw: 'a space before', value: ` ${good}` },
     { flaw: 'a space after', value: `${good} ` },
     { flaw: 'a line break after', value: `${good}\n` },
-    { flaw: 'a carriage return and a line of its own', value: `${good}\r\nx: y` },
+    { flaw: 'a second line that looks like a header', value: `${good}\r\nx: y` },
     { flaw: 'a look-alike letter', value: `а${good.slice(1)}` },
     {
       flaw: 'full-width characters',
       value: good.replace(/[0-9]/g, (digit) => String.fromCharCode(0xfee0 + digit.charCodeAt(0))).concat('０'),
     },
     { flaw: 'a path', value: '../../etc/passwd' },
-    { flaw: 'a piece of SQL', value: "' OR 1=1 --" },
+    { flaw: 'an SQL injection', value: "' OR 1=1 --" },
     ...(contentEncoding?.startsWith('base64') ? badBase64(good, contentEncoding === 'base64url') : []),
     ...(format === undefined
       ? []
-      : (badValuesByFormat[format] ?? []).map((value) => ({ flaw: `not quite ${format}`, value }))),
+      : (badValuesByFormat[format] ?? []).map((value) => ({ flaw: `not a valid ${format}`, value }))),
   ];
 }
 
-/** Other texts of the same bytes, and other bytes. */
+/** Non-canonical encodings of the same bytes, other alphabets, and bytes of the wrong length. */
 function badBase64(good: string, url: boolean): BadValue[] {
   const alphabet = url ? 'base64url' : 'base64';
   const bytes = Buffer.from(good, alphabet);
@@ -152,7 +152,7 @@ function badBase64(good: string, url: boolean): BadValue[] {
   ];
 }
 
-/** The same bytes to a lax decoder: the last character's lowest bit stands for nothing. */
+/** A lax decoder ignores the lowest bit of the last character and decodes the same bytes. */
 function withUnusedBits(unpadded: string): string {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
   const last = alphabet.indexOf(unpadded.at(-1) ?? '');
@@ -191,5 +191,5 @@ const badValuesByFormat: Readonly<Record<string, readonly string[] | undefined>>
     '2001:db8:0:0:0:0:0:0:7',
   ],
   'date-time': ['2030-01-01', '2030-02-30T12:00:00Z', '2030-01-01T25:00:00Z', '2030-01-01 12:00:00', '1893499200'],
-  email: ['nobody', '@example.com', 'a@b@example.com', 'a@example.com\r\nBcc: b@example.com'],
+  email: ['no-at-sign', '@example.com', 'a@b@example.com', 'a@example.com\r\nBcc: b@example.com'],
 };

@@ -4,10 +4,10 @@ import { whenNotBusy } from '../patiently.js';
 import { startPayments, type Subscriber, type TestPayments } from '../payments.js';
 import { locationsAt, startTwoSides, type TwoSides } from '../two-sides.js';
 
-/** Both sides with all that any endpoint needs: providers of payments, and somebody who pays. */
+/** Both sides with everything that the endpoints need: payment providers and a subscriber. */
 export interface EveryEndpoint extends TwoSides {
   readonly gatekeeper: TestPayments;
-  /** Has paid through Stripe, whose events are held from then on. */
+  /** A user with a Stripe subscription. The providers hold back all later events. */
   readonly subscriber: Subscriber;
 }
 
@@ -16,10 +16,10 @@ export async function startEveryEndpoint(): Promise<EveryEndpoint> {
   const subscriber = await gatekeeper.subscribe({ person: await gatekeeper.signIn({ emailVerified: false }) });
   gatekeeper.stripe.fake.holdDeliveries();
   gatekeeper.apple.holdDeliveries();
-  // Asking everything of everyone spends more than a day's tokens.
+  // The tests of all endpoints use more tokens than the default plan allows per day.
   const plans = gatekeeper.service.app.get(PlansService, { strict: false });
   await whenNotBusy(() => plans.set({ id: 'standard', name: 'Standard', dailyTokens: 1_000 }));
-  // Nodes that nobody serves are asked for peers again and again; whoever needs one asks again.
+  // Some nodes have no agent and never acknowledge a peer. With a short time-out, requests that need a node can retry soon.
   const sides = await startTwoSides({ NODE_ACK_TIMEOUT_MS: '1000' }, gatekeeper);
   return { ...sides, gatekeeper, subscriber };
 }

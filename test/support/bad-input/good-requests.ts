@@ -12,15 +12,15 @@ import { type EveryEndpoint } from './every-endpoint.js';
 import { goodValue } from './good-values.js';
 import { sendGood } from './http.js';
 
-/** What makes a request good, but for its method and path pattern. */
+/** The parts of a good request, apart from its method and path pattern. */
 export interface GoodRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly path: Readonly<Record<string, string>>;
-  /** Good bodies that together have every field; empty when the endpoint takes none. */
+  /** Good JSON bodies that together contain every field; empty when the endpoint has no JSON body. */
   readonly bodies: readonly object[];
   /** A good body of each binary media type. */
   readonly binary: Readonly<Record<string, Buffer>>;
-  /** What makes it good with a credential that it may go without: its JSON body then. */
+  /** The headers and JSON body of a good request with an optional credential, by security scheme. */
   readonly optional: Readonly<
     Record<string, { readonly headers: Readonly<Record<string, string>>; readonly body: object }>
   >;
@@ -29,8 +29,8 @@ export interface GoodRequest {
 type Part = Partial<GoodRequest>;
 
 /**
- * A good credential of every scheme that the API names, with the path that goes with it. A new scheme needs a line here:
- * until it has one, the tests of its endpoints say so.
+ * Makes a good credential of each security scheme, with the path parameters that belong to it. A new scheme needs a line
+ * here: without it, the tests of its endpoints fail and say so.
  */
 const credentials: Readonly<Record<string, ((sides: EveryEndpoint) => Promise<Part>) | undefined>> = {
   idToken: async ({ person }) => ({ headers: person.headers }),
@@ -44,10 +44,10 @@ const credentials: Readonly<Record<string, ((sides: EveryEndpoint) => Promise<Pa
   },
 };
 
-/** Endpoints whose good request is more than a credential and the examples of the schema. */
+/** Endpoints whose good request needs more than a credential and the examples of the schema. */
 const exceptions: Readonly<Record<string, ((sides: EveryEndpoint, examples: object) => Promise<Part>) | undefined>> = {
   'POST /auth/vpn-token': async ({ gatekeeper }, examples) => {
-    const { blindedToken, blindedTokens, keyId: _ofNoKey, ...rest } = examples as Record<string, unknown>;
+    const { blindedToken, blindedTokens, keyId: _exampleKeyId, ...rest } = examples as Record<string, unknown>;
     const { keyId } = gatekeeper.service.app.get(IssuerKeysService, { strict: false }).signingKey();
     const binary = Buffer.concat([Buffer.of(0, 2), keyId.subarray(-1), Buffer.alloc(256, 0x5a)]);
     return {
@@ -79,16 +79,16 @@ const exceptions: Readonly<Record<string, ((sides: EveryEndpoint, examples: obje
   'POST /payment/subscriptions/{id}/resume': (sides) => ownSubscription(sides),
   'PUT /payment/subscriptions/{id}/plan': (sides) => ownSubscription(sides),
   'POST /payment/webhooks/apple': async ({ gatekeeper: { apple, clock } }) => {
-    const about = { notificationType: 'TEST', notificationUUID: crypto.randomUUID(), version: '2.0' };
+    const notification = { notificationType: 'TEST', notificationUUID: crypto.randomUUID(), version: '2.0' };
     const data = { bundleId: apple.bundleId, environment: apple.environment };
-    return { bodies: [{ signedPayload: apple.sign({ ...about, data, signedDate: clock.now().getTime() }) }] };
+    return { bodies: [{ signedPayload: apple.sign({ ...notification, data, signedDate: clock.now().getTime() }) }] };
   },
   'POST /payment/webhooks/stripe': async ({ gatekeeper: { clock } }) => {
     const timestamp = Math.floor(clock.now().getTime() / 1000);
-    const about = { id: 'evt_1', type: 'product.created', created: timestamp, livemode: false };
-    const body = { ...about, data: { object: { id: 'prod_1', object: 'product' } } };
-    const given = { payload: JSON.stringify(body), secret: webhookSecret, timestamp };
-    return { headers: { 'stripe-signature': Stripe.webhooks.generateTestHeaderString(given) }, bodies: [body] };
+    const event = { id: 'evt_1', type: 'product.created', created: timestamp, livemode: false };
+    const body = { ...event, data: { object: { id: 'prod_1', object: 'product' } } };
+    const signed = { payload: JSON.stringify(body), secret: webhookSecret, timestamp };
+    return { headers: { 'stripe-signature': Stripe.webhooks.generateTestHeaderString(signed) }, bodies: [body] };
   },
   'PATCH /preferences': async ({ person }) => ({ headers: { ...person.headers, 'if-match': '*' } }),
   'PUT /preferences': async ({ person }) => ({ headers: { ...person.headers, 'if-match': '*' } }),
@@ -107,12 +107,12 @@ const exceptions: Readonly<Record<string, ((sides: EveryEndpoint, examples: obje
   'POST /auth/signout-everywhere': async ({ gatekeeper }) => ({ headers: (await newUser(gatekeeper)).headers }),
   'POST /subscription/trial': async ({ gatekeeper }) => ({ headers: (await gatekeeper.signIn()).headers }),
   'POST /vpn/config': async (sides, examples) => {
-    const { token: _inHeader, signature: _too, ...rest } = examples as Record<string, unknown>;
+    const { token: _token, signature: _signature, ...rest } = examples as Record<string, unknown>;
     const body = { ...rest, location: sides.location, public_key: wireguardKey() };
-    const spent = await fetchToken(sides);
-    const whole = Buffer.concat([Buffer.from(spent.token, 'base64url'), Buffer.from(spent.signature, 'base64url')]);
-    const headers = { authorization: `PrivateToken token="${whole.toString('base64url')}"` };
-    return { bodies: [{ ...body, ...spent }], optional: { privateToken: { headers, body } } };
+    const { token, signature } = await fetchToken(sides);
+    const signedToken = Buffer.concat([Buffer.from(token, 'base64url'), Buffer.from(signature, 'base64url')]);
+    const headers = { authorization: `PrivateToken token="${signedToken.toString('base64url')}"` };
+    return { bodies: [{ ...body, token, signature }], optional: { privateToken: { headers, body } } };
   },
 };
 
@@ -120,11 +120,11 @@ const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` 
 
 const read = async <T>(answer: Promise<Response>) => (await (await answer).json()) as T;
 
-/** With an account here already, which the first request of a person makes. */
+/** Signs in a new user and sends a first request, which creates the account. */
 async function newUser(gatekeeper: EveryEndpoint['gatekeeper']): Promise<SignedIn> {
-  const person = await gatekeeper.signIn();
-  await gatekeeper.report(person);
-  return person;
+  const user = await gatekeeper.signIn();
+  await gatekeeper.report(user);
+  return user;
 }
 
 async function ownSubscription({ gatekeeper, subscriber }: EveryEndpoint): Promise<Part> {
@@ -132,17 +132,17 @@ async function ownSubscription({ gatekeeper, subscriber }: EveryEndpoint): Promi
   return { headers: subscriber.headers, path: { id: sources[0]?.id ?? '' } };
 }
 
-/** As a mail to them would have it. */
+/** A token as in the unsubscribe link of a mail to a new user. */
 async function unsubscribeToken({ gatekeeper }: EveryEndpoint): Promise<string> {
-  const person = await newUser(gatekeeper);
+  const user = await newUser(gatekeeper);
   const [row] = await gatekeeper.sql<{ id: string }>('SELECT id FROM identity."User" WHERE firebase_uid = $1', [
-    person.uid,
+    user.uid,
   ]);
   const { secretKey } = gatekeeper.service.config.gatekeeper as GatekeeperConfig;
   return new NotificationKeys(secretKey).seal({ userId: row?.id ?? '', kind: 'welcome' });
 }
 
-/** Unspent. */
+/** Fetches an unspent token. */
 async function fetchToken({ client }: EveryEndpoint): Promise<{ token: string; signature: string }> {
   const [{ token, signature } = { token: '', signature: '' }] = await client.fetchTokens(1);
   return { token, signature };
@@ -155,7 +155,7 @@ export async function credentialOf(scheme: string, sides: EveryEndpoint): Promis
   return make(sides);
 }
 
-/** A request that the endpoint answers with success: what every bad one is made of. */
+/** A request that the endpoint accepts. The bad requests are made from it. */
 export async function goodRequest(operation: Operation, sides: EveryEndpoint): Promise<GoodRequest> {
   const { name, body, credentials: schemes } = operation;
   const examples = body === undefined ? undefined : (goodValue(body, name) as object);

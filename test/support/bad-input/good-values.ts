@@ -1,9 +1,10 @@
 import { type Schema } from './api-document.js';
 
 /**
- * A value that a schema takes, from its examples, alternatives and bounds.
+ * A value that matches a schema, derived from its examples, alternatives and bounds.
  *
- * @throws {Error} when a string could be anything: its schema needs an example, for readers of the reference too.
+ * @throws {Error} when the schema of a string says nothing about its content. It needs an example, which readers of the API
+ *   reference need too.
  */
 export function goodValue(schema: Schema, where: string): unknown {
   if (schema.example !== undefined) return schema.example;
@@ -30,7 +31,7 @@ export function goodValue(schema: Schema, where: string): unknown {
   throw new Error(`${where}: give its schema an example (.meta({ examples: [...] }))`);
 }
 
-/** The one type of a schema; `null` beside it aside. */
+/** The type of a schema, apart from `null`. */
 export function kindOf({ type }: Schema): string | undefined {
   return [type].flat().find((name) => name !== 'null');
 }

@@ -14,11 +14,11 @@ export interface RawAnswer {
   readonly text: string;
 }
 
-/** Sends what `fetch` would put right first: any method, a body with any, headers twice. */
+/** Sends requests that `fetch` refuses or corrects: any method, a body with any method, the same header twice. */
 export async function send(baseUrl: string, { method, path, headers = {}, body }: RawRequest): Promise<RawAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<RawAnswer>();
   const { hostname, port } = new URL(baseUrl);
-  // Told here, since Node sends none with a GET, and the service would take the body for a request of its own.
+  // Node sends no Content-Length with a GET. Without it, the service would read the body as a second request.
   const length =
     body === undefined || 'transfer-encoding' in headers ? {} : { 'content-length': Buffer.byteLength(body) };
   const sent = { ...headers, ...length } as OutgoingHttpHeaders;
@@ -39,7 +39,7 @@ export async function send(baseUrl: string, { method, path, headers = {}, body }
   return promise;
 }
 
-/** Sends a good request, again while the answer is 503: a busy machine may let a node's second pass. */
+/** Sends a good request, up to ten times while the answer is 503: on a busy machine, a node may not acknowledge in time. */
 export async function sendGood(baseUrl: string, request: RawRequest): Promise<RawAnswer> {
   for (let attempt = 1; ; attempt += 1) {
     const answer = await send(baseUrl, request);

@@ -2,10 +2,13 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import { type TestStack } from '../stack.js';
 
-/** A line for each table with its number of rows and a hash of what is in them, and one for each key of Redis. */
+/** One line for each table, with its number of rows and a hash of their content, and one line for each key of Redis. */
 export type Stored = readonly string[];
 
-/** Reads what both sides hold. Rate limits count bad requests as well, and maintenance comes by the clock: both are left out. */
+/**
+ * Reads the stores of both sides, to check that bad requests change nothing. It ignores rate limits, which count bad requests
+ * too, and the tables that maintenance jobs and tallies change at any time.
+ */
 export class StoreReader {
   private constructor(
     private readonly postgres: pg.Client,
@@ -33,7 +36,7 @@ export class StoreReader {
     return [...rows.map(({ line }) => line), ...keys].sort();
   }
 
-  /** Connections that a node is about to acknowledge, which is written too. */
+  /** Connections that wait for a node's acknowledgement, which will change their rows. */
   async countPendingConnections(): Promise<number> {
     const { rowCount } = await this.postgres.query(
       `SELECT FROM network."Connection" WHERE status IN ('pending', 'ending')`,
@@ -41,7 +44,10 @@ export class StoreReader {
     return rowCount ?? 0;
   }
 
-  /** Accounts that are being deleted, and what people are being told now: what good requests have begun would be taken for what bad ones write. */
+  /**
+   * Account deletions and notification deliveries in progress. Good requests have started them. Their writes would look like
+   * writes of bad requests.
+   */
   async countPendingWork(): Promise<number> {
     const { rows } = await this.postgres.query<{ n: number }>(
       `SELECT ((SELECT count(*) FROM identity."AccountDeletion" WHERE erased_at IS NULL)
