@@ -8,11 +8,11 @@ import { payloadSchemas } from './kinds.js';
 export interface Maintenance {
   readonly from: Date;
   readonly to: Date;
-  /** What people should know, up to 500 characters of plain text. */
+  /** What users should know: plain text of at most 500 characters. */
   readonly text: string;
 }
 
-/** What the operator tells everybody who wants to know. */
+/** Announcements from the operator to all users. */
 @Injectable()
 export class AnnouncementsService {
   constructor(
@@ -21,17 +21,17 @@ export class AnnouncementsService {
   ) {}
 
   /**
-   * Announces maintenance. Announced again, for the same time, it reaches only those who came since.
+   * Announces maintenance to all users. Announcing the same period again notifies only the users who joined since.
    *
-   * @param by who has it done and why, for the audit
-   * @returns to how many accounts; who has neither a proven address nor a device is not reached
-   * @throws {AppError} `invalid_request` for a time that is past or runs backwards
-   * @throws {ZodError} for a text that is too long
+   * @param by the operator and the reason, for the audit trail
+   * @returns how many users get a notification; those with neither a verified address nor a device receive nothing
+   * @throws {AppError} `invalid_request` if the period is over or ends before it begins
+   * @throws {ZodError} if the text is too long
    */
   async maintenance({ from, to, text }: Maintenance, by: Pick<Act, 'actor' | 'reason'>): Promise<number> {
     const now = this.clock.now();
     if (!(from < to && to > now))
-      throw new AppError('invalid_request', 'Expected --from before --to, and --to to come.');
+      throw new AppError('invalid_request', 'Expected --from to be before --to, and --to to be in the future.');
     const payload = payloadSchemas.maintenance.parse({ from: from.toISOString(), to: to.toISOString(), text });
     const act = { ...by, at: now, action: 'notify.maintenance', userId: null };
     return this.store.enqueueForAllUsers(`${payload.from}/${payload.to}`, payload, act);

@@ -8,10 +8,10 @@ export class AnnouncementsStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
   /**
-   * Tells everybody and writes down who had it done, in one statement.
+   * Enqueues a notification for every user and records the act, in one statement.
    *
-   * @param name of the announcement: whoever was told it is not told again
-   * @returns how many were told
+   * @param name of the announcement; each user gets an announcement of one name only once
+   * @returns how many notifications were enqueued
    */
   async enqueueForAllUsers(name: string, payload: object, act: ActOnAll): Promise<number> {
     const [row] = await this.prisma.$queryRaw<[{ enqueued: number }]>`

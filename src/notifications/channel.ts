@@ -1,26 +1,26 @@
 import { type PendingDelivery } from './delivery.store.js';
 
-/** What became of one attempt. Reasons are short words for the operator, never an address or what a server said. */
+/** The result of one delivery attempt. Reasons are short codes for the operator, never an address or a server's message. */
 export type Outcome =
   | { readonly kind: 'sent' }
-  /** For good: trying again would be refused again. */
+  /** Permanently: another attempt would be refused too. */
   | { readonly kind: 'refused'; readonly reason: string }
-  /** Not tried: there is no way to tell them this, or they do not want it. */
+  /** Not attempted: the channel cannot reach the user, or the user has turned this kind off. */
   | { readonly kind: 'skipped'; readonly reason: string }
-  /** Not now, and it is about this one alone. */
+  /** A temporary failure of this delivery alone. */
   | { readonly kind: 'later'; readonly reason: string }
-  /** Nobody can be reached this way now. */
+  /** A temporary failure of the whole channel. */
   | { readonly kind: 'down'; readonly reason: string };
 
 export const sent: Outcome = { kind: 'sent' };
 export const refused = (reason: string): Outcome => ({ kind: 'refused', reason });
 export const skipped = (reason: string): Outcome => ({ kind: 'skipped', reason });
-export const later = (reason: string): Outcome => ({ kind: 'later', reason });
-export const down = (reason: string): Outcome => ({ kind: 'down', reason });
+export const retryLater = (reason: string): Outcome => ({ kind: 'later', reason });
+export const channelDown = (reason: string): Outcome => ({ kind: 'down', reason });
 
-/** A way to tell people. */
+/** A way to reach users, such as e-mail. */
 export interface DeliveryChannel {
-  /** How many it takes at once. */
+  /** How many deliveries it handles at once. */
   readonly concurrency: number;
-  deliver(parcel: PendingDelivery): Promise<Outcome>;
+  deliver(delivery: PendingDelivery): Promise<Outcome>;
 }

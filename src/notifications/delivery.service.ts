@@ -4,49 +4,49 @@ import { GatekeeperLogger } from '../logger/index.js';
 import { Background, Repeater } from '../platform/background/index.js';
 import { Clock } from '../platform/config/index.js';
 import { isStoreOutage } from '../platform/errors/index.js';
-import { type DeliveryChannel, later, type Outcome } from './channel.js';
+import { type DeliveryChannel, retryLater, type Outcome } from './channel.js';
 import { DeliveryStore, type PendingDelivery } from './delivery.store.js';
 import { MailChannel } from './mail.channel.js';
 import { type Channel, deliveryTasks } from './outbox/index.js';
 import { PushChannel } from './push.channel.js';
 
 /**
- * Works off what people are to be told, oldest first, one worker at a time for each channel:
+ * Sends pending deliveries, oldest first. Each channel has one worker at a time:
  *
- *  - A mail server or Firebase that cannot be reached pauses the whole channel, longer each time; nothing is lost, and
- *    nothing overtakes what waited first.
- *  - A temporary refusal of one notice postpones that one, longer each time, for three days at most.
- *  - A permanent refusal is marked, and the next one goes.
+ *  - When the mail server or Firebase cannot be reached, the whole channel pauses, longer after each failure. Nothing is
+ *    lost, and the order is kept.
+ *  - A temporary refusal postpones that delivery alone, longer after each attempt, for at most three days.
+ *  - A permanent refusal is recorded, and the worker continues with the next delivery.
  *
- * A worker that is killed between the server's yes and our mark sends that one notice again once its claim has ended; the
- * mail's Message-ID is the same, by which the person's server may know it.
+ * A worker that is killed after the server accepts a message and before the result is recorded sends that message again
+ * once its claim expires. Both mails have the same Message-ID, so the recipient's server can recognise the duplicate.
  */
 
 const minute = 60_000;
 const day = 24 * 60 * minute;
-/** Longer than a batch should take. One that takes longer all the same may send a notice twice, with the same Message-ID. */
+/** Longer than a batch should take. A batch that takes longer may send a message twice, with the same Message-ID. */
 const claimMs = 5 * minute;
-/** A job that went on for hours would keep a leaving process. */
+/** A job that ran for hours would delay the shutdown of its process. */
 const maxBatch = 500;
 const minRetryMs = 30_000;
 const maxRetryMs = 4 * 60 * minute;
-const timeoutMs = 3 * day;
-const keptDays = 90;
+const giveUpAfterMs = 3 * day;
+const retentionDays = 90;
 const measureMs = 15_000;
 
 const attempts = new Counter({
   name: 'notification_attempts_total',
-  help: 'Attempts to tell somebody something, by what became of them.',
+  help: 'Attempts to deliver a notification, by channel and outcome.',
   labelNames: ['channel', 'outcome'],
 });
 const pending = new Gauge({
   name: 'notifications_pending',
-  help: 'Notices that wait to be sent.',
+  help: 'Notifications that wait to be sent.',
   labelNames: ['channel'],
 });
 const oldestPending = new Gauge({
   name: 'notification_oldest_pending_seconds',
-  help: 'Age of the notice that has waited longest; 0 without one.',
+  help: 'Age of the notification that has waited longest; 0 if none waits.',
   labelNames: ['channel'],
 });
 
@@ -63,73 +63,76 @@ export class DeliveryService {
     background: Background,
   ) {
     this.channels = { email: mail, push };
-    // Every replica for itself, so that none goes on showing what was true when it last had a turn.
+    // On every replica: a maintenance job runs on one of them, and the gauges of the others would go stale.
     background.add(new Repeater({ waitMs: measureMs, run: () => this.measure() }));
   }
 
-  /** Adds the jobs of channels on which something is due. */
-  async wake(): Promise<void> {
-    await this.store.wake(this.clock.now());
+  /** Adds a job for each channel that has a due delivery. */
+  async enqueueDueJobs(): Promise<void> {
+    await this.store.enqueueDueJobs(this.clock.now());
   }
 
-  /** Forgets old notices. */
+  /** Deletes old notifications. */
   async purge(): Promise<void> {
-    await this.store.purge(this.after(-keptDays * day));
+    await this.store.purge(this.after(-retentionDays * day));
   }
 
-  /** Sends what is due, until nothing is, or the channel does not work. */
-  async drain(channel: Channel): Promise<void> {
+  /** Sends due deliveries until none is left or the channel fails. */
+  async sendDue(channel: Channel): Promise<void> {
     const batch = 4 * this.channels[channel].concurrency;
     for (let count = 0; count < maxBatch; count += batch) {
-      const parcels = await this.store.claim(channel, batch, this.clock.now(), this.after(claimMs));
-      if (parcels.length === 0) return;
-      if (!(await this.deliverAll(channel, parcels))) return;
+      const claimed = await this.store.claim(channel, batch, this.clock.now(), this.after(claimMs));
+      if (claimed.length === 0) return;
+      if (!(await this.deliverAll(channel, claimed))) return;
     }
-    await this.wake();
+    await this.enqueueDueJobs();
   }
 
-  /** In the order of their age, as many at once as the channel takes. @returns whether the channel works */
-  private async deliverAll(channel: Channel, parcels: readonly PendingDelivery[]): Promise<boolean> {
-    const untried = [...parcels];
-    const back: PendingDelivery[] = [];
-    let works = true;
-    const carry = async () => {
-      // Looked at before the next is taken: whoever takes one must settle it or give it back.
-      while (works) {
-        const parcel = untried.shift();
-        if (parcel === undefined) return;
-        const outcome = await this.attempt(channel, parcel);
+  /** Oldest first, as many at once as the channel allows. @returns whether the channel works */
+  private async deliverAll(channel: Channel, claimed: readonly PendingDelivery[]): Promise<boolean> {
+    const untried = [...claimed];
+    const undelivered: PendingDelivery[] = [];
+    let channelWorks = true;
+    const deliverInTurn = async () => {
+      // Checked before taking the next delivery: each one taken must be recorded or released.
+      while (channelWorks) {
+        const delivery = untried.shift();
+        if (delivery === undefined) return;
+        const outcome = await this.attempt(channel, delivery);
         attempts.inc({ channel, outcome: outcome.kind });
         if (outcome.kind !== 'down') {
-          await this.settle(parcel, outcome);
+          await this.recordOutcome(delivery, outcome);
           continue;
         }
-        back.push(parcel);
-        if (works) await this.pause(channel, outcome.reason);
-        works = false;
+        undelivered.push(delivery);
+        if (channelWorks) await this.pause(channel, outcome.reason);
+        channelWorks = false;
       }
     };
-    await Promise.all(Array.from({ length: this.channels[channel].concurrency }, carry));
-    if (works) await this.store.resume(channel);
-    else await this.store.release([...back, ...untried].map(({ id }) => id));
-    return works;
+    await Promise.all(Array.from({ length: this.channels[channel].concurrency }, deliverInTurn));
+    if (channelWorks) await this.store.resume(channel);
+    else await this.store.release([...undelivered, ...untried].map(({ id }) => id));
+    return channelWorks;
   }
 
-  /** A notice that we cannot even write must not keep the others waiting: it may be mended within its three days. */
-  private async attempt(channel: Channel, parcel: PendingDelivery): Promise<Outcome> {
-    return this.channels[channel].deliver(parcel).catch((error: unknown) => {
+  /** A message that our own code fails to render must not block the others. It is retried: a release may fix it in time. */
+  private async attempt(channel: Channel, delivery: PendingDelivery): Promise<Outcome> {
+    return this.channels[channel].deliver(delivery).catch((error: unknown) => {
       if (isStoreOutage(error)) throw error;
       this.logger.error('notification_not_sent', error, { job: deliveryTasks[channel] });
-      return later('fault');
+      return retryLater('fault');
     });
   }
 
-  private async settle({ id, attempts: tried, causedAt }: PendingDelivery, outcome: Outcome): Promise<void> {
-    if (outcome.kind === 'sent') return this.store.settle(id, null);
-    if (outcome.kind === 'refused' || outcome.kind === 'skipped') return this.store.settle(id, outcome.reason);
-    const isTooOld = this.clock.now().getTime() - causedAt.getTime() > timeoutMs;
-    if (isTooOld) return this.store.settle(id, 'gave_up');
-    const wait = Math.min(maxRetryMs, minRetryMs * 4 ** (tried - 1));
+  private async recordOutcome(
+    { id, attempts: attemptCount, causedAt }: PendingDelivery,
+    outcome: Outcome,
+  ): Promise<void> {
+    if (outcome.kind === 'sent') return this.store.finish(id, null);
+    if (outcome.kind === 'refused' || outcome.kind === 'skipped') return this.store.finish(id, outcome.reason);
+    const isTooOld = this.clock.now().getTime() - causedAt.getTime() > giveUpAfterMs;
+    if (isTooOld) return this.store.finish(id, 'gave_up');
+    const wait = Math.min(maxRetryMs, minRetryMs * 4 ** (attemptCount - 1));
     return this.store.postpone(id, this.after(wait), outcome.reason);
   }
 
@@ -139,7 +142,7 @@ export class DeliveryService {
   }
 
   private async measure(): Promise<void> {
-    for (const { channel, count, oldest } of await this.store.waiting()) {
+    for (const { channel, count, oldest } of await this.store.countPending()) {
       pending.set({ channel }, count);
       const age = oldest === null ? 0 : (this.clock.now().getTime() - oldest.getTime()) / 1000;
       oldestPending.set({ channel }, age);

@@ -2,31 +2,31 @@ import { Injectable } from '@nestjs/common';
 import { IdentityPrisma, type NotificationKind, Prisma } from '../prisma/identity/index.js';
 import { type Channel, deliveryJobs } from './outbox/index.js';
 
-/** One notice on its way to one address or device, with all that is known of its person now. */
+/** One notification for one address or device, with what is known about its user now. */
 export interface PendingDelivery {
   readonly id: bigint;
   readonly kind: NotificationKind;
   readonly payload: unknown;
   readonly causedAt: Date;
-  /** How often it was tried, this time included. */
+  /** Attempts so far, including this one. */
   readonly attempts: number;
-  /** Null for whoever has deleted their account. */
+  /** Null after the account was deleted. */
   readonly userId: string | null;
   readonly firebaseUid: string | null;
-  /** Proven to be theirs, or what the delivery itself names; null without one. */
+  /** The address of the delivery itself, or else the user's verified address; null if there is neither. */
   readonly address: string | null;
-  /** Null where nothing was chosen. */
+  /** Null if the user has chosen none. */
   readonly locale: string | null;
-  /** Kinds that the person does not want on this channel. */
+  /** Kinds that the user has turned off on this channel. */
   readonly muted: readonly NotificationKind[];
-  /** By what Firebase Cloud Messaging calls it; null when it has gone, or has become somebody else's. */
+  /** Its Firebase Cloud Messaging token; null if the device is removed or now belongs to another user. */
   readonly device: { readonly token: string } | null;
 }
 
-export interface Waiting {
+export interface PendingCount {
   readonly channel: Channel;
   readonly count: number;
-  /** When the one that has waited longest was caused; null without any. */
+  /** When the oldest pending delivery was caused; null if none is pending. */
   readonly oldest: Date | null;
 }
 
@@ -39,8 +39,8 @@ export class DeliveryStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
   /**
-   * Takes the oldest deliveries that are due, for one worker alone until its claim ends; none while the channel is paused.
-   * Whoever else looks meanwhile, even a worker that was thought dead, gets others.
+   * Claims the oldest due deliveries for one worker until `until`; none while the channel is paused. Any other worker, even
+   * one that was thought dead, gets different deliveries meanwhile.
    */
   async claim(channel: Channel, count: number, now: Date, until: Date): Promise<PendingDelivery[]> {
     const rows = await this.prisma.$queryRaw<DeliveryRow[]>`
@@ -64,8 +64,8 @@ export class DeliveryStore {
     return rows.map(({ deviceToken: token, ...row }) => ({ ...row, device: token === null ? null : { token } }));
   }
 
-  /** Done, or given up. An address that it carried is forgotten with it. */
-  async settle(id: bigint, refusedFor: string | null): Promise<void> {
+  /** Marks a delivery as sent or, with a reason, as refused for good. Deletes the address that it held. */
+  async finish(id: bigint, refusedFor: string | null): Promise<void> {
     const state = refusedFor === null ? 'sent' : 'refused';
     await this.prisma.$executeRaw`
       UPDATE "NotificationDelivery"
@@ -77,14 +77,14 @@ export class DeliveryStore {
       UPDATE "NotificationDelivery" SET due_at = ${until}, reason = ${reason}, claimed_until = NULL WHERE id = ${id}`;
   }
 
-  /** Gives back what was claimed and not tried: it stays as old as it is. */
+  /** Releases deliveries that were claimed and not attempted. They keep their place in the order. */
   async release(ids: readonly bigint[]): Promise<void> {
     await this.prisma.$executeRaw`
       UPDATE "NotificationDelivery" SET attempts = attempts - 1, claimed_until = NULL
       WHERE id = ANY (${ids}::bigint[]) AND state = 'pending'`;
   }
 
-  /** Lets a channel rest, twice as long as the last time, from ten seconds to five minutes. @returns how often it failed */
+  /** Pauses a channel: for ten seconds, then twice as long each time, up to five minutes. @returns failures in a row */
   async pause(channel: Channel, now: Date): Promise<number> {
     const [row] = await this.prisma.$queryRaw<[{ failures: number }]>`
       INSERT INTO "DeliveryPause" AS p (channel, failures, until)
@@ -100,8 +100,8 @@ export class DeliveryStore {
       DELETE FROM "DeliveryPause" WHERE channel = ${channel}::"DeliveryChannel"`;
   }
 
-  /** Adds the jobs of channels on which something is due: it was postponed, or the channel was paused. */
-  async wake(now: Date): Promise<void> {
+  /** Adds a job for each channel with a due delivery: one that was postponed, or one that waited for a paused channel. */
+  async enqueueDueJobs(now: Date): Promise<void> {
     const due = (channel: Channel) => Prisma.sql`
       SELECT ${channel}::"DeliveryChannel" AS channel WHERE NOT ${isPaused(channel, now)} AND EXISTS (
         SELECT FROM "NotificationDelivery" WHERE channel = ${channel}::"DeliveryChannel" AND state = 'pending'
@@ -109,15 +109,15 @@ export class DeliveryStore {
     await this.prisma.$queryRaw(deliveryJobs(Prisma.sql`${due('email')} UNION ALL ${due('push')}`));
   }
 
-  async waiting(): Promise<Waiting[]> {
-    return this.prisma.$queryRaw<Waiting[]>`
+  async countPending(): Promise<PendingCount[]> {
+    return this.prisma.$queryRaw<PendingCount[]>`
       SELECT c.channel::text AS channel, count(d.id)::int AS count, min(n.caused_at) AS oldest
       FROM unnest(enum_range(NULL::"DeliveryChannel")) c (channel)
       LEFT JOIN "NotificationDelivery" d ON d.channel = c.channel AND d.state = 'pending'
       LEFT JOIN "Notification" n ON n.id = d.notification_id GROUP BY 1`;
   }
 
-  /** Forgets old notices; at once, those of deleted accounts that are sent or given up. */
+  /** Deletes old notifications. Those of deleted accounts go as soon as they are sent or refused. */
   async purge(causedBefore: Date): Promise<void> {
     await this.prisma.$executeRaw`
       DELETE FROM "Notification" n WHERE caused_at < ${causedBefore} OR (user_id IS NULL AND NOT EXISTS (

@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { FirebaseClient, FirebaseRefusal, FirebaseUnavailable } from '../auth/index.js';
 import { Clock } from '../platform/config/index.js';
-import { later, type Outcome, refused } from './channel.js';
+import { retryLater, type Outcome, refused } from './channel.js';
 import { type PendingDelivery } from './delivery.store.js';
 
-/** Whoever asked for a link yesterday expects none any more. */
-const freshMs = 60 * 60_000;
+/** After this, the user no longer expects the link. */
+const maxRequestAgeMs = 60 * 60_000;
 
-/** Makes the links that give an account another address, at the moment they are mailed: they are kept nowhere. */
+/** Creates the links that confirm a new e-mail address, at the moment they are mailed. They are stored nowhere. */
 @Injectable()
 export class EmailChangeLinksService {
   constructor(
@@ -16,25 +16,25 @@ export class EmailChangeLinksService {
   ) {}
 
   /**
-   * @returns the link; or what becomes of the mail, when the address is another account's, the request is old, or the sign-ins
-   * of its time were ended since: then it was perhaps not the owner who asked
+   * @returns the link; or the outcome of the delivery if there is none: the address belongs to another account, the request is
+   * too old, or the sign-ins of that time were revoked since, so the request may not be the owner's
    */
   async make({
     firebaseUid,
     address,
     causedAt,
   }: PendingDelivery & { address: string }): Promise<{ link: string } | Outcome> {
-    if (this.clock.now().getTime() - causedAt.getTime() > freshMs) return refused('too_old');
+    if (this.clock.now().getTime() - causedAt.getTime() > maxRequestAgeMs) return refused('too_old');
     if (firebaseUid === null) return refused('no_such_account');
     try {
-      // By its UID: the address that a row has may meanwhile be another account's.
-      const account = await this.firebase.lookUp(firebaseUid);
+      // By UID: the address in our row may belong to another account by now.
+      const account = await this.firebase.fetchAccount(firebaseUid);
       if (account?.email === undefined || account.disabled) return refused('no_such_account');
       if (account.tokensValidAfter > causedAt) return refused('signed_out');
       return { link: await this.firebase.emailChangeLink(account.email, address) };
     } catch (error) {
       if (error instanceof FirebaseRefusal) return refused(error.reason);
-      if (error instanceof FirebaseUnavailable) return later('identity_provider');
+      if (error instanceof FirebaseUnavailable) return retryLater('identity_provider');
       throw error;
     }
   }

@@ -11,8 +11,8 @@ const everyMail = kinds.flatMap((kind) =>
   locales.map((locale) => ({ kind, ...renderMail(kind, samplePayloads[kind], { locale, service }) })),
 );
 
-describe('the kinds', () => {
-  it('are a closed list: whoever adds one must come here and say that it is of the gatekeeper’s', () => {
+describe('kinds', () => {
+  it('is a closed list, so that a new kind must be added here and reviewed', () => {
     expect([...kinds].sort()).toEqual([
       'account_deleted',
       'cancelled',
@@ -33,9 +33,9 @@ describe('the kinds', () => {
     ]);
   });
 
-  it('know so many payload and no more', () => {
-    const payload = new Set(kinds.flatMap((kind) => Object.keys(payloadSchemas[kind].shape)));
-    expect([...payload].sort()).toEqual([
+  it('has a closed list of payload fields', () => {
+    const fields = new Set(kinds.flatMap((kind) => Object.keys(payloadSchemas[kind].shape)));
+    expect([...fields].sort()).toEqual([
       'amount',
       'byOperator',
       'currency',
@@ -53,29 +53,29 @@ describe('the kinds', () => {
     ]);
   });
 
-  it('share no fact with what the anonymizer keeps', () => {
+  it('shares no payload field with the columns of the anonymizer’s database', () => {
     const network = readFileSync('prisma/network/schema.prisma', 'utf8');
-    // Fields of models, not of the generator.
+    // Only the fields of models, not those of the generator.
     const columns = new Set([...network.matchAll(/^ {2}(\w+) +[A-Z]/gm)].map(([, name]) => name));
     expect(columns.size).toBeGreaterThan(20);
-    const payload = kinds.flatMap((kind) => Object.keys(payloadSchemas[kind].shape));
-    expect(payload.filter((fact) => columns.has(fact))).toEqual([]);
+    const fields = kinds.flatMap((kind) => Object.keys(payloadSchemas[kind].shape));
+    expect(fields.filter((field) => columns.has(field))).toEqual([]);
   });
 
-  it.each(kinds)('%s refuses what it does not know: nobody can make it speak of a connection', (kind) => {
-    for (const stowaway of ['location', 'ip', 'node', 'connectedAt', 'device']) {
-      const payload = { ...samplePayloads[kind], [stowaway]: 'de-frankfurt' };
+  it.each(kinds)('refuses unknown payload fields of %s, so that no message can mention a connection', (kind) => {
+    for (const unknown of ['location', 'ip', 'node', 'connectedAt', 'device']) {
+      const payload = { ...samplePayloads[kind], [unknown]: 'de-frankfurt' };
       expect(() => messageOf(kind, payload, 'en', service)).toThrow(z.ZodError);
     }
   });
 });
 
-describe('every mail', () => {
-  it.each(everyMail)('$kind says the same as text and as HTML, and never where somebody connected', (mail) => {
+describe('renderMail', () => {
+  it.each(everyMail)('renders $kind with the same content as text and as HTML, and mentions no connection', (mail) => {
     const { paragraphs, subject } = messageOf(mail.kind, samplePayloads[mail.kind], 'en', service);
     const shown = mail.html.replace(/&amp;/g, '&').replace(/&quot;/g, '"');
-    for (const words of [subject, ...paragraphs]) expect(shown).toContain(words);
-    for (const words of paragraphs) expect(mail.text).toContain(words);
+    for (const part of [subject, ...paragraphs]) expect(shown).toContain(part);
+    for (const paragraph of paragraphs) expect(mail.text).toContain(paragraph);
     expect(mail.subject).toBe(subject);
     expect(mail.subject).toMatch(/^[^\r\n]{5,70}$/);
     expect(mail.text).not.toMatch(
@@ -83,19 +83,22 @@ describe('every mail', () => {
     );
   });
 
-  it.each(everyMail)('$kind loads nothing, runs nothing, and leads nowhere but to prove an address', (mail) => {
-    expect(mail.html).not.toMatch(/<(img|script|link|iframe|form|object)\b|url\(|@import/i);
-    const links = [...mail.html.matchAll(/href="([^"]*)"/g)].map(([, link = '']) => link.replaceAll('&amp;', '&'));
-    const texts = [...mail.text.matchAll(/http\S*/g)].map(([link]) => link);
-    const allowed = mail.kind === 'email_change_link' ? [samplePayloads.email_change_link.link] : [];
-    expect([links, texts]).toEqual([allowed, allowed]);
-  });
+  it.each(everyMail)(
+    'renders $kind without external content, scripts, or links except to verify an address',
+    (mail) => {
+      expect(mail.html).not.toMatch(/<(img|script|link|iframe|form|object)\b|url\(|@import/i);
+      const links = [...mail.html.matchAll(/href="([^"]*)"/g)].map(([, link = '']) => link.replaceAll('&amp;', '&'));
+      const texts = [...mail.text.matchAll(/http\S*/g)].map(([link]) => link);
+      const allowed = mail.kind === 'email_change_link' ? [samplePayloads.email_change_link.link] : [];
+      expect([links, texts]).toEqual([allowed, allowed]);
+    },
+  );
 
-  it.each(['javascript:alert(1)', 'data:text/html,x', 'ftp://vpn.example', 'x'])('links to no %s', (link) => {
+  it.each(['javascript:alert(1)', 'data:text/html,x', 'ftp://vpn.example', 'x'])('refuses the link %s', (link) => {
     expect(() => messageOf('email_change_link', { link }, 'en', service)).toThrow(z.ZodError);
   });
 
-  it('shows what it is given as words, whatever it is', () => {
+  it('escapes HTML in texts', () => {
     const text = '<script>alert("1")</script> & <img src=x>';
     const { html } = renderMail(
       'maintenance',
@@ -106,7 +109,7 @@ describe('every mail', () => {
     expect(html).not.toMatch(/<script|<img|<b>/);
   });
 
-  it('that can be turned off says how, and the others why not', () => {
+  it('adds an unsubscribe link to optional mails, and an explanation to all others', () => {
     const unsubscribeUrl = 'https://id.vpn.example/notifications/unsubscribe/abc';
     const optional = renderMail(optionalKinds[1], samplePayloads.trial_ending, {
       locale: 'en',
@@ -117,6 +120,6 @@ describe('every mail', () => {
       true,
       true,
     ]);
-    expect(everyMail[0]?.text).toContain('safety or the payment');
+    expect(everyMail[0]?.text).toContain('concerns the security or payment of your account');
   });
 });

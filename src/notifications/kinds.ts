@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { NotificationKind } from '../prisma/identity/index.js';
 
 /**
- * Everything that people are ever told, and all that each notice may say: a closed list. The payload come from the identity
- * database alone, and a fact that is not on this list is refused, so that no notice can come to speak of a connection, a
- * location or an address: "you connected from…" would be a log.
+ * Every notification that users can get, and every field that each may contain: a closed list. Payloads come from the
+ * identity database alone. A field that is not on this list is refused, so no notification can mention a connection, a
+ * location or an IP address: "you connected from…" would be a log.
  */
 
 const moment = z.iso.datetime({ offset: true });
@@ -25,7 +25,7 @@ export const payloadSchemas = {
   sign_in_provider_added: z.strictObject({ signIn: z.string().max(100) }),
   signed_out_everywhere: z.strictObject({ byOperator: z.boolean() }),
   email_change_asked: z.strictObject({}),
-  /** The link is made when the mail is, and kept nowhere. */
+  /** The link is created when the mail is sent, and stored nowhere. */
   email_change_link: z.strictObject({ link: z.url({ protocol: /^https?$/ }) }),
   account_deleted: z.strictObject({ stillBilledBy: z.array(z.enum(['apple'])).default([]) }),
   maintenance: z.strictObject({ from: moment, to: moment, text: z.string().max(500) }),
@@ -36,7 +36,7 @@ export type Payload<K extends Kind> = z.output<(typeof payloadSchemas)[K]>;
 
 export const kinds = Object.values(NotificationKind);
 
-/** As many payload as any notice needs, for previews and tests. */
+/** A full payload of each kind, for previews and tests. */
 export const samplePayloads: { readonly [K in Kind]: Payload<K> } = {
   welcome: {},
   email_verified: {},
@@ -56,6 +56,6 @@ export const samplePayloads: { readonly [K in Kind]: Payload<K> } = {
   maintenance: {
     from: '2030-03-01T02:00:00Z',
     to: '2030-03-01T03:00:00Z',
-    text: 'We replace a database. Connections that are open stay open; new ones may have to wait.',
+    text: 'We are upgrading a database. Open connections stay up; new ones may take a little longer.',
   },
 };

@@ -9,7 +9,7 @@ import { renderMail } from './mail.js';
 
 const html = 'text/html; charset=utf-8';
 
-/** How every mail looks, with made-up payload. Routed in development alone: see `GatekeeperModule`. */
+/** Previews of every mail, with sample payloads. Only in development: see `GatekeeperModule`. */
 @ApiExcludeController()
 @OnSide('gatekeeper')
 @Controller('dev/mail')
@@ -40,7 +40,8 @@ export class MailPreviewController {
 
   private render(name: string) {
     const kind = kinds.find((one) => one === name);
-    if (kind === undefined) throw new AppError('not_found', 'No notice has this kind. See /dev/mail.');
+    if (kind === undefined)
+      throw new AppError('not_found', 'Unknown kind of notification. See /dev/mail for the list.');
     const isOptional = optionalKinds.some((one) => one === kind);
     return renderMail(kind, samplePayloads[kind], {
       locale: locales[0],

@@ -10,8 +10,8 @@ import { MailClient } from './mail.client.js';
 import { NotificationKeys } from './notification-keys.js';
 
 /**
- * One address, and nothing that a mail program or server could take for more: no list, no comment, no line break. Firebase
- * checks what people give it; a mail to two people would be our fault all the same. RFC 5321 §4.5.3.1 has the lengths.
+ * Exactly one address, which no mail program or server can read as more: no list, no comment, no line break. Firebase checks
+ * the addresses that users enter, but a mail to two recipients would still be our fault. Lengths: RFC 5321 §4.5.3.1.
  */
 const oneAddress = z
   .email()
@@ -20,7 +20,7 @@ const oneAddress = z
 
 const optional: ReadonlySet<string> = new Set(optionalKinds);
 
-/** Tells people by mail, to addresses that are proven to be theirs. */
+/** Sends notifications by e-mail, to verified addresses. */
 @Injectable()
 export class MailChannel implements DeliveryChannel {
   readonly concurrency: number;
@@ -36,23 +36,23 @@ export class MailChannel implements DeliveryChannel {
     this.concurrency = config.mail?.connections ?? 1;
   }
 
-  async deliver(parcel: PendingDelivery): Promise<Outcome> {
-    const { id, kind, payload, userId, address, locale, muted } = parcel;
+  async deliver(delivery: PendingDelivery): Promise<Outcome> {
+    const { id, kind, payload, userId, address, locale, muted } = delivery;
     const { mail } = this.config;
     if (mail === undefined) return skipped('not_configured');
     if (address === null) return skipped('no_verified_address');
     if (!oneAddress.safeParse(address).success) return refused('bad_address');
     const isOptional = optional.has(kind);
     if (isOptional && muted.includes(kind)) return skipped('not_wanted');
-    const made = kind === 'email_change_link' ? await this.links.make({ ...parcel, address }) : undefined;
-    if (made !== undefined && 'kind' in made) return made;
+    const link = kind === 'email_change_link' ? await this.links.make({ ...delivery, address }) : undefined;
+    if (link !== undefined && 'kind' in link) return link;
     const unsubscribeUrl =
       isOptional && userId !== null
         ? `${mail.unsubscribeUrl}/${this.keys.seal({ userId, kind: kind as OptionalKind })}`
         : undefined;
     const options = { locale: localeOf(locale), service: mail.from.name, unsubscribeUrl };
     return this.client.send({
-      ...renderMail(kind, made ?? payload, options),
+      ...renderMail(kind, link ?? payload, options),
       to: address,
       name: this.keys.messageName(id),
       date: this.clock.now(),
@@ -61,7 +61,7 @@ export class MailChannel implements DeliveryChannel {
   }
 }
 
-/** Whoever has chosen nothing, and a language that is no longer offered, gets the first. */
+/** The user's language. The default for users who chose none, or one that is no longer offered. */
 export function localeOf(chosen: string | null): Locale {
   return locales.find((locale) => locale === chosen) ?? locales[0];
 }

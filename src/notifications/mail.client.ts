@@ -1,13 +1,13 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { createTransport, type NodemailerError } from 'nodemailer';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
-import { down, later, type Outcome, refused, sent } from './channel.js';
+import { channelDown, retryLater, type Outcome, refused, sent } from './channel.js';
 import { type MailText } from './mail.js';
 
 export interface OutgoingMail extends MailText {
   /** One address. */
   readonly to: string;
-  /** Of the Message-ID, before the @. */
+  /** The part of the Message-ID before the @. */
   readonly name: string;
   readonly date: Date;
   readonly unsubscribeUrl?: string;
@@ -15,8 +15,8 @@ export interface OutgoingMail extends MailText {
 
 type MailConfig = NonNullable<GatekeeperConfig['mail']>;
 
-/** Nobody waits for a mail, but those behind it do. */
-const patience = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 30_000, dnsTimeout: 10_000 };
+/** No user waits for a mail, but the mails behind it in the queue do. */
+const timeouts = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 30_000, dnsTimeout: 10_000 };
 
 /** A mail server, by SMTP. The one file that knows nodemailer. */
 @Injectable()
@@ -25,24 +25,24 @@ export class MailClient implements OnApplicationShutdown {
 
   constructor(@Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig) {
     this.transport = config.mail && createTransport(transportOptions(config.mail));
-    // What a connection dies of is told to whoever waits for it; an idle one has nobody to tell.
+    // `sendMail` already rejects when its connection fails. Errors of idle connections need no handling.
     this.transport?.on('error', () => {});
   }
 
-  async send({ to, name, date, unsubscribeUrl, ...words }: OutgoingMail): Promise<Outcome> {
+  async send({ to, name, date, unsubscribeUrl, ...content }: OutgoingMail): Promise<Outcome> {
     const { transport, config } = this;
     if (transport === undefined || config.mail === undefined) return refused('not_configured');
     const { from } = config.mail;
     try {
       await transport.sendMail({
-        ...words,
-        // A copy: the library writes into it.
+        ...content,
+        // A copy, because the library modifies it.
         from: { ...from },
         to: { name: '', address: to },
         envelope: { from: from.address, to: [to] },
         messageId: `<${name}@${from.address.split('@')[1]}>`,
         date,
-        headers: { 'auto-submitted': 'auto-generated', ...(unsubscribeUrl && oneClick(unsubscribeUrl)) },
+        headers: { 'auto-submitted': 'auto-generated', ...(unsubscribeUrl && oneClickHeaders(unsubscribeUrl)) },
       });
       return sent;
     } catch (error) {
@@ -55,8 +55,8 @@ export class MailClient implements OnApplicationShutdown {
   }
 }
 
-/** RFC 8058: the mail program's own button, which sends a POST and nothing else. */
-function oneClick(url: string): Record<string, string> {
+/** RFC 8058: the mail program shows its own unsubscribe button, which sends a POST. */
+function oneClickHeaders(url: string): Record<string, string> {
   return { 'list-unsubscribe': `<${url}>`, 'list-unsubscribe-post': 'List-Unsubscribe=One-Click' };
 }
 
@@ -70,34 +70,34 @@ function transportOptions({ smtpUrl, connections }: MailConfig) {
     host: hostname.replace(/^\[(.*)\]$/, '$1'),
     port: port === '' ? (secure ? 465 : 587) : Number(port),
     secure,
-    // Passwords and people's addresses cross no network in the clear.
-    requireTLS: !secure && !isThisMachine(hostname),
-    ignoreTLS: !secure && isThisMachine(hostname),
+    // Passwords and e-mail addresses never cross a network unencrypted.
+    requireTLS: !secure && !isLocalHost(hostname),
+    ignoreTLS: !secure && isLocalHost(hostname),
     ...(username !== '' && { auth: { user: decodeURIComponent(username), pass: decodeURIComponent(password) } }),
-    ...patience,
+    ...timeouts,
     logger: false,
     disableFileAccess: true,
     disableUrlAccess: true,
   };
 }
 
-const isThisMachine = (host: string) => ['localhost', '127.0.0.1', '[::1]'].includes(host);
+const isLocalHost = (host: string) => ['localhost', '127.0.0.1', '[::1]'].includes(host);
 
 /**
- * What an error is about: the recipient or the message, when the server answered those; the server, when it takes nobody. A
- * connection that breaks says neither, so the server is asked whether it takes anybody: a message that makes it hang up must
- * not keep all the others waiting.
+ * Decides whether an error concerns this message or the whole server. A reply to RCPT TO or DATA concerns the message. A
+ * broken connection may mean either, so `verify` checks whether the server accepts connections at all: a message that makes
+ * the server hang up must not block all other mails.
  */
-async function outcomeOf(error: NodemailerError, takesAnybody: () => Promise<unknown>): Promise<Outcome> {
+async function outcomeOf(error: NodemailerError, verify: () => Promise<unknown>): Promise<Outcome> {
   const { code, command, responseCode, permanent } = error;
-  const isAboutThisOne = (code === 'EENVELOPE' && command !== 'MAIL FROM') || code === 'EMESSAGE';
-  if (isAboutThisOne && responseCode === undefined) return refused('bad_address');
-  if (isAboutThisOne && responseCode !== 421) {
-    return permanent === true ? refused(String(responseCode)) : later(String(responseCode));
+  const isAboutThisMail = (code === 'EENVELOPE' && command !== 'MAIL FROM') || code === 'EMESSAGE';
+  if (isAboutThisMail && responseCode === undefined) return refused('bad_address');
+  if (isAboutThisMail && responseCode !== 421) {
+    return permanent === true ? refused(String(responseCode)) : retryLater(String(responseCode));
   }
   const reason = String(responseCode ?? code ?? 'unknown');
-  return takesAnybody().then(
-    () => (command === 'MAIL FROM' ? down(reason) : later(reason)),
-    () => down(reason),
+  return verify().then(
+    () => (command === 'MAIL FROM' ? channelDown(reason) : retryLater(reason)),
+    () => channelDown(reason),
   );
 }

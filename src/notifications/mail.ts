@@ -10,55 +10,55 @@ export interface MailText {
 
 export interface MailOptions {
   readonly locale: Locale;
-  /** What the service calls itself. */
+  /** The name of the service. */
   readonly service: string;
-  /** Where one may have no more of this kind; without it, it cannot be turned off. */
+  /** Where the user can unsubscribe from this kind. Undefined for kinds that cannot be turned off. */
   readonly unsubscribeUrl?: string;
 }
 
 /**
- * A notice as a mail: the same words twice, as text and as HTML. The HTML loads nothing, and links to nothing but the way to
- * have no more of it and what proves an address: a picture would tell us who reads when, and a link to sign in is what
- * forgers send.
+ * Renders a notification as a mail: the same content as text and as HTML. The HTML loads nothing, because a picture would
+ * reveal who reads it and when. Its only links are to unsubscribe and to confirm an address, because links to sign in are
+ * what phishing mails contain.
  *
- * @throws {ZodError} for payload that are not those of the kind
+ * @throws {ZodError} if the payload does not match the kind
  */
 export function renderMail(kind: Kind, payload: unknown, { locale, service, unsubscribeUrl }: MailOptions): MailText {
   const message = messageOf(kind, payload, locale, service);
-  const words = messageCatalogs[locale];
-  const foot = unsubscribeUrl === undefined ? [words.always] : [];
+  const catalog = messageCatalogs[locale];
+  const footer = [...(unsubscribeUrl === undefined ? [catalog.mandatory] : []), catalog.noLinks];
   return {
     subject: message.subject,
-    text: asText(message, [...foot, words.noLinks], unsubscribeUrl && `${words.unsubscribe} ${unsubscribeUrl}`),
-    html: asHtml({ message, words, foot: [...foot, words.noLinks], service, locale, unsubscribeUrl }),
+    text: asText(message, footer, unsubscribeUrl && `${catalog.unsubscribe} ${unsubscribeUrl}`),
+    html: asHtml({ message, catalog, footer, service, locale, unsubscribeUrl }),
   };
 }
 
-function asText({ paragraphs, link }: Message, foot: readonly string[], last: string | undefined): string {
-  const some = (text: string | undefined) => (text === undefined ? [] : [text]);
-  return `${[...paragraphs, ...some(link), '-- ', ...foot, ...some(last)].join('\n\n')}\n`;
+function asText({ paragraphs, link }: Message, footer: readonly string[], unsubscribe: string | undefined): string {
+  const blocks = [...paragraphs, link, '-- ', ...footer, unsubscribe];
+  return `${blocks.filter((block) => block !== undefined).join('\n\n')}\n`;
 }
 
 interface Page {
   readonly message: Message;
-  readonly words: MessageCatalog;
-  readonly foot: readonly string[];
+  readonly catalog: MessageCatalog;
+  readonly footer: readonly string[];
   readonly service: string;
   readonly locale: Locale;
   readonly unsubscribeUrl?: string;
 }
 
-/** Styles in the elements, since mail programs drop the others; one column, as wide as a phone allows. */
-function asHtml({ message, words, foot, service, locale, unsubscribeUrl }: Page): string {
+/** Inline styles, because mail programs drop style sheets. One column that fits a phone. */
+function asHtml({ message, catalog, footer, service, locale, unsubscribeUrl }: Page): string {
   const paragraph = (style: string) => (text: string) => `<p style="margin:0 0 16px;${style}">${escape(text)}</p>`;
   const small = 'font-size:13px;line-height:20px;color:#5b6470;';
   const unsubscribe =
     unsubscribeUrl === undefined
       ? ''
-      : `<p style="margin:0 0 16px;${small}">${escape(words.unsubscribe)} ` +
+      : `<p style="margin:0 0 16px;${small}">${escape(catalog.unsubscribe)} ` +
         `<a href="${escape(unsubscribeUrl)}" style="color:#1a56b0;">${escape(new URL(unsubscribeUrl).host)}</a></p>`;
-  // Its address is shown whole, so that whoever is to open it sees where it leads.
-  const open =
+  // The whole URL is shown, so that the user sees where the link leads.
+  const link =
     message.link === undefined
       ? ''
       : `\n<p style="margin:0 0 16px;"><a href="${escape(message.link)}" style="color:#1a56b0;">${escape(message.link)}</a></p>`;
@@ -77,9 +77,9 @@ function asHtml({ message, words, foot, service, locale, unsubscribeUrl }: Page)
 <tr><td style="padding:32px 24px 16px;font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:16px;line-height:24px;color:#1c2430;overflow-wrap:anywhere;">
 <p style="margin:0 0 16px;${small}">${escape(service)}</p>
 <h1 style="margin:0 0 16px;font-size:22px;line-height:28px;font-weight:600;">${escape(message.subject)}</h1>
-${message.paragraphs.map(paragraph('')).join('\n')}${open}
+${message.paragraphs.map(paragraph('')).join('\n')}${link}
 <hr style="border:0;border-top:1px solid #e3e7ec;margin:24px 0 16px;">
-${foot.map(paragraph(small)).join('\n')}
+${footer.map(paragraph(small)).join('\n')}
 ${unsubscribe}</td></tr>
 </table>
 </td></tr>

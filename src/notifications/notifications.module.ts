@@ -22,7 +22,7 @@ import { UnsubscribeService } from './unsubscribe.service.js';
 
 const stores = [AnnouncementsStore, DeliveryStore, TimedNotificationsStore];
 
-/** Tells people what happened to their account and its money, by mail and push. */
+/** Notifies users about their account and their payments, by e-mail and push. */
 @Module({
   imports: [AuthModule, PreferencesModule, PushDevicesModule],
   controllers: [UnsubscribeController],
@@ -38,14 +38,14 @@ const stores = [AnnouncementsStore, DeliveryStore, TimedNotificationsStore];
     TimedNotificationsService,
     UnsubscribeService,
     ...jobHandlers(
-      handles(deliveryTasks.email, DeliveryService, (deliveries) => deliveries.drain('email')),
-      handles(deliveryTasks.push, DeliveryService, (deliveries) => deliveries.drain('push')),
+      handles(deliveryTasks.email, DeliveryService, (deliveries) => deliveries.sendDue('email')),
+      handles(deliveryTasks.push, DeliveryService, (deliveries) => deliveries.sendDue('push')),
     ),
     ...maintenanceJobs(
       IdentityMaintenance,
-      every(5, 'notifications-due', DeliveryService, (deliveries) => deliveries.wake()),
+      every(5, 'notifications-due', DeliveryService, (deliveries) => deliveries.enqueueDueJobs()),
       every(3_600, 'notifications-purge', DeliveryService, (deliveries) => deliveries.purge()),
-      every(60, 'timed-notifications', TimedNotificationsService, (notices) => notices.enqueueDue()),
+      every(60, 'timed-notifications', TimedNotificationsService, (notifications) => notifications.enqueueDue()),
     ),
   ],
   exports: [AnnouncementsService],

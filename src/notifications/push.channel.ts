@@ -7,10 +7,10 @@ import { PushDevicesStore } from './devices/index.js';
 import { localeOf } from './mail.channel.js';
 import { PushClient } from './push.client.js';
 
-/** What the service is called on devices where no mail is set up to say it. */
-const anyService = 'VPN';
+/** The name of the service in pushes if no mail sender is configured. */
+const defaultServiceName = 'VPN';
 
-/** Tells people on their devices. */
+/** Sends notifications as pushes to the user's devices. */
 @Injectable()
 export class PushChannel implements DeliveryChannel {
   readonly concurrency = 8;
@@ -28,7 +28,7 @@ export class PushChannel implements DeliveryChannel {
       kind,
       payload,
       localeOf(locale),
-      this.config.mail?.from.name ?? anyService,
+      this.config.mail?.from.name ?? defaultServiceName,
     );
     const outcome = await this.client.send({ token: device.token, kind, title: subject, body: paragraphs[0] });
     if (outcome !== 'dead_token') return outcome;

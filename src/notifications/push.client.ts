@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { FirebaseClient } from '../auth/index.js';
 import { withTimeLimit } from '../platform/background/index.js';
 import { GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/config/index.js';
-import { down, later, type Outcome, refused, sent, skipped } from './channel.js';
+import { channelDown, retryLater, type Outcome, refused, sent, skipped } from './channel.js';
 
 export interface OutgoingPush {
   /** Registration token of the device. */
@@ -15,8 +15,8 @@ export interface OutgoingPush {
   readonly body: string;
 }
 
-/** Google asks to slow down, has a fault, or does not let this service send at all: for everybody. */
-const notNow: ReadonlySet<string> = new Set([
+/** Errors that concern all devices: Google limits the rate, fails, or does not let this service send at all. */
+const pausingErrors: ReadonlySet<string> = new Set([
   'messaging/message-rate-exceeded',
   'messaging/server-unavailable',
   'messaging/internal-error',
@@ -26,7 +26,7 @@ const notNow: ReadonlySet<string> = new Set([
   'messaging/registration-token-not-registered',
 ]);
 
-const patienceMs = 20_000;
+const timeoutMs = 20_000;
 
 /** Firebase Cloud Messaging. */
 @Injectable()
@@ -34,23 +34,23 @@ export class PushClient {
   private readonly messaging: Messaging | undefined;
 
   constructor(@Inject(GATEKEEPER_CONFIG) { firebase }: GatekeeperConfig, client: FirebaseClient) {
-    // The emulator has no messaging: without an account nobody may send.
-    const maySend = firebase.emulatorHost === undefined && (firebase.serviceAccount ?? firebase.api) !== undefined;
-    this.messaging = maySend ? getMessaging(client.app) : undefined;
+    // The emulator offers no messaging, and sending needs a service account.
+    const canSend = firebase.emulatorHost === undefined && (firebase.serviceAccount ?? firebase.api) !== undefined;
+    this.messaging = canSend ? getMessaging(client.app) : undefined;
   }
 
-  /** A connection that breaks once says little, and pauses nothing. */
+  /** Retries a broken connection once: a single failure should not pause the whole channel. */
   async send(push: OutgoingPush): Promise<Outcome | 'dead_token'> {
     const outcome = await this.attempt(push);
     return outcome === 'broken'
-      ? this.attempt(push).then((again) => (again === 'broken' ? down(again) : again))
+      ? this.attempt(push).then((second) => (second === 'broken' ? channelDown(second) : second))
       : outcome;
   }
 
   private async attempt({ token, kind, title, body }: OutgoingPush): Promise<Outcome | 'dead_token' | 'broken'> {
     if (this.messaging === undefined) return skipped('not_configured');
     try {
-      await inTime(this.messaging.send({ token, notification: { title, body }, data: { kind } }));
+      await withinTimeout(this.messaging.send({ token, notification: { title, body }, data: { kind } }));
       return sent;
     } catch (error) {
       return error instanceof FirebaseError ? outcomeOf(error) : 'broken';
@@ -58,18 +58,18 @@ export class PushClient {
   }
 }
 
-/** As much of Google's answer as matters here. */
-const refusal = z.object({
+/** The part of Google's error response that we read. */
+const fcmErrorBody = z.object({
   error: z.object({ details: z.array(z.object({ '@type': z.string(), errorCode: z.string().optional() })) }),
 });
 
 /**
- * What Messaging itself says of a message; undefined where it was never asked. The library's codes do not tell: it calls a
- * token dead when the project is not found, or the service account may not send.
+ * The error code of Cloud Messaging itself; undefined if the request never got there. The library's own codes are not
+ * reliable: it also reports a dead token when the project is not found or the service account may not send.
  * https://firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode
  */
-function saidOfMessage({ httpResponse }: FirebaseError): string | undefined {
-  const details = refusal.safeParse(httpResponse?.data).data?.error.details ?? [];
+function fcmErrorCode({ httpResponse }: FirebaseError): string | undefined {
+  const details = fcmErrorBody.safeParse(httpResponse?.data).data?.error.details ?? [];
   return details.find((detail) => detail['@type'].endsWith('/google.firebase.fcm.v1.FcmError'))?.errorCode;
 }
 
@@ -77,22 +77,22 @@ function outcomeOf(error: FirebaseError): Outcome | 'dead_token' | 'broken' {
   const { code } = error;
   if (!code.startsWith('messaging/')) return 'broken';
   const reason = code.replace('messaging/', '');
-  switch (saidOfMessage(error)) {
+  switch (fcmErrorCode(error)) {
     case 'UNREGISTERED':
       return 'dead_token';
-    // Of another project: this device's token, or everybody's where the operator has changed the account. It stays.
+    // The token belongs to another Firebase project. Kept: if the operator changed the project, this is true of all tokens.
     case 'SENDER_ID_MISMATCH':
       return refused('sender_id_mismatch');
-    // Apple's or a browser's push service does not take our certificate; Android goes on.
+    // Apple's or a browser's push service rejects our certificate. Android devices are not affected.
     case 'THIRD_PARTY_AUTH_ERROR':
-      return later(reason);
+      return retryLater(reason);
     default:
-      // What Google calls an invalid argument is about this message or its token.
+      // An invalid argument concerns this message or its token.
       if (code === 'messaging/invalid-argument') return refused(reason);
-      return notNow.has(code) ? down(reason) : later(reason);
+      return pausingErrors.has(code) ? channelDown(reason) : retryLater(reason);
   }
 }
 
-/** The library retries for half a minute and more; the other devices wait meanwhile. */
-const inTime = <T>(answer: Promise<T>) =>
-  withTimeLimit(patienceMs, answer, () => new Error('Firebase does not answer.'));
+/** The library itself retries for more than half a minute, and other devices would wait. */
+const withinTimeout = <T>(response: Promise<T>) =>
+  withTimeLimit(timeoutMs, response, () => new Error('Firebase did not answer in time.'));

@@ -2,7 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '../platform/config/index.js';
 import { TimedNotificationsStore } from './timed-notifications.store.js';
 
-/** Tells what no event causes but the clock. However often it looks, each is told once: its cause has one name. */
+/**
+ * Enqueues the notifications that depend on the time alone. Each is enqueued only once, however often this runs, because its
+ * cause has a unique name.
+ */
 @Injectable()
 export class TimedNotificationsService {
   constructor(

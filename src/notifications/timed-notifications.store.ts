@@ -3,7 +3,7 @@ import { IdentityPrisma, Prisma } from '../prisma/identity/index.js';
 import { hasLonger, recordExpired } from '../subscription/index.js';
 import { enqueueNotifications, iso, jobsAdded } from './outbox/index.js';
 
-/** What falls due further back than this was told, or is no news any more. */
+/** Access that ended longer ago is not reported: it was reported before, or it is too late. */
 const maxAge = Prisma.sql`interval '3 days'`;
 const end = Prisma.raw('s.paid_through');
 
@@ -12,8 +12,8 @@ export class TimedNotificationsStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
   /**
-   * Tells whose trial ends within three days, and again within one. Not whoever has already bought what comes after it.
-   * The end is part of the cause: a trial that is made longer is told anew.
+   * Notifies users whose trial ends within three days, and again within one day. Skips users who already have access beyond
+   * the trial. The end is part of the cause, so an extended trial is announced again.
    */
   async enqueueEndingTrials(now: Date): Promise<void> {
     await this.enqueue(Prisma.sql`
@@ -26,7 +26,7 @@ export class TimedNotificationsStore {
         AND NOT ${hasLonger('s', end)}`);
   }
 
-  /** Tells whose grace ends within a day. */
+  /** Notifies users whose grace period ends within a day. */
   async enqueueEndingGrace(now: Date): Promise<void> {
     await this.enqueue(Prisma.sql`
       SELECT s.user_id, 'grace_ending' AS kind, 'grace_ending:' || s.id || ':' || ${iso('s.grace_until')} AS cause,
@@ -37,9 +37,9 @@ export class TimedNotificationsStore {
   }
 
   /**
-   * Writes down whose trial or granted access has run out, for of these no provider ever sends an event; and tells them, unless
-   * they have bought, or been given, what lasts longer. One replica at a time may look: no row says that a line is written but
-   * the line itself.
+   * Records each trial and each granted access that has ended, because no provider sends an event for these. Notifies the user
+   * unless they have access that lasts longer. Only one replica may run this at a time: nothing but the recorded row shows that
+   * an end was already recorded.
    */
   async enqueueExpired(now: Date): Promise<void> {
     await this.prisma.$queryRaw`

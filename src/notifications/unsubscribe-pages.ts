@@ -1,13 +1,13 @@
 import { type OptionalKind } from '../preferences/index.js';
 
-const names: Readonly<Record<OptionalKind, string>> = {
-  welcome: 'welcome mails',
-  trial_ending: 'mails before a trial ends',
-  renewed: 'mails about renewals',
-  maintenance: 'mails about maintenance',
+const kindNames: Readonly<Record<OptionalKind, string>> = {
+  welcome: 'welcome messages',
+  trial_ending: 'trial reminders',
+  renewed: 'renewal confirmations',
+  maintenance: 'maintenance announcements',
 };
 
-/** Both pages load nothing, and the form goes back to where it came from. */
+/** Both pages load nothing. The form is sent to the page's own URL. */
 const page = (title: string, body: string) => `<!doctype html>
 <html lang="en">
 <head>
@@ -25,11 +25,17 @@ ${body}
 `;
 
 export const confirmPage = (kind: OptionalKind) =>
-  page(`No more ${names[kind]}?`, '<form method="post"><button>No more of these</button></form>');
+  page(
+    `Unsubscribe from ${kindNames[kind]}?`,
+    '<p>You will no longer receive them by e-mail.</p><form method="post"><button>Unsubscribe</button></form>',
+  );
 
 export const donePage = (kind: OptionalKind) =>
-  page('Done', `<p>You get no more ${names[kind]}. In the app, under notifications, you can have them back.</p>`);
+  page(
+    'You are unsubscribed',
+    `<p>You will no longer receive ${kindNames[kind]} by e-mail. You can turn them on again in the app, under Notifications.</p>`,
+  );
 
-/** The headers that such a page needs beside those of the API. */
+/** The Content-Security-Policy of these pages. */
 export const pagePolicy =
   "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";

@@ -8,25 +8,28 @@ import { unsubscribeToken, type UnsubscribeToken } from './unsubscribe.schema.js
 import { UnsubscribeService } from './unsubscribe.service.js';
 
 const html = 'text/html; charset=utf-8';
-const aPage = { description: 'A page for people.', content: { 'text/html': { schema: { type: 'string' as const } } } };
+const htmlPage = { description: 'An HTML page.', content: { 'text/html': { schema: { type: 'string' as const } } } };
 
 @ApiTags('notifications')
 @OnSide('gatekeeper')
 @Controller('notifications/unsubscribe')
 @UseGuards(GatekeeperAddressLimit)
 export class UnsubscribeController {
-  constructor(private readonly unsubscribing: UnsubscribeService) {}
+  constructor(private readonly unsubscriptions: UnsubscribeService) {}
 
   @Get(':token')
   @Header('content-type', html)
   @Header('content-security-policy', pagePolicy)
   @Header('cache-control', 'no-store')
   @Header('referrer-policy', 'no-referrer')
-  @ApiOperation({ summary: 'A page that asks whether a kind of mail shall end', description: 'Changes nothing.' })
-  @ApiOkResponse(aPage)
+  @ApiOperation({
+    summary: 'Show the unsubscribe page',
+    description: 'Asks the user to confirm. Opening the page changes nothing.',
+  })
+  @ApiOkResponse(htmlPage)
   @Problems('invalid_request', 'rate_limited', 'unavailable')
   page(@Param({ schema: unsubscribeToken }) { token }: UnsubscribeToken): string {
-    return this.unsubscribing.page(token);
+    return this.unsubscriptions.page(token);
   }
 
   @Post(':token')
@@ -36,12 +39,12 @@ export class UnsubscribeController {
   @Header('content-security-policy', pagePolicy)
   @Header('cache-control', 'no-store')
   @ApiOperation({
-    summary: 'End a kind of mail',
-    description: 'What the button of a mail program sends (RFC 8058), and the page. The body is not read.',
+    summary: 'Unsubscribe from one kind of mail',
+    description: 'Sent by the unsubscribe button of a mail program (RFC 8058) and by the page. The body is ignored.',
   })
-  @ApiOkResponse(aPage)
+  @ApiOkResponse(htmlPage)
   @Problems('invalid_request', 'rate_limited', 'unavailable')
   async unsubscribe(@Param({ schema: unsubscribeToken }) { token }: UnsubscribeToken): Promise<string> {
-    return this.unsubscribing.unsubscribe(token);
+    return this.unsubscriptions.unsubscribe(token);
   }
 }

@@ -4,7 +4,7 @@ export const unsubscribeToken = z.strictObject({
   token: z
     .string()
     .max(200)
-    .regex(/^[\w-]{40,200}$/, { error: 'expected the whole address that the mail has' })
-    .describe('As the mail has it.'),
+    .regex(/^[\w-]{40,200}$/, { error: 'expected the token of the unsubscribe link in the mail' })
+    .describe('The token of the unsubscribe link in the mail.'),
 });
 export type UnsubscribeToken = z.output<typeof unsubscribeToken>;

@@ -5,7 +5,7 @@ import { PreferencesService } from '../preferences/index.js';
 import { NotificationKeys, type Unsubscription } from './notification-keys.js';
 import { confirmPage, donePage } from './unsubscribe-pages.js';
 
-/** Turns a kind of mail off for whoever holds the mail. */
+/** Turns off one kind of mail. The link in the mail is the only credential: the user need not be signed in. */
 @Injectable()
 export class UnsubscribeService {
   private readonly keys: NotificationKeys;
@@ -17,7 +17,7 @@ export class UnsubscribeService {
     this.keys = new NotificationKeys(config.secretKey);
   }
 
-  /** Changes nothing: whatever checks the links of a mail opens them. @throws {AppError} `invalid_request` */
+  /** Changes nothing, because mail scanners open the links in a mail. @throws {AppError} `invalid_request` */
   page(token: string): string {
     return confirmPage(this.read(token).kind);
   }
@@ -30,8 +30,8 @@ export class UnsubscribeService {
   }
 
   private read(token: string): Unsubscription {
-    const found = this.keys.open(token);
-    if (found !== undefined) return found;
-    throw new AppError('invalid_request', 'token: expected the whole address that the mail has.');
+    const unsubscription = this.keys.open(token);
+    if (unsubscription !== undefined) return unsubscription;
+    throw new AppError('invalid_request', 'This unsubscribe link is not valid. Open the whole link from the mail.');
   }
 }

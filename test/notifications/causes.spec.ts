@@ -4,329 +4,337 @@ import { type SignedIn, type TestGatekeeper } from '../support/gatekeeper.js';
 import { type Notices, startNotices } from '../support/notifications.js';
 import { AnnouncementsService } from '../../src/notifications/index.js';
 
-let sides: TestGatekeeper & Notices;
+let gatekeeper: TestGatekeeper & Notices;
 
 beforeAll(async () => {
-  sides = await startNotices();
+  gatekeeper = await startNotices();
 });
-afterAll(() => sides.stop());
+afterAll(() => gatekeeper.stop());
 
-const eventually = <T>(look: () => T | Promise<T>) => expect.poll(look, { timeout: 20_000 });
-const kindsOf = async (person: SignedIn) => (await sides.deliveries(person)).map(({ kind }) => kind);
-const call = async (person: SignedIn, method: string, path: string, body?: object) => {
-  const headers = { ...person.headers, 'if-match': '*', ...(body && { 'content-type': 'application/json' }) };
-  const response = await fetch(`${sides.service.url}${path}`, { method, headers, body: body && JSON.stringify(body) });
+const eventually = <T>(read: () => T | Promise<T>) => expect.poll(read, { timeout: 20_000 });
+const kindsOf = async (user: SignedIn) => (await gatekeeper.deliveries(user)).map(({ kind }) => kind);
+const call = async (user: SignedIn, method: string, path: string, body?: object) => {
+  const headers = { ...user.headers, 'if-match': '*', ...(body && { 'content-type': 'application/json' }) };
+  const response = await fetch(`${gatekeeper.service.url}${path}`, {
+    method,
+    headers,
+    body: body && JSON.stringify(body),
+  });
   expect(response.status).toBeLessThan(300);
   return response;
 };
 
-const maintain = (maintenance: Parameters<AnnouncementsService['maintenance']>[0]) =>
-  sides.service.app
+const announceMaintenance = (maintenance: Parameters<AnnouncementsService['maintenance']>[0]) =>
+  gatekeeper.service.app
     .get(AnnouncementsService, { strict: false })
     .maintenance(maintenance, { actor: 'hopper', reason: 'a new database' });
 
-async function newcomer(account: { emailVerified?: boolean } = {}): Promise<SignedIn> {
+async function newUser(account: { emailVerified?: boolean } = {}): Promise<SignedIn> {
   // Firebase dates sign-ins by the machine's clock.
-  sides.clock.set(new Date());
-  const person = await sides.signIn(account);
-  await call(person, 'GET', '/subscription');
-  return person;
+  gatekeeper.clock.set(new Date());
+  const user = await gatekeeper.signIn(account);
+  await call(user, 'GET', '/subscription');
+  return user;
 }
 
-describe('a cause', () => {
-  it('that comes fifty times at once is told once', async () => {
-    const person = await newcomer();
+describe('enqueueNotifications', () => {
+  it('enqueues one notification for fifty concurrent statements with the same cause', async () => {
+    const user = await newUser();
     await Promise.all(
-      Array.from({ length: 50 }, () => sides.tell(person, 'plan_changed', 'one cause', { plan: 'Plus' })),
+      Array.from({ length: 50 }, () => gatekeeper.tell(user, 'plan_changed', 'one cause', { plan: 'Plus' })),
     );
-    await eventually(() => sides.subjects(person.email).length).toBe(2);
-    await sides.settled();
-    expect(sides.subjects(person.email)).toEqual(['Welcome to Example VPN', 'Your plan is now Plus']);
+    await eventually(() => gatekeeper.subjects(user.email).length).toBe(2);
+    await gatekeeper.settled();
+    expect(gatekeeper.subjects(user.email)).toEqual(['Welcome to Example VPN', 'Your plan is now Plus']);
   });
 
-  it('is told to nobody whose account is being deleted', async () => {
-    const person = await newcomer();
-    await sides.sql(`INSERT INTO identity."AccountDeletion" VALUES ($1, $2, now(), NULL)`, [
-      await sides.idOf(person),
-      person.uid,
+  it('skips users whose account is being deleted', async () => {
+    const user = await newUser();
+    await gatekeeper.sql(`INSERT INTO identity."AccountDeletion" VALUES ($1, $2, now(), NULL)`, [
+      await gatekeeper.idOf(user),
+      user.uid,
     ]);
-    await maintain({
-      from: new Date(sides.clock.now().getTime() + 3_600_000),
-      to: new Date(sides.clock.now().getTime() + 7_200_000),
-      text: 'for those who stay',
+    await announceMaintenance({
+      from: new Date(gatekeeper.clock.now().getTime() + 3_600_000),
+      to: new Date(gatekeeper.clock.now().getTime() + 7_200_000),
+      text: 'for the other users',
     });
-    expect(await kindsOf(person)).toEqual(['welcome']);
-    await sides.sql(`DELETE FROM identity."AccountDeletion" WHERE firebase_uid = $1`, [person.uid]);
+    expect(await kindsOf(user)).toEqual(['welcome']);
+    await gatekeeper.sql(`DELETE FROM identity."AccountDeletion" WHERE firebase_uid = $1`, [user.uid]);
   });
 });
 
-describe('an account', () => {
-  it('is welcomed once, however many requests see it first', async () => {
-    sides.clock.set(new Date());
-    const person = await sides.signIn();
-    await Promise.all(Array.from({ length: 20 }, () => sides.get('/subscription', person.headers)));
-    expect(await kindsOf(person)).toEqual(['welcome']);
+describe('a user', () => {
+  it('gets one welcome mail after many concurrent first requests', async () => {
+    gatekeeper.clock.set(new Date());
+    const user = await gatekeeper.signIn();
+    await Promise.all(Array.from({ length: 20 }, () => gatekeeper.get('/subscription', user.headers)));
+    expect(await kindsOf(user)).toEqual(['welcome']);
   });
 
-  it('whose address is proven later is told then', async () => {
-    const person = await newcomer({ emailVerified: false });
-    expect(await kindsOf(person)).toEqual([]);
-    sides.firebase.setEmail(person.uid, person.email, true);
-    sides.clock.advance(61_000);
-    await Promise.all(Array.from({ length: 5 }, () => sides.get('/subscription', person.headers)));
-    expect(await kindsOf(person)).toEqual(['email_verified']);
+  it('is notified when the address is verified later', async () => {
+    const user = await newUser({ emailVerified: false });
+    expect(await kindsOf(user)).toEqual([]);
+    gatekeeper.firebase.setEmail(user.uid, user.email, true);
+    gatekeeper.clock.advance(61_000);
+    await Promise.all(Array.from({ length: 5 }, () => gatekeeper.get('/subscription', user.headers)));
+    expect(await kindsOf(user)).toEqual(['email_verified']);
   });
 
-  it('that gets another way to sign in is told which', async () => {
-    const person = await newcomer();
-    sides.firebase.link(person.uid, 'google.com');
-    sides.clock.advance(61_000);
-    await sides.get('/subscription', person.headers);
-    await sides.settled();
-    expect(await kindsOf(person)).toEqual(['welcome', 'sign_in_provider_added']);
-    const mail = sides.mail.mails.filter(({ to }) => to[0] === person.email).at(-1);
+  it('is notified which sign-in method was added', async () => {
+    const user = await newUser();
+    gatekeeper.firebase.link(user.uid, 'google.com');
+    gatekeeper.clock.advance(61_000);
+    await gatekeeper.get('/subscription', user.headers);
+    await gatekeeper.settled();
+    expect(await kindsOf(user)).toEqual(['welcome', 'sign_in_provider_added']);
+    const mail = gatekeeper.mail.mails.filter(({ to }) => to[0] === user.email).at(-1);
     expect(mail?.text).toContain('google.com');
-    // About safety: it cannot be turned off.
+    // A security message, which cannot be turned off.
     expect(mail?.headers['list-unsubscribe']).toBeUndefined();
   });
 
-  it('that is signed out everywhere is told', async () => {
-    const person = await newcomer();
-    await call(person, 'POST', '/auth/signout-everywhere');
-    expect(await kindsOf(person)).toEqual(['welcome', 'signed_out_everywhere']);
+  it('is notified of a sign-out on all devices', async () => {
+    const user = await newUser();
+    await call(user, 'POST', '/auth/signout-everywhere');
+    expect(await kindsOf(user)).toEqual(['welcome', 'signed_out_everywhere']);
   });
 
-  it('that is deleted is told last, and then its address is forgotten', async () => {
-    const person = await newcomer();
-    await sides.settled();
-    await call(person, 'DELETE', '/account');
-    await eventually(() => sides.subjects(person.email)).toEqual(['Welcome to Example VPN', 'Your account is deleted']);
+  it('gets one last mail after the deletion, and then the address is deleted', async () => {
+    const user = await newUser();
+    await gatekeeper.settled();
+    await call(user, 'DELETE', '/account');
+    await eventually(() => gatekeeper.subjects(user.email)).toEqual([
+      'Welcome to Example VPN',
+      'Your account is deleted',
+    ]);
     const left = `SELECT 1 FROM identity."NotificationDelivery" WHERE address IS NOT NULL`;
-    await eventually(() => sides.sql(left)).toEqual([]);
-    expect(sides.mail.mails.at(-1)?.headers['list-unsubscribe']).toBeUndefined();
-    expect(sides.mail.mails.at(-1)?.text).not.toContain('Apple');
+    await eventually(() => gatekeeper.sql(left)).toEqual([]);
+    expect(gatekeeper.mail.mails.at(-1)?.headers['list-unsubscribe']).toBeUndefined();
+    expect(gatekeeper.mail.mails.at(-1)?.text).not.toContain('Apple');
   });
 });
 
-describe('the clock', () => {
-  it('tells of a trial’s end three days before, one day before and then, each once', async () => {
-    const person = await newcomer();
-    await call(person, 'POST', '/subscription/trial');
-    const told = async (days: number) => {
-      sides.clock.advance(days * 86_400_000);
-      await Promise.all([sides.tick(), sides.tick()]);
-      await sides.tick();
-      return (await kindsOf(person)).slice(1);
+describe('TimedNotificationsService', () => {
+  it('announces the end of a trial three days before, one day before and when it ends, each once', async () => {
+    const user = await newUser();
+    await call(user, 'POST', '/subscription/trial');
+    const kindsAfter = async (days: number) => {
+      gatekeeper.clock.advance(days * 86_400_000);
+      await Promise.all([gatekeeper.tick(), gatekeeper.tick()]);
+      await gatekeeper.tick();
+      return (await kindsOf(user)).slice(1);
     };
-    expect(await told(3.9)).toEqual([]);
-    expect(await told(0.2)).toEqual(['trial_ending']);
-    expect(await told(1)).toEqual(['trial_ending']);
-    expect(await told(1)).toEqual(['trial_ending', 'trial_ending']);
-    expect(await told(1)).toEqual(['trial_ending', 'trial_ending', 'expired']);
-    expect(await told(1)).toEqual(['trial_ending', 'trial_ending', 'expired']);
-    await sides.settled();
-    expect(sides.subjects(person.email).slice(1)).toEqual([
+    expect(await kindsAfter(3.9)).toEqual([]);
+    expect(await kindsAfter(0.2)).toEqual(['trial_ending']);
+    expect(await kindsAfter(1)).toEqual(['trial_ending']);
+    expect(await kindsAfter(1)).toEqual(['trial_ending', 'trial_ending']);
+    expect(await kindsAfter(1)).toEqual(['trial_ending', 'trial_ending', 'expired']);
+    expect(await kindsAfter(1)).toEqual(['trial_ending', 'trial_ending', 'expired']);
+    await gatekeeper.settled();
+    expect(gatekeeper.subjects(user.email).slice(1)).toEqual([
       expect.stringMatching(/^Your trial ends on /),
       expect.stringMatching(/^Your trial ends on /),
       'Your trial has ended',
     ]);
-    const events = await sides.sql(
+    const events = await gatekeeper.sql(
       `SELECT kind::text FROM identity."SubscriptionEvent" WHERE user_id = $1 ORDER BY id`,
-      [await sides.idOf(person)],
+      [await gatekeeper.idOf(user)],
     );
     expect(events.map(({ kind }) => kind)).toEqual(['started', 'expired']);
   });
 
-  const operators = () => sides.service.app.get(OperatorAccessService, { strict: false });
-  const grant = (person: SignedIn, days: number) =>
-    operators().grant(person.uid, { planId: 'standard', days }, { actor: 'hopper', reason: 'thanks' });
+  const operators = () => gatekeeper.service.app.get(OperatorAccessService, { strict: false });
+  const grant = (user: SignedIn, days: number) =>
+    operators().grant(user.uid, { planId: 'standard', days }, { actor: 'hopper', reason: 'thanks' });
   const later = async (days: number) => {
-    sides.clock.advance(days * 86_400_000);
-    await sides.tick();
-    await sides.tick();
+    gatekeeper.clock.advance(days * 86_400_000);
+    await gatekeeper.tick();
+    await gatekeeper.tick();
   };
-  const becameOf = async (person: SignedIn) =>
+  const eventsOf = async (user: SignedIn) =>
     (
-      await sides.sql(
+      await gatekeeper.sql(
         `SELECT provider::text || ' ' || kind AS what FROM identity."SubscriptionEvent"
         WHERE user_id = $1 ORDER BY at, id`,
-        [await sides.idOf(person)],
+        [await gatekeeper.idOf(user)],
       )
     ).map(({ what }) => what);
 
-  it('tells nobody of a trial’s end, before it or then, who has what comes after it', async () => {
-    const person = await newcomer();
-    await call(person, 'POST', '/subscription/trial');
-    await grant(person, 30);
+  it('does not announce the end of a trial to a user whose access continues after it', async () => {
+    const user = await newUser();
+    await call(user, 'POST', '/subscription/trial');
+    await grant(user, 30);
     for (const days of [5, 1.5, 1]) await later(days);
-    expect(await kindsOf(person)).toEqual(['welcome']);
-    expect(await becameOf(person)).toEqual(['trial started', 'operator started', 'trial expired']);
+    expect(await kindsOf(user)).toEqual(['welcome']);
+    expect(await eventsOf(user)).toEqual(['trial started', 'operator started', 'trial expired']);
   });
 
-  it('tells of the end of the grant that lasts longest, not of those before it', async () => {
-    const person = await newcomer();
-    await grant(person, 3);
-    await grant(person, 1);
-    await grant(person, 3);
+  it('announces only the end of the longest grant', async () => {
+    const user = await newUser();
+    await grant(user, 3);
+    await grant(user, 1);
+    await grant(user, 3);
     await later(1.5);
-    expect(await kindsOf(person)).toEqual(['welcome']);
+    expect(await kindsOf(user)).toEqual(['welcome']);
     await later(2);
-    expect(await kindsOf(person)).toEqual(['welcome', 'expired']);
-    expect((await becameOf(person)).filter((what) => what === 'operator expired')).toHaveLength(3);
+    expect(await kindsOf(user)).toEqual(['welcome', 'expired']);
+    expect((await eventsOf(user)).filter((what) => what === 'operator expired')).toHaveLength(3);
   });
 });
 
-describe('maintenance', () => {
+describe('AnnouncementsService', () => {
   const announce = (text: string) =>
-    maintain({ from: new Date('2035-01-01T02:00:00Z'), to: new Date('2035-01-01T03:00:00Z'), text });
+    announceMaintenance({ from: new Date('2035-01-01T02:00:00Z'), to: new Date('2035-01-01T03:00:00Z'), text });
 
-  it('is told to everybody who wants to know, once', async () => {
-    const [wants, does] = [await newcomer(), await newcomer()];
-    await call(wants, 'PATCH', '/preferences', { notMailed: ['maintenance'] });
+  it('notifies all users once, except those who turned it off', async () => {
+    const [optedOut, subscribed] = [await newUser(), await newUser()];
+    await call(optedOut, 'PATCH', '/preferences', { notMailed: ['maintenance'] });
     expect(await announce('We move.')).toBeGreaterThanOrEqual(2);
     expect(await announce('We move.')).toBe(0);
-    await eventually(async () => (await sides.deliveries(wants)).at(-1)?.reason).toBe('not_wanted');
-    await eventually(() => sides.subjects(does.email).at(-1)).toBe('Maintenance on January 1, 2035');
-    expect(sides.subjects(wants.email)).toEqual(['Welcome to Example VPN']);
+    await eventually(async () => (await gatekeeper.deliveries(optedOut)).at(-1)?.reason).toBe('not_wanted');
+    await eventually(() => gatekeeper.subjects(subscribed.email).at(-1)).toBe('Maintenance on January 1, 2035');
+    expect(gatekeeper.subjects(optedOut.email)).toEqual(['Welcome to Example VPN']);
   });
 
-  it('that is past, or ends before it begins, is refused', async () => {
+  it('refuses a period that is over, or that ends before it begins', async () => {
     const [early, late] = [new Date('2020-01-01'), new Date('2035-01-02')];
-    await expect(maintain({ from: early, to: early, text: 'x' })).rejects.toThrow(/--from/);
-    await expect(maintain({ from: late, to: new Date('2035-01-01'), text: 'x' })).rejects.toThrow(/--from/);
+    await expect(announceMaintenance({ from: early, to: early, text: 'x' })).rejects.toThrow(/--from/);
+    await expect(announceMaintenance({ from: late, to: new Date('2035-01-01'), text: 'x' })).rejects.toThrow(/--from/);
   });
 });
 
-describe('a device', () => {
-  const register = async (person: SignedIn) => {
+describe('pushes to a device', () => {
+  const register = async (user: SignedIn) => {
     const token = `token:${crypto.randomUUID()}`;
-    const { id } = (await (await call(person, 'POST', '/account/devices', { platform: 'ios', token })).json()) as {
+    const { id } = (await (await call(user, 'POST', '/account/devices', { platform: 'ios', token })).json()) as {
       id: string;
     };
     return { id, token };
   };
-  const signOut = (person: SignedIn) => call(person, 'POST', '/auth/signout-everywhere');
-  /** Of what tells a device that stays. */
-  const addProvider = async (person: SignedIn) => {
-    sides.firebase.link(person.uid, 'google.com');
-    sides.clock.advance(61_000);
-    await sides.get('/subscription', person.headers);
+  const signOut = (user: SignedIn) => call(user, 'POST', '/auth/signout-everywhere');
+  /** Causes a notification, without removing a device. */
+  const addProvider = async (user: SignedIn) => {
+    gatekeeper.firebase.link(user.uid, 'google.com');
+    gatekeeper.clock.advance(61_000);
+    await gatekeeper.get('/subscription', user.headers);
   };
-  const pushesTo = ({ token }: { token: string }) => sides.firebase.pushes.filter((push) => push.token === token);
-  const pushOf = async (person: SignedIn) => (await sides.deliveries(person)).find(({ channel }) => channel === 'push');
+  const pushesTo = ({ token }: { token: string }) => gatekeeper.firebase.pushes.filter((push) => push.token === token);
+  const pushOf = async (user: SignedIn) =>
+    (await gatekeeper.deliveries(user)).find(({ channel }) => channel === 'push');
 
-  it('gets the push, and each of two its own', async () => {
-    const person = await newcomer();
-    const [one, two] = [await register(person), await register(person)];
-    await addProvider(person);
+  it('reach each device of the user', async () => {
+    const user = await newUser();
+    const [one, two] = [await register(user), await register(user)];
+    await addProvider(user);
     await eventually(() => [...pushesTo(one), ...pushesTo(two)].length).toBe(2);
     expect(pushesTo(two)).toMatchObject([{ data: { kind: 'sign_in_provider_added' } }]);
   });
 
-  const rowOf = ({ id }: { id: string }) => sides.sql('SELECT 1 FROM identity."PushDevice" WHERE id = $1', [id]);
+  const rowOf = ({ id }: { id: string }) => gatekeeper.sql('SELECT 1 FROM identity."PushDevice" WHERE id = $1', [id]);
 
-  it('whose token is dead is forgotten', async () => {
-    const person = await newcomer();
-    const device = await register(person);
-    sides.firebase.failPushesTo(device.token, 'UNREGISTERED');
-    await addProvider(person);
+  it('remove the device if its token is dead', async () => {
+    const user = await newUser();
+    const device = await register(user);
+    gatekeeper.firebase.failPushesTo(device.token, 'UNREGISTERED');
+    await addProvider(user);
     await eventually(() => rowOf(device)).toEqual([]);
   });
 
   it.each([
     ['SENDER_ID_MISMATCH', 'sender_id_mismatch'],
     ['THIRD_PARTY_AUTH_ERROR', 'third-party-auth-error'],
-  ] as const)('that Google does not let us reach (%s) stays, and keeps nobody waiting', async (fault, reason) => {
-    const person = await newcomer();
-    const [strange, own] = [await register(person), await register(person)];
-    sides.firebase.failPushesTo(strange.token, fault);
-    await addProvider(person);
+  ] as const)('neither remove the device nor pause the channel after %s', async (fault, reason) => {
+    const user = await newUser();
+    const [strange, own] = [await register(user), await register(user)];
+    gatekeeper.firebase.failPushesTo(strange.token, fault);
+    await addProvider(user);
     await eventually(() => pushesTo(own).length).toBe(1);
-    await eventually(async () => (await sides.deliveries(person)).map((row) => row.reason)).toContain(reason);
-    expect(await sides.sql('SELECT 1 FROM identity."DeliveryPause"')).toEqual([]);
+    await eventually(async () => (await gatekeeper.deliveries(user)).map((row) => row.reason)).toContain(reason);
+    expect(await gatekeeper.sql('SELECT 1 FROM identity."DeliveryPause"')).toEqual([]);
     expect(await rowOf(strange)).toHaveLength(1);
   });
 
-  // The last two say nothing of the device: the service account lacks the right to send, or there is no such project.
+  // The last two do not concern the device: the service account may not send, or the project does not exist.
   it.each(['QUOTA_EXCEEDED', 'PERMISSION_DENIED', 'NOT_FOUND'] as const)(
-    'to which Google lets nobody send now (%s) stays, and gets it later',
+    'pause the channel after %s, keep the device, and are sent later',
     async (fault) => {
-      const person = await newcomer();
-      const device = await register(person);
-      sides.firebase.failPushesTo(device.token, fault);
-      await addProvider(person);
-      await eventually(() => sides.sql('SELECT channel::text FROM identity."DeliveryPause"')).toEqual([
+      const user = await newUser();
+      const device = await register(user);
+      gatekeeper.firebase.failPushesTo(device.token, fault);
+      await addProvider(user);
+      await eventually(() => gatekeeper.sql('SELECT channel::text FROM identity."DeliveryPause"')).toEqual([
         { channel: 'push' },
       ]);
       expect([pushesTo(device), (await rowOf(device)).length]).toEqual([[], 1]);
-      sides.firebase.failPushesTo(device.token);
-      sides.clock.advance(11_000);
-      await sides.tick();
+      gatekeeper.firebase.failPushesTo(device.token);
+      gatekeeper.clock.advance(11_000);
+      await gatekeeper.tick();
       await eventually(() => pushesTo(device).length).toBe(1);
-      await eventually(() => sides.sql('SELECT 1 FROM identity."DeliveryPause"')).toEqual([]);
+      await eventually(() => gatekeeper.sql('SELECT 1 FROM identity."DeliveryPause"')).toEqual([]);
     },
   );
 
-  it('that has become somebody else’s gets nothing of the one before', async () => {
-    const [person, next] = [await newcomer(), await newcomer()];
-    const device = await register(person);
-    sides.firebase.failPushesTo(device.token, 'INVALID_ARGUMENT');
-    await sides.sql(
-      `WITH told AS (INSERT INTO identity."Notification" (user_id, kind, cause, payload, caused_at)
+  it('are not sent to a device that now belongs to another user', async () => {
+    const [user, next] = [await newUser(), await newUser()];
+    const device = await register(user);
+    gatekeeper.firebase.failPushesTo(device.token, 'INVALID_ARGUMENT');
+    await gatekeeper.sql(
+      `WITH enqueued AS (INSERT INTO identity."Notification" (user_id, kind, cause, payload, caused_at)
          VALUES ($1, 'plan_changed', $2, '{"plan":"Secret"}', $3) RETURNING id)
        INSERT INTO identity."NotificationDelivery" (notification_id, user_id, channel, device_id, due_at)
-       SELECT id, $1, 'push', $4, $3::timestamptz + interval '1 minute' FROM told`,
-      [await sides.idOf(person), crypto.randomUUID(), sides.clock.now(), device.id],
+       SELECT id, $1, 'push', $4, $3::timestamptz + interval '1 minute' FROM enqueued`,
+      [await gatekeeper.idOf(user), crypto.randomUUID(), gatekeeper.clock.now(), device.id],
     );
     await call(next, 'POST', '/account/devices', { platform: 'ios', token: device.token });
-    sides.firebase.failPushesTo(device.token);
-    sides.clock.advance(61_000);
-    await sides.tick();
-    await eventually(async () => (await pushOf(person))?.reason).toBe('device_gone');
+    gatekeeper.firebase.failPushesTo(device.token);
+    gatekeeper.clock.advance(61_000);
+    await gatekeeper.tick();
+    await eventually(async () => (await pushOf(user))?.reason).toBe('device_gone');
     expect(pushesTo(device)).toEqual([]);
   });
 
-  it('gets nothing of a kind that is not wanted there', async () => {
-    const person = await newcomer();
-    const device = await register(person);
-    await call(person, 'PATCH', '/preferences', { notPushed: ['signed_out_everywhere'] });
-    await signOut(person);
-    await eventually(async () => (await pushOf(person))?.reason).toBe('not_wanted');
+  it('are not sent for a kind that the user turned off', async () => {
+    const user = await newUser();
+    const device = await register(user);
+    await call(user, 'PATCH', '/preferences', { notPushed: ['signed_out_everywhere'] });
+    await signOut(user);
+    await eventually(async () => (await pushOf(user))?.reason).toBe('not_wanted');
     expect(pushesTo(device)).toEqual([]);
   });
 });
 
 describe('unsubscribing', () => {
-  const linkOf = async (person: SignedIn) => {
-    await eventually(() => sides.subjects(person.email).length).toBe(1);
-    const header = sides.mail.mails.find(({ to }) => to[0] === person.email)?.headers['list-unsubscribe'] ?? '';
-    return `${sides.service.url}${new URL(header.slice(1, -1)).pathname}`;
+  const linkOf = async (user: SignedIn) => {
+    await eventually(() => gatekeeper.subjects(user.email).length).toBe(1);
+    const header = gatekeeper.mail.mails.find(({ to }) => to[0] === user.email)?.headers['list-unsubscribe'] ?? '';
+    return `${gatekeeper.service.url}${new URL(header.slice(1, -1)).pathname}`;
   };
-  const notMailed = async (person: SignedIn) =>
-    ((await (await call(person, 'GET', '/preferences')).json()) as { notMailed: string[] }).notMailed;
+  const notMailed = async (user: SignedIn) =>
+    ((await (await call(user, 'GET', '/preferences')).json()) as { notMailed: string[] }).notMailed;
 
-  it('with the button of the mail program ends that kind and no other, at once and however often', async () => {
-    const person = await newcomer();
-    await call(person, 'PATCH', '/preferences', { notMailed: ['renewed'] });
-    const url = await linkOf(person);
+  it('turns off that kind alone with the button of the mail program, also when repeated', async () => {
+    const user = await newUser();
+    await call(user, 'PATCH', '/preferences', { notMailed: ['renewed'] });
+    const url = await linkOf(user);
     for (let times = 0; times < 2; times += 1) {
       const headers = { 'content-type': 'application/x-www-form-urlencoded' };
       const response = await fetch(url, { method: 'POST', headers, body: 'List-Unsubscribe=One-Click' });
       expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
     }
-    expect((await notMailed(person)).sort()).toEqual(['renewed', 'welcome']);
+    expect((await notMailed(user)).sort()).toEqual(['renewed', 'welcome']);
   });
 
-  it('by opening the link alone ends nothing: whatever checks links opens them', async () => {
-    const person = await newcomer();
-    const response = await fetch(await linkOf(person));
+  it('changes nothing when the link is only opened, as mail scanners do', async () => {
+    const user = await newUser();
+    const response = await fetch(await linkOf(user));
     expect([response.status, await response.text()]).toEqual([200, expect.stringContaining('<form method="post">')]);
     expect(response.headers.get('content-security-policy')).toContain("form-action 'self'");
-    expect(await notMailed(person)).toEqual([]);
+    expect(await notMailed(user)).toEqual([]);
   });
 
-  it('with what no mail has is refused', async () => {
-    const response = await fetch(`${sides.service.url}/notifications/unsubscribe/${'a'.repeat(80)}`, {
+  it('refuses a token that is in no mail', async () => {
+    const response = await fetch(`${gatekeeper.service.url}/notifications/unsubscribe/${'a'.repeat(80)}`, {
       method: 'POST',
     });
     expect([response.status, await response.json()]).toEqual([
@@ -335,15 +343,15 @@ describe('unsubscribing', () => {
     ]);
   });
 
-  it('for an account that is gone does nothing, and says that it is done', async () => {
-    const person = await newcomer();
-    const url = await linkOf(person);
-    await sides.sql('DELETE FROM identity."User" WHERE firebase_uid = $1', [person.uid]);
+  it('succeeds for a deleted account, without doing anything', async () => {
+    const user = await newUser();
+    const url = await linkOf(user);
+    await gatekeeper.sql('DELETE FROM identity."User" WHERE firebase_uid = $1', [user.uid]);
     expect((await fetch(url, { method: 'POST' })).status).toBe(200);
   });
 });
 
-it('pages of mails are shown in development alone', async () => {
-  expect((await sides.get('/dev/mail')).status).toBe(404);
-  expect((await sides.get('/dev/mail/welcome')).status).toBe(404);
+it('serves the mail previews only in development', async () => {
+  expect((await gatekeeper.get('/dev/mail')).status).toBe(404);
+  expect((await gatekeeper.get('/dev/mail/welcome')).status).toBe(404);
 });

@@ -2,45 +2,45 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type SignedIn, type TestGatekeeper } from '../support/gatekeeper.js';
 import { type Notices, startNotices } from '../support/notifications.js';
 
-let sides: TestGatekeeper & Notices;
+let gatekeeper: TestGatekeeper & Notices;
 
 beforeAll(async () => {
-  sides = await startNotices();
+  gatekeeper = await startNotices();
 });
-afterAll(() => sides.stop());
-afterEach(() => sides.sql('DELETE FROM identity."DeliveryPause"'));
+afterAll(() => gatekeeper.stop());
+afterEach(() => gatekeeper.sql('DELETE FROM identity."DeliveryPause"'));
 
-/** A busy machine takes its time. */
-const eventually = <T>(look: () => T | Promise<T>) => expect.poll(look, { timeout: 20_000 });
+/** With a long timeout, for busy machines. */
+const eventually = <T>(read: () => T | Promise<T>) => expect.poll(read, { timeout: 20_000 });
 
-/** Somebody whose welcome has come, so that the next mail is the test's. */
-async function newcomer(email?: string): Promise<SignedIn> {
+/** A user whose welcome mail is sent, so that the next mail is the test's. */
+async function newUser(email?: string): Promise<SignedIn> {
   // Firebase dates sign-ins by the machine's clock.
-  sides.clock.set(new Date());
-  const person = await sides.signIn({ email });
-  await sides.get('/subscription', person.headers);
-  await eventually(async () => (await sides.deliveries(person))[0]?.state).toBe('sent');
-  return person;
+  gatekeeper.clock.set(new Date());
+  const user = await gatekeeper.signIn({ email });
+  await gatekeeper.get('/subscription', user.headers);
+  await eventually(async () => (await gatekeeper.deliveries(user))[0]?.state).toBe('sent');
+  return user;
 }
 
-const last = async (person: SignedIn) => (await sides.deliveries(person)).at(-1);
-const untilTried = (person: SignedIn, attempts: number) =>
-  eventually(async () => (await last(person))?.attempts).toBe(attempts);
-const count = (person: SignedIn) => sides.subjects(person.email).length;
+const last = async (user: SignedIn) => (await gatekeeper.deliveries(user)).at(-1);
+const untilAttempted = (user: SignedIn, attempts: number) =>
+  eventually(async () => (await last(user))?.attempts).toBe(attempts);
+const count = (user: SignedIn) => gatekeeper.subjects(user.email).length;
 
-const tell = async (person: SignedIn, kind = 'email_verified') => {
-  await sides.cause(person, kind);
-  await sides.tick();
+const notify = async (user: SignedIn, kind = 'email_verified') => {
+  await gatekeeper.cause(user, kind);
+  await gatekeeper.tick();
 };
 
-describe('a mail server', () => {
-  it('gets a mail with all that a mail should have', async () => {
-    const person = await newcomer();
-    const mail = sides.mail.mails.find(({ to }) => to[0] === person.email);
-    expect(mail).toMatchObject({ from: 'hello@vpn.example', to: [person.email] });
+describe('DeliveryService with a mail server', () => {
+  it('sends a complete mail, with all headers', async () => {
+    const user = await newUser();
+    const mail = gatekeeper.mail.mails.find(({ to }) => to[0] === user.email);
+    expect(mail).toMatchObject({ from: 'hello@vpn.example', to: [user.email] });
     expect(mail?.headers).toMatchObject({
       from: 'Example VPN <hello@vpn.example>',
-      to: person.email,
+      to: user.email,
       subject: 'Welcome to Example VPN',
       'auto-submitted': 'auto-generated',
       'list-unsubscribe-post': 'List-Unsubscribe=One-Click',
@@ -55,97 +55,97 @@ describe('a mail server', () => {
     ]);
   });
 
-  it('that answers 451 and then 250 gets it again, later, and once', async () => {
-    const person = await newcomer();
-    sides.mail.failNext({ at: 'message', code: 451 });
-    await tell(person);
-    await untilTried(person, 1);
-    await eventually(async () => (await last(person))?.reason).toBe('451');
-    await sides.tick();
-    await sides.settled();
-    expect([count(person), (await last(person))?.attempts]).toEqual([1, 1]);
-    sides.clock.advance(31_000);
-    await sides.tick();
-    await eventually(async () => (await last(person))?.state).toBe('sent');
-    expect([count(person), (await last(person))?.attempts]).toEqual([2, 2]);
+  it('retries once, later, after a 451', async () => {
+    const user = await newUser();
+    gatekeeper.mail.failNext({ at: 'message', code: 451 });
+    await notify(user);
+    await untilAttempted(user, 1);
+    await eventually(async () => (await last(user))?.reason).toBe('451');
+    await gatekeeper.tick();
+    await gatekeeper.settled();
+    expect([count(user), (await last(user))?.attempts]).toEqual([1, 1]);
+    gatekeeper.clock.advance(31_000);
+    await gatekeeper.tick();
+    await eventually(async () => (await last(user))?.state).toBe('sent');
+    expect([count(user), (await last(user))?.attempts]).toEqual([2, 2]);
   });
 
-  it('that answers 550 is not asked again, and the others go', async () => {
-    const [person, other] = [await newcomer(), await newcomer()];
-    sides.mail.failAlways(person.email, { at: 'recipient', code: 550 });
-    await sides.cause(person, 'email_verified');
-    await tell(other);
+  it('does not retry after a 550, and sends the other mails', async () => {
+    const [user, other] = [await newUser(), await newUser()];
+    gatekeeper.mail.failAlways(user.email, { at: 'recipient', code: 550 });
+    await gatekeeper.cause(user, 'email_verified');
+    await notify(other);
     await eventually(async () => (await last(other))?.state).toBe('sent');
-    expect(await last(person)).toMatchObject({ state: 'refused', reason: '550', attempts: 1 });
-    sides.clock.advance(86_400_000);
-    await sides.tick();
-    await sides.settled();
-    expect([count(person), (await last(person))?.attempts]).toEqual([1, 1]);
+    expect(await last(user)).toMatchObject({ state: 'refused', reason: '550', attempts: 1 });
+    gatekeeper.clock.advance(86_400_000);
+    await gatekeeper.tick();
+    await gatekeeper.settled();
+    expect([count(user), (await last(user))?.attempts]).toEqual([1, 1]);
   });
 
-  it('that hangs up in the midst of a message gets that one again, and the others meanwhile', async () => {
-    const [person, other] = [await newcomer(), await newcomer()];
-    sides.mail.failAlways(person.email, { at: 'hang-up' });
-    await sides.cause(person, 'email_verified');
-    await tell(other);
+  it('retries a message during which the server hung up, and sends the other mails meanwhile', async () => {
+    const [user, other] = [await newUser(), await newUser()];
+    gatekeeper.mail.failAlways(user.email, { at: 'hang-up' });
+    await gatekeeper.cause(user, 'email_verified');
+    await notify(other);
     await eventually(async () => (await last(other))?.state).toBe('sent');
-    expect(await last(person)).toMatchObject({ state: 'pending', attempts: 1 });
-    expect(await sides.sql('SELECT 1 FROM identity."DeliveryPause"')).toEqual([]);
-    sides.mail.failAlways(person.email, undefined);
-    sides.clock.advance(31_000);
-    await sides.tick();
-    await eventually(async () => (await last(person))?.state).toBe('sent');
-    expect(count(person)).toBe(2);
+    expect(await last(user)).toMatchObject({ state: 'pending', attempts: 1 });
+    expect(await gatekeeper.sql('SELECT 1 FROM identity."DeliveryPause"')).toEqual([]);
+    gatekeeper.mail.failAlways(user.email, undefined);
+    gatekeeper.clock.advance(31_000);
+    await gatekeeper.tick();
+    await eventually(async () => (await last(user))?.state).toBe('sent');
+    expect(count(user)).toBe(2);
   });
 
-  it('that refuses for three days is given up', async () => {
-    const person = await newcomer();
-    sides.mail.failAlways(person.email, { at: 'message', code: 452 });
-    await tell(person);
-    await untilTried(person, 1);
-    for (let attempts = 2; (await last(person))?.state === 'pending'; attempts += 1) {
-      sides.clock.advance(5 * 3_600_000);
-      await sides.tick();
-      await eventually(async () => (await last(person))?.attempts).toBe(attempts);
-      await sides.settled();
+  it('gives up a message that the server refuses for three days', async () => {
+    const user = await newUser();
+    gatekeeper.mail.failAlways(user.email, { at: 'message', code: 452 });
+    await notify(user);
+    await untilAttempted(user, 1);
+    for (let attempts = 2; (await last(user))?.state === 'pending'; attempts += 1) {
+      gatekeeper.clock.advance(5 * 3_600_000);
+      await gatekeeper.tick();
+      await eventually(async () => (await last(user))?.attempts).toBe(attempts);
+      await gatekeeper.settled();
     }
-    expect(await last(person)).toMatchObject({ state: 'refused', reason: 'gave_up' });
-    expect((await last(person))?.attempts).toBeGreaterThan(10);
-    sides.mail.failAlways(person.email, undefined);
+    expect(await last(user)).toMatchObject({ state: 'refused', reason: 'gave_up' });
+    expect((await last(user))?.attempts).toBeGreaterThan(10);
+    gatekeeper.mail.failAlways(user.email, undefined);
   });
 
-  it('that is away for an hour gets everything then, the oldest first, and was asked less and less', async () => {
-    const people = [];
+  it('sends everything in order after an hour’s outage, during which it retried less and less often', async () => {
+    const users = [];
     for (let number = 0; number < 12; number += 1)
-      people.push(await newcomer(`p${number}.${crypto.randomUUID()}@example.com`));
-    await sides.mail.goDown();
-    const before = sides.mail.mails.length;
-    await tell(people[0] as SignedIn);
+      users.push(await newUser(`p${number}.${crypto.randomUUID()}@example.com`));
+    await gatekeeper.mail.goDown();
+    const before = gatekeeper.mail.mails.length;
+    await notify(users[0] as SignedIn);
     const failures = async () =>
-      (await sides.sql<{ failures: number }>('SELECT failures FROM identity."DeliveryPause"'))[0]?.failures ?? 0;
+      (await gatekeeper.sql<{ failures: number }>('SELECT failures FROM identity."DeliveryPause"'))[0]?.failures ?? 0;
     await eventually(failures).toBe(1);
-    // For an hour, with a cause every five minutes.
+    // An hour, with a new notification every five minutes.
     for (let step = 1; step <= 12; step += 1) {
-      const tried = await failures();
-      sides.clock.advance(5 * 60_000);
-      const person = people[step];
-      if (person !== undefined) await sides.cause(person, 'email_verified');
-      await sides.tick();
-      await eventually(failures).toBe(tried + 1);
+      const failuresBefore = await failures();
+      gatekeeper.clock.advance(5 * 60_000);
+      const user = users[step];
+      if (user !== undefined) await gatekeeper.cause(user, 'email_verified');
+      await gatekeeper.tick();
+      await eventually(failures).toBe(failuresBefore + 1);
     }
     expect(await failures()).toBe(13);
-    for (const person of people) await eventually(() => last(person)).toMatchObject({ state: 'pending', attempts: 0 });
-    await sides.mail.comeBack();
-    sides.clock.advance(5 * 60_000);
-    await sides.tick();
-    await eventually(() => sides.mail.mails.length).toBe(before + people.length);
-    const came = sides.mail.mails.slice(before).map(({ to }) => to[0]);
-    expect(came).toEqual(people.map(({ email }) => email));
-    await eventually(() => sides.sql('SELECT 1 FROM identity."DeliveryPause"')).toEqual([]);
+    for (const user of users) await eventually(() => last(user)).toMatchObject({ state: 'pending', attempts: 0 });
+    await gatekeeper.mail.comeBack();
+    gatekeeper.clock.advance(5 * 60_000);
+    await gatekeeper.tick();
+    await eventually(() => gatekeeper.mail.mails.length).toBe(before + users.length);
+    const recipients = gatekeeper.mail.mails.slice(before).map(({ to }) => to[0]);
+    expect(recipients).toEqual(users.map(({ email }) => email));
+    await eventually(() => gatekeeper.sql('SELECT 1 FROM identity."DeliveryPause"')).toEqual([]);
   });
 });
 
-describe('an address', () => {
+describe('MailChannel', () => {
   it.each([
     ['a line break and another header', 'ada@example.com\r\nBcc: eve@example.com'],
     ['two addresses', 'ada@example.com, eve@example.com'],
@@ -156,22 +156,22 @@ describe('an address', () => {
     ['a quoted local part', '"ada\\" eve"@example.com'],
     ['a space', 'ada @example.com'],
     ['no host', 'ada@'],
-  ])('that is %s gets no mail, and nobody else does', async (_what, address) => {
-    const person = await newcomer();
-    await sides.sql('UPDATE identity."User" SET email = $1 WHERE id = $2', [address, await sides.idOf(person)]);
-    const before = sides.mail.mails.length;
-    await tell(person);
-    await eventually(async () => (await last(person))?.state).toBe('refused');
-    expect([(await last(person))?.reason, sides.mail.mails.length]).toEqual(['bad_address', before]);
+  ])('sends no mail at all to an address that is %s', async (_what, address) => {
+    const user = await newUser();
+    await gatekeeper.sql('UPDATE identity."User" SET email = $1 WHERE id = $2', [address, await gatekeeper.idOf(user)]);
+    const before = gatekeeper.mail.mails.length;
+    await notify(user);
+    await eventually(async () => (await last(user))?.state).toBe('refused');
+    expect([(await last(user))?.reason, gatekeeper.mail.mails.length]).toEqual(['bad_address', before]);
   });
 
-  it('that nobody has proven gets no mail', async () => {
-    sides.clock.set(new Date());
-    const person = await sides.signIn({ emailVerified: false });
-    await sides.get('/subscription', person.headers);
-    expect(await sides.deliveries(person)).toEqual([]);
-    await tell(person, 'plan_changed');
-    await eventually(async () => (await last(person))?.reason).toBe('no_verified_address');
-    expect(count(person)).toBe(0);
+  it('sends no mail to an address that is not verified', async () => {
+    gatekeeper.clock.set(new Date());
+    const user = await gatekeeper.signIn({ emailVerified: false });
+    await gatekeeper.get('/subscription', user.headers);
+    expect(await gatekeeper.deliveries(user)).toEqual([]);
+    await notify(user, 'plan_changed');
+    await eventually(async () => (await last(user))?.reason).toBe('no_verified_address');
+    expect(count(user)).toBe(0);
   });
 });

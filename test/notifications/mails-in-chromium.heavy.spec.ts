@@ -9,7 +9,7 @@ import { renderMail } from '../../src/notifications/mail.js';
 import { confirmPage, donePage } from '../../src/notifications/unsubscribe-pages.js';
 
 const program = browserOrReason();
-/** Kept for whoever wants to look at them. */
+/** Screenshots, for developers to look at. */
 const folder = 'test-artefacts/mails';
 
 const widths = { phone: 375, desktop: 1280 } as const;
@@ -24,7 +24,7 @@ const pages = [
       html: renderMail(kind, samplePayloads[kind], { locale: 'en', service: 'Example VPN', unsubscribeUrl }).html,
     };
   }),
-  // What would break a page that takes its words on trust.
+  // A text that would break a page that does not escape and wrap it.
   {
     name: 'maintenance-hostile',
     html: renderMail(
@@ -37,7 +37,7 @@ const pages = [
   { name: 'unsubscribed', html: donePage('maintenance') },
 ];
 
-describe.skipIf(program === undefined)('in Chromium', () => {
+describe.skipIf(program === undefined)('mails and unsubscribe pages in Chromium', () => {
   let browser: Browser;
 
   beforeAll(async () => {
@@ -47,23 +47,23 @@ describe.skipIf(program === undefined)('in Chromium', () => {
   afterAll(() => browser.close());
 
   it.each(pages.flatMap((page) => Object.entries(widths).map(([device, width]) => ({ ...page, device, width }))))(
-    '$name is whole on a $device, and asks for nothing',
+    '$name fits a $device and loads nothing',
     async ({ name, html, device, width }) => {
       const page = await browser.newPage({ viewport: { width, height: 800 } });
       const requests: string[] = [];
       page.on('request', (request) => requests.push(request.url()));
       await page.setContent(html);
       await page.screenshot({ path: `${folder}/${name}-${device}.png`, fullPage: true });
-      const seen = await page.evaluate<{ wide: number; heading: string; title: string; small: number }>(`({
+      const layout = await page.evaluate<{ wide: number; heading: string; title: string; small: number }>(`({
         wide: document.documentElement.scrollWidth,
         heading: document.querySelector('h1').innerText,
         title: document.title,
         small: Math.min(...[...document.querySelectorAll('p, h1')].map((one) => parseFloat(getComputedStyle(one).fontSize))),
       })`);
       await page.close();
-      expect(seen.wide).toBeLessThanOrEqual(width);
-      expect(seen.small).toBeGreaterThanOrEqual(13);
-      expect(seen.title).toBe(seen.heading);
+      expect(layout.wide).toBeLessThanOrEqual(width);
+      expect(layout.small).toBeGreaterThanOrEqual(13);
+      expect(layout.title).toBe(layout.heading);
       expect(requests.filter((url) => url !== 'about:blank')).toEqual([]);
     },
   );

@@ -21,130 +21,130 @@ const later = async (milliseconds: number) => {
   payments.advance(milliseconds);
   await payments.settled();
 };
-/** Without the welcome. */
-const told = async (person: Subscriber) =>
-  (await payments.deliveries(person)).map(({ kind }) => kind).filter((kind) => kind !== 'welcome');
-const change = async (person: Subscriber, what: string, method = 'POST', body?: object) => {
-  const [source] = (await payments.report(person)).sources;
-  const response = await fetch(`${payments.service.url}/payment/subscriptions/${source?.id}/${what}`, {
+/** Without the welcome mail. */
+const kindsOf = async (user: Subscriber) =>
+  (await payments.deliveries(user)).map(({ kind }) => kind).filter((kind) => kind !== 'welcome');
+const change = async (user: Subscriber, path: string, method = 'POST', body?: object) => {
+  const [source] = (await payments.report(user)).sources;
+  const response = await fetch(`${payments.service.url}/payment/subscriptions/${source?.id}/${path}`, {
     method,
-    headers: { ...person.headers, ...(body && { 'content-type': 'application/json' }) },
+    headers: { ...user.headers, ...(body && { 'content-type': 'application/json' }) },
     body: body && JSON.stringify(body),
   });
   expect(response.status).toBe(200);
   await payments.settled();
 };
-const lastMail = async (person: Subscriber) => {
+const lastMail = async (user: Subscriber) => {
   await payments.tick();
   await payments.settled();
-  return payments.mail.mails.filter(({ to }) => to[0] === person.email).at(-1)?.text;
+  return payments.mail.mails.filter(({ to }) => to[0] === user.email).at(-1)?.text;
 };
-const history = async (person: Subscriber) =>
-  ((await (await payments.get('/account/history', person.headers)).json()) as AccountHistory).events;
-/** Newest first. Where money moved in the same second is no matter. */
-const whatBecame = async (person: Subscriber) =>
-  (await history(person)).map(({ kind }) => kind).filter((kind) => kind !== 'charge');
-/** A minute into it: its invoice is a draft for an hour, and only then does Stripe ask for the money. */
-const toTheNextPeriod = async (person: Subscriber) => {
-  const { until } = await payments.report(person);
+const history = async (user: Subscriber) =>
+  ((await (await payments.get('/account/history', user.headers)).json()) as AccountHistory).events;
+/** Newest first. Without charges, whose order within a second is not defined. */
+const subscriptionEvents = async (user: Subscriber) =>
+  (await history(user)).map(({ kind }) => kind).filter((kind) => kind !== 'charge');
+/** Moves the clock one minute into the next period. Its invoice is a draft for an hour; only then does Stripe charge. */
+const toTheNextPeriod = async (user: Subscriber) => {
+  const { until } = await payments.report(user);
   await later(Date.parse(until ?? '') - payments.clock.now().getTime() + 60_000);
 };
 
-describe('somebody who pays is told', () => {
-  it('of a renewal, once, however often its events come', async () => {
-    const person = await payments.subscribe();
-    await toTheNextPeriod(person);
-    expect(await payments.report(person)).toMatchObject({ active: true, reason: 'paid' });
-    expect([await told(person), await whatBecame(person)]).toEqual([[], ['started']]);
+describe('a paying user', () => {
+  it('is notified of a renewal once, even if its events are repeated', async () => {
+    const user = await payments.subscribe();
+    await toTheNextPeriod(user);
+    expect(await payments.report(user)).toMatchObject({ active: true, reason: 'paid' });
+    expect([await kindsOf(user), await subscriptionEvents(user)]).toEqual([[], ['started']]);
     await later(hour);
-    expect([await told(person), await whatBecame(person)]).toEqual([['renewed'], ['renewed', 'started']]);
+    expect([await kindsOf(user), await subscriptionEvents(user)]).toEqual([['renewed'], ['renewed', 'started']]);
     const fetches = payments.service.app.get(ProviderFetchesService, { strict: false });
     await Promise.all(
-      Array.from({ length: 10 }, () => fetches.fetch({ provider: 'stripe', objectRef: person.customer })),
+      Array.from({ length: 10 }, () => fetches.fetch({ provider: 'stripe', objectRef: user.customer })),
     );
-    expect(await told(person)).toEqual(['renewed']);
-    await expect.poll(() => lastMail(person), { timeout: 20_000 }).toContain('Your plan Basic is paid until');
+    expect(await kindsOf(user)).toEqual(['renewed']);
+    await expect.poll(() => lastMail(user), { timeout: 20_000 }).toContain('Your Basic plan is paid until');
   });
 
-  it('of a payment that failed and how to mend it, of the end of the grace, and of what came after', async () => {
-    const person = await payments.subscribe();
-    payments.stripe.fake.declineCharges(person.customer);
-    await toTheNextPeriod(person);
-    expect(await told(person)).toEqual([]);
+  it('is notified of a failed payment and how to fix it, of the end of the grace period, and of the renewal', async () => {
+    const user = await payments.subscribe();
+    payments.stripe.fake.declineCharges(user.customer);
+    await toTheNextPeriod(user);
+    expect(await kindsOf(user)).toEqual([]);
     await later(hour);
-    expect(await told(person)).toEqual(['payment_failed']);
-    await expect.poll(() => lastMail(person), { timeout: 20_000 }).toContain('choose “Manage payment”');
-    const { until } = await payments.report(person);
+    expect(await kindsOf(user)).toEqual(['payment_failed']);
+    await expect.poll(() => lastMail(user), { timeout: 20_000 }).toContain('choose “Manage payment”');
+    const { until } = await payments.report(user);
     payments.stripe.fake.holdDeliveries();
     payments.advance(Date.parse(until ?? '') - payments.clock.now().getTime() - 3_600_000);
     await payments.tick();
     await payments.tick();
-    expect(await told(person)).toEqual(['payment_failed', 'grace_ending']);
+    expect(await kindsOf(user)).toEqual(['payment_failed', 'grace_ending']);
     payments.stripe.fake.releaseDeliveries();
-    payments.stripe.fake.acceptCharges(person.customer);
-    payments.stripe.fake.payOpenInvoice(person.subscription);
+    payments.stripe.fake.acceptCharges(user.customer);
+    payments.stripe.fake.payOpenInvoice(user.subscription);
     await payments.settled();
-    expect(await told(person)).toEqual(['payment_failed', 'grace_ending', 'renewed']);
-    expect(await whatBecame(person)).toEqual(['renewed', 'payment_failed', 'started']);
+    expect(await kindsOf(user)).toEqual(['payment_failed', 'grace_ending', 'renewed']);
+    expect(await subscriptionEvents(user)).toEqual(['renewed', 'payment_failed', 'started']);
   });
 
-  it('of a cancellation, and of the end; not of taking it back', async () => {
-    const person = await payments.subscribe();
-    await change(person, 'cancel');
-    await change(person, 'resume');
-    await change(person, 'cancel');
-    expect(await told(person)).toEqual(['cancelled', 'cancelled']);
+  it('is notified of a cancellation and of the end, but not of a resumption', async () => {
+    const user = await payments.subscribe();
+    await change(user, 'cancel');
+    await change(user, 'resume');
+    await change(user, 'cancel');
+    expect(await kindsOf(user)).toEqual(['cancelled', 'cancelled']);
     await later(month);
-    expect(await told(person)).toEqual(['cancelled', 'cancelled', 'expired']);
-    expect(await whatBecame(person)).toEqual(['expired', 'cancelled', 'resumed', 'cancelled', 'started']);
+    expect(await kindsOf(user)).toEqual(['cancelled', 'cancelled', 'expired']);
+    expect(await subscriptionEvents(user)).toEqual(['expired', 'cancelled', 'resumed', 'cancelled', 'started']);
   });
 
-  it('of no end while access goes on by other means', async () => {
-    const person = await payments.subscribe();
-    await change(person, 'cancel');
+  it('is not notified of an end while other access continues', async () => {
+    const user = await payments.subscribe();
+    await change(user, 'cancel');
     const operators = payments.service.app.get(OperatorAccessService, { strict: false });
-    await operators.grant(person.uid, { planId: 'plus', days: 365 }, { actor: 'hopper', reason: 'thanks' });
+    await operators.grant(user.uid, { planId: 'plus', days: 365 }, { actor: 'hopper', reason: 'thanks' });
     await later(month);
-    expect(await told(person)).toEqual(['cancelled']);
-    expect((await history(person))[0]).toMatchObject({ kind: 'expired' });
+    expect(await kindsOf(user)).toEqual(['cancelled']);
+    expect((await history(user))[0]).toMatchObject({ kind: 'expired' });
   });
 
-  it('of another plan, and of money that comes back', async () => {
-    const person = await payments.subscribe();
-    await change(person, 'plan', 'PUT', { planId: 'plus', interval: 'month' });
-    expect(await told(person)).toEqual(['plan_changed']);
-    const { id: charge } = await payments.lastCharge(person.customer);
+  it('is notified of a plan change and of a refund', async () => {
+    const user = await payments.subscribe();
+    await change(user, 'plan', 'PUT', { planId: 'plus', interval: 'month' });
+    expect(await kindsOf(user)).toEqual(['plan_changed']);
+    const { id: charge } = await payments.lastCharge(user.customer);
     await payments.stripe.stripe.refunds.create({ charge });
     await payments.settled();
-    expect((await told(person)).filter((kind) => kind === 'refunded')).toHaveLength(1);
-    expect((await history(person)).map(({ text }) => text)).toEqual(
+    expect((await kindsOf(user)).filter((kind) => kind === 'refunded')).toHaveLength(1);
+    expect((await history(user)).map(({ text }) => text)).toEqual(
       expect.arrayContaining([
-        'Your subscription moved to the plan Plus.',
-        expect.stringContaining('back through Stripe'),
+        'Your subscription was changed to the Plus plan.',
+        expect.stringMatching(/^You got a refund of .* through Stripe\.$/),
       ]),
     );
   });
 });
 
-it('events of Apple that come after the deletion bring nobody back, and tell nobody anything', async () => {
-  const person = await payments.signIn();
-  const account = await payments.get('/payment/apple/account', person.headers);
+it('ignores Apple’s events after the deletion of an account, and enqueues no notification', async () => {
+  const user = await payments.signIn();
+  const account = await payments.get('/payment/apple/account', user.headers);
   const { appAccountToken } = (await account.json()) as { appAccountToken: string };
   payments.apple.buy({ account: crypto.randomUUID(), product: appleProducts.plus.id, appAccountToken });
   await payments.settled();
-  expect(await payments.report(person)).toMatchObject({ active: true });
-  const id = await payments.idOf(person);
-  const headers = await payments.signInAgain(person.uid);
+  expect(await payments.report(user)).toMatchObject({ active: true });
+  const id = await payments.idOf(user);
+  const headers = await payments.signInAgain(user.uid);
   const answer = await fetch(`${payments.service.url}/account`, { method: 'DELETE', headers });
   expect([answer.status, await answer.json()]).toEqual([202, { stillBilledBy: ['apple'] }]);
-  await expect.poll(() => payments.idOf(person), { timeout: 20_000 }).toBe('');
-  const mails = () => payments.mail.mails.filter(({ to }) => to[0] === person.email);
-  await expect.poll(() => mails().at(-1)?.text, { timeout: 20_000 }).toContain('Apple goes on charging');
+  await expect.poll(() => payments.idOf(user), { timeout: 20_000 }).toBe('');
+  const mails = () => payments.mail.mails.filter(({ to }) => to[0] === user.email);
+  await expect.poll(() => mails().at(-1)?.text, { timeout: 20_000 }).toContain('Apple continues to charge');
   payments.advance(month);
   await payments.apple.deliveriesSettled();
   const pending = `SELECT 1 FROM identity."WebhookEvent" WHERE provider = 'apple' AND state = 'pending'`;
   await expect.poll(() => payments.sql(pending), { timeout: 20_000 }).toEqual([]);
-  expect(await payments.idOf(person)).toBe('');
+  expect(await payments.idOf(user)).toBe('');
   expect(await payments.sql('SELECT 1 FROM identity."Notification" WHERE user_id = $1', [id])).toEqual([]);
   expect(await payments.sql('SELECT 1 FROM identity."SubscriptionEvent" WHERE user_id = $1', [id])).toEqual([]);
 });

@@ -11,7 +11,7 @@ import { runMaintenanceJob } from './maintenance.js';
 
 const mailEnv = (catcher: MailCatcher): Env => ({
   SMTP_URL: catcher.url,
-  // One after another, so that the order at the server is the order of sending.
+  // One connection, so that mails arrive in the order of sending.
   SMTP_CONNECTIONS: '1',
   MAIL_FROM: 'Example VPN <hello@vpn.example>',
   MAIL_UNSUBSCRIBE_URL: 'https://id.vpn.example/notifications/unsubscribe',
@@ -26,26 +26,26 @@ interface Delivery {
   readonly address: string | null;
 }
 
-/** What specs of notices ask, whoever is behind them. */
+/** Helpers for tests of notifications. */
 export interface Notices {
   readonly mail: MailCatcher;
   sql<Row extends Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]>;
-  idOf(person: SignedIn): Promise<string>;
-  /** Deliveries to a person, oldest first. */
-  deliveries(person: SignedIn): Promise<Delivery[]>;
-  /** Makes a cause by hand, as the statement of a module would. */
-  cause(person: SignedIn, kind: string, cause?: string, payload?: object): Promise<void>;
-  /** The same by the statement that every module tells by. */
-  tell(person: SignedIn, kind: string, cause: string, payload: object): Promise<void>;
-  /** Lets the clock's jobs look now: what falls due, and what waits to be tried again. */
+  idOf(user: SignedIn): Promise<string>;
+  /** Deliveries to a user, oldest first. */
+  deliveries(user: SignedIn): Promise<Delivery[]>;
+  /** Inserts a notification and its delivery directly. */
+  cause(user: SignedIn, kind: string, cause?: string, payload?: object): Promise<void>;
+  /** Enqueues a notification with `enqueueNotifications`, as the modules do. */
+  tell(user: SignedIn, kind: string, cause: string, payload: object): Promise<void>;
+  /** Runs the maintenance jobs now: for due notifications and for deliveries that wait for a retry. */
   tick(): Promise<void>;
-  /** Mails that came for an address, as subjects. */
+  /** Subjects of the mails to an address. */
   subjects(address: string): string[];
-  /** Resolves when no delivery waits for a worker now. */
+  /** Resolves when no delivery is due. */
   settled(): Promise<void>;
 }
 
-function noticesOf(gatekeeper: TestGatekeeper, mail: MailCatcher): Notices {
+function notificationHelpers(gatekeeper: TestGatekeeper, mail: MailCatcher): Notices {
   const { stack, service, clock } = gatekeeper;
   const sql: Notices['sql'] = (text, values) => query(stack.ownerUrl, text, values);
   const idOf: Notices['idOf'] = async ({ uid }) => {
@@ -64,19 +64,19 @@ function noticesOf(gatekeeper: TestGatekeeper, mail: MailCatcher): Notices {
          JOIN identity."User" u ON u.id = d.user_id WHERE u.firebase_uid = $1 ORDER BY d.id`,
         [uid],
       ),
-    cause: async (person, kind, cause = crypto.randomUUID(), payload = {}) => {
+    cause: async (user, kind, cause = crypto.randomUUID(), payload = {}) => {
       await sql(
-        `WITH told AS (
+        `WITH enqueued AS (
            INSERT INTO identity."Notification" (user_id, kind, cause, payload, caused_at) VALUES ($1, $2, $3, $4, date_trunc('second', $5::timestamptz))
            ON CONFLICT DO NOTHING RETURNING id, user_id, caused_at)
          INSERT INTO identity."NotificationDelivery" (notification_id, user_id, channel, due_at)
-         SELECT id, user_id, 'email', caused_at FROM told`,
-        [await idOf(person), kind, cause, payload, clock.now()],
+         SELECT id, user_id, 'email', caused_at FROM enqueued`,
+        [await idOf(user), kind, cause, payload, clock.now()],
       );
     },
-    tell: async (person, kind, cause, payload) => {
+    tell: async (user, kind, cause, payload) => {
       const { text, values } = Prisma.sql`WITH ${enqueueNotifications(Prisma.sql`
-        SELECT ${await idOf(person)}::uuid AS user_id, ${kind} AS kind, ${cause} AS cause,
+        SELECT ${await idOf(user)}::uuid AS user_id, ${kind} AS kind, ${cause} AS cause,
           ${JSON.stringify(payload)}::jsonb AS payload, ${clock.now()}::timestamptz AS at`)} SELECT ${jobsAdded}`;
       await query(`${stack.identityUrl}?options=-c%20search_path%3Didentity`, text, values);
     },
@@ -97,23 +97,23 @@ function noticesOf(gatekeeper: TestGatekeeper, mail: MailCatcher): Notices {
   };
 }
 
-/** The gatekeeper alone, with a mail server that catches everything. */
+/** A gatekeeper with a mail server that catches all mails. */
 export async function startNotices(env: Env = {}): Promise<TestGatekeeper & Notices> {
   const mail = await startMailCatcher({ port: await freePort() });
   const gatekeeper = await startGatekeeper({ ...mailEnv(mail), ...env });
-  return { ...gatekeeper, ...noticesOf(gatekeeper, mail), stop: both(gatekeeper, mail) };
+  return { ...gatekeeper, ...notificationHelpers(gatekeeper, mail), stop: both(gatekeeper, mail) };
 }
 
-/** As `startNotices`, with those who take money. */
+/** Like `startNotices`, with the fake payment providers. */
 export async function startPaidNotices(): Promise<TestPayments & Notices> {
   const mail = await startMailCatcher({ port: await freePort() });
   const payments = await startPayments(mailEnv(mail));
-  const notices = noticesOf(payments, mail);
+  const notifications = notificationHelpers(payments, mail);
   const settled = async () => {
     await payments.settled();
-    await notices.settled();
+    await notifications.settled();
   };
-  return { ...payments, ...notices, settled, stop: both(payments, mail) };
+  return { ...payments, ...notifications, settled, stop: both(payments, mail) };
 }
 
 const both = (gatekeeper: { stop(): Promise<void> }, mail: MailCatcher) => async () => {

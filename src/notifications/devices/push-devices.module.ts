@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { PushDevicesStore } from './push-devices.store.js';
 
-/** Apart from the notifications that go to them: accounts show and change their devices, and know of no delivery. */
+/** Separate from notifications, so that the account module can manage devices without depending on delivery. */
 @Module({ providers: [PushDevicesStore], exports: [PushDevicesStore] })
 export class PushDevicesModule {}

@@ -1,15 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { IdentityPrisma, Prisma, type PushDevice } from '../../prisma/identity/index.js';
 
-/** More than a user carries; who registers another loses the one not registered for longest, by the day. */
+/** More than a user owns. Registering another one removes the device whose registration is oldest, by the day. */
 const maxDevices = 20;
 
-/** The devices that pushes go to. */
+/** The devices that receive pushes. */
 @Injectable()
 export class PushDevicesStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
-  /** A device that changes hands is its new owner's. @returns its id */
+  /** Registers a device. If another user had registered it before, it now belongs to this user. @returns its id */
   async add(userId: string, { token, platform }: Pick<PushDevice, 'token' | 'platform'>, today: Date): Promise<string> {
     const [row] = await this.prisma.$queryRaw<[{ id: string }]>`
       WITH forgotten AS (
@@ -26,22 +26,22 @@ export class PushDevicesStore {
     return row.id;
   }
 
-  /** @returns whether the user had it */
+  /** @returns whether the user had this device */
   async remove(userId: string, id: string): Promise<boolean> {
     return (await this.prisma.pushDevice.deleteMany({ where: { id, userId } })).count > 0;
   }
 
-  /** Forgets a device whose token reaches no device any more; one that has got another since is known by that. */
+  /** Removes a device whose token is dead. A device that got a new token since is registered under the new one. */
   async forget(token: string): Promise<void> {
     await this.prisma.pushDevice.deleteMany({ where: { token } });
   }
 }
 
 /**
- * The statement that forgets every device of some users, for the `WITH` of the statement that signs them out. Answers `user_id`
+ * A statement that removes all devices of some users, for the `WITH` of the statement that signs them out. Returns `user_id`
  * and `token`.
  *
- * @param users a query of their ids
+ * @param users a query of the users' ids
  */
 export const forgetDevicesOf = (users: Prisma.Sql): Prisma.Sql => Prisma.sql`
   DELETE FROM "PushDevice" WHERE user_id IN (${users}) RETURNING user_id, token`;

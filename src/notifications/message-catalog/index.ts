@@ -5,17 +5,17 @@ import { type MessageCatalog, type Message } from './message.js';
 
 export { type MessageCatalog, type Message } from './message.js';
 
-/** A language more is a file more, and its name in the preferences: the compiler asks for every message of it. */
+/** To add a language, add a file here and its name to `locales` in the preferences. The compiler checks that it is complete. */
 export const messageCatalogs: Readonly<Record<Locale, MessageCatalog>> = { en };
 
 /**
- * A notice in somebody's language.
+ * The message of a notification, in one language.
  *
- * @param service what the service calls itself
- * @throws {ZodError} for payload that are not those of the kind
+ * @param service the name of the service
+ * @throws {ZodError} if the payload does not match the kind
  */
 export function messageOf<K extends Kind>(kind: K, payload: unknown, locale: Locale, service: string): Message {
-  // The entry of a kind takes the payload of that kind, which TypeScript cannot see of an indexed union.
-  const write = messageCatalogs[locale].messages[kind] as (payload: Payload<K>, service: string) => Message;
-  return write(payloadSchemas[kind].parse(payload) as Payload<K>, service);
+  // The entry of a kind takes the payload of that kind; TypeScript cannot infer that from an indexed union.
+  const render = messageCatalogs[locale].messages[kind] as (payload: Payload<K>, service: string) => Message;
+  return render(payloadSchemas[kind].parse(payload) as Payload<K>, service);
 }

@@ -1,21 +1,22 @@
 import { type Payload, type Kind } from '../kinds.js';
 
-/** One notice in words. Plain text: whoever shows it as HTML escapes it. */
+/** The text of one notification. Plain text: escape it before you put it into HTML. */
 export interface Message {
-  /** One line: of the mail, and the title of the push. */
+  /** One line: the subject of the mail and the title of the push. */
   readonly subject: string;
-  /** The first one is also the text of the push. */
+  /** The first paragraph is also the body of the push. */
   readonly paragraphs: readonly [string, ...string[]];
-  /** To open, where a mail is for that. */
+  /** A link for the user to open, if the mail exists for that. */
   readonly link?: string;
 }
 
-/** What a language must have: a message for every kind, and the words around it. */
+/** What each language provides: a message for every kind, and the texts around it. */
 export type MessageCatalog = {
   readonly messages: { readonly [K in Kind]: (payload: Payload<K>, service: string) => Message };
-  /** Of every mail, so that a forged one is known by what it has. */
+  /** In the footer of every mail, so that users can recognise a forged one. */
   readonly noLinks: string;
-  /** Before the address to unsubscribe at. */
+  /** Before the link to unsubscribe. */
   readonly unsubscribe: string;
-  readonly always: string;
+  /** In the footer of mails that cannot be turned off. */
+  readonly mandatory: string;
 };

@@ -2,49 +2,49 @@ import { addJob } from '../../platform/jobs/index.js';
 import { Prisma } from '../../prisma/identity/index.js';
 
 /**
- * A transactional outbox: each notification is sent for one cause, once, whatever is killed meanwhile.
+ * A transactional outbox: each cause enqueues one notification, exactly once, even if a process is killed on the way.
  *
- *  1. The statement that makes something happen also inserts the notification: both are committed, or neither is.
- *  2. The name of the cause is unique. A cause that comes again, however often and wherever, adds nothing.
- *  3. With the notification come its deliveries, by default one e-mail and a push to each device, and the jobs that send them.
+ *  1. The statement that makes a change also inserts the notification: both are committed, or neither is.
+ *  2. The name of the cause is unique. A second notification for the same cause is not inserted.
+ *  3. The same statement inserts the deliveries, by default one e-mail and one push to each device, and adds the jobs that
+ *     send them.
  *
- * No other code inserts notifications or deliveries. What may be sent to a user, and in which words, is decided when it is
- * sent: see `src/notifications/`.
+ * No other code inserts notifications or deliveries. Preferences and texts are applied when a delivery is sent: see
+ * `src/notifications/`.
  */
 
-/** The job that sends what waits, by the channel. */
+/** The task that sends pending deliveries, by channel. */
 export const deliveryTasks = { email: 'deliver-email', push: 'deliver-push' } as const;
 
 export type Channel = keyof typeof deliveryTasks;
 
-/** One at a time for each channel, whatever the number of workers: what waits goes out in the order of its age. */
+/** A queue for each channel, so that its jobs run one at a time on any number of workers: the oldest delivery goes first. */
 const deliveryJob = (channel: Channel) => {
   const task = deliveryTasks[channel];
   return { task, payload: {}, key: task, queue: task };
 };
 
-/** Where notifications go, if not to their user's own address and devices as they are when it is sent. */
+/** Recipients other than the default: the user's own address and devices at the time of sending. */
 export interface Recipients {
   /**
-   * A query of `cause` and `address` text: an e-mail to each, and to no other. The delivery keeps its address until it is sent,
-   * so it needs no user: with this, a notification may have none.
+   * A query of `cause` and `address` text: one e-mail to each, and to no other address. The delivery keeps the address until
+   * it is sent, so such a notification needs no user.
    */
   readonly emails?: Prisma.Sql;
   /**
-   * A query of `cause`, `device_id` uuid and `token` text: a push to each, and to no other. `device_id` of devices that stay,
-   * `token` of those that go with this statement; the other is null.
+   * A query of `cause`, `device_id` uuid and `token` text: one push to each, and to no other device. `device_id` for devices
+   * that stay, `token` for devices that this statement deletes; the other one is null.
    */
   readonly devices?: Prisma.Sql;
 }
 
 /**
- * The end of a `WITH`: enqueues a notification for each row of `causes`. The statement must go on to read `jobsAdded`, or
- * PostgreSQL would leave the jobs out. It may read `enqueued`: the notifications that are new, with their `id`, `user_id`,
- * `kind`, `cause` and `caused_at`.
+ * The last part of a `WITH`: enqueues a notification for each row of `causes`. The statement must select `jobsAdded`, or
+ * PostgreSQL does not add the jobs. It may read `enqueued`: the new notifications, with their `id`, `user_id`, `kind`, `cause`
+ * and `caused_at`.
  *
- * @param causes a query of `user_id` uuid, `kind` text, `cause` text (unique for what happened), `payload` jsonb and `at`
- * timestamptz. Rows without a user are left out, unless `emails` says where they go; so are those of an account that is being
- * deleted
+ * @param causes a query of `user_id` uuid, `kind` text, `cause` text (a unique name), `payload` jsonb and `at` timestamptz. Rows
+ * without a user are skipped unless `emails` names their recipients; so are rows of accounts that are being deleted
  */
 export function enqueueNotifications(causes: Prisma.Sql, { emails, devices }: Recipients = {}): Prisma.Sql {
   const hasUser = emails === undefined ? Prisma.sql`user_id IS NOT NULL AND` : Prisma.empty;
@@ -82,8 +82,8 @@ const toDevices = (devices: Prisma.Sql) => Prisma.sql`
   FROM enqueued n JOIN (${devices}) d ON d.cause = n.cause`;
 
 /**
- * A query that adds the jobs of these channels; its `jobs` says how many. Always in the same order, so that two never wait for
- * each other in a circle.
+ * A query that adds the jobs of these channels and returns their number as `jobs`. Always in the same order, so that two
+ * statements cannot deadlock.
  *
  * @param channels a query of `channel`
  */
@@ -94,9 +94,9 @@ export function deliveryJobs(channels: Prisma.Sql): Prisma.Sql {
     FROM (SELECT channel FROM (${channels}) c ORDER BY channel) ordered`;
 }
 
-/** How many jobs `enqueueNotifications` has added, as `jobs`, for the `SELECT` that ends the statement. */
+/** The number of jobs that `enqueueNotifications` added, as `jobs`, for the final `SELECT` of the statement. */
 export const jobsAdded = Prisma.sql`(SELECT jobs FROM delivery_jobs) AS jobs`;
 
-/** A moment of a column, as payloads have it. */
+/** A timestamp column as an ISO 8601 text, for payloads. */
 export const iso = (column: string) =>
   Prisma.raw(`to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`);
