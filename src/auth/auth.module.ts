@@ -12,7 +12,7 @@ import { SignOutService } from './sign-out.service.js';
 import { SignOutStore, signOutTask } from './sign-out.store.js';
 import { UsersStore } from './users.store.js';
 
-/** Who a request comes from. Imported by every module with endpoints for signed-in people. */
+/** Authenticates users. Imported by every module that has endpoints for signed-in users. */
 @Module({
   controllers: [SignOutController],
   providers: [

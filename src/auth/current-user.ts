@@ -1,31 +1,31 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 
-/** Whoever a request comes from, as `UserGuard` recognised them. */
+/** The signed-in user of a request, as `UserGuard` identified them. */
 export interface User {
-  /** Joins the person's own rows. */
+  /** The id of the user's row; every other row of the user refers to it. */
   readonly userId: string;
-  /** Names the account at Firebase. */
+  /** The id of the account at Firebase. */
   readonly firebaseUid: string;
   readonly email?: string;
   readonly emailVerified: boolean;
   /** Ways to sign in, such as `password`. */
   readonly signInProviders: readonly string[];
-  /** When they signed in, not when the token was last refreshed. */
+  /** When the user signed in, not when the token was last refreshed. */
   readonly authTime: Date;
 }
 
-// Beside the request rather than on it: nothing that prints or copies a request meets the person.
-const recognised = new WeakMap<object, User>();
+// Kept apart from the request object, so that code that logs or copies a request never includes the user.
+const usersByRequest = new WeakMap<object, User>();
 
-export function rememberUser(request: object, person: User): void {
-  recognised.set(request, person);
+export function rememberUser(request: object, user: User): void {
+  usersByRequest.set(request, user);
 }
 
 function userOf(_: unknown, context: ExecutionContext): User {
-  const person = recognised.get(context.switchToHttp().getRequest<object>());
-  if (person === undefined) throw new Error('@CurrentUser() needs @UseGuards(UserGuard) on its handler');
-  return person;
+  const user = usersByRequest.get(context.switchToHttp().getRequest<object>());
+  if (user === undefined) throw new Error('@CurrentUser() needs @UseGuards(UserGuard) on its handler');
+  return user;
 }
 
-/** The signed-in person, as a parameter of a handler behind `UserGuard`. */
+/** The signed-in user, as a parameter of a handler behind `UserGuard`. */
 export const CurrentUser = createParamDecorator(userOf);

@@ -1,2 +1,2 @@
-/** A user's address, or whether it is proven, is other than it was. */
+/** A user's e-mail address changed, or whether it is verified. */
 export const userEmailChanged = 'user.email_changed';

@@ -4,16 +4,16 @@ import { type AppOptions, cert } from 'firebase-admin/app';
 import { type GatekeeperConfig } from '../platform/config/index.js';
 
 export interface FirebaseClientOptions extends Readonly<GatekeeperConfig['firebase']> {
-  /** How long an answer may take before the provider counts as unavailable. */
+  /** How long Firebase may take to respond before it counts as unavailable. */
   readonly timeoutMs?: number;
 }
 
 /**
- * Ends connections that fall silent: the library sets no limit for certificates, so each token that waits for them would
- * leave a connection behind.
+ * Closes connections that stay silent. The library sets no time limit when it fetches certificates, so each token that waits
+ * for them would leak a connection.
  *
- * With another API URL, every request goes there, whatever host of Google's it names. TLS still checks that name: only
- * `*.googleapis.com` passes, and only under the CA that is configured with the URL.
+ * If an API URL is configured, every request goes there, whichever Google host it names. TLS still verifies that host name:
+ * the server must present a certificate for `*.googleapis.com` from the CA that is configured with the URL.
  */
 export class FirebaseAgent extends Agent {
   constructor(
@@ -26,7 +26,7 @@ export class FirebaseAgent extends Agent {
   override createConnection(...[options, callback]: Parameters<Agent['createConnection']>) {
     const address = this.api && addressOf(this.api.url);
     const socket = super.createConnection({ ...options, ...address }, callback);
-    socket?.on('timeout', () => socket.destroy(new Error('Google fell silent.')));
+    socket?.on('timeout', () => socket.destroy(new Error('Google did not respond in time.')));
     return socket;
   }
 }
@@ -38,7 +38,7 @@ function addressOf(url: string) {
 
 export function appOptions({ projectId, serviceAccount, api }: FirebaseClientOptions, httpAgent?: Agent): AppOptions {
   const options = { projectId, ...(httpAgent && { httpAgent }) };
-  // Not `cert` with another API URL: it would fetch its access token past the agent, from Google.
+  // With an API URL, `cert` is no use: it would fetch its access token from Google, bypassing the agent.
   if (api) {
     return { ...options, credential: { getAccessToken: async () => ({ access_token: 'none', expires_in: 3600 }) } };
   }
@@ -46,8 +46,8 @@ export function appOptions({ projectId, serviceAccount, api }: FirebaseClientOpt
 }
 
 /**
- * The library takes this one setting, which turns signatures off, from the process's environment, and at this moment:
- * make it what our configuration says, set or not.
+ * The library reads this setting, which disables signature checks, from the environment of the process when the client is
+ * created. This makes our configuration the only source: the variable is set or unset for that moment.
  */
 export function withEmulatorHost<T>(host: string | undefined, create: () => T): T {
   const name = 'FIREBASE_AUTH_EMULATOR_HOST';

@@ -12,7 +12,7 @@ import {
 } from './firebase.client.js';
 
 const projectId = 'demo-vpn';
-// The library looks at the machine's clock as well, so the tests' clock starts there and only moves forward.
+// The library reads the machine's clock too, so the test clock starts at the same time and only moves forward.
 const clock = new TestClock(new Date(Math.floor(Date.now() / 1000) * 1000));
 const start = clock.now();
 const later = (seconds: number) => new Date(start.getTime() + seconds * 1000);
@@ -45,14 +45,14 @@ afterEach(async () => {
 });
 afterAll(() => firebase.close());
 
-const person = (emailVerified = false) => {
+const newAccount = (emailVerified = false) => {
   const email = `${crypto.randomUUID()}@example.com`;
   return { email, ...firebase.createAccount({ email, emailVerified }) };
 };
 
-describe('an ID token', () => {
-  it('tells who signed in, and when', async () => {
-    const { uid, email } = person(true);
+describe('FirebaseClient.verifyIdToken', () => {
+  it('returns the user and the time of the sign-in', async () => {
+    const { uid, email } = newAccount(true);
     expect(await client.verifyIdToken(await firebase.mintIdToken(uid))).toEqual({
       uid,
       email,
@@ -61,20 +61,20 @@ describe('an ID token', () => {
     });
   });
 
-  it('of somebody without an e-mail address is as good', async () => {
+  it('accepts a token without an e-mail address', async () => {
     const verified = await client.verifyIdToken(await firebase.mintIdToken('phone-user'));
     expect(verified).toMatchObject({ uid: 'phone-user', emailVerified: false });
     expect(verified.email).toBeUndefined();
   });
 
-  it('is verified without asking for the account', async () => {
-    const { uid } = person();
+  it('does not fetch the account', async () => {
+    const { uid } = newAccount();
     await client.verifyIdToken(await firebase.mintIdToken(uid));
     expect(firebase.countLookups(uid)).toBe(0);
   });
 
   const issuer = 'https://securetoken.google.com';
-  const bad: [string, IdTokenOverrides][] = [
+  const badTokens: [string, IdTokenOverrides][] = [
     ['for another audience', { claims: { aud: 'other-project' } }],
     ['for several audiences, ours among them', { claims: { aud: [projectId, 'other-project'] } }],
     ['of another issuer', { claims: { iss: `${issuer}/other-project` } }],
@@ -86,29 +86,29 @@ describe('an ID token', () => {
     ['that never expires', { claims: { exp: undefined } }],
     ['without a time of issue', { claims: { iat: undefined } }],
     ['without a time of sign-in', { claims: { auth_time: undefined } }],
-    ['whose times are words', { claims: { iat: 'now' } }],
-    ['signed by a key nobody published', { signature: 'unknown-key' }],
+    ['whose time of issue is a string', { claims: { iat: 'now' } }],
+    ['signed by a key that is not published', { signature: 'unknown-key' }],
     ['signed by another key under the published id', { signature: 'foreign-key' }],
     ['that is unsigned', { signature: 'none' }],
     ['signed by HMAC with the public certificate', { signature: 'hs256-with-certificate' }],
     ['of 10 kB', { claims: { padding: 'x'.repeat(10_000) } }],
   ];
 
-  it.each(bad)('%s is invalid', async (_, overrides) => {
-    const { uid } = person();
-    expect(await faultOf(await firebase.mintIdToken(uid, overrides))).toBe('invalid');
+  it.each(badTokens)('refuses a token %s', async (_, overrides) => {
+    const { uid } = newAccount();
+    expect(await errorReason(await firebase.mintIdToken(uid, overrides))).toBe('invalid');
   });
 
-  it('altered in any of its parts is invalid', async () => {
-    const token = await firebase.mintIdToken(person().uid);
+  it('refuses a token that was altered in any part', async () => {
+    const token = await firebase.mintIdToken(newAccount().uid);
     const [header = '', payload = '', signature = ''] = token.split('.');
     const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as object;
-    const admin = encode({ ...claims, sub: 'somebody-else' });
-    const keyless = encode({ alg: 'RS256', typ: 'JWT' });
+    const otherSubject = encode({ ...claims, sub: 'other-user' });
+    const withoutKeyId = encode({ alg: 'RS256', typ: 'JWT' });
     const flipped = (signature.startsWith('A') ? 'B' : 'A') + signature.slice(1);
     const altered = [
-      `${header}.${admin}.${signature}`,
-      `${keyless}.${payload}.${signature}`,
+      `${header}.${otherSubject}.${signature}`,
+      `${withoutKeyId}.${payload}.${signature}`,
       `${encode({ alg: 'RS256', kid: '__proto__' })}.${payload}.${signature}`,
       `${encode({ alg: 'none' })}.${payload}.`,
       `${encode({ alg: 'none' })}.${payload}.${signature}`,
@@ -116,107 +116,107 @@ describe('an ID token', () => {
       `${header}.${payload}.`,
       `${header}.${payload}`,
     ];
-    for (const one of altered) expect(await faultOf(one), one).toBe('invalid');
-    expect(await faultOf(token)).toBeUndefined();
+    for (const one of altered) expect(await errorReason(one), one).toBe('invalid');
+    expect(await errorReason(token)).toBeUndefined();
   });
 
   it.each([
-    ['nothing', ''],
-    ['a word', 'token'],
-    ['dots', '..'],
+    ['an empty string', ''],
+    ['one word', 'token'],
+    ['only dots', '..'],
     ['three words', 'a.b.c'],
     ['a payload that is null', `${encode({ alg: 'RS256', kid: 'k' })}.${encode(null)}.c2ln`],
     ['a header that is null', `${encode(null)}.${encode({})}.c2ln`],
-    ['other alphabets', 'ключ.ключ.ключ'],
+    ['Cyrillic letters', 'ключ.ключ.ключ'],
     ['control characters', 'a.b.c\r\nx: y'],
-    ['10 kB of noise', 'e'.repeat(10_000)],
-  ])('made of %s is invalid', async (_, token) => {
-    expect(await faultOf(token)).toBe('invalid');
+    ['10 kB of one letter', 'e'.repeat(10_000)],
+  ])('refuses a malformed token: %s', async (_, token) => {
+    expect(await errorReason(token)).toBe('invalid');
   });
 
-  it('ends by the machine’s clock', async () => {
-    expect(await faultOf(await firebase.mintIdToken('someone', { issuedAt: later(-3601) }))).toBe('expired');
+  it('refuses a token that has expired by the machine’s clock', async () => {
+    expect(await errorReason(await firebase.mintIdToken('someone', { issuedAt: later(-3601) }))).toBe('expired');
   });
 
-  it('ends by our own clock, to the second', async () => {
+  it('refuses a token that has expired by our own clock, to the second', async () => {
     const token = await firebase.mintIdToken('someone');
     clock.set(later(3599));
-    expect(await faultOf(token)).toBeUndefined();
+    expect(await errorReason(token)).toBeUndefined();
     clock.set(later(3600));
-    expect(await faultOf(token)).toBe('expired');
+    expect(await errorReason(token)).toBe('expired');
   });
 
   it.each(['iat', 'auth_time'])(
-    'whose %s is over a minute ahead is refused, which the library would accept',
+    'refuses a token whose %s is over a minute in the future, although the library accepts it',
     async (claim) => {
       const ahead = (seconds: number) =>
         firebase.mintIdToken('someone', { claims: { [claim]: unix(later(seconds)), exp: unix(later(9000)) } });
-      expect(await faultOf(await ahead(60))).toBeUndefined();
-      expect(await faultOf(await ahead(61))).toBe('from_the_future');
+      expect(await errorReason(await ahead(60))).toBeUndefined();
+      expect(await errorReason(await ahead(61))).toBe('from_the_future');
     },
   );
 
-  it('is never quoted by the error that refuses it', async () => {
+  it('does not quote the token in the error', async () => {
     const token = await firebase.mintIdToken('someone', { claims: { aud: 'other-project' } });
     const error = await client.verifyIdToken(token).catch((thrown: unknown) => thrown);
     expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toMatch(/eyJ|other-project|someone/);
   });
 });
 
-describe('an account', () => {
-  it('is looked up as it is at this moment, until it is deleted', async () => {
-    const { uid, email } = person();
-    const asMade = {
+describe('FirebaseClient.fetchAccount', () => {
+  it('returns the current state of the account, until it is deleted', async () => {
+    const { uid, email } = newAccount();
+    const asCreated = {
       email,
       emailVerified: false,
       disabled: false,
       tokensValidAfter: start,
       signInProviders: ['password'],
     };
-    expect(await client.lookUp(uid)).toEqual(asMade);
+    expect(await client.fetchAccount(uid)).toEqual(asCreated);
     firebase.disable(uid);
-    expect(await client.lookUp(uid)).toEqual({ ...asMade, disabled: true });
+    expect(await client.fetchAccount(uid)).toEqual({ ...asCreated, disabled: true });
     firebase.delete(uid);
-    expect(await client.lookUp(uid)).toBeUndefined();
+    expect(await client.fetchAccount(uid)).toBeUndefined();
     expect(firebase.countLookups(uid)).toBe(3);
   });
 
-  it('revoked refuses the sign-ins before, and none after', async () => {
-    const { uid } = person();
+  it('returns a revocation time between the earlier and the later sign-ins', async () => {
+    const { uid } = newAccount();
     const before = await client.verifyIdToken(await firebase.mintIdToken(uid));
     firebase.revoke(uid);
-    const { tokensValidAfter } = (await client.lookUp(uid)) ?? {};
+    const { tokensValidAfter } = (await client.fetchAccount(uid)) ?? {};
     const after = await client.verifyIdToken(await firebase.mintIdToken(uid));
     expect(before.authTime.getTime()).toBeLessThan(tokensValidAfter?.getTime() ?? 0);
     expect(after.authTime.getTime()).toBeGreaterThanOrEqual(tokensValidAfter?.getTime() ?? Infinity);
   });
 
-  it('nobody ever had does not exist', async () => {
-    expect(await client.lookUp('no-such-account')).toBeUndefined();
+  it('returns undefined for an account that never existed', async () => {
+    expect(await client.fetchAccount('no-such-account')).toBeUndefined();
   });
 });
 
-describe('a provider that is away', () => {
-  it.each(['refusing', 'hanging', 'failing'] as const)('%s: says nothing about token or account', async (how) => {
-    const { uid } = person();
+describe('FirebaseClient while the provider is unavailable', () => {
+  it.each(['refusing', 'hanging', 'failing'] as const)('reports a %s provider as unavailable', async (how) => {
+    const { uid } = newAccount();
     const token = await firebase.mintIdToken(uid);
-    const hurried = newClient({ timeoutMs: 500 });
+    const impatient = newClient({ timeoutMs: 500 });
     firebase.goDown(how);
-    await expect(hurried.verifyIdToken(token)).rejects.toBeInstanceOf(FirebaseUnavailable);
-    await expect(hurried.lookUp(uid)).rejects.toBeInstanceOf(FirebaseUnavailable);
+    await expect(impatient.verifyIdToken(token)).rejects.toBeInstanceOf(FirebaseUnavailable);
+    await expect(impatient.fetchAccount(uid)).rejects.toBeInstanceOf(FirebaseUnavailable);
     firebase.comeBack();
-    await expect.poll(() => hurried.lookUp(uid).catch(String)).toMatchObject({ disabled: false });
-    await expect.poll(() => hurried.verifyIdToken(token).catch(String)).toMatchObject({ uid });
+    await expect.poll(() => impatient.fetchAccount(uid).catch(String)).toMatchObject({ disabled: false });
+    await expect.poll(() => impatient.verifyIdToken(token).catch(String)).toMatchObject({ uid });
   });
 
-  it('stops nobody whose token the certificates at hand can verify', async () => {
+  it('still verifies tokens with the cached certificates', async () => {
     const token = await firebase.mintIdToken('someone');
     await client.verifyIdToken(token);
     firebase.goDown('hanging');
     expect((await client.verifyIdToken(token)).uid).toBe('someone');
   });
 
-  it('or that is somebody else is not believed: TLS checks the name under the CA', async () => {
+  it('does not trust another server: TLS verifies its certificate against the CA', async () => {
     const other = await startFakeFirebase({ projectId, clock });
     const impostor = newClient({ api: { ...other.tls, caFile: firebase.tls.caFile } });
     await expect(impostor.verifyIdToken(await other.mintIdToken('someone'))).rejects.toEqual(
@@ -225,28 +225,28 @@ describe('a provider that is away', () => {
     await other.close();
   });
 
-  it('or that listens to nothing', async () => {
-    const lost = newClient({ api: { ...firebase.tls, url: `https://127.0.0.1:${await freePort()}` } });
-    await expect(lost.lookUp('someone')).rejects.toMatchObject({ code: 'app/network-error' });
+  it('reports a network error if no server listens', async () => {
+    const unconnected = newClient({ api: { ...firebase.tls, url: `https://127.0.0.1:${await freePort()}` } });
+    await expect(unconnected.fetchAccount('someone')).rejects.toMatchObject({ code: 'app/network-error' });
   });
 
-  it('or that takes connections and no more leaves none behind', async () => {
+  it('closes its connections to a server that accepts them and never responds', async () => {
     const silent = await listen();
     const waiting = newClient({ api: { ...firebase.tls, url: `https://127.0.0.1:${silent.port}` }, timeoutMs: 200 });
     const token = await firebase.mintIdToken('someone');
-    const asked = await Promise.allSettled(Array.from({ length: 20 }, () => waiting.verifyIdToken(token)));
+    const results = await Promise.allSettled(Array.from({ length: 20 }, () => waiting.verifyIdToken(token)));
     const refused = { status: 'rejected', reason: expect.objectContaining({ code: 'timeout' }) as unknown };
-    expect(asked).toEqual(Array.from({ length: 20 }, () => refused));
+    expect(results).toEqual(Array.from({ length: 20 }, () => refused));
     await silent.connected;
     await vi.waitFor(() => expect(silent.sockets.size).toBe(0), 10_000);
     await silent.close();
   });
 });
 
-describe('the Firebase emulator’s unsigned tokens', () => {
+describe('FirebaseClient with unsigned tokens of the Firebase emulator', () => {
   afterEach(() => vi.unstubAllEnvs());
 
-  it('are not accepted because the environment says so, only because our configuration does', async () => {
+  it('refuses them unless our configuration names an emulator, whatever the environment variable says', async () => {
     vi.stubEnv('FIREBASE_AUTH_EMULATOR_HOST', '127.0.0.1:1');
     const strict = newClient();
     const signed = await firebase.mintIdToken('someone');
@@ -257,18 +257,18 @@ describe('the Firebase emulator’s unsigned tokens', () => {
     expect(process.env.FIREBASE_AUTH_EMULATOR_HOST).toBe('127.0.0.1:1');
   });
 
-  it('are accepted from the emulator that is configured, if it knows the account', async () => {
+  it('accepts them from the configured emulator if it knows the account', async () => {
     const emulatorHost = new URL(firebase.url).host;
     const lax = newClient({ emulatorHost, api: undefined });
-    const { uid } = person();
+    const { uid } = newAccount();
     const token = await firebase.mintIdToken(uid, { signature: 'none' });
     expect((await lax.verifyIdToken(token)).uid).toBe(uid);
-    expect(await lax.lookUp(uid)).toMatchObject({ disabled: false });
+    expect(await lax.fetchAccount(uid)).toMatchObject({ disabled: false });
     expect(process.env.FIREBASE_AUTH_EMULATOR_HOST).toBeUndefined();
   });
 });
 
-/** Takes connections and never answers. */
+/** Accepts connections and never responds. */
 async function listen() {
   const sockets = new Set<Socket>();
   const first = Promise.withResolvers<void>();
@@ -287,8 +287,8 @@ async function listen() {
   return { port: (server.address() as AddressInfo).port, sockets, connected: first.promise, close };
 }
 
-/** Why a token is refused; undefined when it is not. Any other failure is the test's. */
-async function faultOf(token: string): Promise<string | undefined> {
+/** Why a token is refused; undefined if it is accepted. Any other error fails the test. */
+async function errorReason(token: string): Promise<string | undefined> {
   try {
     await client.verifyIdToken(token);
     return undefined;

@@ -10,74 +10,74 @@ import { appOptions, FirebaseAgent, type FirebaseClientOptions, withEmulatorHost
 
 export { type FirebaseClientOptions } from './firebase-app.js';
 
-/** What a verified ID token says. */
+/** The claims of a verified ID token. */
 export interface VerifiedIdToken {
   readonly uid: string;
   readonly email?: string;
   readonly emailVerified: boolean;
-  /** When the person signed in; revocation compares it with `tokensValidAfter`. */
+  /** When the user signed in; revocation compares it with `tokensValidAfter`. */
   readonly authTime: Date;
 }
 
-/** An account as the provider has it at this moment. */
+/** The current state of an account at Firebase. */
 export interface FirebaseAccount {
   readonly disabled: boolean;
-  /** A sign-in before it is revoked. */
+  /** Sign-ins before this time are revoked. */
   readonly tokensValidAfter: Date;
   readonly email?: string;
   readonly emailVerified: boolean;
-  /** `password`, `google.com`, `apple.com`, …, in the order of the alphabet. */
+  /** `password`, `google.com`, `apple.com`, …, in alphabetical order. */
   readonly signInProviders: readonly string[];
 }
 
-/** The provider refuses a change that it understood. */
+/** Firebase understood a change and refused it. */
 export class FirebaseRefusal extends Error {
   constructor(readonly reason: 'email_in_use' | 'invalid_email' | 'no_such_account') {
-    super('Firebase refuses.');
+    super('Firebase refused the change.');
     this.name = 'FirebaseRefusal';
   }
 }
 
-const refusals: Readonly<Record<string, FirebaseRefusal['reason'] | undefined>> = {
+const refusalReasons: Readonly<Record<string, FirebaseRefusal['reason'] | undefined>> = {
   'auth/email-already-exists': 'email_in_use',
   'auth/invalid-email': 'invalid_email',
   'auth/user-not-found': 'no_such_account',
-  // What links are made for is named by its address.
+  // Links are requested by e-mail address, so a missing account has its own code there.
   'auth/email-not-found': 'no_such_account',
 };
 
-const faults = {
-  expired: 'The ID token has expired: get a fresh one from Firebase.',
-  from_the_future: 'The ID token is dated in the future.',
+const faultMessages = {
+  expired: 'The ID token has expired. Get a new one from Firebase.',
+  from_the_future: 'The ID token is dated in the future. Check the clock of the machine that issued it.',
   invalid: 'Expected an ID token that Firebase signed for this project.',
 };
 
-export type FirebaseTokenFault = keyof typeof faults;
+export type FirebaseTokenFault = keyof typeof faultMessages;
 
-/** The ID token proves nothing. The message may be shown to its bearer; it carries no part of the token. */
+/** The ID token is not valid. The message is safe to show to the client: it contains no part of the token. */
 export class FirebaseTokenError extends Error {
   constructor(readonly reason: FirebaseTokenFault) {
-    super(faults[reason]);
+    super(faultMessages[reason]);
     this.name = 'FirebaseTokenError';
   }
 }
 
-/** The provider gave no usable answer in time: this says nothing about the token or the account. */
+/** Firebase gave no usable response in time. This says nothing about the token or the account. */
 export class FirebaseUnavailable extends Error {
-  /** @param code `timeout`, `certificates` or the library's own, for the log; its messages may quote addresses. */
+  /** @param code for the log: `timeout`, `certificates` or the library's code. The library's messages may contain addresses. */
   constructor(readonly code: string) {
-    super('Firebase cannot be asked at the moment.');
+    super('Firebase is unavailable.');
     this.name = 'FirebaseUnavailable';
   }
 }
 
-/** A token's times are whole seconds of another machine's clock. */
-const skewMs = 60_000;
+/** The times in a token come from another machine's clock, in whole seconds. */
+const maxClockSkewMs = 60_000;
 
-/** Google's are 1 to 2 kB, with the largest custom claims 3 kB. */
+/** Google's tokens have 1 to 2 kB; with the largest possible custom claims, 3 kB. */
 const maxTokenLength = 8 * 1024;
 
-const headerSchema = z.object({ alg: z.literal('RS256'), kid: z.string().min(1) });
+const signedHeaderSchema = z.object({ alg: z.literal('RS256'), kid: z.string().min(1) });
 const unsignedHeaderSchema = z.object({ alg: z.literal('none') });
 
 const claimsSchema = z.object({
@@ -92,18 +92,18 @@ const claimsSchema = z.object({
 type Claims = z.output<typeof claimsSchema>;
 
 /**
- * Firebase Auth, as far as this service asks it. The one file that knows firebase-admin.
+ * The parts of Firebase Auth that this service uses.
  *
- * ID tokens are verified here by their RS256 signature; the network is only asked for Google's certificates, when the
- * ones at hand are past their max-age. Nothing unsigned is accepted, with one exception: `emulatorHost` makes the
- * library take the Firebase emulator's unsigned tokens *instead*, which the configuration refuses in production.
+ * ID tokens are verified locally by their RS256 signature. The only network request is for Google's certificates, when the
+ * cached ones are past their max-age. Unsigned tokens are refused, with one exception: `emulatorHost` makes the library
+ * accept the unsigned tokens of the Firebase emulator *instead*. The configuration refuses that setting in production.
  */
 export class FirebaseClient implements OnApplicationShutdown {
-  /** For the other products of the same project. */
+  /** For other Firebase products of the same project. */
   readonly app: App;
   private readonly auth: Auth;
   private readonly agent: Agent | undefined;
-  private readonly header: z.ZodType;
+  private readonly headerSchema: z.ZodType;
   private readonly timeoutMs: number;
 
   constructor(
@@ -114,21 +114,22 @@ export class FirebaseClient implements OnApplicationShutdown {
     this.agent = options.emulatorHost === undefined ? new FirebaseAgent(this.timeoutMs, options.api) : undefined;
     this.app = initializeApp(appOptions(options, this.agent), `vpn-${randomUUID()}`);
     this.auth = withEmulatorHost(options.emulatorHost, () => getAuth(this.app));
-    this.header = options.emulatorHost === undefined ? headerSchema : unsignedHeaderSchema;
+    this.headerSchema = options.emulatorHost === undefined ? signedHeaderSchema : unsignedHeaderSchema;
   }
 
   /**
-   * Verifies signature, audience, issuer and times. Revocation is not looked up: compare `authTime` with `lookUp`.
+   * Verifies signature, audience, issuer and times. It does not check for revocation: for that, compare `authTime` with
+   * `tokensValidAfter` from `fetchAccount`.
    *
-   * Both clocks must agree that a token has not expired: the library's, which is the machine's, and ours, which tests
-   * move. The library does not look at times in the future; we do.
+   * Expiry is checked against two clocks: the library uses the machine's, we use `Clock`, which tests can move. The library
+   * accepts times in the future; we do not.
    *
-   * @throws {FirebaseTokenError} the token proves nothing.
-   * @throws {FirebaseUnavailable} Google's certificates could not be fetched.
+   * @throws {FirebaseTokenError} the token is not valid
+   * @throws {FirebaseUnavailable} Google's certificates could not be fetched
    */
   async verifyIdToken(token: string): Promise<VerifiedIdToken> {
-    assertWellFormed(token, this.header);
-    const decoded = await this.ask(this.auth.verifyIdToken(token)).catch(rethrowVerification);
+    assertWellFormed(token, this.headerSchema);
+    const decoded = await this.withinTimeout(this.auth.verifyIdToken(token)).catch(rethrowVerification);
     const claims = claimsSchema.parse(decoded);
     this.assertCurrent(claims);
     return {
@@ -140,14 +141,14 @@ export class FirebaseClient implements OnApplicationShutdown {
   }
 
   /**
-   * Asks the provider for an account.
+   * Fetches the current state of an account.
    *
-   * @returns undefined when it does not exist (any more).
+   * @returns undefined if the account does not exist (any more)
    * @throws {FirebaseUnavailable}
    */
-  async lookUp(uid: string): Promise<FirebaseAccount | undefined> {
+  async fetchAccount(uid: string): Promise<FirebaseAccount | undefined> {
     try {
-      const account = await this.ask(this.auth.getUser(uid));
+      const account = await this.withinTimeout(this.auth.getUser(uid));
       return {
         disabled: account.disabled,
         tokensValidAfter: new Date(account.tokensValidAfterTime ?? 0),
@@ -161,25 +162,25 @@ export class FirebaseClient implements OnApplicationShutdown {
     }
   }
 
-  /** Ends every sign-in so far. @throws {FirebaseRefusal} and {FirebaseUnavailable} */
+  /** Revokes all sign-ins so far. @throws {FirebaseRefusal} and {FirebaseUnavailable} */
   async revokeSignIns(uid: string): Promise<void> {
-    await this.change(this.auth.revokeRefreshTokens(uid));
+    await this.runChange(this.auth.revokeRefreshTokens(uid));
   }
 
   /**
-   * Makes a link that gives an account another address once it is opened, which proves the address and ends every sign-in.
-   * Until then nothing changes. https://firebase.google.com/docs/auth/admin/email-action-links
+   * Creates a link that changes the e-mail address of an account. Opening the link verifies the new address and revokes all
+   * sign-ins; until then nothing changes. https://firebase.google.com/docs/auth/admin/email-action-links
    *
-   * @param email the account's address now
+   * @param email the current address of the account
    * @throws {FirebaseRefusal} and {FirebaseUnavailable}
    */
   async emailChangeLink(email: string, newEmail: string): Promise<string> {
-    return this.change(this.auth.generateVerifyAndChangeEmailLink(email, newEmail));
+    return this.runChange(this.auth.generateVerifyAndChangeEmailLink(email, newEmail));
   }
 
-  /** Deletes the account; one that is gone is no error. @throws {FirebaseUnavailable} */
+  /** Deletes the account. A missing account is not an error. @throws {FirebaseUnavailable} */
   async deleteAccount(uid: string): Promise<void> {
-    await this.change(this.auth.deleteUser(uid)).catch((error: unknown) => {
+    await this.runChange(this.auth.deleteUser(uid)).catch((error: unknown) => {
       if (!(error instanceof FirebaseRefusal && error.reason === 'no_such_account')) throw error;
     });
   }
@@ -192,29 +193,30 @@ export class FirebaseClient implements OnApplicationShutdown {
   private assertCurrent({ iat, auth_time, exp }: Claims): void {
     const now = this.clock.now().getTime();
     if (fromSeconds(exp).getTime() <= now) throw new FirebaseTokenError('expired');
-    if (fromSeconds(Math.max(iat, auth_time)).getTime() > now + skewMs) throw new FirebaseTokenError('from_the_future');
+    if (fromSeconds(Math.max(iat, auth_time)).getTime() > now + maxClockSkewMs)
+      throw new FirebaseTokenError('from_the_future');
   }
 
-  private async change<T>(answer: Promise<T>): Promise<T> {
+  private async runChange<T>(response: Promise<T>): Promise<T> {
     try {
-      return await this.ask(answer);
+      return await this.withinTimeout(response);
     } catch (error) {
-      const reason = refusals[codeOf(error)];
+      const reason = refusalReasons[codeOf(error)];
       throw reason === undefined ? unavailable(error) : new FirebaseRefusal(reason);
     }
   }
 
-  /** The library retries for half a minute and more; who waits for us does not. */
-  private async ask<T>(answer: Promise<T>): Promise<T> {
-    return withTimeLimit(this.timeoutMs, answer, () => new FirebaseUnavailable('timeout'));
+  /** The library itself retries for more than half a minute, which is too long for our clients. */
+  private async withinTimeout<T>(response: Promise<T>): Promise<T> {
+    return withTimeLimit(this.timeoutMs, response, () => new FirebaseUnavailable('timeout'));
   }
 }
 
-/** Before the library sees it: on a payload that is no object it fails as it does when Google is away. */
+/** Runs before the library: for a payload that is not an object, the library fails as if Google were unavailable. */
 function assertWellFormed(token: string, header: z.ZodType): void {
   const parts = token.length <= maxTokenLength ? /^([\w-]+)\.([\w-]+)\.([\w-]*)$/.exec(token) : null;
-  const isOf = (schema: z.ZodType, part = '') => schema.safeParse(parseJson(part)).success;
-  if (!isOf(header, parts?.[1]) || !isOf(claimsSchema, parts?.[2])) throw new FirebaseTokenError('invalid');
+  const matches = (schema: z.ZodType, part = '') => schema.safeParse(parseJson(part)).success;
+  if (!matches(header, parts?.[1]) || !matches(claimsSchema, parts?.[2])) throw new FirebaseTokenError('invalid');
 }
 
 function parseJson(part: string): unknown {
@@ -226,8 +228,8 @@ function parseJson(part: string): unknown {
 }
 
 /**
- * The library reports missing certificates as it does a bad token, as `auth/argument-error`: only what it says of "the
- * Firebase ID token" is about the token.
+ * The library reports both a failure to fetch certificates and a bad token as `auth/argument-error`. Only a message that
+ * begins with "Firebase ID token has" concerns the token.
  */
 function rethrowVerification(error: unknown): never {
   const code = codeOf(error);

@@ -6,30 +6,31 @@ import { IdentityCacheService } from './identity-cache.service.js';
 const channel = 'gk:forget';
 
 /**
- * Lets every replica forget what the provider said of a person: their account has changed. Here at once; elsewhere as soon as
- * Redis has told them, and within a minute when it cannot; in ten when the provider cannot be asked either.
+ * Invalidates a user's entry in the identity cache of every replica, after the user's account has changed: here at once, on
+ * other replicas as soon as they receive the message from Redis. If Redis is down, their entries expire within a minute, or
+ * within ten minutes if the identity provider is down too.
  */
 @Injectable()
 export class IdentityCacheInvalidationService {
   constructor(
-    private readonly people: IdentityCacheService,
+    private readonly identityCache: IdentityCacheService,
     private readonly redis: GatekeeperRedis,
     background: Background,
   ) {
     background.add({ start: () => this.listen() });
   }
 
-  async forget(firebaseUid: string): Promise<void> {
-    this.people.forget(firebaseUid);
-    // The operator's command serves nobody, so that nothing has connected it.
+  async invalidate(firebaseUid: string): Promise<void> {
+    this.identityCache.invalidate(firebaseUid);
+    // In the operator's command no server has started, so the client is not connected yet.
     if (this.redis.client.status === 'wait') await this.redis.connect();
     await this.redis.client.publish(channel, firebaseUid).catch(() => undefined);
   }
 
   private listen(): void {
     const subscriber = this.redis.subscriber();
-    subscriber.on('message', (_channel: string, firebaseUid: string) => this.people.forget(firebaseUid));
-    // Restored by the client when Redis comes back.
+    subscriber.on('message', (_channel: string, firebaseUid: string) => this.identityCache.invalidate(firebaseUid));
+    // The client restores the subscription when Redis comes back.
     subscriber.subscribe(channel).catch(() => undefined);
   }
 }

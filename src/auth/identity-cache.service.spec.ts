@@ -4,7 +4,7 @@ import { type FirebaseAccount, type FirebaseClient, FirebaseUnavailable } from '
 import { IdentityCacheService } from './identity-cache.service.js';
 import { type UsersStore } from './users.store.js';
 
-// Real: IdentityCacheService. Fakes, so that a test decides which answer comes first: the provider and the store.
+// Real: IdentityCacheService. Fake: the provider and the store, so that a test decides the order of responses.
 
 const account: FirebaseAccount = {
   disabled: false,
@@ -13,20 +13,20 @@ const account: FirebaseAccount = {
   signInProviders: ['password'],
 };
 
-class Provider {
-  /** The questions that wait for an answer, oldest first. */
+class FakeProvider {
+  /** Fetches that wait for a response, oldest first. */
   readonly waiting: PromiseWithResolvers<FirebaseAccount | undefined>[] = [];
-  asked = 0;
+  fetches = 0;
 
-  lookUp(): Promise<FirebaseAccount | undefined> {
-    this.asked += 1;
-    const question = Promise.withResolvers<FirebaseAccount | undefined>();
-    this.waiting.push(question);
-    return question.promise;
+  fetchAccount(): Promise<FirebaseAccount | undefined> {
+    this.fetches += 1;
+    const response = Promise.withResolvers<FirebaseAccount | undefined>();
+    this.waiting.push(response);
+    return response.promise;
   }
 
-  answer(answer: FirebaseAccount | undefined): void {
-    this.waiting.shift()?.resolve(answer);
+  respond(account: FirebaseAccount | undefined): void {
+    this.waiting.shift()?.resolve(account);
   }
 
   fail(): void {
@@ -35,160 +35,162 @@ class Provider {
 }
 
 let clock: TestClock;
-let provider: Provider;
+let provider: FakeProvider;
 let provisions: (() => Promise<string>)[];
-let people: IdentityCacheService;
+let identityCache: IdentityCacheService;
 
 beforeEach(() => {
   clock = new TestClock();
-  provider = new Provider();
+  provider = new FakeProvider();
   provisions = [];
   const users: Pick<UsersStore, 'provision'> = {
     provision: async () => ({ id: (await provisions.shift()?.()) ?? 'user', signedOutAt: null }),
   };
-  people = new IdentityCacheService(provider as unknown as FirebaseClient, users as UsersStore, clock);
+  identityCache = new IdentityCacheService(provider as unknown as FirebaseClient, users as UsersStore, clock);
 });
 
-const bearer = { uid: 'uid', authTime: new Date('2030-01-01T11:00:00Z') };
-const person = {
+const tokenUser = { uid: 'uid', authTime: new Date('2030-01-01T11:00:00Z') };
+const user = {
   userId: 'user',
   firebaseUid: 'uid',
   emailVerified: true,
   signInProviders: ['password'],
-  authTime: bearer.authTime,
+  authTime: tokenUser.authTime,
 };
 
-async function recogniseAfter(answer: FirebaseAccount | undefined) {
-  const recognised = people.recognise(bearer);
-  provider.answer(answer);
-  return recognised;
+async function identifyWith(response: FirebaseAccount | undefined) {
+  const identified = identityCache.identify(tokenUser);
+  provider.respond(response);
+  return identified;
 }
 
-describe('asks the provider', () => {
-  it('once for however many requests come at once', async () => {
-    const all = Array.from({ length: 20 }, () => people.recognise(bearer));
-    provider.answer(account);
-    await Promise.all(all);
-    expect(provider.asked).toBe(1);
+describe('IdentityCacheService', () => {
+  describe('fetching from the provider', () => {
+    it('fetches once for concurrent requests', async () => {
+      const all = Array.from({ length: 20 }, () => identityCache.identify(tokenUser));
+      provider.respond(account);
+      await Promise.all(all);
+      expect(provider.fetches).toBe(1);
+    });
+
+    it('fetches at most once a minute', async () => {
+      await identifyWith(account);
+      clock.advance(59_999);
+      expect(await identityCache.identify(tokenUser)).toEqual(user);
+      clock.advance(1);
+      await identifyWith(account);
+      expect(provider.fetches).toBe(2);
+    });
+
+    it('fetches a deleted account at most once a minute', async () => {
+      await expect(identifyWith(undefined)).rejects.toThrow('invalid_id_token');
+      await expect(identityCache.identify(tokenUser)).rejects.toThrow('invalid_id_token');
+      expect(provider.fetches).toBe(1);
+    });
+
+    it('always fetches to confirm a user', async () => {
+      await identifyWith(account);
+      const confirmed = identityCache.confirm(user);
+      provider.respond(undefined);
+      await expect(confirmed).rejects.toThrow('invalid_id_token');
+      await expect(identityCache.identify(tokenUser)).rejects.toThrow('invalid_id_token');
+      expect(provider.fetches).toBe(2);
+    });
+
+    it('starts a new fetch to confirm a user, even if another one is running', async () => {
+      const before = identityCache.identify(tokenUser);
+      const confirmed = identityCache.confirm(user);
+      expect(provider.fetches).toBe(2);
+      provider.respond(account);
+      await before;
+      provider.respond({ ...account, disabled: true });
+      await expect(confirmed).rejects.toThrow('invalid_id_token');
+    });
   });
 
-  it('at most once a minute', async () => {
-    await recogniseAfter(account);
-    clock.advance(59_999);
-    expect(await people.recognise(bearer)).toEqual(person);
-    clock.advance(1);
-    await recogniseAfter(account);
-    expect(provider.asked).toBe(2);
+  describe('caching responses', () => {
+    it('does not cache a response if a newer fetch began meanwhile', async () => {
+      const before = identityCache.identify(tokenUser);
+      const confirmed = identityCache.confirm(user);
+      const [older, newer] = provider.waiting;
+      newer?.resolve({ ...account, disabled: true });
+      await expect(confirmed).rejects.toThrow('invalid_id_token');
+      older?.resolve(account);
+      await before;
+      await expect(identityCache.identify(tokenUser)).rejects.toThrow('invalid_id_token');
+    });
+
+    it('does not cache a response if the user was invalidated meanwhile', async () => {
+      const before = identityCache.identify(tokenUser);
+      identityCache.invalidate('uid');
+      provider.respond(account);
+      await before;
+      await expect(identifyWith(undefined)).rejects.toThrow('invalid_id_token');
+    });
   });
 
-  it('at most once a minute about an account that is gone', async () => {
-    await expect(recogniseAfter(undefined)).rejects.toThrow('invalid_id_token');
-    await expect(people.recognise(bearer)).rejects.toThrow('invalid_id_token');
-    expect(provider.asked).toBe(1);
+  describe('after a revocation', () => {
+    const revoked = { ...account, tokensValidAfter: new Date('2030-01-01T11:30:00Z') };
+
+    it('refuses earlier sign-ins and accepts later ones', async () => {
+      await expect(identifyWith(revoked)).rejects.toThrow('revoked');
+      const later = { uid: 'uid', authTime: revoked.tokensValidAfter };
+      expect(await identityCache.identify(later)).toMatchObject({ userId: 'user' });
+    });
   });
 
-  it('always, to confirm', async () => {
-    await recogniseAfter(account);
-    const confirmed = people.confirm(person);
-    provider.answer(undefined);
-    await expect(confirmed).rejects.toThrow('invalid_id_token');
-    await expect(people.recognise(bearer)).rejects.toThrow('invalid_id_token');
-    expect(provider.asked).toBe(2);
+  describe('while the provider is down', () => {
+    async function identifyDuringOutage() {
+      const identified = identityCache.identify(tokenUser);
+      provider.fail();
+      return identified;
+    }
+
+    it('accepts cached users for ten minutes, and fetches once a minute', async () => {
+      await identifyWith(account);
+      clock.advance(5 * 60_000);
+      expect(await identifyDuringOutage()).toEqual(user);
+      expect(await identityCache.identify(tokenUser)).toEqual(user);
+      expect(provider.fetches).toBe(2);
+      clock.advance(5 * 60_000 - 1);
+      expect(await identifyDuringOutage()).toEqual(user);
+    });
+
+    it('refuses users who were cached more than ten minutes ago, and new users', async () => {
+      await identifyWith(account);
+      clock.advance(10 * 60_000);
+      await expect(identifyDuringOutage()).rejects.toThrow('identity_provider_unavailable');
+      identityCache.invalidate('uid');
+      await expect(identifyDuringOutage()).rejects.toThrow('identity_provider_unavailable');
+    });
+
+    it('still refuses users whom it refused before', async () => {
+      await expect(identifyWith({ ...account, disabled: true })).rejects.toThrow('invalid_id_token');
+      clock.advance(60_000);
+      await expect(identifyDuringOutage()).rejects.toThrow('invalid_id_token');
+    });
+
+    it('refuses to confirm a user', async () => {
+      await identifyWith(account);
+      const confirmed = identityCache.confirm(user);
+      provider.fail();
+      await expect(confirmed).rejects.toThrow('identity_provider_unavailable');
+    });
   });
 
-  it('anew to confirm, rather than share a question asked before', async () => {
-    const before = people.recognise(bearer);
-    const confirmed = people.confirm(person);
-    expect(provider.asked).toBe(2);
-    provider.answer(account);
-    await before;
-    provider.answer({ ...account, disabled: true });
-    await expect(confirmed).rejects.toThrow('invalid_id_token');
-  });
-});
+  describe('provisioning the row', () => {
+    it('does not provision a row if the token is refused', async () => {
+      let provisioned = 0;
+      provisions.push(async () => `${(provisioned += 1)}`);
+      await expect(identifyWith({ ...account, disabled: true })).rejects.toThrow();
+      await expect(identifyWith(undefined)).rejects.toThrow();
+      expect(provisioned).toBe(0);
+    });
 
-describe('an answer that was overtaken is not remembered', () => {
-  it('by a newer question', async () => {
-    const before = people.recognise(bearer);
-    const confirmed = people.confirm(person);
-    const [older, newer] = provider.waiting;
-    newer?.resolve({ ...account, disabled: true });
-    await expect(confirmed).rejects.toThrow('invalid_id_token');
-    older?.resolve(account);
-    await before;
-    await expect(people.recognise(bearer)).rejects.toThrow('invalid_id_token');
-  });
-
-  it('by forgetting the person', async () => {
-    const before = people.recognise(bearer);
-    people.forget('uid');
-    provider.answer(account);
-    await before;
-    await expect(recogniseAfter(undefined)).rejects.toThrow('invalid_id_token');
-  });
-});
-
-describe('a revocation', () => {
-  const revoked = { ...account, tokensValidAfter: new Date('2030-01-01T11:30:00Z') };
-
-  it('refuses sign-ins before it, and takes those after it', async () => {
-    await expect(recogniseAfter(revoked)).rejects.toThrow('revoked');
-    const later = { uid: 'uid', authTime: revoked.tokensValidAfter };
-    expect(await people.recognise(later)).toMatchObject({ userId: 'user' });
-  });
-});
-
-describe('while the provider is down', () => {
-  async function recogniseInVain() {
-    const recognised = people.recognise(bearer);
-    provider.fail();
-    return recognised;
-  }
-
-  it('lets through whom it vouched for within ten minutes, and waits for it once a minute', async () => {
-    await recogniseAfter(account);
-    clock.advance(5 * 60_000);
-    expect(await recogniseInVain()).toEqual(person);
-    expect(await people.recognise(bearer)).toEqual(person);
-    expect(provider.asked).toBe(2);
-    clock.advance(5 * 60_000 - 1);
-    expect(await recogniseInVain()).toEqual(person);
-  });
-
-  it('nobody after ten minutes, nor anybody new', async () => {
-    await recogniseAfter(account);
-    clock.advance(10 * 60_000);
-    await expect(recogniseInVain()).rejects.toThrow('identity_provider_unavailable');
-    people.forget('uid');
-    await expect(recogniseInVain()).rejects.toThrow('identity_provider_unavailable');
-  });
-
-  it('still refuses whom it refused', async () => {
-    await expect(recogniseAfter({ ...account, disabled: true })).rejects.toThrow('invalid_id_token');
-    clock.advance(60_000);
-    await expect(recogniseInVain()).rejects.toThrow('invalid_id_token');
-  });
-
-  it('confirms nobody', async () => {
-    await recogniseAfter(account);
-    const confirmed = people.confirm(person);
-    provider.fail();
-    await expect(confirmed).rejects.toThrow('identity_provider_unavailable');
-  });
-});
-
-describe('a row', () => {
-  it('is not asked for while a token is refused', async () => {
-    let provisioned = 0;
-    provisions.push(async () => `${(provisioned += 1)}`);
-    await expect(recogniseAfter({ ...account, disabled: true })).rejects.toThrow();
-    await expect(recogniseAfter(undefined)).rejects.toThrow();
-    expect(provisioned).toBe(0);
-  });
-
-  it('is asked for again after the store failed', async () => {
-    provisions.push(() => Promise.reject(new Error('down')));
-    await expect(recogniseAfter(account)).rejects.toThrow('down');
-    expect(await people.recognise(bearer)).toEqual(person);
+    it('provisions the row again after the store failed', async () => {
+      provisions.push(() => Promise.reject(new Error('down')));
+      await expect(identifyWith(account)).rejects.toThrow('down');
+      expect(await identityCache.identify(tokenUser)).toEqual(user);
+    });
   });
 });

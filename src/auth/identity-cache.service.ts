@@ -8,44 +8,44 @@ import { LeastRecentlyUsed } from './least-recently-used.js';
 import { type User } from './current-user.js';
 import { type UserRow, UsersStore } from './users.store.js';
 
-/** A person's token may outlive its revocation by this long. */
-const askAgainMs = 60_000;
-/** While the provider is down, whoever it vouched for within this time is let through. */
-const trustMs = 10 * 60_000;
+/** How long an entry is used before it is fetched again. A revoked token may stay valid for this long. */
+const maxAgeMs = 60_000;
+/** How long an entry is used while the provider is down. */
+const maxStaleMs = 10 * 60_000;
 const maxCachedUsers = 50_000;
 
-const trustedUnasked = new Counter({
+const cachedAnswers = new Counter({
   name: 'identity_provider_cached_answers_total',
-  help: 'People let through on an earlier answer because the identity provider did not answer.',
+  help: 'Requests that were authenticated from the cache because the identity provider did not respond.',
 });
 
-/** What the provider last said of one account. */
-interface Known {
-  /** Undefined: there is no such account (any more). */
+/** The last known state of one account at the provider. */
+interface CacheEntry {
+  /** Undefined if the account does not exist (any more). */
   readonly account: FirebaseAccount | undefined;
-  readonly answeredAt: number;
-  askedAt: number;
+  readonly fetchedAt: number;
+  checkedAt: number;
   row?: Promise<UserRow>;
 }
 
-/** What a verified token says of its bearer. */
+/** The user of a verified token. */
 export interface TokenUser {
   readonly uid: string;
   readonly authTime: Date;
 }
 
 /**
- * Knows who stands behind a verified ID token, and whether the provider still stands by it.
+ * Identifies the user of a verified ID token, and checks that the account is still valid at the provider.
  *
- * A token's signature is checked in this process, so it says nothing of what came after: revoked, disabled, deleted. That is
- * looked up at the provider, at most once a minute per person, and remembered here with what our own row says of it. A row is made for somebody new only
- * after such a look-up, or the last token of a deleted account would bring it back.
+ * The signature of a token does not show what happened after it was issued: the account may be revoked, disabled or deleted.
+ * This service fetches the account from the provider, at most once a minute per user, and caches it together with our own row.
+ * A new user gets a row only after such a fetch; otherwise the last token of a deleted account would create it again.
  */
 @Injectable()
 export class IdentityCacheService {
-  private readonly known = new LeastRecentlyUsed<string, Known>(maxCachedUsers);
-  /** The newest question about each person that is still on its way. */
-  private readonly questions = new Map<string, Promise<Known>>();
+  private readonly entries = new LeastRecentlyUsed<string, CacheEntry>(maxCachedUsers);
+  /** The latest fetch of each user that has not completed yet. */
+  private readonly pendingFetches = new Map<string, Promise<CacheEntry>>();
 
   constructor(
     private readonly firebase: FirebaseClient,
@@ -54,99 +54,105 @@ export class IdentityCacheService {
   ) {}
 
   /**
-   * @throws {AppError} `invalid_id_token` for an account that is gone or disabled, or a sign-in before its tokens were
-   * revoked; `identity_provider_unavailable` when the provider is down and has not vouched for them within ten minutes
+   * Identifies the user, from the cache if the entry is recent.
+   *
+   * @throws {AppError} `invalid_id_token` if the account is deleted or disabled, or the sign-in was revoked;
+   * `identity_provider_unavailable` if the provider is down and the cached entry is missing or older than ten minutes
    */
-  async recognise(bearer: TokenUser): Promise<User> {
-    return this.admit(bearer, await this.recentAnswer(bearer.uid));
+  async identify(tokenUser: TokenUser): Promise<User> {
+    return this.admit(tokenUser, await this.freshEntry(tokenUser.uid));
   }
 
   /**
-   * Asks the provider now, for acts that a minute-old answer must not allow.
+   * Fetches the account now, for actions that must not rely on a cached entry.
    *
-   * @throws {AppError} as `recognise`, but without trusting an earlier answer
+   * @throws {AppError} as `identify`, but also if the provider is down and an entry is cached
    */
   async confirm({ firebaseUid, authTime }: User): Promise<User> {
-    const answer = await this.ask(firebaseUid).catch((error: unknown) => {
+    const entry = await this.fetchEntry(firebaseUid).catch((error: unknown) => {
       throw providerProblem(error);
     });
-    return this.admit({ uid: firebaseUid, authTime }, answer);
+    return this.admit({ uid: firebaseUid, authTime }, entry);
   }
 
-  /** Drops what is remembered of a person, and what a question on its way will say: for when their account has changed. */
-  forget(firebaseUid: string): void {
-    this.known.delete(firebaseUid);
-    this.questions.delete(firebaseUid);
+  /** Drops the cached entry of a user and the result of any running fetch, because the account has changed. */
+  invalidate(firebaseUid: string): void {
+    this.entries.delete(firebaseUid);
+    this.pendingFetches.delete(firebaseUid);
   }
 
-  private async admit({ uid, authTime }: TokenUser, known: Known): Promise<User> {
-    const { account } = known;
+  private async admit({ uid, authTime }: TokenUser, entry: CacheEntry): Promise<User> {
+    const { account } = entry;
     if (account === undefined) throw invalidIdToken('The account no longer exists.');
     if (account.disabled) throw invalidIdToken('The account is disabled.');
     if (authTime < account.tokensValidAfter) throw revoked();
     const { email, emailVerified, signInProviders } = account;
-    const { id: userId, signedOutAt } = await this.rowOf(uid, known);
-    // Both are whole seconds: whoever signs in in the second of a sign-out is taken for whom it shuts out.
+    const { id: userId, signedOutAt } = await this.rowFor(uid, entry);
+    // Both are whole seconds: a sign-in in the same second as the sign-out is refused too.
     if (signedOutAt !== null && authTime <= signedOutAt) throw revoked();
     return { userId, firebaseUid: uid, email, emailVerified, signInProviders, authTime };
   }
 
-  private async recentAnswer(uid: string): Promise<Known> {
+  private async freshEntry(uid: string): Promise<CacheEntry> {
     const now = this.clock.now().getTime();
-    const recent = this.known.get(uid);
-    if (recent !== undefined && now - recent.askedAt < askAgainMs) return recent;
+    const recent = this.entries.get(uid);
+    if (recent !== undefined && now - recent.checkedAt < maxAgeMs) return recent;
     try {
-      return await (this.questions.get(uid) ?? this.ask(uid));
+      return await (this.pendingFetches.get(uid) ?? this.fetchEntry(uid));
     } catch (error) {
-      const trusted = this.known.get(uid);
-      const trustworthy = trusted !== undefined && now - trusted.answeredAt < trustMs;
-      if (!(error instanceof FirebaseUnavailable) || !trustworthy) throw providerProblem(error);
-      trustedUnasked.inc();
-      trusted.askedAt = now;
-      return trusted;
+      const stale = this.entries.get(uid);
+      const isUsable = stale !== undefined && now - stale.fetchedAt < maxStaleMs;
+      if (!(error instanceof FirebaseUnavailable) || !isUsable) throw providerProblem(error);
+      cachedAnswers.inc();
+      stale.checkedAt = now;
+      return stale;
     }
   }
 
-  /** The answer is remembered unless a newer question was asked, or the person forgotten, while it was on its way. */
-  private ask(uid: string): Promise<Known> {
+  /** Caches the result unless a newer fetch began, or the entry was invalidated, in the meantime. */
+  private fetchEntry(uid: string): Promise<CacheEntry> {
     const now = this.clock.now().getTime();
-    const question = this.firebase.lookUp(uid).then((account) => {
-      const answer: Known = { account, answeredAt: now, askedAt: now };
-      if (this.isNewest(uid, question)) this.known.set(uid, answer);
-      return answer;
+    const fetching = this.firebase.fetchAccount(uid).then((account) => {
+      const entry: CacheEntry = { account, fetchedAt: now, checkedAt: now };
+      if (this.isLatestFetch(uid, fetching)) this.entries.set(uid, entry);
+      return entry;
     });
-    this.questions.set(uid, question);
-    return question.finally(() => {
-      if (this.isNewest(uid, question)) this.questions.delete(uid);
+    this.pendingFetches.set(uid, fetching);
+    return fetching.finally(() => {
+      if (this.isLatestFetch(uid, fetching)) this.pendingFetches.delete(uid);
     });
   }
 
-  private isNewest(uid: string, question: Promise<Known>): boolean {
-    return this.questions.get(uid) === question;
+  private isLatestFetch(uid: string, fetching: Promise<CacheEntry>): boolean {
+    return this.pendingFetches.get(uid) === fetching;
   }
 
-  private rowOf(uid: string, known: Known): Promise<UserRow> {
-    const { email, emailVerified = false, signInProviders = [] } = known.account ?? {};
-    known.row ??= this.users
+  private rowFor(uid: string, entry: CacheEntry): Promise<UserRow> {
+    const { email, emailVerified = false, signInProviders = [] } = entry.account ?? {};
+    entry.row ??= this.users
       .provision({ firebaseUid: uid, email, emailVerified, signInProviders }, this.clock.now())
       .then((row) => {
-        if (row === undefined) throw invalidIdToken('The account is being deleted, or was.');
+        if (row === undefined) throw invalidIdToken('The account is deleted or being deleted.');
         return row;
       })
       .catch((error: unknown) => {
-        known.row = undefined;
+        entry.row = undefined;
         throw error;
       });
-    return known.row;
+    return entry.row;
   }
 }
 
 const revoked = () => invalidIdToken('The ID token was revoked. Sign in again.');
 
-/** A provider that does not answer is a problem to tell; any other error stays what it is. */
+/** Translates an unavailable provider into a problem for the client. Any other error is returned unchanged. */
 export function providerProblem(error: unknown): unknown {
   if (!(error instanceof FirebaseUnavailable)) return error;
-  return new AppError('identity_provider_unavailable', 'The identity provider does not answer. Try again.', {
-    headers: { 'retry-after': '5' },
-  });
+  return new AppError(
+    'identity_provider_unavailable',
+    'The identity provider does not respond. Try again in a few seconds.',
+    {
+      headers: { 'retry-after': '5' },
+    },
+  );
 }

@@ -1,9 +1,9 @@
-/** A map of bounded size: the entry that was longest not read or written makes room for a new one. */
+/** A map of bounded size: a new entry evicts the one that was least recently read or written. */
 export class LeastRecentlyUsed<Key, Value> {
-  // A Map keeps the order of insertion: oldest first.
+  // A Map iterates in the order of insertion: oldest first.
   private readonly entries = new Map<Key, Value>();
 
-  constructor(private readonly most: number) {}
+  constructor(private readonly maxEntries: number) {}
 
   get(key: Key): Value | undefined {
     const value = this.entries.get(key);
@@ -14,7 +14,7 @@ export class LeastRecentlyUsed<Key, Value> {
   set(key: Key, value: Value): void {
     this.entries.delete(key);
     this.entries.set(key, value);
-    if (this.entries.size <= this.most) return;
+    if (this.entries.size <= this.maxEntries) return;
     for (const oldest of this.entries.keys()) {
       this.entries.delete(oldest);
       return;

@@ -18,14 +18,14 @@ export class SignOutController {
   @Post()
   @HttpCode(204)
   @ApiOperation({
-    summary: 'End every sign-in, this one too',
+    summary: 'Sign out on all devices, including this one',
     description:
-      'ID tokens of sign-ins until now are refused here at once, refresh tokens are revoked at Firebase, and devices get no ' +
-      'more pushes until they register again.',
+      'Refuses all ID tokens from earlier sign-ins at once, revokes the refresh tokens at Firebase, and stops pushes to all ' +
+      'devices until they register again.',
   })
-  @ApiNoContentResponse({ description: 'Nobody is signed in to the account any more.' })
+  @ApiNoContentResponse({ description: 'All sign-ins of the account are revoked.' })
   @Problems(...signInProblems)
-  async everywhere(@CurrentUser() person: User): Promise<void> {
-    await this.signOut.everywhere(person);
+  async everywhere(@CurrentUser() user: User): Promise<void> {
+    await this.signOut.everywhere(user);
   }
 }

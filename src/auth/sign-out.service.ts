@@ -8,44 +8,44 @@ import { type User } from './current-user.js';
 import { SignOutStore } from './sign-out.store.js';
 
 /**
- * Ends every sign-in of a person, on every device, whatever is killed meanwhile:
+ * Revokes all sign-ins of a user on every device, even if a process is killed on the way:
  *
- *  1. One statement writes down when: sign-ins until then are let in nowhere here, from that moment. With it go the devices that
- *     pushes went to, and with it come the audit, the notices and a job.
- *  2. Whatever is remembered of the person is forgotten, on every replica.
- *  3. Firebase revokes their refresh tokens. The request itself asks for that; if it is killed, or Firebase is down, the job does.
+ *  1. One statement stores the time of the sign-out: from then on, earlier sign-ins are refused. The same statement removes the
+ *     user's push devices, writes the audit event and enqueues the notifications and a job.
+ *  2. Every replica drops its cached entry of the user.
+ *  3. Firebase revokes the refresh tokens. The request does this itself; the job does it if the request fails or is killed.
  */
 @Injectable()
 export class SignOutService {
   constructor(
     private readonly firebase: FirebaseClient,
-    private readonly forgetting: IdentityCacheInvalidationService,
+    private readonly identityCacheInvalidation: IdentityCacheInvalidationService,
     private readonly store: SignOutStore,
     private readonly clock: Clock,
   ) {}
 
-  /** @throws {AppError} `invalid_id_token` for an account that is gone */
+  /** @throws {AppError} `invalid_id_token` if the account no longer exists */
   async everywhere(
     { userId, firebaseUid }: Pick<User, 'userId' | 'firebaseUid'>,
     by: { readonly actor: string; readonly reason: string } = { actor: self, reason: 'asked' },
   ): Promise<void> {
     const act = { ...by, at: this.clock.now(), action: 'account.sign_out_everywhere', userId };
     if (!(await this.store.begin(act))) throw invalidIdToken('The account no longer exists.');
-    await this.forgetting.forget(firebaseUid);
-    // What fails here, the job does over.
+    await this.identityCacheInvalidation.invalidate(firebaseUid);
+    // If this fails, the job does it.
     await this.finish(userId).catch(() => undefined);
   }
 
-  /** Step 3. Not over again: it would end the sign-ins that came after. */
+  /** Step 3. Skipped if it is done already: repeating it would revoke sign-ins that were made since. */
   async finish(userId: string): Promise<void> {
     const signedOut = await this.store.find(userId);
     if (signedOut === undefined) return;
     const { firebaseUid, signedOutAt } = signedOut;
-    const account = await this.firebase.lookUp(firebaseUid);
+    const account = await this.firebase.fetchAccount(firebaseUid);
     if (account === undefined || account.tokensValidAfter >= signedOutAt) return;
     await this.firebase.revokeSignIns(firebaseUid).catch((error: unknown) => {
       if (!(error instanceof FirebaseRefusal && error.reason === 'no_such_account')) throw error;
     });
-    await this.forgetting.forget(firebaseUid);
+    await this.identityCacheInvalidation.invalidate(firebaseUid);
   }
 }

@@ -8,7 +8,7 @@ import { type UserRow } from './users.store.js';
 
 export const signOutTask = 'sign-out';
 
-/** The request itself asks the provider first: this is for what a kill has left. */
+/** Delayed, because the request itself calls the provider first. The job is for a request that failed or was killed. */
 const job = (userId: string) => {
   return { task: signOutTask, payload: { userId }, key: `${signOutTask}:${userId}`, delaySeconds: 15 };
 };
@@ -18,10 +18,10 @@ export class SignOutStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
   /**
-   * Shuts out every sign-in so far, forgets the devices that pushes went to, writes it down, tells the person (each of those
-   * devices for the last time), and adds the job that tells the provider: all or nothing.
+   * Refuses all sign-ins so far, removes the push devices, records the act, notifies the user (with one last push to each of
+   * those devices) and adds the job that calls the provider: all or nothing.
    *
-   * @returns whether there is such a person
+   * @returns whether the user exists
    */
   async begin(act: Act): Promise<boolean> {
     const rows = await this.prisma.$queryRaw<unknown[]>`
@@ -40,7 +40,7 @@ export class SignOutStore {
     return rows.length > 0;
   }
 
-  /** Undefined for whoever is gone, or never signed out everywhere. */
+  /** @returns undefined if the user does not exist or never signed out everywhere */
   async find(userId: string): Promise<{ firebaseUid: string; signedOutAt: Date } | undefined> {
     const row = await this.prisma.user.findUnique({ where: { id: userId } });
     const signedOutAt: UserRow['signedOutAt'] = row?.signedOutAt ?? null;

@@ -8,22 +8,22 @@ import { IdentityCacheService, providerProblem } from './identity-cache.service.
 import { rememberUser } from './current-user.js';
 
 /**
- * Lets signed-in people through: `Authorization: Bearer <Firebase ID token>`. The token goes no further than here; handlers
- * take a `@CurrentUser()`.
+ * Lets signed-in users through: `Authorization: Bearer <Firebase ID token>`. Handlers never see the token; they take a
+ * `@CurrentUser()`.
  */
 @Injectable()
 export class UserGuard implements CanActivate {
   constructor(
     private readonly firebase: FirebaseClient,
     private readonly limiter: GatekeeperRateLimiter,
-    private readonly people: IdentityCacheService,
+    private readonly identityCache: IdentityCacheService,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const bearer = await this.verify(bearerToken(request.headers.authorization));
-    await this.limiter.consume('user', bearer.uid);
-    rememberUser(request, await this.people.recognise(bearer));
+    const tokenUser = await this.verify(bearerToken(request.headers.authorization));
+    await this.limiter.consume('user', tokenUser.uid);
+    rememberUser(request, await this.identityCache.identify(tokenUser));
     return true;
   }
 

@@ -28,10 +28,10 @@ const usersOf = (uid: string) =>
     [uid],
   );
 const ask = (headers: Record<string, string>) => gatekeeper.get('/subscription', headers);
-const people = () => gatekeeper.service.app.get(IdentityCacheService, { strict: false });
+const identityCache = () => gatekeeper.service.app.get(IdentityCacheService, { strict: false });
 const minutes = (count: number) => gatekeeper.clock.advance(count * 60_000);
 
-describe('a request is refused, and nothing written,', () => {
+describe('UserGuard refuses a request and writes no row', () => {
   const refusal = async (response: Response) => {
     expect(response.headers.get('content-type')).toContain('application/problem+json');
     return {
@@ -60,16 +60,16 @@ describe('a request is refused, and nothing written,', () => {
     ['signed in in the future', { claims: { auth_time: inSeconds(hour) } }],
     ['for another project', { claims: { aud: 'other-project' } }],
     ['of another issuer', { claims: { iss: 'https://securetoken.google.com/other-project' } }],
-    ['about nobody', { claims: { sub: '' } }],
+    ['with an empty subject', { claims: { sub: '' } }],
     ['without a subject', { claims: { sub: undefined } }],
-    ['about a subject too long', { claims: { sub: 'x'.repeat(129) } }],
-    ['without an end', { claims: { exp: undefined } }],
+    ['with a subject that is too long', { claims: { sub: 'x'.repeat(129) } }],
+    ['without an expiry', { claims: { exp: undefined } }],
     ['without a sign-in time', { claims: { auth_time: undefined } }],
-    ['of an unknown key', { signature: 'unknown-key' }],
-    ['of a foreign key under the known id', { signature: 'foreign-key' }],
+    ['signed by an unknown key', { signature: 'unknown-key' }],
+    ['signed by another key under the published id', { signature: 'foreign-key' }],
     ['unsigned (alg: none)', { signature: 'none' }],
     ['signed by HMAC with the public certificate', { signature: 'hs256-with-certificate' }],
-  ])('with a token %s', async (_name, overrides) => {
+  ])('with a bad token: %s', async (_name, overrides) => {
     const { uid } = gatekeeper.firebase.createAccount({ email: `${crypto.randomUUID()}@example.com` });
     const authorization = `Bearer ${await gatekeeper.firebase.mintIdToken(uid, overrides)}`;
     expect(await refusal(await ask({ authorization }))).toEqual({
@@ -91,7 +91,7 @@ describe('a request is refused, and nothing written,', () => {
     }
   });
 
-  it('with what is no token', async () => {
+  it('with text that is not a Firebase ID token', async () => {
     const { privateKey } = await generateKeyPair('RS256');
     const other = await new SignJWT({ sub: 'x' }).setProtectedHeader({ alg: 'RS256' }).sign(privateKey);
     for (const text of ['x', 'a.b.c', '..', other, 'é', `${'a'.repeat(9000)}.b.c`]) {
@@ -100,14 +100,14 @@ describe('a request is refused, and nothing written,', () => {
     }
   });
 
-  it.each(['disable', 'delete'] as const)('with a good token of an account that is gone (%s)', async (fate) => {
+  it.each(['disable', 'delete'] as const)('with a valid token of an account after "%s"', async (action) => {
     const { uid, headers } = await gatekeeper.signIn();
-    gatekeeper.firebase[fate](uid);
+    gatekeeper.firebase[action](uid);
     expect((await refusal(await ask(headers))).code).toBe('invalid_id_token');
     expect(await usersOf(uid)).toEqual([]);
   });
 
-  it('with a good token of a sign-in that was revoked', async () => {
+  it('with a valid token of a sign-in that was revoked', async () => {
     const { uid, headers } = await gatekeeper.signIn();
     gatekeeper.firebase.revoke(uid);
     expect((await refusal(await ask(headers))).code).toBe('invalid_id_token');
@@ -115,8 +115,8 @@ describe('a request is refused, and nothing written,', () => {
   });
 });
 
-describe('a person', () => {
-  it('has one row from the first request on, however many come at once', async () => {
+describe('a signed-in user', () => {
+  it('has one row after many concurrent first requests', async () => {
     const { uid, email, headers } = await gatekeeper.signIn();
     const responses = await Promise.all(Array.from({ length: 20 }, () => patiently(() => ask(headers))));
     expect(responses.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
@@ -124,7 +124,7 @@ describe('a person', () => {
     expect(gatekeeper.firebase.countLookups(uid)).toBe(1);
   });
 
-  it('has one row though replicas, which share no memory, see them first at the same time', async () => {
+  it('has one row even if several replicas create it at the same time', async () => {
     const users = gatekeeper.service.app.get(UsersStore, { strict: false });
     const profile = {
       firebaseUid: crypto.randomUUID(),
@@ -139,24 +139,24 @@ describe('a person', () => {
     expect(new Set(rows.map((row) => row?.id)).size).toBe(1);
   });
 
-  it('has no row when their deletion begins between the look for it and the writing', async () => {
+  it('has no row if the deletion of the account begins between the read and the write', async () => {
     const prisma = gatekeeper.service.app.get(IdentityPrisma, { strict: false });
     const firebaseUid = crypto.randomUUID();
     const begin = `INSERT INTO identity."AccountDeletion" (user_id, firebase_uid, begun_at) VALUES (gen_random_uuid(), $1, now())`;
-    let looks = 0;
+    let queries = 0;
     const racing = {
-      $queryRaw: async (...asked: Parameters<IdentityPrisma['$queryRaw']>) => {
-        const seen: unknown = await prisma.$queryRaw(...asked);
-        if ((looks += 1) === 1) await query(gatekeeper.stack.ownerUrl, begin, [firebaseUid]);
-        return seen;
+      $queryRaw: async (...statement: Parameters<IdentityPrisma['$queryRaw']>) => {
+        const rows: unknown = await prisma.$queryRaw(...statement);
+        if ((queries += 1) === 1) await query(gatekeeper.stack.ownerUrl, begin, [firebaseUid]);
+        return rows;
       },
     } as unknown as IdentityPrisma;
     const profile = { firebaseUid, emailVerified: false, signInProviders: ['password'] };
     expect(await new UsersStore(racing).provision(profile, gatekeeper.clock.now())).toBeUndefined();
-    expect([looks, await usersOf(firebaseUid)]).toEqual([2, []]);
+    expect([queries, await usersOf(firebaseUid)]).toEqual([2, []]);
   });
 
-  it('keeps the row, and has a changed address in it within a minute', async () => {
+  it('keeps the row, which is updated within a minute when the address changes', async () => {
     const { uid, email, headers } = await gatekeeper.signIn();
     await ask(headers);
     const [before] = await usersOf(uid);
@@ -170,16 +170,16 @@ describe('a person', () => {
     expect(await usersOf(uid)).toEqual([{ ...before, email }]);
   });
 
-  it.each(['revoke', 'disable', 'delete'] as const)('is refused a minute after: %s', async (fate) => {
+  it.each(['revoke', 'disable', 'delete'] as const)('is refused a minute after "%s"', async (action) => {
     const { uid, headers } = await gatekeeper.signIn();
     expect((await ask(headers)).status).toBe(200);
-    gatekeeper.firebase[fate](uid);
+    gatekeeper.firebase[action](uid);
     expect((await ask(headers)).status).toBe(200);
     minutes(1);
     expect((await ask(headers)).status).toBe(401);
   });
 
-  it('is let in again by a sign-in after the revocation', async () => {
+  it('is accepted again after a new sign-in after the revocation', async () => {
     const { uid, headers } = await gatekeeper.signIn();
     gatekeeper.firebase.revoke(uid);
     expect((await ask(headers)).status).toBe(401);
@@ -187,19 +187,19 @@ describe('a person', () => {
     expect((await ask(await gatekeeper.signInAgain(uid))).status).toBe(200);
   });
 
-  it('is not brought back by the last token of a deleted account', async () => {
+  it('is not created again by the last token of a deleted account', async () => {
     const { uid, headers } = await gatekeeper.signIn();
     await ask(headers);
     gatekeeper.firebase.delete(uid);
     await query(gatekeeper.stack.ownerUrl, 'DELETE FROM identity."User" WHERE firebase_uid = $1', [uid]);
-    people().forget(uid);
+    identityCache().invalidate(uid);
     expect((await ask(headers)).status).toBe(401);
     minutes(1);
     expect((await ask(headers)).status).toBe(401);
     expect(await usersOf(uid)).toEqual([]);
   });
 
-  it('who was erased while they were remembered is refused what they write, and nothing fails', async () => {
+  it('is refused with 401 on writes after the row was erased while it was cached', async () => {
     const { uid, headers } = await gatekeeper.signIn();
     expect((await ask(headers)).status).toBe(200);
     await query(gatekeeper.stack.ownerUrl, 'DELETE FROM identity."User" WHERE firebase_uid = $1', [uid]);
@@ -217,14 +217,14 @@ describe('a person', () => {
     }
   });
 
-  it('is let through for ten minutes while the provider is down; somebody new waits', async () => {
+  it('is accepted for ten minutes while the provider is down; a new user gets 503', async () => {
     const { uid, headers } = await gatekeeper.signIn();
     await ask(headers);
-    const stranger = await gatekeeper.signIn();
+    const newUser = await gatekeeper.signIn();
     gatekeeper.firebase.goDown();
     try {
       minutes(9);
-      const [known, waiting] = await Promise.all([ask(headers), ask(stranger.headers)]);
+      const [known, waiting] = await Promise.all([ask(headers), ask(newUser.headers)]);
       expect(known.status).toBe(200);
       expect([waiting.status, waiting.headers.get('retry-after')]).toEqual([503, '5']);
       expect(((await waiting.json()) as { code: string }).code).toBe('identity_provider_unavailable');
@@ -237,12 +237,12 @@ describe('a person', () => {
     expect(await usersOf(uid)).toHaveLength(1);
   });
 
-  it('has so many requests a minute, whatever the tokens', async () => {
+  it('has one rate limit for all of their tokens', async () => {
     const { uid, headers } = await gatekeeper.signIn();
     const other = await gatekeeper.signInAgain(uid);
     const responses = await Promise.all(Array.from({ length: 30 }, (_, n) => ask(n % 2 === 0 ? headers : other)));
     expect(responses.filter(({ status }) => status === 429)).toHaveLength(0);
-    // A request whose count Redis does not answer in time is let through, on a busy machine.
+    // On a busy machine Redis may respond too late; such a request is let through.
     await expect.poll(async () => (await ask(headers)).status).toBe(429);
     await expect.poll(async () => (await ask(other)).status).toBe(429);
   });

@@ -4,26 +4,26 @@ import { type Env, gatekeeperEnv, startTestApp, type TestApp } from './app.js';
 import { createTestStack, type TestStack } from './stack.js';
 import { TestClock } from './test-clock.js';
 
-/** Somebody with an account at the provider, signed in. */
+/** A signed-in user with an account at the provider. */
 export interface SignedIn {
   readonly uid: string;
   readonly email: string;
   readonly headers: { readonly authorization: string };
 }
 
-/** The gatekeeper alone on stores of its own, with the fake Firebase and a clock that tests move. */
+/** A gatekeeper alone, with its own stores, a fake Firebase and a clock that tests can move. */
 export interface TestGatekeeper {
   readonly stack: TestStack;
   readonly firebase: FakeFirebase;
-  /** Starts at the machine's time: firebase-admin compares the expiry of tokens with that. */
+  /** Starts at the machine's time, because firebase-admin compares the expiry of tokens with it. */
   readonly clock: TestClock;
   readonly service: TestApp;
   signIn(account?: { email?: string; emailVerified?: boolean }): Promise<SignedIn>;
-  /** A sign-in of this moment of an account that is there already. */
+  /** Signs in now with an existing account. */
   signInAgain(uid: string): Promise<SignedIn['headers']>;
-  /** Somebody who signed in more than five minutes ago, with a token that is fresh. */
+  /** A user who signed in more than five minutes ago, with a fresh token. */
   signInLongAgo(): Promise<SignedIn>;
-  /** Somebody whose trial has just begun. */
+  /** A user whose trial has just started. */
   signInWithTrial(): Promise<SignedIn>;
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
   post(path: string, headers?: Readonly<Record<string, string>>, body?: unknown): Promise<Response>;
@@ -69,10 +69,10 @@ export async function startGatekeeper(env: Env = {}, clock = new TestClock(new D
       return { uid, email, headers: { authorization: `Bearer ${await firebase.mintIdToken(uid, { claims })}` } };
     },
     signInWithTrial: async () => {
-      const person = await signIn();
-      const response = await post('/subscription/trial', person.headers);
-      if (response.status !== 201) throw new Error(`the trial did not begin: ${await response.text()}`);
-      return person;
+      const user = await signIn();
+      const response = await post('/subscription/trial', user.headers);
+      if (response.status !== 201) throw new Error(`the trial did not start: ${await response.text()}`);
+      return user;
     },
     get: (path, headers = {}) => fetch(`${service.url}${path}`, { headers }),
     post,

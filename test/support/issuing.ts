@@ -7,7 +7,7 @@ import { whenNotBusy } from './patiently.js';
 import { query } from './stack.js';
 import { holdMaintenanceJob } from './maintenance.js';
 
-/** Every member that any answer of `POST /auth/vpn-token` may have. */
+/** All members that a response of `POST /auth/vpn-token` can have. */
 export interface Reply {
   readonly signature: string;
   readonly signatures: string[];
@@ -28,12 +28,12 @@ export const replyOf = async (response: Response) => ({
 
 export const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64url');
 
-/** A number below every modulus, as Blind would give. */
+/** A random number below every modulus, like the result of Blind. */
 export const blinded = () => Buffer.concat([Buffer.of(0), randomBytes(255)]);
 
 export const blindedTexts = (count: number) => Array.from({ length: count }, () => text(blinded()));
 
-/** Privacy Pass's TokenRequest. */
+/** A TokenRequest of Privacy Pass (RFC 9578 §6.1). */
 export const tokenRequest = ({ keyId }: Pick<TokenKey, 'keyId'>, message: Uint8Array) =>
   new Uint8Array([0, 2, keyId.readUInt8(31), ...message]);
 
@@ -41,7 +41,7 @@ export interface CurrentKey extends TokenKey {
   readonly verifyUntil: Date;
 }
 
-/** A gatekeeper, and what tests of issuing ask of it. */
+/** A gatekeeper with helpers for tests of token issuance. */
 export interface TestIssuing extends TestGatekeeper {
   issue(headers: Readonly<Record<string, string>>, body: unknown): Promise<Response>;
   issueBinary(
@@ -49,14 +49,14 @@ export interface TestIssuing extends TestGatekeeper {
     body: Uint8Array<ArrayBuffer>,
     type?: string,
   ): Promise<Response>;
-  /** What the directory lists as today's key. */
+  /** Today's key, from the issuer directory. */
   currentKey(): Promise<CurrentKey>;
-  movePlan(person: SignedIn, dailyTokens: number): Promise<void>;
+  movePlan(user: SignedIn, dailyTokens: number): Promise<void>;
   signInWithQuota(dailyTokens: number): Promise<SignedIn>;
-  /** How many messages are counted against this person, of all keys. */
-  countedFor(person: SignedIn): Promise<number>;
-  /** A sign-in that is still good when the test has moved the clock by days. */
-  signInForDays(person: SignedIn): Promise<SignedIn['headers']>;
+  /** How many messages are counted for this user, under all keys. */
+  countedFor(user: SignedIn): Promise<number>;
+  /** A sign-in that stays valid when the test moves the clock by days. */
+  signInForDays(user: SignedIn): Promise<SignedIn['headers']>;
 }
 
 interface PublishedKey {
@@ -68,7 +68,7 @@ interface PublishedKey {
 export async function startIssuing(env?: Env): Promise<TestIssuing> {
   const gatekeeper = await startGatekeeper(env);
   const { service, stack, clock, firebase } = gatekeeper;
-  // At the hours to which tests move the clock, it would erase what signs today.
+  // When tests move the clock, this job would delete the key that signs today.
   const rotation = await holdMaintenanceJob(stack.ownerUrl, 'identity', 'issuer-keys');
   const movePlan: TestIssuing['movePlan'] = async ({ uid }, dailyTokens) => {
     const id = `quota-${dailyTokens}`;
@@ -99,9 +99,9 @@ export async function startIssuing(env?: Env): Promise<TestIssuing> {
     },
     movePlan,
     signInWithQuota: async (dailyTokens) => {
-      const person = await gatekeeper.signInWithTrial();
-      await movePlan(person, dailyTokens);
-      return person;
+      const user = await gatekeeper.signInWithTrial();
+      await movePlan(user, dailyTokens);
+      return user;
     },
     countedFor: async ({ uid }) => {
       const [row] = await query<{ n: number }>(

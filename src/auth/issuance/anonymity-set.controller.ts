@@ -15,9 +15,10 @@ export class AnonymitySetController {
   @Get()
   @Header('cache-control', 'public, max-age=300')
   @ApiOperation({
-    summary: 'How many tokens the current key has signed',
+    summary: 'Show how many tokens the current key has signed',
     description:
-      'A token hides among those of its key: a client may wait for company. Counted every hour, and rounded.',
+      'This is the anonymity set of a token: it cannot be told apart from the other tokens of its key. A client may wait ' +
+      'until the set is large enough. Counted every hour, and rounded.',
   })
   @Returns(200, anonymitySetReport)
   @Problems('rate_limited', 'unavailable')

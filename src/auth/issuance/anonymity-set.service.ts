@@ -9,19 +9,20 @@ import { type AnonymitySetReport } from './anonymity-set.schema.js';
 import { IssuanceStatisticsStore } from './issuance-statistics.store.js';
 
 const hourMs = 3_600_000;
-/** After the full hour, so that a timer that fires early does not count for the hour before. */
+/** Counting starts after the full hour, so that a timer that fires early does not count in the hour before. */
 const offsetMs = 1_000;
 const retryMs = 60_000;
 
 /**
- * How many tokens the current key has signed, so that a client can wait for company before it spends one.
+ * Reports how many tokens the current key has signed, so that a client can wait for a larger anonymity set before it spends
+ * a token.
  *
- * Counted on the hour, by every replica at the same time and never when asked: whoever asks before and after a token was
- * signed, or asks one replica and then another, sees no difference.
+ * Every replica counts on the hour, never on request. An observer who asks before and after a token is signed, or asks two
+ * replicas, sees no difference.
  */
 @Injectable()
 export class AnonymitySetService {
-  private counted: AnonymitySetReport | undefined;
+  private lastCount: AnonymitySetReport | undefined;
 
   constructor(
     private readonly store: IssuanceStatisticsStore,
@@ -42,16 +43,16 @@ export class AnonymitySetService {
   /** @throws {AppError} `unavailable` until the first count */
   report(): AnonymitySetReport {
     const keyId = encodeBase64url(this.keys.signingKey().keyId);
-    if (this.counted === undefined)
-      throw new AppError('unavailable', 'The anonymity set has not been counted yet. Try again.');
-    // At that count this key did not sign yet.
-    return this.counted.keyId === keyId ? this.counted : { keyId, tokens: '<20', asOf: this.counted.asOf };
+    if (this.lastCount === undefined)
+      throw new AppError('unavailable', 'The anonymity set has not been counted yet. Try again in a minute.');
+    // If the last count was of another key, this key had not signed any token then.
+    return this.lastCount.keyId === keyId ? this.lastCount : { keyId, tokens: '<20', asOf: this.lastCount.asOf };
   }
 
   async refresh(): Promise<void> {
     const { keyId } = this.keys.signingKey();
     const asOf = this.clock.now().toISOString();
-    this.counted = { keyId: encodeBase64url(keyId), tokens: rounded(await this.store.signedBy(keyId)), asOf };
+    this.lastCount = { keyId: encodeBase64url(keyId), tokens: rounded(await this.store.signedBy(keyId)), asOf };
   }
 }
 

@@ -1,15 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { type DailyIssuance, IdentityPrisma } from '../../prisma/identity/index.js';
 
-/** Aggregates of what was signed. A total below 20 is never written down or told: it could speak of a few people. */
+/** Totals of signed tokens. A total below 20 is never stored or shown, because it could identify a few users. */
 @Injectable()
 export class IssuanceStatisticsStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
   /**
-   * Forgets who had what signed under the keys that stopped signing before `stoppedBefore`, and keeps the total of each key
-   * and plan: one statement, so a crash neither loses nor doubles a total. Rows that a straggler added after its key was
-   * closed are added to the total as far as both are numbers; so a total may be too small by less than 20, never too large.
+   * Deletes the issuances of all users under the keys that stopped signing before `stoppedBefore`, and stores the total per key
+   * and plan. It is one statement, so a crash neither loses nor doubles a total. Issuances that arrive after their key was
+   * closed are added to the total if both are numbers. A total may therefore be too small by less than 20, but never too large.
    */
   async closeKeys(stoppedBefore: Date): Promise<void> {
     await this.prisma.$executeRaw`
@@ -28,7 +28,7 @@ export class IssuanceStatisticsStore {
         ELSE (d.tokens::bigint + excluded.tokens::bigint)::text END`;
   }
 
-  /** How many tokens a key has signed so far, of all plans. */
+  /** How many tokens a key has signed so far, for all plans together. */
   async signedBy(keyId: Buffer): Promise<number> {
     const [row] = await this.prisma.$queryRaw<[{ tokens: number }]>`
       SELECT coalesce(sum(cardinality(hashes)), 0)::float8 AS tokens FROM "TokenIssuance" WHERE key_id = ${keyId}`;

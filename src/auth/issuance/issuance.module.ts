@@ -16,7 +16,7 @@ import { TokenQuotaService } from './token-quota.service.js';
 import { VpnTokenController } from './vpn-token.controller.js';
 import { VpnTokenService } from './vpn-token.service.js';
 
-/** Issuing: blinded tokens signed for people who may have them. */
+/** Issues VPN tokens: signs blinded tokens for users with access. */
 @Module({
   imports: [AuthModule, IssuerModule, SubscriptionModule],
   controllers: [VpnTokenController, AnonymitySetController],
@@ -35,7 +35,7 @@ import { VpnTokenService } from './vpn-token.service.js';
   exports: [IssuanceStatisticsService, TokenQuotaService],
 })
 export class IssuanceModule {
-  // Here and not in onModuleInit: Nest declares the routes before that. The operator's command has no HTTP adapter.
+  // Not in onModuleInit, because Nest declares the routes before it. The operator's command has no HTTP adapter.
   constructor(host: HttpAdapterHost<FastifyAdapter>) {
     const adapter: FastifyAdapter | null | undefined = host.httpAdapter;
     if (adapter) acceptPrivateTokenRequests(adapter.getInstance());

@@ -19,51 +19,51 @@ afterEach(() => issuing.clock.set(start));
 
 afterAll(() => issuing.stop());
 
-describe('the quota', () => {
-  it('of 10 holds against 100 requests at once', async () => {
-    const person = await issuing.signInWithQuota(10);
+describe('IssuanceStore', () => {
+  it('enforces a quota of 10 against 100 concurrent requests', async () => {
+    const user = await issuing.signInWithQuota(10);
     const responses = await Promise.all(
-      blindedTexts(100).map((blindedToken) => patiently(() => issuing.issue(person.headers, { blindedToken }))),
+      blindedTexts(100).map((blindedToken) => patiently(() => issuing.issue(user.headers, { blindedToken }))),
     );
     expect(responses.filter(({ status }) => status === 200)).toHaveLength(10);
     expect(responses.filter(({ status }) => status === 429)).toHaveLength(90);
-    expect(await issuing.countedFor(person)).toBe(10);
+    expect(await issuing.countedFor(user)).toBe(10);
   });
 
-  it('signs racing batches whole or not at all, and never beyond', async () => {
-    const person = await issuing.signInWithQuota(10);
+  it('signs racing batches completely or not at all, and never beyond the quota', async () => {
+    const user = await issuing.signInWithQuota(10);
     const responses = await Promise.all(
       Array.from({ length: 30 }, (_, n) => blindedTexts(1 + (n % 4))).map((blindedTokens) =>
-        patiently(() => issuing.issue(person.headers, { blindedTokens })),
+        patiently(() => issuing.issue(user.headers, { blindedTokens })),
       ),
     );
     const replies = await Promise.all(responses.map(replyOf));
     const sizes = replies.map(({ signatures = [] }) => signatures.length);
     expect(replies.every(({ status }, n) => (status === 200 ? sizes[n] === 1 + (n % 4) : sizes[n] === 0))).toBe(true);
     const total = sizes.reduce((sum, size) => sum + size, 0);
-    expect(await issuing.countedFor(person)).toBe(total);
+    expect(await issuing.countedFor(user)).toBe(total);
     expect(total).toBeLessThanOrEqual(10);
     expect(total).toBeGreaterThan(6);
   });
 
-  it('is not spent by repeats, however many race: same message, same signature', async () => {
-    const person = await issuing.signInWithQuota(2);
+  it('counts a repeated message once, even in a race, and returns the same signature', async () => {
+    const user = await issuing.signInWithQuota(2);
     const blindedTokens = blindedTexts(2);
     const responses = await Promise.all(
-      Array.from({ length: 40 }, () => patiently(() => issuing.issue(person.headers, { blindedTokens }))),
+      Array.from({ length: 40 }, () => patiently(() => issuing.issue(user.headers, { blindedTokens }))),
     );
     const replies = await Promise.all(responses.map(replyOf));
     expect(new Set(replies.map(({ signatures }) => signatures.join()))).toHaveProperty('size', 1);
     expect(replies.every(({ status }) => status === 200)).toBe(true);
-    expect(await issuing.countedFor(person)).toBe(2);
+    expect(await issuing.countedFor(user)).toBe(2);
   });
 
-  it('refuses a batch that does not fit and says what is left, when more comes, and spends nothing', async () => {
-    const person = await issuing.signInWithQuota(5);
+  it('refuses a batch that does not fit, reports what is left and when it resets, and counts nothing', async () => {
+    const user = await issuing.signInWithQuota(5);
     const midnight = (Math.floor(start.getTime() / dayMs) + 2) * dayMs;
     issuing.clock.set(new Date(midnight - 3_600_000));
     await issuing.service.app.get(IssuerKeysService, { strict: false }).ensureKeys();
-    const headers = await issuing.signInForDays(person);
+    const headers = await issuing.signInForDays(user);
     expect((await issuing.issue(headers, { blindedTokens: blindedTexts(3) })).status).toBe(200);
     const refused = await issuing.issue(headers, { blindedTokens: blindedTexts(3) });
     expect(refused.headers.get('retry-after')).toBe('3600');
@@ -77,47 +77,47 @@ describe('the quota', () => {
     expect((await replyOf(await issuing.issue(headers, { blindedTokens: blindedTexts(1) }))).remaining).toBe(0);
   });
 
-  it('refuses the very first request too when it alone is too large', async () => {
-    const person = await issuing.signInWithQuota(3);
-    const refused = await replyOf(await issuing.issue(person.headers, { blindedTokens: blindedTexts(4) }));
+  it('refuses a first request that alone exceeds the quota', async () => {
+    const user = await issuing.signInWithQuota(3);
+    const refused = await replyOf(await issuing.issue(user.headers, { blindedTokens: blindedTexts(4) }));
     expect(refused).toMatchObject({ status: 429, remaining: 3 });
-    expect(await issuing.countedFor(person)).toBe(0);
+    expect(await issuing.countedFor(user)).toBe(0);
   });
 
-  it('lets what was counted be repeated after the plan has shrunk, and nothing new', async () => {
-    const person = await issuing.signInWithQuota(5);
+  it('still signs counted messages after the quota became smaller, but no new ones', async () => {
+    const user = await issuing.signInWithQuota(5);
     const blindedTokens = blindedTexts(5);
-    await issuing.issue(person.headers, { blindedTokens });
-    await issuing.movePlan(person, 3);
-    expect((await issuing.issue(person.headers, { blindedToken: blindedTokens[4] })).status).toBe(200);
-    expect((await issuing.issue(person.headers, { blindedToken: blindedTexts(1)[0] })).status).toBe(429);
-    expect(await issuing.countedFor(person)).toBe(5);
+    await issuing.issue(user.headers, { blindedTokens });
+    await issuing.movePlan(user, 3);
+    expect((await issuing.issue(user.headers, { blindedToken: blindedTokens[4] })).status).toBe(200);
+    expect((await issuing.issue(user.headers, { blindedToken: blindedTexts(1)[0] })).status).toBe(429);
+    expect(await issuing.countedFor(user)).toBe(5);
   });
 
-  it("is each person's own", async () => {
+  it('counts the quota of each user separately', async () => {
     const [one, other] = [await issuing.signInWithQuota(1), await issuing.signInWithQuota(1)];
     expect((await issuing.issue(one.headers, { blindedTokens: blindedTexts(1) })).status).toBe(200);
     expect((await issuing.issue(other.headers, { blindedTokens: blindedTexts(1) })).status).toBe(200);
   });
 
-  it("holds at the store against 100, 20 at once, each with the other's messages among its own", async () => {
-    const person = await issuing.signInWithQuota(10);
+  it('enforces the quota against 100 direct calls, 20 at once, that share a message', async () => {
+    const user = await issuing.signInWithQuota(10);
     const store = issuing.service.app.get(IssuanceStore, { strict: false });
-    const [user] = await query<{ id: string }>(
+    const [row] = await query<{ id: string }>(
       issuing.stack.ownerUrl,
       'SELECT id FROM identity."User" WHERE firebase_uid = $1',
-      [person.uid],
+      [user.uid],
     );
     const shared = randomBytes(32);
-    const issuance = { userId: user?.id ?? '', keyId: (await issuing.currentKey()).keyId, planId: 'quota-10' };
+    const issuance = { userId: row?.id ?? '', keyId: (await issuing.currentKey()).keyId, planId: 'quota-10' };
     const fits = [];
     while (fits.length < 100) {
-      const some = Array.from({ length: 20 }, () =>
+      const calls = Array.from({ length: 20 }, () =>
         store.count({ ...issuance, hashes: [shared, randomBytes(32)] }, 10),
       );
-      fits.push(...(await Promise.all(some)));
+      fits.push(...(await Promise.all(calls)));
     }
     expect(fits.filter(Boolean)).toHaveLength(9);
-    expect(await issuing.countedFor(person)).toBe(10);
+    expect(await issuing.countedFor(user)).toBe(10);
   });
 });

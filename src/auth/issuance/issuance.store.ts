@@ -1,27 +1,28 @@
 import { Injectable } from '@nestjs/common';
 import { IdentityPrisma } from '../../prisma/identity/index.js';
 
-/** One request for signatures: whose, under which key, of which blinded messages. */
+/** One request for signatures: the user, the key and the blinded messages. */
 export interface Issuance {
   readonly userId: string;
   readonly keyId: Buffer;
-  /** The plan that pays for it, for the daily totals. */
+  /** The user's plan, for the daily totals. */
   readonly planId: string;
   /** SHA-256 of each blinded message. */
   readonly hashes: readonly Buffer[];
 }
 
-/** The quota: which blinded messages each person had signed under each key. */
+/** The quota of each user: which blinded messages were signed under each key. */
 @Injectable()
 export class IssuanceStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
   /**
-   * Counts the messages against the quota, all or none; those counted before cost nothing. This statement is the decision:
-   * the row's lock makes racing requests wait for each other, and each then counts on top of what the other has written.
-   * A count taken beside the INSERT lets races through. What is already counted stays signed for when the plan shrinks.
+   * Counts the messages against the quota, all or none. Messages that were counted before are free. This one statement
+   * decides: the row lock makes racing requests wait, and each then counts on top of what the other wrote. A separate count
+   * before the INSERT would let races exceed the quota. Messages that were already counted can be signed again even after the
+   * quota became smaller.
    *
-   * @returns whether they fit
+   * @returns whether the messages fit into the quota
    */
   async count({ userId, keyId, planId, hashes }: Issuance, quota: number): Promise<boolean> {
     const counted = await this.prisma.$queryRaw<unknown[]>`

@@ -1,12 +1,12 @@
 import { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { tokenRequestType } from './vpn-token.schema.js';
 
-/** The routing constraint that tells RFC 9578's binary form from JSON on one path. */
+/** The routing constraint that separates the binary form of RFC 9578 from JSON on the same path. */
 export const privateTokenRequest = { mediaType: tokenRequestType };
 
 type Done = (error: null, body: Buffer) => void;
 
-/** Teaches Fastify the media type: its body stays bytes, and a handler of its own may ask for it. */
+/** Registers the media type with Fastify: its body is parsed as bytes, and a handler can be constrained to it. */
 export function acceptPrivateTokenRequests(fastify: FastifyInstance): void {
   fastify.addContentTypeParser(tokenRequestType, { parseAs: 'buffer' }, (_: FastifyRequest, body: Buffer, done: Done) =>
     done(null, body),
@@ -21,7 +21,7 @@ export function acceptPrivateTokenRequests(fastify: FastifyInstance): void {
       };
     },
     validate: () => true,
-    // Only our own type is told apart: every other request meets the handler without a constraint.
+    // Only this media type has its own handler. All other requests go to the handler without a constraint.
     deriveConstraint: ({ headers }) => {
       const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
       return type === tokenRequestType ? type : undefined;

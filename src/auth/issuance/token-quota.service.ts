@@ -5,17 +5,17 @@ import { Clock } from '../../platform/config/index.js';
 import { SubscriptionService } from '../../subscription/index.js';
 import { IssuanceStore } from './issuance.store.js';
 
-/** How many tokens a person may have of the key that signs now. */
+/** A user's token quota for the key that signs now. */
 export interface TokenQuotaReport {
   /** 0 without access. */
   readonly dailyTokens: number;
   readonly used: number;
   readonly left: number;
-  /** When the next key begins to sign, and the count begins anew. */
+  /** When the next key begins to sign and the count starts again at 0. */
   readonly resetsAt: Date;
 }
 
-/** What is used and left of the daily tokens. Only numbers: which tokens, nobody here knows. */
+/** Reports how much of the daily quota is used. Only numbers: the tokens are blinded, so this service cannot know them. */
 @Injectable()
 export class TokenQuotaService {
   constructor(

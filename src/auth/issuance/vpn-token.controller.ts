@@ -28,12 +28,12 @@ export class VpnTokenController {
   @ApiOperation({
     summary: 'Sign blinded tokens',
     description:
-      'One `blindedToken`, or up to 32 `blindedTokens` of which all are signed or none. Each distinct blinded token counts ' +
-      'once against the daily quota of its key; a repeat gives the same signature for free, so retry without fear. ' +
-      'Privacy Pass clients send `application/private-token-request` (RFC 9578 §6.1, 259 bytes) instead and get ' +
-      '`application/private-token-response` (256 bytes).',
+      'Send one `blindedToken`, or up to 32 `blindedTokens`; of a batch, all tokens are signed or none. Each distinct blinded ' +
+      'token counts once against the daily quota of its key. Sending the same token again returns the same signature and ' +
+      'costs nothing, so it is safe to retry. Privacy Pass clients can send `application/private-token-request` (RFC 9578 ' +
+      '§6.1, 259 bytes) instead; they receive `application/private-token-response` (256 bytes).',
   })
-  @Returns(200, vpnTokenResponse, 'The blind signatures; nothing in them or beside them depends on the person.')
+  @Returns(200, vpnTokenResponse, 'The blind signatures. Nothing in the response depends on the user.')
   @AlsoBinary(binaryTokenRequest, binaryTokenResponse)
   @Problems(
     'invalid_request',
@@ -43,8 +43,8 @@ export class VpnTokenController {
     'token_quota_exceeded',
     ...signInProblems,
   )
-  async issue(@CurrentUser() person: User, @Body({ schema: vpnTokenRequest }) body: VpnTokenRequest) {
-    return this.tokens.issue(person, body);
+  async issue(@CurrentUser() user: User, @Body({ schema: vpnTokenRequest }) body: VpnTokenRequest) {
+    return this.tokens.issue(user, body);
   }
 
   @Post()
@@ -53,7 +53,7 @@ export class VpnTokenController {
   @Header('cache-control', 'no-store')
   @Header('content-type', tokenResponseType)
   @ApiExcludeEndpoint()
-  async issueBinary(@CurrentUser() person: User, @Body() body: Buffer): Promise<Buffer> {
-    return this.tokens.issueBinary(person, body);
+  async issueBinary(@CurrentUser() user: User, @Body() body: Buffer): Promise<Buffer> {
+    return this.tokens.issueBinary(user, body);
   }
 }

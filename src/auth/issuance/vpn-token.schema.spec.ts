@@ -18,7 +18,7 @@ beforeAll(async () => {
 
 afterAll(() => issuing.stop());
 
-describe('a bad request says what was expected, and costs nothing:', () => {
+describe('the token request schema', () => {
   const good = text(Buffer.alloc(256, 0x5a));
 
   it.each<[string, unknown, string]>([
@@ -26,33 +26,33 @@ describe('a bad request says what was expected, and costs nothing:', () => {
     ['both forms', { blindedToken: good, blindedTokens: [good] }, 'blindedToken'],
     ['an empty batch', { blindedTokens: [] }, 'blindedTokens'],
     ['a batch of 33', { blindedTokens: Array.from({ length: 33 }, () => good) }, 'blindedTokens'],
-    ['a batch that is none', { blindedTokens: good }, 'blindedTokens'],
+    ['a batch that is not an array', { blindedTokens: good }, 'blindedTokens'],
     ['one bad element of a batch', { blindedTokens: [good, 'x'] }, 'blindedTokens.1'],
     ['255 bytes', { blindedToken: text(Buffer.alloc(255, 0x5a)) }, 'blindedToken'],
     ['257 bytes', { blindedToken: text(Buffer.alloc(257, 0x5a)) }, 'blindedToken'],
     ['base64 instead of base64url', { blindedToken: Buffer.alloc(256, 0xff).toString('base64') }, 'blindedToken'],
-    ['white space in it', { blindedToken: ` ${good.slice(1)}` }, 'blindedToken'],
+    ['white space', { blindedToken: ` ${good.slice(1)}` }, 'blindedToken'],
     ['wrong padding', { blindedToken: `${good}=` }, 'blindedToken'],
     ['a number', { blindedToken: 7 }, 'blindedToken'],
     ['null', { blindedToken: null }, 'blindedToken'],
     ['a key id of 31 bytes', { blindedToken: good, keyId: text(Buffer.alloc(31)) }, 'keyId'],
     ['an unknown field', { blindedToken: good, userId: 'x' }, 'userId'],
     ['an array', [], 'object'],
-  ])('%s', async (_name, body, expected) => {
-    const person = await issuing.signInWithTrial();
-    const reply = await issuing.issue(person.headers, body);
+  ])('refuses %s and names the field', async (_name, body, expected) => {
+    const user = await issuing.signInWithTrial();
+    const reply = await issuing.issue(user.headers, body);
     const problem = (await reply.json()) as { code: string; detail: string };
     expect([reply.status, problem.code]).toEqual([400, 'invalid_request']);
     expect(problem.detail).toContain(expected);
   });
 
-  it('takes right padding', async () => {
-    const person = await issuing.signInWithTrial();
-    expect((await issuing.issue(person.headers, { blindedToken: `${good}==` })).status).toBe(200);
+  it('accepts correct padding', async () => {
+    const user = await issuing.signInWithTrial();
+    expect((await issuing.issue(user.headers, { blindedToken: `${good}==` })).status).toBe(200);
   });
 
-  it('a number that no blinding gives: 0, 1, n - 1, n and above, alone or in a batch', async () => {
-    const person = await issuing.signInWithTrial();
+  it('refuses numbers that no blinding yields (0, 1, n - 1, n and above), alone and in a batch', async () => {
+    const user = await issuing.signInWithTrial();
     const { modulus, keyId } = await issuing.currentKey();
     const plus = (bytes: Buffer, difference: bigint) =>
       Buffer.from((BigInt(`0x${bytes.toString('hex')}`) + difference).toString(16).padStart(512, '0'), 'hex');
@@ -61,22 +61,22 @@ describe('a bad request says what was expected, and costs nothing:', () => {
     for (const message of bad) {
       const bodies = [{ blindedToken: text(message) }, { blindedTokens: [...blindedTexts(2), text(message)] }];
       for (const body of bodies) {
-        expect(await replyOf(await issuing.issue(person.headers, body))).toMatchObject({
+        expect(await replyOf(await issuing.issue(user.headers, body))).toMatchObject({
           status: 422,
           code: 'invalid_token_request',
         });
       }
       const request = tokenRequest({ keyId }, message);
-      expect((await issuing.issueBinary(person.headers, request)).status).toBe(422);
+      expect((await issuing.issueBinary(user.headers, request)).status).toBe(422);
     }
-    expect(await issuing.countedFor(person)).toBe(0);
+    expect(await issuing.countedFor(user)).toBe(0);
     for (const message of [plus(zero, 2n), plus(modulus, -2n)]) {
-      expect((await issuing.issue(person.headers, { blindedToken: text(message) })).status).toBe(200);
+      expect((await issuing.issue(user.headers, { blindedToken: text(message) })).status).toBe(200);
     }
   });
 
-  it('a token request of the wrong type, length or key: 422', async () => {
-    const person = await issuing.signInWithTrial();
+  it('answers 422 to a binary token request of the wrong type, length or key', async () => {
+    const user = await issuing.signInWithTrial();
     const { keyId } = await issuing.currentKey();
     const last = keyId.readUInt8(31);
     const signing = issuing.service.app.get(IssuerKeysService, { strict: false });
@@ -91,14 +91,14 @@ describe('a bad request says what was expected, and costs nothing:', () => {
       [0],
       [],
     ]) {
-      const response = await issuing.issueBinary(person.headers, new Uint8Array(request));
+      const response = await issuing.issueBinary(user.headers, new Uint8Array(request));
       expect(response.headers.get('content-type')).toContain('application/problem+json');
       expect(await replyOf(response)).toMatchObject({ status: 422, code: 'invalid_token_request' });
     }
-    expect(await issuing.countedFor(person)).toBe(0);
+    expect(await issuing.countedFor(user)).toBe(0);
   });
 
-  it('another media type: 415; another method: 405; too large: 413', async () => {
+  it('answers 415 to another media type, 405 to another method, and 413 to a body that is too large', async () => {
     const { headers } = await issuing.signInWithTrial();
     expect((await issuing.issueBinary(headers, new Uint8Array(259), 'application/octet-stream')).status).toBe(415);
     expect((await issuing.issueBinary(headers, new Uint8Array(259), 'text/plain')).status).toBe(415);

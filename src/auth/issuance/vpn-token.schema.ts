@@ -4,7 +4,7 @@ import { base64urlBytes, signatureBytes } from '../../crypto/index.js';
 export const tokenRequestType = 'application/private-token-request';
 export const tokenResponseType = 'application/private-token-response';
 
-/** Most tokens of one request: a wallet for an app that fetches ahead. */
+/** Per request: enough for an app that prefetches tokens. */
 const maxBlindedTokens = 32;
 
 const exampleElement = Buffer.alloc(signatureBytes, 0x5a).toString('base64url');
@@ -14,7 +14,7 @@ const blindedToken = base64urlBytes(signatureBytes).describe(
   'A blinded token (RFC 9474, Blind): 256 bytes, base64url without padding.',
 );
 
-/** One of `blindedToken` and `blindedTokens`. */
+/** Either `blindedToken` or `blindedTokens`. */
 export const vpnTokenRequest = z
   .strictObject({
     blindedToken: blindedToken.optional(),
@@ -23,10 +23,10 @@ export const vpnTokenRequest = z
       .min(1)
       .max(maxBlindedTokens)
       .optional()
-      .describe('A batch: all are signed or none.'),
+      .describe('A batch of blinded tokens: all are signed or none.'),
     keyId: base64urlBytes(32)
       .optional()
-      .describe('The key that the tokens were blinded for, from the directory. The current one when absent.'),
+      .describe('Id of the key that the tokens were blinded for, from the issuer directory. Default: the current key.'),
   })
   .refine(({ blindedToken, blindedTokens }) => (blindedToken === undefined) !== (blindedTokens === undefined), {
     error: 'expected either blindedToken or blindedTokens',
@@ -34,9 +34,9 @@ export const vpnTokenRequest = z
   });
 
 const common = {
-  keyId: z.string().describe('The key that signed: 32 bytes, base64url.'),
-  expiry: z.literal('24h').describe('A token is good for at least this long.'),
-  expiresAt: z.iso.datetime().describe('When tokens of this key end; the same for everyone.'),
+  keyId: z.string().describe('Id of the key that signed: 32 bytes, base64url.'),
+  expiry: z.literal('24h').describe('A token is valid for at least this long.'),
+  expiresAt: z.iso.datetime().describe('When all tokens of this key expire; the same for every user.'),
 };
 
 const signature = z.string().describe('The blind signature: 256 bytes, base64url without padding.');
@@ -46,11 +46,11 @@ const exampleCommon = { keyId: exampleKeyId, expiry: '24h', expiresAt: '2030-01-
 export const vpnTokenResponse = z.union([
   z
     .strictObject({ signature, ...common })
-    .describe('To a blindedToken.')
+    .describe('The response to `blindedToken`.')
     .meta({ examples: [{ signature: exampleElement, ...exampleCommon }] }),
   z
     .strictObject({ signatures: z.array(signature).describe('In the order of the request.'), ...common })
-    .describe('To blindedTokens.')
+    .describe('The response to `blindedTokens`.')
     .meta({ examples: [{ signatures: [exampleElement], ...exampleCommon }] }),
 ]);
 

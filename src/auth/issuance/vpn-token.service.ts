@@ -11,10 +11,11 @@ import { IssuanceStore } from './issuance.store.js';
 import { type VpnTokenRequest, type VpnTokenResponse } from './vpn-token.schema.js';
 
 /**
- * Signs blinded tokens for people who may have them. In this order, so that nothing is counted that is not signed: access,
- * key, messages, quota, signatures. A crash after the quota costs nothing either: the same message is signed again for free.
+ * Signs blinded tokens for users with access. It checks in this order, so that a refused token is never counted: access, key,
+ * messages, quota; then it signs. A crash after the quota step costs the user nothing: the same message is signed again for
+ * free.
  *
- * What it answers depends on the key and the blinded messages alone, never on the person.
+ * The response depends only on the key and the blinded messages, never on the user.
  */
 @Injectable()
 export class VpnTokenService {
@@ -28,11 +29,11 @@ export class VpnTokenService {
   /**
    * @throws {AppError} `subscription_inactive`, `key_retired`, `invalid_token_request`, `token_quota_exceeded`
    */
-  async issue(person: User, { blindedToken, blindedTokens, keyId }: VpnTokenRequest): Promise<VpnTokenResponse> {
-    const entitlement = await this.entitlementOf(person);
+  async issue(user: User, { blindedToken, blindedTokens, keyId }: VpnTokenRequest): Promise<VpnTokenResponse> {
+    const entitlement = await this.entitlementOf(user);
     const key = this.keyNamed(keyId);
     const messages = blindedTokens ?? (blindedToken === undefined ? [] : [blindedToken]);
-    const signatures = await this.sign(person, entitlement, key, messages);
+    const signatures = await this.sign(user, entitlement, key, messages);
     const common = {
       keyId: encodeBase64url(key.keyId),
       expiry: '24h',
@@ -43,18 +44,18 @@ export class VpnTokenService {
   }
 
   /**
-   * A TokenRequest to a TokenResponse (RFC 9578 §6.1, §6.2): 259 bytes to 256.
+   * Answers a TokenRequest with a TokenResponse (RFC 9578 §6.1, §6.2): 259 bytes in, 256 bytes out.
    *
-   * @throws {AppError} as `issue`; whatever is wrong with the request itself is `invalid_token_request`
+   * @throws {AppError} as `issue`; any fault of the request itself is `invalid_token_request`
    */
-  async issueBinary(person: User, body: Buffer): Promise<Buffer> {
-    const entitlement = await this.entitlementOf(person);
+  async issueBinary(user: User, body: Buffer): Promise<Buffer> {
+    const entitlement = await this.entitlementOf(user);
     const request = parseTokenRequest(body);
     if (request === undefined)
       throw invalidTokenRequest('Expected 259 bytes: type 0x0002, key id byte, blinded message.');
     const key = this.keys.keyForTruncated(request.truncatedKeyId);
-    if (key === undefined) throw invalidTokenRequest('No key that signs has this id. Read the directory again.');
-    return Buffer.concat(await this.sign(person, entitlement, key, [request.blindedMessage]));
+    if (key === undefined) throw invalidTokenRequest('No signing key has this id. Fetch the issuer directory again.');
+    return Buffer.concat(await this.sign(user, entitlement, key, [request.blindedMessage]));
   }
 
   private async entitlementOf({ userId }: User): Promise<Entitlement> {
@@ -66,22 +67,27 @@ export class VpnTokenService {
   private keyNamed(keyId: Buffer | undefined): SigningKey {
     const key = keyId === undefined ? this.keys.signingKey() : this.keys.keyFor(keyId);
     if (key !== undefined) return key;
-    throw new AppError('key_retired', 'This key does not sign (any more). Read the directory and blind again.');
+    throw new AppError(
+      'key_retired',
+      'This key does not sign (any more). Fetch the issuer directory and blind the tokens for the current key.',
+    );
   }
 
   private async sign(
-    person: User,
+    user: User,
     entitlement: Entitlement,
     key: SigningKey,
     messages: readonly Buffer[],
   ): Promise<Buffer[]> {
     if (messages.some((message) => key.refusalOf(message) !== undefined)) {
-      throw invalidTokenRequest('A blinded token is a number between 2 and n - 2, n being the modulus of its key.');
+      throw invalidTokenRequest(
+        'Expected each blinded token to be a number between 2 and n - 2, where n is the modulus of the key.',
+      );
     }
-    await this.spendQuota(person, entitlement, key, messages);
+    await this.spendQuota(user, entitlement, key, messages);
     const signatures: Buffer[] = [];
     for (const message of messages) {
-      // A batch takes some 10 ms of this thread: others get their turn between its signatures.
+      // A batch occupies this thread for about 10 ms. Yield, so that other requests run between the signatures.
       if (signatures.length > 0) await setImmediate();
       signatures.push(key.blindSign(message));
     }
@@ -97,13 +103,17 @@ export class VpnTokenService {
     const hashes = messages.map((message) => createHash('sha256').update(message).digest());
     if (await this.store.count({ userId, keyId: key.keyId, planId, hashes }, dailyTokens)) return;
     const remaining = Math.max(0, dailyTokens - (await this.store.countedSoFar(userId, key.keyId)));
-    // The next epoch's key brings a fresh quota.
+    // The key of the next epoch has its own quota.
     const resetsAt = epochTimes(key.epoch + 1).notBefore;
     const seconds = Math.max(1, Math.ceil((resetsAt.getTime() - this.clock.now().getTime()) / 1000));
-    throw new AppError('token_quota_exceeded', `${remaining} of ${dailyTokens} tokens are left for this key.`, {
-      headers: { 'retry-after': String(seconds) },
-      extras: { remaining, resetsAt: resetsAt.toISOString() },
-    });
+    throw new AppError(
+      'token_quota_exceeded',
+      `${remaining} of ${dailyTokens} tokens are left for this key. Request fewer, or wait for the next key.`,
+      {
+        headers: { 'retry-after': String(seconds) },
+        extras: { remaining, resetsAt: resetsAt.toISOString() },
+      },
+    );
   }
 }
 
