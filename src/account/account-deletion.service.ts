@@ -14,20 +14,20 @@ import { type DeletionBegun } from './account.schema.js';
 import { AccountDeletionStore } from './account-deletion.store.js';
 
 /**
- * Deletes accounts, whatever is killed meanwhile:
+ * Deletes accounts, even if a process is killed on the way:
  *
- *  1. One statement marks the account as leaving, and adds the job. From then on its owner is let in nowhere.
- *  2. Stripe ends the subscriptions and forgets the customer, and any whom a failed checkout left there. First: money must
- *     not go on being taken from somebody whom nobody here knows any more.
- *  3. Firebase deletes the account that they signed in with.
- *  4. One statement erases the person, and with them whatever refers to them. Payments stay for the books, without a person.
+ *  1. One statement marks the account as being deleted, and adds the job. From then on the user is refused everywhere.
+ *  2. Stripe ends the subscriptions and deletes the customer, and any other customer that a failed checkout left behind. This
+ *     comes first: Stripe must not keep charging a user who no longer exists here.
+ *  3. Firebase deletes the account.
+ *  4. One statement erases the user and all rows that refer to the user. Payments stay for bookkeeping, without the user.
  *
- * Each step may be repeated, so a job that was killed begins again at 2. The mark outlives the account by a day, longer than
- * any token: a late request finds it and makes no new row. A late event of a provider finds no customer.
+ * Each step can be repeated, so a job that was killed starts again at step 2. The mark outlives the account by a day, which is
+ * longer than any token: a late request finds the mark and creates no new row. A late provider event finds no customer.
  */
 
 const dayMs = 86_400_000;
-const reviveAfterMs = 10 * 60_000;
+const requeueAfterMs = 10 * 60_000;
 
 @Injectable()
 export class AccountDeletionService {
@@ -36,23 +36,24 @@ export class AccountDeletionService {
     private readonly payments: PaymentClosingService,
     private readonly subscriptions: SubscriptionService,
     private readonly firebase: FirebaseClient,
-    private readonly forgetting: IdentityCacheInvalidationService,
-    private readonly people: IdentityCacheService,
+    private readonly identityCacheInvalidation: IdentityCacheInvalidationService,
+    private readonly identityCache: IdentityCacheService,
     private readonly clock: Clock,
   ) {}
 
   /**
-   * Asks the provider at that moment whether it still stands by the sign-in: whoever was signed out has no minute left for this.
+   * Deletes the account at the user's own request. Checks the sign-in at the identity provider now, because a sign-in that was
+   * just revoked must not delete anything.
    *
    * @throws {AppError} `recent_sign_in_required`, `invalid_id_token`, `identity_provider_unavailable`
    */
-  async askedFor(person: User): Promise<DeletionBegun> {
-    requireRecentSignIn(person, this.clock.now());
-    await this.people.confirm(person);
-    return this.begin(person, { actor: self, reason: 'asked' });
+  async deleteOwn(user: User): Promise<DeletionBegun> {
+    requireRecentSignIn(user, this.clock.now());
+    await this.identityCache.confirm(user);
+    return this.begin(user, { actor: self, reason: 'asked' });
   }
 
-  /** Begins; the rest follows by itself. */
+  /** Step 1. The job does the rest. */
   async begin(
     { userId, firebaseUid }: Pick<User, 'userId' | 'firebaseUid'>,
     by: { readonly actor: string; readonly reason: string },
@@ -62,28 +63,28 @@ export class AccountDeletionService {
       return provider === 'apple' && until !== null && !cancelAtPeriodEnd;
     });
     await this.store.begin({ ...by, at: this.clock.now(), action: 'account.delete', userId });
-    await this.forgetting.forget(firebaseUid);
+    await this.identityCacheInvalidation.invalidate(firebaseUid);
     return { stillBilledBy: renewing ? ['apple'] : [] };
   }
 
-  /** From step 2. @param attempt which of its job, from 1 */
+  /** Steps 2 to 4. @param attempt of the job, counted from 1 */
   async finish(userId: string, attempt: number): Promise<void> {
     for (;;) {
-      const leaving = await this.store.leaving(userId);
-      if (leaving === undefined) return;
-      const closed = await this.payments.close(userId, attempt);
-      await this.firebase.deleteAccount(leaving.firebaseUid);
-      await this.forgetting.forget(leaving.firebaseUid);
-      if (await this.store.erase(userId, closed, this.clock.now())) return;
+      const pending = await this.store.findPending(userId);
+      if (pending === undefined) return;
+      const closedCustomer = await this.payments.close(userId, attempt);
+      await this.firebase.deleteAccount(pending.firebaseUid);
+      await this.identityCacheInvalidation.invalidate(pending.firebaseUid);
+      if (await this.store.erase(userId, closedCustomer, this.clock.now())) return;
     }
   }
 
-  /** Adds the jobs that were given up. */
-  async revive(): Promise<void> {
-    await this.store.revive(this.ago(reviveAfterMs));
+  /** Adds a new job for each deletion whose job has failed for good. */
+  async requeueMissingJobs(): Promise<void> {
+    await this.store.requeueMissingJobs(this.ago(requeueAfterMs));
   }
 
-  /** Drops the marks of accounts that were erased a day ago. */
+  /** Removes the marks of accounts that were erased a day ago. */
   async purge(): Promise<void> {
     await this.store.purge(this.ago(dayMs));
   }

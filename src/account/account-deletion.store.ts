@@ -15,7 +15,7 @@ export class AccountDeletionStore {
     private readonly jobs: IdentityJobs,
   ) {}
 
-  /** Marks an account as leaving, writes down who asked, and adds the job that does it: all or nothing. Safe to repeat. */
+  /** Marks an account as being deleted, records the act, and adds the job: all or nothing. Safe to repeat. */
   async begin(act: Act): Promise<void> {
     await this.prisma.$queryRaw`
       WITH begun AS (
@@ -26,18 +26,19 @@ export class AccountDeletionStore {
       SELECT ${addJob(deletionJob(act.userId))} AS job FROM begun`;
   }
 
-  /** Whose account is leaving; undefined when it never was, or is gone. */
-  async leaving(userId: string): Promise<{ firebaseUid: string } | undefined> {
+  /** @returns the account that is being deleted; undefined if its deletion never began or is complete */
+  async findPending(userId: string): Promise<{ firebaseUid: string } | undefined> {
     const row = await this.prisma.accountDeletion.findFirst({ where: { userId, erasedAt: null } });
     return row === null ? undefined : { firebaseUid: row.firebaseUid };
   }
 
   /**
-   * Erases the person and all that goes with them; what stays for the books and for operators names them no more. Not if
-   * they have got another customer at Stripe since that one was closed. With the person goes their address, but for one
-   * last mail, beside which it stays until that is sent. It says who goes on charging: here is the last place that knows.
+   * Erases the user and all rows that refer to the user. Rows that stay for bookkeeping or for operators no longer name the
+   * user. Does nothing if the user got another customer at Stripe after `closedCustomer` was closed. The e-mail address is
+   * erased too, except in one last delivery, which keeps it until it is sent. That mail names the providers that still charge,
+   * because this is the last statement that knows them.
    *
-   * @returns whether they are gone
+   * @returns whether the user is erased
    */
   async erase(userId: string, closedCustomer: string | null, at: Date): Promise<boolean> {
     const rows = await this.prisma.$queryRaw<unknown[]>`
@@ -59,8 +60,8 @@ export class AccountDeletionStore {
     return rows.length > 0;
   }
 
-  /** Adds a job for each account that is leaving and has none. @returns how many */
-  async revive(begunBefore: Date): Promise<number> {
+  /** Adds a job for each pending deletion that has none. @returns how many */
+  async requeueMissingJobs(begunBefore: Date): Promise<number> {
     return this.jobs.requeueMissing(
       userJobs(
         deletionTask,

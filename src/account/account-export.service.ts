@@ -7,7 +7,7 @@ import { TrialsService } from '../subscription/index.js';
 import { type AccountExport } from './account.schema.js';
 import { AccountExportStore } from './account-export.store.js';
 
-/** Everything held on a person, as one document. */
+/** Exports everything that is stored about a user, as one document. */
 @Injectable()
 export class AccountExportService {
   constructor(
@@ -18,15 +18,16 @@ export class AccountExportService {
   ) {}
 
   /**
-   * Writes down who takes it along, then reads it, that act included. An account that is gone at Firebase leaves what is here.
+   * Records the export in the audit trail, then reads the data, including that record. If the account no longer exists at
+   * Firebase, the export contains what is stored here.
    *
-   * @throws {AppError} `invalid_id_token` for an account that is gone here, `identity_provider_unavailable`
+   * @throws {AppError} `invalid_id_token` if the user no longer exists here, `identity_provider_unavailable`
    */
   async export(
     { userId, firebaseUid }: Pick<User, 'userId' | 'firebaseUid'>,
     by: { readonly actor: string; readonly reason: string } = { actor: self, reason: 'asked' },
   ): Promise<AccountExport> {
-    const account = await this.firebase.lookUp(firebaseUid).catch((error: unknown) => {
+    const account = await this.firebase.fetchAccount(firebaseUid).catch((error: unknown) => {
       throw providerProblem(error);
     });
     const now = this.clock.now();
@@ -34,25 +35,31 @@ export class AccountExportService {
       throw new AppError('invalid_id_token', 'The account no longer exists.');
     }
     const { email, emailVerified = false } = account ?? {};
-    const trialHashes = this.trials.hashesOf({ firebaseUid, email, emailVerified });
-    const trialClaims = this.trials.holdersOf(await this.store.providerRefs(userId));
-    const rows = await this.store.rowsOf(userId, { trialHashes, trialClaims });
+    const ofUser = this.trials.hashesOf({ firebaseUid, email, emailVerified });
+    const claimedBy = this.trials.holdersOf(await this.store.providerRefs(userId));
+    const rows = await this.store.rowsOf(userId, { ofUser, claimedBy });
     return {
       exportedAt: now.toISOString(),
-      identityProvider: account === undefined ? null : atProvider(firebaseUid, account),
-      tables: Object.fromEntries([...rows].map(([table, found]) => [table, found.map(withoutOperators)])),
+      identityProvider: account === undefined ? null : exportedIdentity(firebaseUid, account),
+      tables: Object.fromEntries([...rows].map(([table, found]) => [table, found.map(withoutOperatorName)])),
     };
   }
 }
 
-function atProvider(uid: string, account: FirebaseAccount): AccountExport['identityProvider'] {
+function exportedIdentity(uid: string, account: FirebaseAccount): AccountExport['identityProvider'] {
   const { email = null, emailVerified, disabled, signInProviders, tokensValidAfter } = account;
-  const [ways, validAfter] = [[...signInProviders], tokensValidAfter.toISOString()];
-  return { uid, email, emailVerified, disabled, signInProviders: ways, tokensValidAfter: validAfter };
+  return {
+    uid,
+    email,
+    emailVerified,
+    disabled,
+    signInProviders: [...signInProviders],
+    tokensValidAfter: tokensValidAfter.toISOString(),
+  };
 }
 
-/** Which operator it was is about the operator; all else of the act is about the person. */
-function withoutOperators(row: Record<string, unknown>): Record<string, unknown> {
+/** An operator's name is the operator's data. Everything else in an audit row is the user's data. */
+function withoutOperatorName(row: Record<string, unknown>): Record<string, unknown> {
   if (!('actor' in row)) return row;
   return { ...row, actor: row.actor === self ? self : 'operator' };
 }

@@ -6,16 +6,16 @@ export type ExportedRow = Record<string, unknown>;
 
 interface OwnedTable {
   readonly table: string;
-  /** Its column that names the person. */
+  /** The column that refers to the user. */
   readonly column: string;
 }
 
-/** What is held on a person beside the rows that refer to theirs. */
-export interface OtherTraces {
-  /** Keyed hashes that a trial is remembered by, of the account and of its address; 32 bytes each. */
-  readonly trialHashes: readonly Buffer[];
-  /** Keyed hashes of trials that providers gave: with them, cards and former addresses are remembered. 32 bytes each. */
-  readonly trialClaims: readonly Buffer[];
+/** Keyed hashes that find the rows of `TrialGrant`, which do not refer to a user. */
+export interface TrialHashes {
+  /** Hashes of the user's account and address, 32 bytes each. */
+  readonly ofUser: readonly Buffer[];
+  /** Hashes of the trials that providers gave, 32 bytes each. They also lead to hashes of cards and former addresses. */
+  readonly claimedBy: readonly Buffer[];
 }
 
 @Injectable()
@@ -23,12 +23,12 @@ export class AccountExportStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
   /**
-   * Every row of a person, with every column. Which tables and columns there are is asked of the database itself: a new
-   * column, and a new table that refers to people, is in the export from the moment it is there.
+   * Reads every row of a user, with every column. The database itself lists the tables and columns, so a new column, or a new
+   * table that refers to users, is part of the export at once.
    *
-   * @returns rows by table, as of one moment
+   * @returns rows by table, from one snapshot
    */
-  async rowsOf(userId: string, { trialHashes, trialClaims }: OtherTraces): Promise<ReadonlyMap<string, ExportedRow[]>> {
+  async rowsOf(userId: string, { ofUser, claimedBy }: TrialHashes): Promise<ReadonlyMap<string, ExportedRow[]>> {
     const owned = await this.ownedTables();
     const selects = [
       Prisma.sql`SELECT 'User' AS "table", to_jsonb(t) AS row FROM "User" t WHERE id = ${userId}::uuid`,
@@ -37,7 +37,7 @@ export class AccountExportStore {
         return Prisma.sql`SELECT ${table}, to_jsonb(t) FROM ${name} t WHERE t.${owner} = ${userId}::uuid`;
       }),
       Prisma.sql`SELECT 'TrialGrant', to_jsonb(t) FROM "TrialGrant" t
-        WHERE hash = ANY (${trialHashes}::bytea[]) OR claimed_by = ANY (${trialClaims}::bytea[])`,
+        WHERE hash = ANY (${ofUser}::bytea[]) OR claimed_by = ANY (${claimedBy}::bytea[])`,
       Prisma.sql`SELECT 'WebhookEvent', to_jsonb(t) FROM "WebhookEvent" t, "User" u WHERE u.id = ${userId}::uuid
         AND (t.object_ref = u.stripe_customer_id
           OR EXISTS (SELECT FROM "Subscription" s WHERE s.user_id = u.id AND s.provider_ref = t.provider || ':' || t.object_ref)
@@ -50,28 +50,28 @@ export class AccountExportStore {
     return new Map([...byTable].map(([table, found]) => [table, found.map(({ row }) => row)]));
   }
 
-  /** What providers call the subscriptions of a person. */
+  /** The providers' ids of the user's subscriptions. */
   async providerRefs(userId: string): Promise<string[]> {
     const rows = await this.prisma.subscription.findMany({ where: { userId }, select: { providerRef: true } });
     return rows.map(({ providerRef }) => providerRef);
   }
 
   /**
-   * Writes down that somebody takes all of it along; for the person themselves once an hour, however often they ask.
+   * Records the export in the audit trail. The user's own exports are recorded at most once an hour.
    *
-   * @returns whether there is such a person
+   * @returns whether the user exists
    */
   async record(act: Act): Promise<boolean> {
     const rows = await this.prisma.$queryRaw<unknown[]>`
-      WITH person AS (SELECT id FROM "User" WHERE id = ${act.userId}::uuid), noted AS (
-        ${recordAct(act)} FROM person WHERE ${act.actor} <> ${self} OR NOT EXISTS (SELECT FROM "AuditEvent" a
-          WHERE a.user_id = person.id AND a.action = ${act.action} AND a.actor = ${self} AND a.at > ${act.at}::timestamptz - interval '1 hour')
+      WITH account AS (SELECT id FROM "User" WHERE id = ${act.userId}::uuid), noted AS (
+        ${recordAct(act)} FROM account WHERE ${act.actor} <> ${self} OR NOT EXISTS (SELECT FROM "AuditEvent" a
+          WHERE a.user_id = account.id AND a.action = ${act.action} AND a.actor = ${self} AND a.at > ${act.at}::timestamptz - interval '1 hour')
       )
-      SELECT 1 FROM person`;
+      SELECT 1 FROM account`;
     return rows.length > 0;
   }
 
-  /** The tables that refer to people, by the foreign keys that make them do so. */
+  /** The tables with a foreign key to `User`. */
   private async ownedTables(): Promise<OwnedTable[]> {
     return this.prisma.$queryRaw<OwnedTable[]>`
       SELECT c.relname AS "table", a.attname AS "column"

@@ -7,7 +7,7 @@ import { AccountStore } from './account.store.js';
 import { describeHistoryEvent } from './history-texts.js';
 import { AccountHistoryStore } from './account-history.store.js';
 
-/** What happened to a person's subscriptions and money, and what was done to their account: newest first, page by page. */
+/** Lists the events of a user's subscriptions and payments, and the acts on the account: newest first, in pages. */
 @Injectable()
 export class AccountHistoryService {
   constructor(
@@ -15,9 +15,9 @@ export class AccountHistoryService {
     private readonly accounts: AccountStore,
   ) {}
 
-  /** @throws {AppError} `invalid_request` for a cursor that we did not give */
+  /** @throws {AppError} `invalid_request` for an invalid cursor */
   async history({ userId }: User, { cursor, limit }: PageQuery): Promise<AccountHistory> {
-    // One more than asked, to know whether there is another page.
+    // One more than requested shows whether there is another page.
     const rows = await this.store.page(userId, readCursor(cursor), limit + 1);
     const { shown, next } = pageOf(rows, limit, (row) => row);
     return {
@@ -29,7 +29,7 @@ export class AccountHistoryService {
     };
   }
 
-  /** @throws {AppError} `invalid_request` for a cursor that we did not give */
+  /** @throws {AppError} `invalid_request` for an invalid cursor */
   async acts({ userId }: User, { cursor, limit }: PageQuery): Promise<AuditTrail> {
     const after = readCursor(cursor)?.name;
     const before = after !== undefined && /^\d{1,18}$/.test(after) ? BigInt(after) : undefined;

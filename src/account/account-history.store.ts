@@ -4,7 +4,7 @@ import { IdentityPrisma } from '../prisma/identity/index.js';
 import { type HistoryEvent } from './history-texts.js';
 
 export interface HistoryRow extends HistoryEvent {
-  /** Names the row in a cursor. */
+  /** Identifies the row in a cursor. */
   readonly name: string;
   readonly at: Date;
 }
@@ -13,7 +13,7 @@ export interface HistoryRow extends HistoryEvent {
 export class AccountHistoryStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
-  /** Newest first: what became of subscriptions, and what money moved. */
+  /** Subscription events and payments, newest first. */
   async page(userId: string, after: PagePosition | undefined, limit: number): Promise<HistoryRow[]> {
     const [at, name] = [after?.at ?? null, after?.name ?? null];
     return this.prisma.$queryRaw<HistoryRow[]>`

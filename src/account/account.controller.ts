@@ -39,88 +39,92 @@ export class AccountController {
 
   @Get()
   @Header('cache-control', 'no-store')
-  @ApiOperation({ summary: 'Who you are here: address, ways to sign in, devices, tokens left' })
+  @ApiOperation({ summary: 'Show the account: address, sign-in methods, devices and remaining tokens' })
   @Returns(200, account)
   @Problems(...signInProblems)
-  async show(@CurrentUser() person: User) {
-    return this.profiles.show(person);
+  async show(@CurrentUser() user: User) {
+    return this.profiles.show(user);
   }
 
   @Patch()
   @Header('cache-control', 'no-store')
   @ApiOperation({
-    summary: 'Ask for another e-mail address',
+    summary: 'Request a change of the e-mail address',
     description:
-      'Within five minutes of a sign-in, five times a day. A link goes to the new address, and word of it to the present one. ' +
-      'Nothing changes before the link is opened; then the address is proven, every sign-in ends, and the person signs in ' +
-      'again. The answer says nothing of whether the address is another account’s: then no link is sent.',
+      'Allowed within five minutes of a sign-in, and five times a day. Sends a link to the new address and a notification to ' +
+      'the current one. Nothing changes until the link is opened. Opening it verifies the new address and revokes all ' +
+      'sign-ins, so the user must sign in again. If another account has the address, no link is sent; the response is the ' +
+      'same, so that it does not reveal who has an account.',
   })
-  @Returns(202, account, 'The account as it is until the link is opened.')
+  @Returns(202, account, 'The account, unchanged until the link is opened.')
   @Problems('invalid_request', 'recent_sign_in_required', ...signInProblems)
-  async change(@CurrentUser() person: User, @Body({ schema: accountPatch }) body: AccountPatch) {
-    return this.profiles.change(person, body);
+  async change(@CurrentUser() user: User, @Body({ schema: accountPatch }) body: AccountPatch) {
+    return this.profiles.change(user, body);
   }
 
   @Delete()
   @Header('cache-control', 'no-store')
   @ApiOperation({
-    summary: 'Delete the account, for good',
+    summary: 'Delete the account permanently',
     description:
-      'Within five minutes of a sign-in. Subscriptions through Stripe end at once, without money back; then the account at ' +
-      'Firebase and every row go. Payments stay for the books without a name. What is begun is finished, even if it takes days.',
+      'Allowed within five minutes of a sign-in. Subscriptions through Stripe end at once, without a refund. Then the account ' +
+      'at Firebase and all data here are deleted; payment records stay for bookkeeping, without a name. The deletion runs in ' +
+      'the background and cannot be stopped.',
   })
   @Returns(202, deletionBegun)
   @Problems('recent_sign_in_required', ...signInProblems)
-  async delete(@CurrentUser() person: User) {
-    return this.deletions.askedFor(person);
+  async delete(@CurrentUser() user: User) {
+    return this.deletions.deleteOwn(user);
   }
 
   @Get('history')
   @Header('cache-control', 'no-store')
-  @ApiOperation({ summary: 'What happened to your subscriptions and payments, newest first' })
+  @ApiOperation({ summary: 'List the events of your subscriptions and payments, newest first' })
   @Returns(200, accountHistory)
   @Problems('invalid_request', ...signInProblems)
-  async history(@CurrentUser() person: User, @Query({ schema: pageQuery }) query: PageQuery) {
-    return this.histories.history(person, query);
+  async history(@CurrentUser() user: User, @Query({ schema: pageQuery }) query: PageQuery) {
+    return this.histories.history(user, query);
   }
 
   @Get('audit')
   @Header('cache-control', 'no-store')
-  @ApiOperation({ summary: 'What you and operators did to your account, newest first' })
+  @ApiOperation({ summary: 'List what you and operators did to your account, newest first' })
   @Returns(200, auditTrail)
   @Problems('invalid_request', ...signInProblems)
-  async audit(@CurrentUser() person: User, @Query({ schema: pageQuery }) query: PageQuery) {
-    return this.histories.acts(person, query);
+  async audit(@CurrentUser() user: User, @Query({ schema: pageQuery }) query: PageQuery) {
+    return this.histories.acts(user, query);
   }
 
   @Get('export')
   @Header('cache-control', 'no-store')
   @Header('content-disposition', 'attachment; filename="account.json"')
-  @ApiOperation({ summary: 'Everything that is kept of you' })
+  @ApiOperation({ summary: 'Export all data stored about you' })
   @Returns(200, accountExport)
   @Problems(...signInProblems)
-  async export(@CurrentUser() person: User) {
-    return this.exports.export(person);
+  async export(@CurrentUser() user: User) {
+    return this.exports.export(user);
   }
 
   @Post('devices')
   @Header('cache-control', 'no-store')
   @ApiOperation({
-    summary: 'Register a device for pushes',
-    description: 'Again whenever Firebase gives the app another token. A person has at most 20; the oldest makes room.',
+    summary: 'Register a device for push notifications',
+    description:
+      'Call this again whenever Firebase gives the app a new token. A user can have 20 devices; registering another one ' +
+      'removes the oldest.',
   })
   @Returns(201, device)
   @Problems('invalid_request', ...signInProblems)
-  async addDevice(@CurrentUser() person: User, @Body({ schema: newDevice }) body: NewDevice) {
-    return this.profiles.addDevice(person, body);
+  async addDevice(@CurrentUser() user: User, @Body({ schema: newDevice }) body: NewDevice) {
+    return this.profiles.addDevice(user, body);
   }
 
   @Delete('devices/:id')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Send no more pushes to a device' })
-  @ApiNoContentResponse({ description: 'It is forgotten.' })
+  @ApiOperation({ summary: 'Remove a device from push notifications' })
+  @ApiNoContentResponse({ description: 'The device is removed.' })
   @Problems('invalid_request', 'device_not_found', ...signInProblems)
-  async removeDevice(@CurrentUser() person: User, @Param({ schema: deviceName }) { id }: DeviceName): Promise<void> {
-    await this.profiles.removeDevice(person, id);
+  async removeDevice(@CurrentUser() user: User, @Param({ schema: deviceName }) { id }: DeviceName): Promise<void> {
+    await this.profiles.removeDevice(user, id);
   }
 }

@@ -19,7 +19,7 @@ import { ProfileService } from './profile.service.js';
 
 const stores = [AccountStore, AccountDeletionStore, AccountExportStore, AccountHistoryStore];
 
-/** What is kept of a person, for them to see, to take along and to end. */
+/** Lets users see, export, change and delete their account. */
 @Module({
   imports: [AuthModule, SubscriptionModule, PaymentModule, PushDevicesModule, IssuanceModule],
   controllers: [AccountController],
@@ -36,7 +36,7 @@ const stores = [AccountStore, AccountDeletionStore, AccountExportStore, AccountH
     ),
     ...maintenanceJobs(
       IdentityMaintenance,
-      every(600, 'account-deletions-revive', AccountDeletionService, (deletions) => deletions.revive()),
+      every(600, 'account-deletions-revive', AccountDeletionService, (deletions) => deletions.requeueMissingJobs()),
       every(3_600, 'account-deletions-purge', AccountDeletionService, (deletions) => deletions.purge()),
     ),
   ],

@@ -17,22 +17,26 @@ const platform = z.enum(['android', 'ios', 'desktop']);
 export const account = z.strictObject({
   email: z.string().nullable(),
   emailVerified: z.boolean(),
-  createdOn: day.describe('The day this account was first seen here.'),
-  signInProviders: z.array(z.string()).describe('Ways to sign in, as Firebase names them: `password`, `google.com`.'),
-  devices: z.array(z.strictObject({ id: z.uuid(), platform, registeredOn: day })).describe('Devices that get pushes.'),
+  createdOn: day.describe('The day on which the account was first used here.'),
+  signInProviders: z
+    .array(z.string())
+    .describe('Sign-in methods by their Firebase names, such as `password` or `google.com`.'),
+  devices: z
+    .array(z.strictObject({ id: z.uuid(), platform, registeredOn: day }))
+    .describe('Devices that receive push notifications.'),
   tokens: z
     .strictObject({
-      dailyTokens: z.int().min(0).describe('0 without access.'),
+      dailyTokens: z.int().min(0).describe('0 if the user has no access.'),
       used: z.int().min(0),
       left: z.int().min(0),
       resetsAt: moment,
     })
-    .describe('Of the key that signs today. Which tokens they were, nobody knows.'),
+    .describe('The token quota of the key that signs today. The service knows only these numbers, not the tokens.'),
 });
 export type Account = z.input<typeof account>;
 
 export const accountPatch = z.strictObject({
-  email: emailAddress.describe('The address that the account is to have once it is proven.'),
+  email: emailAddress.describe('The new e-mail address. It becomes the address of the account once it is verified.'),
 });
 export type AccountPatch = z.output<typeof accountPatch>;
 
@@ -42,7 +46,7 @@ export const newDevice = z.strictObject({
     .string()
     .max(1024)
     .regex(/^[\w:.-]{20,1024}$/, {
-      error: 'expected the registration token that Firebase Cloud Messaging gave the app',
+      error: 'expected the registration token that the app got from Firebase Cloud Messaging',
     })
     .describe('The registration token of Firebase Cloud Messaging.')
     .meta({ examples: ['d5f0c1b2a3948576:APA91bExampleOfARegistrationToken'] }),
@@ -59,27 +63,27 @@ export const pageQuery = z.strictObject({
     .max(120)
     .regex(/^[\w-]{4,120}$/, { error: 'expected `next` of the page before' })
     .optional()
-    .describe('`next` of the page before.')
+    .describe('`next` of the previous page.')
     .meta({ examples: ['MTg5MzQ1NjAwMDAwMCAx'] }),
   limit: z
     .string()
     .regex(/^([1-9]\d?|100)$/, { error: 'expected 1 to 100' })
-    .describe('How many at most.')
+    .describe('Maximum number of entries.')
     .meta({ examples: ['50'] })
     .default('50')
     .transform(Number),
 });
 export type PageQuery = z.output<typeof pageQuery>;
 
-const next = z.string().nullable().describe('Cursor of the next page; null on the last.');
+const next = z.string().nullable().describe('Cursor of the next page; null on the last page.');
 
 export const accountHistory = z.strictObject({
   events: z.array(
     z.strictObject({
       at: moment,
       kind: z.enum({ ...PaymentKind, ...SubscriptionEventKind }),
-      text: z.string().describe('What happened, in plain words.'),
-      amount: z.int().nullable().describe('In minor units of the currency, where money moved.'),
+      text: z.string().describe('The event as a sentence, to show to the user.'),
+      amount: z.int().nullable().describe('In minor units of the currency; null for events without a payment.'),
       currency: z.string().nullable(),
     }),
   ),
@@ -93,7 +97,7 @@ export const auditTrail = z.strictObject({
       at: moment,
       by: z.enum(['you', 'operator']),
       action: z.string().describe('Such as `account.sign_out_everywhere`.'),
-      reason: z.string().nullable().describe("An operator's words; null for what you did yourself."),
+      reason: z.string().nullable().describe("The operator's reason; null for your own acts."),
     }),
   ),
   next,
@@ -112,10 +116,10 @@ export const accountExport = z.strictObject({
       tokensValidAfter: moment,
     })
     .nullable()
-    .describe('Of the account at Firebase, what is read from there; null when it is gone there.'),
+    .describe('The account at Firebase; null if it no longer exists there.'),
   tables: z
     .record(z.string(), z.array(z.record(z.string(), z.unknown())))
-    .describe('Every row that is kept of you, with every column. Bytes are hexadecimal, after `\\x`.'),
+    .describe('All rows stored about you, by table, with all columns. Bytes are hexadecimal with the prefix `\\x`.'),
 });
 export type AccountExport = z.input<typeof accountExport>;
 
@@ -123,7 +127,7 @@ export const deletionBegun = z.strictObject({
   stillBilledBy: z
     .array(z.enum(['apple']))
     .describe(
-      'Who goes on charging, since only you can cancel there: for Apple, in the settings of your Apple account.',
+      'Providers that continue to charge, because only the user can cancel there: for Apple, in the settings of the Apple account.',
     ),
 });
 export type DeletionBegun = z.input<typeof deletionBegun>;

@@ -3,7 +3,7 @@ import { enqueueNotifications, jobsAdded } from '../notifications/outbox/index.j
 import { type Act, recordAct } from '../platform/audit/index.js';
 import { type AuditEvent, IdentityPrisma, Prisma, type PushDevice, type User } from '../prisma/identity/index.js';
 
-/** A day. Each is a mail to an address that may be anybody's. */
+/** Per day, because each request sends a mail to an address that may belong to a stranger. */
 const maxEmailChanges = 5;
 
 @Injectable()
@@ -16,15 +16,16 @@ export class AccountStore {
   }
 
   /**
-   * Writes down that a person wants another address, and tells both: the new one gets the link that proves it, the old one (if
-   * it was proven) and the devices hear of it. The deliveries carry their addresses, since by then the person may have the new
-   * one. A day has so many slots: of requests that race for one, one gets it.
+   * Records the request for a new address and enqueues its notifications: a link that verifies the address to the new one, and
+   * a warning to the current one (if it is verified) and to the devices. The deliveries store their addresses, because the
+   * user's own may have changed by the time they are sent. Each day has a limited number of slots. When requests race for the
+   * same slot, only one gets it.
    *
-   * @returns false when the slots of the day are used up, or the account is being deleted
+   * @returns false if the day's slots are used up, or the account is being deleted
    */
-  async askEmailChange(act: Act, newEmail: string): Promise<boolean> {
+  async requestEmailChange(act: Act, newEmail: string): Promise<boolean> {
     const rows = await this.prisma.$queryRaw<unknown[]>`
-      WITH person AS (
+      WITH account AS (
         SELECT id, CASE WHEN email_verified THEN email END AS old_address,
           id || ':' || to_char(${act.at}::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS of_the_day,
           (SELECT count(*) FROM "Notification" n WHERE n.user_id = u.id AND n.kind = 'email_change_link'
@@ -32,7 +33,7 @@ export class AccountStore {
         FROM "User" u WHERE id = ${act.userId}::uuid AND NOT EXISTS (SELECT FROM "AccountDeletion" WHERE user_id = u.id)
       ), wanted AS (
         SELECT id AS user_id, kind, kind || ':' || of_the_day || ':' || used AS cause, old_address
-        FROM person, unnest(ARRAY['email_change_asked', 'email_change_link']) kind WHERE used < ${maxEmailChanges}
+        FROM account, unnest(ARRAY['email_change_asked', 'email_change_link']) kind WHERE used < ${maxEmailChanges}
       ), ${enqueueNotifications(
         Prisma.sql`
           SELECT user_id, kind, cause, '{}'::jsonb AS payload, ${act.at}::timestamptz AS at FROM wanted ORDER BY kind`,
@@ -49,7 +50,7 @@ export class AccountStore {
     return rows.length > 0;
   }
 
-  /** What was done to an account, newest first. @param before id of the last row of the page before */
+  /** The acts on an account, newest first. @param before id of the last row of the previous page */
   async acts(userId: string, before: bigint | undefined, limit: number): Promise<AuditEvent[]> {
     const where = { userId, ...(before !== undefined && { id: { lt: before } }) };
     return this.prisma.auditEvent.findMany({ where, orderBy: { id: 'desc' }, take: limit });

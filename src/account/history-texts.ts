@@ -1,56 +1,58 @@
 import { type PaymentKind, type SubscriptionEventKind, type SubscriptionProvider } from '../prisma/identity/index.js';
 import { money } from '../subscription/index.js';
 
-/** What happened to a subscription, or to money. */
+/** An event of a subscription, or a payment. */
 export interface HistoryEvent {
   readonly kind: PaymentKind | SubscriptionEventKind;
   readonly provider: SubscriptionProvider;
-  /** In minor units, where money moved; ISO 4217, lower case. */
+  /** In minor units; null for events of a subscription. */
   readonly amount: number | null;
+  /** ISO 4217, lower case; null for events of a subscription. */
   readonly currency: string | null;
-  /** Name of the plan, where it was a subscription; and until when it gives access, or gave. */
+  /** Name of the plan; null for payments. */
   readonly plan: string | null;
+  /** End of the access; null for payments. */
   readonly until: Date | null;
 }
 
-const names: Readonly<Record<SubscriptionProvider, string>> = {
+const providerNames: Readonly<Record<SubscriptionProvider, string>> = {
   stripe: 'Stripe',
   apple: 'the App Store',
   trial: 'a trial',
   operator: 'our support',
 };
 
-/** What it was, to whoever it happened to. */
-export function describeHistoryEvent(what: HistoryEvent): string {
-  const { kind, provider } = what;
-  const [sum, where] = [money(what.amount ?? 0, what.currency ?? 'usd'), names[provider]];
-  const [plan, day] = [what.plan ?? '', what.until?.toISOString().slice(0, 10) ?? ''];
+/** The event as a sentence to its user. */
+export function describeHistoryEvent(event: HistoryEvent): string {
+  const { kind, provider } = event;
+  const [sum, where] = [money(event.amount ?? 0, event.currency ?? 'usd'), providerNames[provider]];
+  const [plan, day] = [event.plan ?? '', event.until?.toISOString().slice(0, 10) ?? ''];
   switch (kind) {
     case 'charge':
       return `You paid ${sum} through ${where}.`;
     case 'refund':
-      return `You were given ${sum} back through ${where}.`;
+      return `You got a refund of ${sum} through ${where}.`;
     case 'dispute':
       return `Your bank disputed a payment of ${sum} through ${where}.`;
     case 'reversal':
-      return `A refund or dispute of ${sum} through ${where} was undone.`;
+      return `A refund or dispute of ${sum} through ${where} was reversed.`;
     case 'started':
-      if (provider === 'trial') return `Your trial of ${plan} began; it runs until ${day}.`;
+      if (provider === 'trial') return `Your trial of ${plan} started; it runs until ${day}.`;
       if (provider === 'operator') return `Our support gave you ${plan} until ${day}.`;
-      return `Your subscription ${plan} through ${where} began; it runs until ${day}.`;
+      return `Your ${plan} subscription through ${where} started; it runs until ${day}.`;
     case 'renewed':
-      return `Your subscription ${plan} was renewed until ${day}.`;
+      return `Your ${plan} subscription was renewed until ${day}.`;
     case 'cancelled':
-      return `Your subscription ${plan} was cancelled; you keep access until ${day}.`;
+      return `Your ${plan} subscription was cancelled; you keep access until ${day}.`;
     case 'resumed':
-      return `The cancellation of your subscription ${plan} was taken back; it runs until ${day} and is then renewed.`;
+      return `Your ${plan} subscription was resumed; it renews on ${day}.`;
     case 'payment_failed':
-      return `The payment for your subscription ${plan} through ${where} failed; access lasts until ${day}.`;
+      return `The payment for your ${plan} subscription through ${where} failed; your access lasts until ${day}.`;
     case 'plan_changed':
-      return `Your subscription moved to the plan ${plan}.`;
+      return `Your subscription was changed to the ${plan} plan.`;
     case 'expired':
-      return provider === 'trial' ? `Your trial of ${plan} ended.` : `Your access on the plan ${plan} ended.`;
+      return provider === 'trial' ? `Your trial of ${plan} ended.` : `Your access on the ${plan} plan ended.`;
     case 'revoked':
-      return `Your access on the plan ${plan} was taken back.`;
+      return `Your access on the ${plan} plan was revoked.`;
   }
 }

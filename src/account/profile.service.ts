@@ -8,14 +8,14 @@ import { AppError } from '../platform/errors/index.js';
 import { type Account, type AccountPatch, type NewDevice } from './account.schema.js';
 import { AccountStore } from './account.store.js';
 
-/** What is shown of an account, and what its owner may change of it. */
+/** Shows a user's account, and changes what the user may change. */
 @Injectable()
 export class ProfileService {
   constructor(
     private readonly store: AccountStore,
     private readonly devices: PushDevicesStore,
     private readonly quota: TokenQuotaService,
-    private readonly people: IdentityCacheService,
+    private readonly identityCache: IdentityCacheService,
     private readonly clock: Clock,
   ) {}
 
@@ -35,27 +35,31 @@ export class ProfileService {
   }
 
   /**
-   * Lets the person prove another address: a link goes to it, and word of it to the address that they have. The account changes
-   * when the link is opened, at Firebase; here it follows at their next sign-in. The answer is the same whether the address is
-   * free or another account's: who else is here is nobody's business.
+   * Starts a change of the e-mail address: sends a link to the new address and a notification to the current one. Opening the
+   * link changes the account at Firebase; the row here follows at the next sign-in. The response is the same whether the
+   * address is free or belongs to another account, so that it does not reveal who has an account.
    *
-   * @returns the account as it is
+   * @returns the account, still unchanged
    * @throws {AppError} `recent_sign_in_required`, `invalid_id_token`, `invalid_request` for an account without an address,
    * `rate_limited`, `identity_provider_unavailable`
    */
-  async change(person: User, { email }: AccountPatch): Promise<Account> {
+  async change(user: User, { email }: AccountPatch): Promise<Account> {
     const at = this.clock.now();
-    requireRecentSignIn(person, at);
-    const confirmed = await this.people.confirm(person);
+    requireRecentSignIn(user, at);
+    const confirmed = await this.identityCache.confirm(user);
     if (confirmed.email === undefined) {
-      throw new AppError('invalid_request', 'email: the account has no address to change. Add one in the app.');
+      throw new AppError('invalid_request', 'email: the account has no e-mail address to change. Add one in the app.');
     }
     const { userId } = confirmed;
     const act = { at, actor: self, action: 'account.ask_email_change', userId, reason: 'asked' };
-    if (!(await this.store.askEmailChange(act, email))) {
-      throw new AppError('rate_limited', 'So many changes of address were asked for today. Try again tomorrow.', {
-        headers: { 'retry-after': '86400' },
-      });
+    if (!(await this.store.requestEmailChange(act, email))) {
+      throw new AppError(
+        'rate_limited',
+        'Too many changes of the e-mail address were requested today. Try again tomorrow.',
+        {
+          headers: { 'retry-after': '86400' },
+        },
+      );
     }
     return this.show(confirmed);
   }
@@ -67,7 +71,7 @@ export class ProfileService {
   /** @throws {AppError} `device_not_found` */
   async removeDevice({ userId }: User, id: string): Promise<void> {
     if (await this.devices.remove(userId, id)) return;
-    throw new AppError('device_not_found', 'You have no such device: see GET /account.');
+    throw new AppError('device_not_found', 'Expected the id of one of your devices. See GET /account.');
   }
 }
 

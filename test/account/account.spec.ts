@@ -13,7 +13,7 @@ import {
 } from '../../src/account/account.schema.js';
 
 let gatekeeper: TestGatekeeper;
-let person: SignedIn;
+let user: SignedIn;
 
 beforeAll(async () => {
   gatekeeper = await startGatekeeper();
@@ -22,13 +22,13 @@ afterAll(() => gatekeeper.stop());
 beforeEach(async () => {
   // Firebase dates sign-ins by the machine's clock.
   gatekeeper.clock.set(new Date());
-  person = await gatekeeper.signInWithTrial();
+  user = await gatekeeper.signInWithTrial();
 });
 
 const sql = <Row extends Record<string, unknown>>(text: string, values?: unknown[]) =>
   query<Row>(gatekeeper.stack.ownerUrl, text, values);
 
-async function ask<T>(method: string, path: string, body?: unknown, headers = person.headers) {
+async function ask<T>(method: string, path: string, body?: unknown, headers = user.headers) {
   const response = await fetch(`${gatekeeper.service.url}${path}`, {
     method,
     headers: { ...headers, ...(body !== undefined && { 'content-type': 'application/json' }) },
@@ -46,16 +46,16 @@ async function userId({ uid }: SignedIn): Promise<string> {
   return row?.id ?? '';
 }
 
-describe('an account', () => {
-  it('says who somebody is here, and how many tokens are left', async () => {
-    gatekeeper.firebase.link(person.uid, 'google.com');
+describe('GET and PATCH /account', () => {
+  it('shows the user, the sign-in methods and the remaining tokens', async () => {
+    gatekeeper.firebase.link(user.uid, 'google.com');
     gatekeeper.clock.advance(60_000);
     const { status, body } = await ask<Account>('GET', '/account');
     gatekeeper.clock.advance(-60_000);
     expect([status, body]).toEqual([
       200,
       {
-        email: person.email,
+        email: user.email,
         emailVerified: true,
         createdOn: gatekeeper.clock.now().toISOString().slice(0, 10),
         signInProviders: ['google.com', 'password'],
@@ -65,34 +65,34 @@ describe('an account', () => {
     ]);
   });
 
-  it('counts what was signed today', async () => {
+  it('counts the tokens that were signed today', async () => {
     const { keyId } = gatekeeper.service.app.get(IssuerKeysService, { strict: false }).signingKey();
     await sql(
       `INSERT INTO identity."TokenIssuance" (user_id, key_id, plan_id, hashes) VALUES ($1, $2, 'standard', ARRAY['a'::bytea, 'b'])`,
-      [await userId(person), keyId],
+      [await userId(user), keyId],
     );
     expect((await ask<Account>('GET', '/account')).body.tokens).toMatchObject({ dailyTokens: 32, used: 2, left: 30 });
   });
 
   it.each([
-    ['a line of its own', 'ada@example.com\r\nBcc: eve@example.com'],
+    ['an address with a line break', 'ada@example.com\r\nBcc: eve@example.com'],
     ['a list', 'ada@example.com, eve@example.com'],
     ['a list without spaces', 'ada@example.com,eve@example.com'],
     ['a name and an address', 'Ada <ada@example.com>'],
     ['10 kB before the @', `${'a'.repeat(10_000)}@example.com`],
     ['300 characters', `ada@${'example.'.repeat(40)}com`],
-  ])('takes no address that is %s', async (_what, email) => {
+  ])('refuses %s as an address', async (_what, email) => {
     const { status, body } = await ask('PATCH', '/account', { email });
     expect([status, body.code, body.detail]).toEqual([400, 'invalid_request', expect.stringContaining('email')]);
   });
 });
 
 describe('devices', () => {
-  const register = (token: string, headers = person.headers) =>
+  const register = (token: string, headers = user.headers) =>
     ask<{ id: string }>('POST', '/account/devices', { platform: 'ios', token }, headers);
   const devices = async () => (await ask<Account>('GET', '/account')).body.devices;
 
-  it('are one each, however often they register, and belong to whoever registered last', async () => {
+  it('are registered once per token, and belong to the user who registered them last', async () => {
     const token = `token-of-a-device-${randomUUID()}`;
     const [first, ...others] = await Promise.all(Array.from({ length: 5 }, () => register(token)));
     expect(others.map(({ body }) => body.id)).toEqual(others.map(() => first?.body.id));
@@ -104,12 +104,12 @@ describe('devices', () => {
     expect(await devices()).toEqual([]);
   });
 
-  it('are twenty at most', async () => {
+  it('are at most twenty', async () => {
     for (let n = 0; n < 23; n += 1) await register(`token-of-device-${n}-${randomUUID()}`);
     expect(await devices()).toHaveLength(20);
   });
 
-  it('are forgotten by their owner alone', async () => {
+  it('can be removed only by their owner', async () => {
     const { body } = await register(`token-of-a-device-${randomUUID()}`);
     const other = await gatekeeper.signIn();
     expect((await ask('DELETE', `/account/devices/${body.id}`, undefined, other.headers)).status).toBe(404);
@@ -119,9 +119,9 @@ describe('devices', () => {
   });
 });
 
-describe('the history', () => {
-  it('tells in plain words, newest first, every row once however the pages fall', async () => {
-    const id = await userId(person);
+describe('GET /account/history', () => {
+  it('describes events in plain words, newest first, and each one on exactly one page', async () => {
+    const id = await userId(user);
     await sql(
       `INSERT INTO identity."PaymentHistory" (user_id, provider, provider_ref, kind, amount, currency, occurred_at)
        SELECT $1::text::uuid, 'stripe', 'stripe:' || $1 || n, 'charge', 499, 'eur', timestamptz '2030-01-01' + (n / 3) * interval '1 day'
@@ -129,12 +129,12 @@ describe('the history', () => {
       [id],
     );
     const whole = (await ask<AccountHistory>('GET', '/account/history')).body;
-    // The ten payments, and the trial that began.
+    // The ten payments, and the start of the trial.
     expect([whole.events.length, whole.next]).toEqual([11, null]);
     expect(whole.events.at(-1)).toMatchObject({
       kind: 'started',
       amount: null,
-      text: expect.stringMatching(/^Your trial of Standard began/) as string,
+      text: expect.stringMatching(/^Your trial of Standard started/) as string,
     });
     expect(whole.events[0]).toEqual({
       at: '2030-01-04T00:00:00.000Z',
@@ -153,7 +153,7 @@ describe('the history', () => {
     expect(pages).toEqual(whole.events);
   });
 
-  it('refuses a cursor that nobody gave', async () => {
+  it('refuses an invalid cursor', async () => {
     expect(await ask('GET', '/account/history?cursor=abc')).toMatchObject({
       status: 400,
       body: { code: 'invalid_request' },
@@ -161,41 +161,41 @@ describe('the history', () => {
   });
 });
 
-describe('deleting an account', () => {
-  it('erases the person, here and at Firebase, and lets their token in no more', async () => {
-    const id = await userId(person);
+describe('DELETE /account', () => {
+  it('erases the user here and at Firebase, and refuses the token from then on', async () => {
+    const id = await userId(user);
     expect(await ask('DELETE', '/account')).toMatchObject({ status: 202, body: { stillBilledBy: [] } });
     expect((await ask('GET', '/account')).status).toBe(401);
-    await expect.poll(() => userId(person)).toBe('');
-    expect(gatekeeper.firebase.exists(person.uid)).toBe(false);
+    await expect.poll(() => userId(user)).toBe('');
+    expect(gatekeeper.firebase.exists(user.uid)).toBe(false);
     expect((await ask('GET', '/account')).status).toBe(401);
-    expect(await userId(person)).toBe('');
+    expect(await userId(user)).toBe('');
     expect(await sql('SELECT 1 FROM identity."Subscription" WHERE user_id = $1', [id])).toEqual([]);
     const audit = `SELECT action FROM identity."AuditEvent" WHERE user_id IS NULL AND action = 'account.delete'`;
     expect(await sql(audit)).toHaveLength(1);
   });
 
-  it('asks the provider at that moment: a sign-in that was just revoked deletes nothing', async () => {
+  it('checks the sign-in at the provider, and deletes nothing if it was just revoked', async () => {
     expect((await ask('GET', '/account')).status).toBe(200);
-    gatekeeper.firebase.revoke(person.uid);
-    // Within the minute in which a read is still answered.
+    gatekeeper.firebase.revoke(user.uid);
+    // For a minute, the cached entry still allows reads.
     expect((await ask('GET', '/account')).status).toBe(200);
     expect(await ask('DELETE', '/account')).toMatchObject({ status: 401, body: { code: 'invalid_id_token' } });
-    expect(await sql('SELECT 1 FROM identity."AccountDeletion" WHERE firebase_uid = $1', [person.uid])).toEqual([]);
+    expect(await sql('SELECT 1 FROM identity."AccountDeletion" WHERE firebase_uid = $1', [user.uid])).toEqual([]);
   });
 
-  it('is for whoever has just signed in', async () => {
+  it('requires a recent sign-in', async () => {
     const { headers } = await gatekeeper.signInLongAgo();
     const refused = await ask('DELETE', '/account', undefined, headers);
     expect([refused.status, refused.body.code]).toEqual([403, 'recent_sign_in_required']);
   });
 });
 
-describe('the audit', () => {
-  it('shows what operators did and why, but not which operator; page by page', async () => {
+describe('GET /account/audit', () => {
+  it('shows in pages what operators did and why, but not which operator', async () => {
     const operators = gatekeeper.service.app.get(OperatorAccessService, { strict: false });
     for (const reason of ['first', 'second', 'third'])
-      await operators.block(person.uid, 'abuse', { actor: 'hopper', reason });
+      await operators.block(user.uid, 'abuse', { actor: 'hopper', reason });
     const { body } = await ask<AuditTrail>('GET', '/account/audit?limit=2');
     expect(body.acts.map(({ by, reason }) => [by, reason])).toEqual([
       ['operator', 'third'],
@@ -207,23 +207,23 @@ describe('the audit', () => {
   });
 });
 
-describe('the export', () => {
-  /** Tables that hold nothing of anybody, and why; every other one must be in the export. */
-  const ofNobody: Readonly<Record<string, string>> = {
-    Plan: 'what is sold',
-    PlanPrice: 'what is sold',
-    IssuerKey: 'the same for everyone',
-    DailyIssuance: 'sums',
-    MaintenanceRun: 'of the machinery',
-    DeliveryPause: 'of the machinery',
-    AccountDeletion: 'only of people who are let in no more',
+describe('GET /account/export', () => {
+  /** Tables without personal data, and why; every other table must be in the export. */
+  const impersonalTables: Readonly<Record<string, string>> = {
+    Plan: 'product data',
+    PlanPrice: 'product data',
+    IssuerKey: 'the same for all users',
+    DailyIssuance: 'totals',
+    MaintenanceRun: 'internal state',
+    DeliveryPause: 'internal state',
+    AccountDeletion: 'only users who can no longer sign in',
   };
 
   const exported = async () => (await ask<AccountExport>('GET', '/account/export')).body;
 
-  /** A row of the person in every table that can have one. */
+  /** Adds a row of the user to every table that can have one. */
   async function fillEveryTable(): Promise<void> {
-    const id = await userId(person);
+    const id = await userId(user);
     const [key] = await sql<{ key_id: Buffer }>('SELECT key_id FROM identity."IssuerKey" LIMIT 1');
     const rows: [string, unknown[]][] = [
       [`UPDATE identity."User" SET stripe_customer_id = 'cus_' || md5($1::text) WHERE id = $1::text::uuid`, [id]],
@@ -262,31 +262,31 @@ describe('the export', () => {
   async function tablesMissing(tables: AccountExport['tables']): Promise<string[]> {
     const columns = await readColumns(gatekeeper.stack.ownerUrl, 'identity');
     return columns
-      .filter(({ table }) => ofNobody[table] === undefined)
+      .filter(({ table }) => impersonalTables[table] === undefined)
       .filter(({ table, column }) => !(column in (tables[table]?.[0] ?? {})))
       .map(({ table, column }) => `${table}.${column}`);
   }
 
-  it('has every column of every table that can speak of a person', async () => {
+  it('contains every column of every table with data of users', async () => {
     await fillEveryTable();
     const { tables, identityProvider } = await exported();
     expect(await tablesMissing(tables)).toEqual([]);
-    expect(identityProvider).toMatchObject({ uid: person.uid, email: person.email, signInProviders: ['password'] });
+    expect(identityProvider).toMatchObject({ uid: user.uid, email: user.email, signInProviders: ['password'] });
     expect(tables.TrialGrant).toHaveLength(2);
     expect(JSON.stringify(tables)).not.toContain('hopper');
   });
 
-  it('has a column and a table that were added since; and a table that it cannot find is found missing', async () => {
+  it('contains new columns and tables, and this test notices a table that the export cannot find', async () => {
     await fillEveryTable();
     await sql(`ALTER TABLE identity."Subscription" ADD COLUMN surprise text DEFAULT 'of later'`);
-    await sql(`CREATE TABLE identity."Later" (whose uuid REFERENCES identity."User", what text)`);
+    await sql(`CREATE TABLE identity."Later" (owner uuid REFERENCES identity."User", what text)`);
     await sql(`GRANT SELECT ON identity."Later" TO vpn_identity`);
-    await sql(`INSERT INTO identity."Later" VALUES ($1, 'and more')`, [await userId(person)]);
+    await sql(`INSERT INTO identity."Later" VALUES ($1, 'and more')`, [await userId(user)]);
     await sql(`CREATE TABLE identity."Unrelated" (user_id uuid)`);
     try {
       const { tables } = await exported();
       expect(tables.Subscription?.[0]).toMatchObject({ surprise: 'of later' });
-      expect(tables.Later).toEqual([{ whose: await userId(person), what: 'and more' }]);
+      expect(tables.Later).toEqual([{ owner: await userId(user), what: 'and more' }]);
       expect(await tablesMissing(tables)).toEqual(['Unrelated.user_id']);
     } finally {
       await sql('DROP TABLE identity."Later", identity."Unrelated"');
@@ -294,8 +294,8 @@ describe('the export', () => {
     }
   });
 
-  it('has what refunds and disputes said of a charge, and the card that a provider’s trial is remembered by', async () => {
-    const id = await userId(person);
+  it('contains the events of refunds and disputes, and the card hash of a provider’s trial', async () => {
+    const id = await userId(user);
     const charge = `ch_${randomUUID()}`;
     await sql(
       `INSERT INTO identity."PaymentHistory" (user_id, provider, provider_ref, kind, amount, currency, occurred_at)
@@ -315,7 +315,7 @@ describe('the export', () => {
       [id, providerRef],
     );
     const trials = gatekeeper.service.app.get(TrialsService, { strict: false });
-    // Of somebody else's account, as far as the hashes tell, with a card: only the trial's own name leads to them.
+    // The hashes belong to another account and a card, so only the name of the trial leads to these rows.
     const email = `${randomUUID()}@example.com`;
     const holder = { firebaseUid: randomUUID(), email, emailVerified: true, paymentMethod: randomUUID() };
     await trials.claim(providerRef, holder);
@@ -324,15 +324,15 @@ describe('the export', () => {
     expect(tables.TrialGrant).toHaveLength(5);
   });
 
-  it('is written down once an hour, however often it is asked for', async () => {
+  it('is recorded in the audit trail at most once an hour', async () => {
     await exported();
     const { tables } = await exported();
     expect(tables.AuditEvent).toMatchObject([{ actor: 'self', action: 'account.export' }]);
   });
 
-  it('does not say whether an address had a trial to whoever has not proven that it is theirs', async () => {
-    const [mailbox, host] = person.email.split('@');
-    // One mailbox for whoever remembers trials, another account for Firebase.
+  it('does not reveal whether an address had a trial until the address is verified', async () => {
+    const [mailbox, host] = user.email.split('@');
+    // The trial hash treats both addresses as one mailbox; for Firebase they are two accounts.
     const variant = { email: `${mailbox}+x@${host}`, emailVerified: false };
     const stranger = await gatekeeper.signIn(variant);
     const grants = async () =>
@@ -342,7 +342,7 @@ describe('the export', () => {
     expect(await grants()).toHaveLength(1);
   });
 
-  it('has nothing of anybody else', async () => {
+  it('contains no data of other users', async () => {
     await fillEveryTable();
     const other = await gatekeeper.signInWithTrial();
     const text = JSON.stringify(await exported());

@@ -24,28 +24,28 @@ const remove = async (headers: SignedIn['headers']) => {
   const response = await fetch(`${payments.service.url}/account`, { method: 'DELETE', headers });
   return { status: response.status, body: (await response.json()) as DeletionBegun & { code?: string } };
 };
-/** As an operator's command does, while the provider that would be asked about the person's own sign-in is away. */
-const removeByOperator = async (person: SignedIn) =>
+/** As the operator's command does. It works while the provider is down, because it does not check the user's sign-in. */
+const removeByOperator = async (user: SignedIn) =>
   payments.service.app
     .get(AccountDeletionService, { strict: false })
-    .begin({ userId: await idOf(person), firebaseUid: person.uid }, { actor: 'hopper', reason: 'asked by letter' });
-const freshly = (person: SignedIn) => payments.signInAgain(person.uid);
+    .begin({ userId: await idOf(user), firebaseUid: user.uid }, { actor: 'hopper', reason: 'asked by letter' });
+const newSignIn = (user: SignedIn) => payments.signInAgain(user.uid);
 const rowsOf = ({ uid }: SignedIn) => payments.sql('SELECT id FROM identity."User" WHERE firebase_uid = $1', [uid]);
-const idOf = async (person: SignedIn) => String((await rowsOf(person))[0]?.id);
-/** Whatever failed before is tried again now, rather than later each time. */
-const gone = (person: SignedIn) =>
+const idOf = async (user: SignedIn) => String((await rowsOf(user))[0]?.id);
+/** Waits until the user is erased. Failed jobs are retried at once. */
+const erased = (user: SignedIn) =>
   expect
     .poll(
       async () => {
         await payments.sql(
           `UPDATE identity_jobs._private_jobs SET run_at = now() WHERE key LIKE 'delete-account:%' AND locked_at IS NULL`,
         );
-        return rowsOf(person);
+        return rowsOf(user);
       },
       { timeout: 30_000 },
     )
     .toEqual([]);
-const failedOnce = () =>
+const jobFailedOnce = () =>
   expect
     .poll(
       () =>
@@ -57,17 +57,17 @@ const failedOnce = () =>
       },
     )
     .toHaveLength(1);
-const waitingToErase = () =>
+const blockedErasures = () =>
   payments.sql(
     `SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%DELETE FROM "User"%' AND datname = current_database()`,
   );
-const atStripe = async ({ customer }: Subscriber) =>
+const deletedAtStripe = async ({ customer }: Subscriber) =>
   (await payments.stripe.stripe.customers.retrieve(customer)).deleted === true;
-const exists = ({ uid }: SignedIn) => payments.firebase.exists(uid);
+const existsAtFirebase = ({ uid }: SignedIn) => payments.firebase.exists(uid);
 
-async function erasedWholly(person: Subscriber, id: string): Promise<void> {
-  await gone(person);
-  expect([await atStripe(person), exists(person)]).toEqual([true, false]);
+async function expectErased(user: Subscriber, id: string): Promise<void> {
+  await erased(user);
+  expect([await deletedAtStripe(user), existsAtFirebase(user)]).toEqual([true, false]);
   const owned = await payments.sql<{ table: string; column: string }>(
     `SELECT c.relname AS table, a.attname AS column FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
@@ -82,124 +82,124 @@ async function erasedWholly(person: Subscriber, id: string): Promise<void> {
   }
 }
 
-describe('deleting an account', () => {
-  it('is held up for a while, not for ever, by a payment that the books refuse', async () => {
-    const person = await payments.subscribe();
+describe('DELETE /account', () => {
+  it('is delayed, but not forever, by a payment that cannot be recorded', async () => {
+    const user = await payments.subscribe();
     const table = 'ALTER TABLE identity."PaymentHistory"';
     await payments.sql(`${table} ADD CONSTRAINT poison CHECK (amount <> 77) NOT VALID`);
-    const { id: charge } = await payments.lastCharge(person.customer);
+    const { id: charge } = await payments.lastCharge(user.customer);
     await payments.stripe.stripe.refunds.create({ charge, amount: 77 });
-    await remove(await freshly(person));
-    await failedOnce();
-    expect([await atStripe(person), exists(person)]).toEqual([false, true]);
-    // As after the seventh try: the eighth is the last.
-    const lastTry = `UPDATE identity_jobs._private_jobs SET attempts = 7, run_at = now()
+    await remove(await newSignIn(user));
+    await jobFailedOnce();
+    expect([await deletedAtStripe(user), existsAtFirebase(user)]).toEqual([false, true]);
+    // As after the seventh attempt: the eighth is the last.
+    const lastAttempt = `UPDATE identity_jobs._private_jobs SET attempts = 7, run_at = now()
        WHERE key LIKE 'delete-account:%' AND locked_at IS NULL RETURNING 1`;
-    await expect.poll(() => payments.sql(lastTry)).toHaveLength(1);
-    await gone(person);
-    expect([await atStripe(person), exists(person)]).toEqual([true, false]);
+    await expect.poll(() => payments.sql(lastAttempt)).toHaveLength(1);
+    await erased(user);
+    expect([await deletedAtStripe(user), existsAtFirebase(user)]).toEqual([true, false]);
     await payments.sql(`${table} DROP CONSTRAINT poison`);
   });
 
-  it('ends the subscription, deletes at Firebase, erases every row, and keeps payments without a person', async () => {
-    const person = await payments.subscribe();
-    const id = await idOf(person);
-    const [paid] = await payments.history(person);
-    expect(await remove(await freshly(person))).toEqual({ status: 202, body: { stillBilledBy: [] } });
-    await erasedWholly(person, id);
+  it('ends the subscription, deletes the Firebase account, erases every row and keeps payments without the user', async () => {
+    const user = await payments.subscribe();
+    const id = await idOf(user);
+    const [paid] = await payments.history(user);
+    expect(await remove(await newSignIn(user))).toEqual({ status: 202, body: { stillBilledBy: [] } });
+    await expectErased(user, id);
     expect(
       await payments.sql('SELECT user_id, amount FROM identity."PaymentHistory" WHERE provider_ref = $1', [
         paid?.provider_ref,
       ]),
     ).toEqual([{ user_id: null, amount: paid?.amount }]);
-    const subscription = await payments.stripe.stripe.subscriptions.retrieve(person.subscription);
+    const subscription = await payments.stripe.stripe.subscriptions.retrieve(user.subscription);
     expect(subscription.status).toBe('canceled');
   });
 
-  it('needs a sign-in of the last five minutes', async () => {
-    const person = await payments.signIn();
+  it('requires a sign-in within the last five minutes', async () => {
+    const user = await payments.signIn();
     payments.clock.advance(600_000);
-    expect(await remove(person.headers)).toMatchObject({ status: 403, body: { code: 'recent_sign_in_required' } });
+    expect(await remove(user.headers)).toMatchObject({ status: 403, body: { code: 'recent_sign_in_required' } });
     payments.clock.advance(-600_000);
-    expect(exists(person)).toBe(true);
+    expect(existsAtFirebase(user)).toBe(true);
   });
 
-  it('lets nobody in from the moment it begins', async () => {
-    const person = await payments.subscribe();
-    const headers = await freshly(person);
+  it('refuses the user from the moment it begins', async () => {
+    const user = await payments.subscribe();
+    const headers = await newSignIn(user);
     payments.stripe.fake.inject({ kind: 'refuse' });
     expect((await remove(headers)).status).toBe(202);
-    await failedOnce();
+    await jobFailedOnce();
     expect((await payments.get('/subscription', headers)).status).toBe(401);
-    expect((await payments.get('/subscription', await freshly(person))).status).toBe(401);
+    expect((await payments.get('/subscription', await newSignIn(user))).status).toBe(401);
     payments.stripe.fake.clearFaults();
-    await gone(person);
+    await erased(user);
     expect((await payments.get('/subscription', headers)).status).toBe(401);
   });
 
-  it('of fifty requests is one deletion', async () => {
-    const person = await payments.subscribe();
-    const id = await idOf(person);
-    const headers = await freshly(person);
+  it('makes one deletion of fifty concurrent requests', async () => {
+    const user = await payments.subscribe();
+    const id = await idOf(user);
+    const headers = await newSignIn(user);
     const answers = await Promise.all(Array.from({ length: 50 }, () => remove(headers)));
     expect(answers.filter(({ status }) => status === 202).length).toBeGreaterThan(0);
-    // 503: more at once than there are connections to the database, turned away with nothing done.
+    // 503: there are more requests than database connections; such a request changed nothing.
     expect(answers.filter(({ status }) => ![202, 401, 503].includes(status))).toEqual([]);
-    await erasedWholly(person, id);
+    await expectErased(user, id);
     expect(await payments.sql(`SELECT 1 FROM identity."AccountDeletion" WHERE user_id = $1`, [id])).toHaveLength(1);
   });
 });
 
-describe('a deletion that is stopped', () => {
-  it('before Stripe was asked erases nothing, and goes on when Stripe is back', async () => {
-    const person = await payments.subscribe();
-    const id = await idOf(person);
+describe('an interrupted deletion', () => {
+  it('erases nothing while Stripe is down, and continues when it is back', async () => {
+    const user = await payments.subscribe();
+    const id = await idOf(user);
     payments.stripe.fake.inject({ kind: 'status', status: 500 });
-    await remove(await freshly(person));
-    await failedOnce();
-    expect([exists(person), (await rowsOf(person)).length]).toEqual([true, 1]);
+    await remove(await newSignIn(user));
+    await jobFailedOnce();
+    expect([existsAtFirebase(user), (await rowsOf(user)).length]).toEqual([true, 1]);
     payments.stripe.fake.clearFaults();
-    await erasedWholly(person, id);
+    await expectErased(user, id);
   });
 
-  it('between Stripe and Firebase goes on from there', async () => {
-    const person = await payments.subscribe();
-    const id = await idOf(person);
+  it('continues after it stopped between Stripe and Firebase', async () => {
+    const user = await payments.subscribe();
+    const id = await idOf(user);
     payments.firebase.goDown();
-    await removeByOperator(person);
-    await failedOnce();
-    expect([await atStripe(person), exists(person), (await rowsOf(person)).length]).toEqual([true, true, 1]);
+    await removeByOperator(user);
+    await jobFailedOnce();
+    expect([await deletedAtStripe(user), existsAtFirebase(user), (await rowsOf(user)).length]).toEqual([true, true, 1]);
     payments.firebase.comeBack();
-    await erasedWholly(person, id);
+    await expectErased(user, id);
   });
 
-  it('between Firebase and the rows, by the death of its connection, goes on from there', async () => {
-    const person = await payments.subscribe();
-    const id = await idOf(person);
+  it('continues after its connection broke between Firebase and the erasure', async () => {
+    const user = await payments.subscribe();
+    const id = await idOf(user);
     const holder = new pg.Client(payments.stack.ownerUrl);
     holder.on('error', () => {});
     await holder.connect();
-    const headers = await freshly(person);
+    const headers = await newSignIn(user);
     await payments.get('/subscription', headers);
     await holder.query('BEGIN');
     await holder.query('SELECT FROM identity."User" WHERE id = $1 FOR KEY SHARE', [id]);
     await remove(headers);
-    await expect.poll(waitingToErase, { timeout: 15_000 }).toHaveLength(1);
-    expect([await atStripe(person), exists(person)]).toEqual([true, false]);
-    await payments.sql(`SELECT pg_terminate_backend($1)`, [(await waitingToErase())[0]?.pid]);
-    await failedOnce();
+    await expect.poll(blockedErasures, { timeout: 15_000 }).toHaveLength(1);
+    expect([await deletedAtStripe(user), existsAtFirebase(user)]).toEqual([true, false]);
+    await payments.sql(`SELECT pg_terminate_backend($1)`, [(await blockedErasures())[0]?.pid]);
+    await jobFailedOnce();
     await holder.query('ROLLBACK');
     await holder.end();
-    expect(await rowsOf(person)).toHaveLength(1);
-    await erasedWholly(person, id);
+    expect(await rowsOf(user)).toHaveLength(1);
+    await expectErased(user, id);
   });
 
-  it('and whose job was given up is begun again', async () => {
-    const person = await payments.subscribe();
-    const id = await idOf(person);
+  it('gets a new job if its job has failed for good', async () => {
+    const user = await payments.subscribe();
+    const id = await idOf(user);
     payments.firebase.goDown();
-    await removeByOperator(person);
-    await failedOnce();
+    await removeByOperator(user);
+    await jobFailedOnce();
     await payments.sql(`DELETE FROM identity_jobs._private_jobs WHERE key LIKE 'delete-account:%'`);
     payments.firebase.comeBack();
     payments.clock.advance(11 * 60_000);
@@ -207,102 +207,104 @@ describe('a deletion that is stopped', () => {
       payments.service.app.get(IdentityMaintenance, { strict: false }),
       'account-deletions-revive',
     );
-    await erasedWholly(person, id);
+    await expectErased(user, id);
   });
 
-  it('while the rows wait to be erased and the person gets another customer ends that one too', async () => {
-    const person = await payments.subscribe();
-    const id = await idOf(person);
-    const late = await payments.stripe.stripe.customers.create({ email: person.email });
+  it('deletes a customer that the user gets while the erasure waits', async () => {
+    const user = await payments.subscribe();
+    const id = await idOf(user);
+    const late = await payments.stripe.stripe.customers.create({ email: user.email });
     const holder = new pg.Client(payments.stack.ownerUrl);
     await holder.connect();
     await holder.query('BEGIN');
     await holder.query('SELECT FROM identity."User" WHERE id = $1 FOR KEY SHARE', [id]);
-    await remove(await freshly(person));
-    await expect.poll(waitingToErase, { timeout: 15_000 }).toHaveLength(1);
+    await remove(await newSignIn(user));
+    await expect.poll(blockedErasures, { timeout: 15_000 }).toHaveLength(1);
     await holder.query('UPDATE identity."User" SET stripe_customer_id = $2 WHERE id = $1', [id, late.id]);
     await holder.query('COMMIT');
     await holder.end();
-    await erasedWholly(person, id);
+    await expectErased(user, id);
     expect((await payments.stripe.stripe.customers.retrieve(late.id)).deleted).toBe(true);
   });
 
-  it('while the person got another customer ends that one too', async () => {
-    const person = await payments.subscribe();
-    const id = await idOf(person);
-    const late = await payments.stripe.stripe.customers.create({ email: person.email });
+  it('deletes a customer that the user got after the first one was deleted', async () => {
+    const user = await payments.subscribe();
+    const id = await idOf(user);
+    const late = await payments.stripe.stripe.customers.create({ email: user.email });
     payments.firebase.goDown();
-    await removeByOperator(person);
-    await failedOnce();
+    await removeByOperator(user);
+    await jobFailedOnce();
     await payments.sql(`UPDATE identity."User" SET stripe_customer_id = $2 WHERE id = $1`, [id, late.id]);
     payments.firebase.comeBack();
-    await erasedWholly(person, id);
+    await expectErased(user, id);
     expect((await payments.stripe.stripe.customers.retrieve(late.id)).deleted).toBe(true);
   });
 });
 
-describe('what comes late', () => {
-  const eventsOf = (what: string) =>
-    payments.sql<{ state: string }>('SELECT state::text FROM identity."WebhookEvent" WHERE object_ref = $1', [what]);
-  const inBooks = (ref: string) =>
+describe('after a deletion', () => {
+  const eventsOf = (objectRef: string) =>
+    payments.sql<{ state: string }>('SELECT state::text FROM identity."WebhookEvent" WHERE object_ref = $1', [
+      objectRef,
+    ]);
+  const recordedPayments = (ref: string) =>
     payments.sql('SELECT user_id, kind::text FROM identity."PaymentHistory" WHERE provider_ref = $1', [
       `stripe:${ref}`,
     ]);
 
-  it('brings nobody back, and what was paid is in the books before its event comes', async () => {
-    const person = await payments.subscribe();
+  it('does not create the user again for a late event, whose payment was recorded before the deletion', async () => {
+    const user = await payments.subscribe();
     payments.stripe.fake.holdDeliveries();
     payments.advance(32 * 86_400_000);
-    const renewal = await payments.lastCharge(person.customer);
-    const before = await eventsOf(person.customer);
-    expect(await inBooks(renewal.id)).toEqual([]);
-    await removeByOperator(person);
-    await gone(person);
-    expect(await inBooks(renewal.id)).toEqual([{ user_id: null, kind: 'charge' }]);
+    const renewal = await payments.lastCharge(user.customer);
+    const before = await eventsOf(user.customer);
+    expect(await recordedPayments(renewal.id)).toEqual([]);
+    await removeByOperator(user);
+    await erased(user);
+    expect(await recordedPayments(renewal.id)).toEqual([{ user_id: null, kind: 'charge' }]);
     payments.stripe.fake.releaseDeliveries();
     await payments.settled();
-    const events = await eventsOf(person.customer);
+    const events = await eventsOf(user.customer);
     expect(events.length).toBeGreaterThan(before.length);
     expect(events.filter(({ state }) => state !== 'done')).toEqual([]);
-    expect(await rowsOf(person)).toEqual([]);
+    expect(await rowsOf(user)).toEqual([]);
   });
 
-  it('is booked without a person when a payment is given back', async () => {
-    const person = await payments.subscribe();
-    const { id: charge } = await payments.lastCharge(person.customer);
-    await remove(await freshly(person));
-    await gone(person);
+  it('records a refund without a user', async () => {
+    const user = await payments.subscribe();
+    const { id: charge } = await payments.lastCharge(user.customer);
+    await remove(await newSignIn(user));
+    await erased(user);
     const refund = await payments.stripe.stripe.refunds.create({ charge, amount: 100 });
     await payments.settled();
-    expect(await inBooks(refund.id)).toEqual([{ user_id: null, kind: 'refund' }]);
-    expect(await rowsOf(person)).toEqual([]);
+    expect(await recordedPayments(refund.id)).toEqual([{ user_id: null, kind: 'refund' }]);
+    expect(await rowsOf(user)).toEqual([]);
   });
 
-  it('leaves no customer at Stripe behind when a checkout is overtaken', async () => {
-    const person = await payments.signIn();
-    await payments.get('/subscription', person.headers);
-    const id = await idOf(person);
+  it('leaves no customer at Stripe if a checkout was running during the deletion', async () => {
+    const user = await payments.signIn();
+    await payments.get('/subscription', user.headers);
+    const id = await idOf(user);
     const holder = new pg.Client(payments.stack.ownerUrl);
     await holder.connect();
     await holder.query('BEGIN');
     await holder.query('SELECT FROM identity."User" WHERE id = $1 FOR KEY SHARE', [id]);
-    const answer = payments.checkout(person);
+    const checkout = payments.checkout(user);
     const waiting = () =>
       payments.sql(
         `SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%UPDATE "User" SET stripe_customer_id%' AND datname = current_database()`,
       );
     await expect.poll(waiting, { timeout: 15_000 }).toHaveLength(1);
-    const customers = async () => (await payments.stripe.stripe.customers.list({ email: person.email })).data;
+    const customers = async () => (await payments.stripe.stripe.customers.list({ email: user.email })).data;
     expect(await customers()).toHaveLength(1);
     await holder.query('DELETE FROM identity."User" WHERE id = $1', [id]);
     await holder.query('COMMIT');
     await holder.end();
-    expect((await answer).status).toBe(401);
+    expect((await checkout).status).toBe(401);
     expect(await customers()).toEqual([]);
   });
 });
 
-it('the mark of a deletion goes after a day', async () => {
+it('removes the mark of a deletion after a day', async () => {
   await payments.sql(
     `INSERT INTO identity."AccountDeletion" VALUES (gen_random_uuid(), 'old', $1::timestamptz, $1::timestamptz - interval '25 hours'),
       (gen_random_uuid(), 'new', $1::timestamptz, $1::timestamptz - interval '23 hours'), (gen_random_uuid(), 'running', '2020-01-01', NULL)`,
