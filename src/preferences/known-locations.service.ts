@@ -10,14 +10,15 @@ import { PublicLocations } from '../platform/public-locations/index.js';
 const refreshMs = 30_000;
 const bounds = { accept: 'application/json', timeoutMs: 3_000, maxBytes: 1024 * 1024 };
 
-/** As much of `GET /vpn/locations` as is needed: whatever else it comes to say is not looked at. */
-const published = z.object({ locations: z.array(z.object({ id: z.string() })).max(10_000) });
+/** The part of `GET /vpn/locations` that is needed here. Other and future fields are ignored. */
+const publishedLocations = z.object({ locations: z.array(z.object({ id: z.string() })).max(10_000) });
 
 /**
- * The locations that the anonymizer offers to everyone, as far as this side knows them.
+ * The locations that the anonymizer offers, as last fetched.
  *
- * Read by the clock, never because somebody asks: a question to the other side at the moment when a person chooses would tell
- * it that somebody chooses, and beside its own log perhaps who. In one process nothing leaves it, and the list is read there.
+ * The list is fetched at fixed intervals, never because of a request. A fetch at the moment when a user chooses a location would
+ * tell the anonymizer that a user is choosing, and together with its own log perhaps which user. If both sides run in one
+ * process, the list is read within it.
  */
 @Injectable()
 export class KnownLocationsService {
@@ -39,19 +40,23 @@ export class KnownLocationsService {
     background.add({ start: () => void repeater.start(), stop: () => repeater.stop() });
   }
 
-  /** @throws {AppError} `unavailable` while the list is not known */
+  /** @throws {AppError} `unavailable` until the list has been fetched once */
   has(id: string): boolean {
     const ids = this.inProcess === undefined ? this.ids : new Set(this.inProcess.list().map((location) => location.id));
     if (ids !== undefined) return ids.has(id);
-    throw new AppError('unavailable', 'The list of locations is not known here, so none can be chosen now.', {
-      headers: { 'retry-after': String(refreshMs / 1000) },
-    });
+    throw new AppError(
+      'unavailable',
+      'The list of locations could not be loaded yet, so no location can be chosen. Try again later.',
+      {
+        headers: { 'retry-after': String(refreshMs / 1000) },
+      },
+    );
   }
 
-  /** Reads the list now. Rejects when it cannot be read: what was known stays known. */
+  /** Fetches the list now. Rejects if that fails; the previous list stays in use. */
   async refresh(): Promise<void> {
     if (this.config.locationsUrl === undefined) return;
-    const { locations } = published.parse(await fetchJson(this.config.locationsUrl, bounds));
+    const { locations } = publishedLocations.parse(await fetchJson(this.config.locationsUrl, bounds));
     this.ids = new Set(locations.map(({ id }) => id));
   }
 }

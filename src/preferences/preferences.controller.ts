@@ -9,7 +9,11 @@ import { PreferencesService } from './preferences.service.js';
 import { type VersionedPreferences } from './preferences.store.js';
 
 const change = ['invalid_request', 'precondition_required', 'precondition_failed'] as const;
-const ifMatch = { name: 'if-match', required: true, description: 'The ETag of what you have read, or `*`.' };
+const ifMatch = {
+  name: 'if-match',
+  required: true,
+  description: 'The ETag of the preferences that you read, or `*` for any version.',
+};
 
 @ApiTags('preferences')
 @ApiBearerAuth('idToken')
@@ -22,52 +26,52 @@ export class PreferencesController {
   @Get()
   @Header('cache-control', 'no-store')
   @ApiOperation({
-    summary: 'What you have chosen for all your devices',
+    summary: 'Show the preferences that apply to all your devices',
     description:
-      'With an ETag, which a change must name. What would profile you is kept on your device and refused here: apps that ' +
-      'bypass the tunnel, names of networks, rules of when to connect.',
+      'The response has an ETag, which each change must send as `If-Match`. Settings that would profile the user belong on ' +
+      'the device and are refused here: apps that bypass the tunnel, names of networks, rules when to connect.',
   })
   @Returns(200, preferences)
   @Problems(...signInProblems)
-  async read(@CurrentUser() person: User, @Res({ passthrough: true }) reply: FastifyReply) {
-    return tagged(reply, await this.service.read(person.userId));
+  async read(@CurrentUser() user: User, @Res({ passthrough: true }) reply: FastifyReply) {
+    return withEtag(reply, await this.service.read(user.userId));
   }
 
   @Put()
   @Header('cache-control', 'no-store')
   @ApiHeader(ifMatch)
-  @ApiOperation({ summary: 'Choose everything anew' })
+  @ApiOperation({ summary: 'Replace all preferences' })
   @Returns(200, preferences)
   @Problems(...change, ...signInProblems)
   async replace(
-    @CurrentUser() person: User,
+    @CurrentUser() user: User,
     @Headers('if-match') match: string | undefined,
     @Body({ schema: preferences }) body: Preferences,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    return tagged(reply, await this.service.replace(person.userId, body, readIfMatch(match)));
+    return withEtag(reply, await this.service.replace(user.userId, body, readIfMatch(match)));
   }
 
   @Patch()
   @Header('cache-control', 'no-store')
   @ApiHeader(ifMatch)
   @ApiOperation({
-    summary: 'Change some choices',
-    description: 'Names what is to change; all else stays.',
+    summary: 'Change some preferences',
+    description: 'Send only the fields to change; all others stay as they are.',
   })
   @Returns(200, preferences)
   @Problems(...change, ...signInProblems)
   async patch(
-    @CurrentUser() person: User,
+    @CurrentUser() user: User,
     @Headers('if-match') match: string | undefined,
     @Body({ schema: preferencesPatch }) body: PreferencesPatch,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    return tagged(reply, await this.service.patch(person.userId, body, readIfMatch(match)));
+    return withEtag(reply, await this.service.patch(user.userId, body, readIfMatch(match)));
   }
 }
 
-function tagged(reply: FastifyReply, { version, preferences: chosen }: VersionedPreferences): Preferences {
+function withEtag(reply: FastifyReply, { version, preferences: current }: VersionedPreferences): Preferences {
   void reply.header('etag', versionTag(version));
-  return chosen;
+  return current;
 }

@@ -5,7 +5,7 @@ import { PreferencesController } from './preferences.controller.js';
 import { PreferencesService } from './preferences.service.js';
 import { PreferencesStore } from './preferences.store.js';
 
-/** What people have chosen for all their devices. */
+/** Users' preferences, which apply to all their devices. */
 @Module({
   imports: [AuthModule],
   controllers: [PreferencesController],

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { DnsBlocking } from '../prisma/identity/index.js';
 import { optionalKinds, pushedKinds } from './notification-choices.js';
 
-/** Languages that the texts of `notifications` are written in. */
+/** Languages that `src/notifications/` has messages in. */
 export const locales = ['en'] as const;
 export type Locale = (typeof locales)[number];
 
-/** As the anonymizer names them; a test compares the two. */
+/** The same pattern as the anonymizer's; a test compares the two. */
 export const locationName = z
   .string()
   .max(64)
@@ -16,26 +16,31 @@ export const locationName = z
 const fields = {
   defaultLocation: locationName
     .nullable()
-    .describe('Where devices connect to first; one of `GET /vpn/locations`, or null.'),
-  dnsBlocking: z.enum(DnsBlocking).describe('What devices ask for as `dns_blocking` in `POST /vpn/config`.'),
+    .describe('Location that devices connect to by default: an id from `GET /vpn/locations`, or null for none.'),
+  dnsBlocking: z.enum(DnsBlocking).describe('The value that devices send as `dns_blocking` in `POST /vpn/config`.'),
   endpointPort: z
     .int()
     .min(1)
     .max(65_535)
     .nullable()
-    .describe('UDP port that devices try first; null leaves it to them.'),
-  locale: z.enum(locales).describe('Language of mails and pushes.'),
+    .describe('UDP port that devices try first; null to let each device decide.'),
+  locale: z.enum(locales).describe('Language of e-mails and push notifications.'),
   notMailed: z
     .array(z.enum(optionalKinds))
     .max(optionalKinds.length)
-    .describe('Kinds of notification that are not mailed. Mails about the account and its money cannot be turned off.'),
-  notPushed: z.array(z.enum(pushedKinds)).max(pushedKinds.length).describe('Kinds that are not pushed to devices.'),
+    .describe(
+      'Kinds of notification that are not sent by e-mail. E-mails about the account and its payments cannot be turned off.',
+    ),
+  notPushed: z
+    .array(z.enum(pushedKinds))
+    .max(pushedKinds.length)
+    .describe('Kinds of notification that are not pushed to devices.'),
 };
 
-/** All of a person's preferences. */
+/** All preferences of a user. */
 export const preferences = z.strictObject(fields);
 
-/** Some of them. */
+/** The preferences to change. */
 export const preferencesPatch = preferences
   .partial()
   .meta({ examples: [{ defaultLocation: 'de-frankfurt', notMailed: ['renewed'] }] });

@@ -7,7 +7,7 @@ import { type OptionalKind } from './notification-choices.js';
 import { type Preferences, type PreferencesPatch } from './preferences.schema.js';
 import { PreferencesStore, type VersionedPreferences } from './preferences.store.js';
 
-/** What somebody has who has chosen nothing. */
+/** The preferences of a user who has not changed any. */
 export const defaultPreferences: Preferences = {
   defaultLocation: null,
   dnsBlocking: 'none',
@@ -17,10 +17,10 @@ export const defaultPreferences: Preferences = {
   notPushed: [],
 };
 
-/** With `If-Match: *` there is nothing to lose by trying again; so many devices change one account's settings at once. */
+/** A change with `If-Match: *` may be retried after a race. More devices than this never change one account at once. */
 const maxAttempts = 10;
 
-/** What people have chosen, versioned: a device changes only what it has seen. */
+/** Reads and changes preferences. They have versions, so that a device can change only a version that it has seen. */
 @Injectable()
 export class PreferencesService {
   constructor(
@@ -42,7 +42,7 @@ export class PreferencesService {
     return this.change(userId, ifMatch, (current) => ({ ...current, ...patch }));
   }
 
-  /** Mails no more of a kind, as somebody asked who need not be signed in. Nothing for an account that is gone. */
+  /** Turns off one kind of mail, for an unsubscribe link. Does nothing if the account no longer exists. */
   async stopMailing(userId: string, kind: OptionalKind): Promise<void> {
     await this.store.stopMailing(userId, kind, defaultPreferences);
   }
@@ -52,34 +52,37 @@ export class PreferencesService {
     ifMatch: IfMatch,
     apply: (current: Preferences) => Preferences,
   ): Promise<VersionedPreferences> {
-    for (let tries = 1; ; tries += 1) {
+    for (let attempt = 1; ; attempt += 1) {
       const current = await this.read(userId);
-      const wanted = withoutRepeats(apply(current.preferences));
-      // Nothing would be overwritten; and a repeat of a change whose answer was lost is told that it was made.
+      const wanted = normalised(apply(current.preferences));
+      // Nothing to write. This also confirms a repeated change whose first response was lost.
       if (isDeepStrictEqual(wanted, current.preferences)) return current;
-      if (ifMatch !== 'any' && !ifMatch.includes(current.version)) throw changedMeanwhile(current);
+      if (ifMatch !== 'any' && !ifMatch.includes(current.version)) throw preconditionFailed(current);
       this.assertKnown(wanted, current.preferences);
       const version = await this.store.replace(userId, [current.version], wanted);
       if (version !== undefined) return { version, preferences: wanted };
-      if (ifMatch !== 'any' || tries === maxAttempts) throw changedMeanwhile(await this.read(userId));
+      if (ifMatch !== 'any' || attempt === maxAttempts) throw preconditionFailed(await this.read(userId));
     }
   }
 
-  /** A location that was chosen earlier may since have gone from the list: it is no obstacle to changing something else. */
+  /** A location that was chosen earlier may stay, even if it is no longer listed, while other fields change. */
   private assertKnown({ defaultLocation: wanted }: Preferences, { defaultLocation: current }: Preferences): void {
     if (wanted === null || wanted === current || this.locations.has(wanted)) return;
-    throw new AppError('invalid_request', 'defaultLocation: expected one of GET /vpn/locations.', {
-      extras: { errors: [{ field: 'defaultLocation', message: 'expected one of GET /vpn/locations' }] },
+    throw new AppError('invalid_request', 'defaultLocation: expected the id of a location, see GET /vpn/locations.', {
+      extras: {
+        errors: [{ field: 'defaultLocation', message: 'expected the id of a location, see GET /vpn/locations' }],
+      },
     });
   }
 }
 
-/** Lists are sets: neither order nor repeats make another choice. */
-function withoutRepeats({ notMailed, notPushed, ...rest }: Preferences): Preferences {
+/** Lists are sets: order and duplicates make no difference. */
+function normalised({ notMailed, notPushed, ...rest }: Preferences): Preferences {
   return { ...rest, notMailed: [...new Set(notMailed)].sort(), notPushed: [...new Set(notPushed)].sort() };
 }
 
-function changedMeanwhile({ version }: VersionedPreferences): AppError {
-  const detail = 'Another device has changed the preferences. Read them again, and change what you then see.';
+function preconditionFailed({ version }: VersionedPreferences): AppError {
+  const detail =
+    'Another device has changed the preferences. Read them again, then repeat the change with the new ETag.';
   return new AppError('precondition_failed', detail, { headers: { etag: `"${version}"` } });
 }

@@ -4,7 +4,7 @@ import { type OptionalKind } from './notification-choices.js';
 import { type Preferences } from './preferences.schema.js';
 
 export interface VersionedPreferences {
-  /** 0 for somebody who has chosen nothing yet. */
+  /** 0 if the user has not changed any preference yet. */
   readonly version: number;
   readonly preferences: Preferences;
 }
@@ -19,10 +19,10 @@ export class PreferencesStore {
   }
 
   /**
-   * Replaces the preferences if they are still of one of these versions. This statement decides between racing devices: the
-   * row's lock makes one wait for the other, and it then sees the other's version.
+   * Replaces the preferences if their version is one of `versions`. This statement decides between racing devices: the row
+   * lock makes one wait for the other, and it then sees the other's version.
    *
-   * @returns the new version; undefined when they have another
+   * @returns the new version; undefined if the current version is another one
    */
   async replace(userId: string, versions: readonly number[], wanted: Preferences): Promise<number | undefined> {
     const rows = await this.prisma.$queryRaw<{ version: number }[]>`
@@ -38,7 +38,7 @@ export class PreferencesStore {
     return rows[0]?.version;
   }
 
-  /** Adds a kind to those that are not mailed, beside whatever a device changes meanwhile. */
+  /** Adds a kind to those that are not mailed. Does not overwrite a concurrent change by a device. */
   async stopMailing(userId: string, kind: OptionalKind, otherwise: Preferences): Promise<void> {
     await this.prisma.$executeRaw`
       INSERT INTO "UserPreferences" AS p
@@ -51,7 +51,7 @@ export class PreferencesStore {
   }
 }
 
-/** As they were validated when they were written. */
+/** The casts are safe: the values were validated when they were written. */
 function toPreferences({ defaultLocation, dnsBlocking, endpointPort, ...row }: UserPreferences): Preferences {
   return {
     defaultLocation,

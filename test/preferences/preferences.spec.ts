@@ -13,51 +13,51 @@ import { defaultPreferences } from '../../src/preferences/preferences.service.js
 import { locationName, type Preferences, preferences } from '../../src/preferences/preferences.schema.js';
 
 let gatekeeper: TestGatekeeper;
-let person: SignedIn;
+let user: SignedIn;
 
-/** The other side, as little of it as is public: a list, or whatever a broken host answers. */
-let otherSide: Server;
-let asked = 0;
-let answer: { status: number; body: string };
+/** A fake anonymizer: it serves the public list of locations, or the response of a broken host. */
+let anonymizer: Server;
+let requests = 0;
+let anonymizerResponse: { status: number; body: string };
 const listOf = (...ids: string[]) => ({
   status: 200,
   body: JSON.stringify({ locations: ids.map((id) => ({ id, load: 25 })) }),
 });
 
 beforeAll(async () => {
-  answer = listOf('de-frankfurt', 'se-stockholm');
-  otherSide = createServer((_, response) => {
-    asked += 1;
-    response.writeHead(answer.status, { 'content-type': 'application/json' }).end(answer.body);
+  anonymizerResponse = listOf('de-frankfurt', 'se-stockholm');
+  anonymizer = createServer((_, response) => {
+    requests += 1;
+    response.writeHead(anonymizerResponse.status, { 'content-type': 'application/json' }).end(anonymizerResponse.body);
   });
-  await new Promise<void>((resolve) => otherSide.listen(0, '127.0.0.1', resolve));
-  const { port } = otherSide.address() as AddressInfo;
+  await new Promise<void>((resolve) => anonymizer.listen(0, '127.0.0.1', resolve));
+  const { port } = anonymizer.address() as AddressInfo;
   gatekeeper = await startGatekeeper({ LOCATIONS_URL: `http://127.0.0.1:${port}/vpn/locations` });
   await locations().refresh();
 });
 afterAll(async () => {
   await gatekeeper.stop();
-  otherSide.close();
+  anonymizer.close();
 });
 beforeEach(async () => {
   // Firebase dates sign-ins by the machine's clock.
   gatekeeper.clock.set(new Date());
-  person = await gatekeeper.signIn();
+  user = await gatekeeper.signIn();
 });
 
 const locations = () => gatekeeper.service.app.get(KnownLocationsService, { strict: false });
 
-interface Answered {
+interface Reply {
   readonly status: number;
   readonly etag: string | null;
   readonly body: Preferences & { readonly code?: string; readonly detail?: string };
 }
 
-async function ask(method: string, body?: unknown, ifMatch?: string): Promise<Answered> {
+async function ask(method: string, body?: unknown, ifMatch?: string): Promise<Reply> {
   const request = {
     method,
     headers: {
-      ...person.headers,
+      ...user.headers,
       ...(body !== undefined && { 'content-type': 'application/json' }),
       ...(ifMatch !== undefined && { 'if-match': ifMatch }),
     },
@@ -67,16 +67,16 @@ async function ask(method: string, body?: unknown, ifMatch?: string): Promise<An
   return {
     status: response.status,
     etag: response.headers.get('etag'),
-    body: (await response.json()) as Answered['body'],
+    body: (await response.json()) as Reply['body'],
   };
 }
 
-describe('preferences', () => {
-  it('are the defaults until something is chosen', async () => {
+describe('the preferences', () => {
+  it('are the defaults until the user changes them', async () => {
     expect(await ask('GET')).toEqual({ status: 200, etag: '"0"', body: defaultPreferences });
   });
 
-  it('keep what was chosen, and count the changes', async () => {
+  it('store changes and count versions', async () => {
     const wanted = { ...defaultPreferences, defaultLocation: 'de-frankfurt', dnsBlocking: 'ads', endpointPort: 443 };
     expect(await ask('PUT', wanted, '"0"')).toEqual({ status: 200, etag: '"1"', body: wanted });
     const patch = { endpointPort: null, notMailed: ['welcome', 'renewed', 'welcome'], notPushed: ['refunded'] };
@@ -91,13 +91,13 @@ describe('preferences', () => {
     expect(await ask('GET')).toEqual({ ...patched, etag: '"2"' });
   });
 
-  it('of one person are not another’s', async () => {
+  it('belong to one user', async () => {
     await ask('PATCH', { endpointPort: 443 }, '*');
-    person = await gatekeeper.signIn();
+    user = await gatekeeper.signIn();
     expect((await ask('GET')).body.endpointPort).toBeNull();
   });
 
-  it('let mails about account and money be turned off by nobody', async () => {
+  it('do not allow users to turn off mails about the account and its payments', async () => {
     const mandatory = Object.values(NotificationKind).filter(
       (kind) => !(optionalKinds as readonly string[]).includes(kind),
     );
@@ -110,7 +110,7 @@ describe('preferences', () => {
   });
 
   it.each(['splitTunnel', 'trustedNetworks', 'autoConnect', 'favouriteLocations'])(
-    'refuse %s, which would say how somebody lives',
+    'refuse %s, which would profile the user',
     async (field) => {
       const { status, body } = await ask('PATCH', { [field]: ['x'] }, '*');
       expect([status, body.code]).toEqual([400, 'invalid_request']);
@@ -119,42 +119,42 @@ describe('preferences', () => {
   );
 });
 
-describe('two devices', () => {
-  it('never overwrite each other: of twenty racing changes of one version one is made, and the others are told', async () => {
+describe('concurrent changes', () => {
+  it('do not overwrite each other: of twenty changes to one version, one succeeds and the others get 412', async () => {
     const ports = Array.from({ length: 20 }, (_, index) => 1000 + index);
-    const answers = await Promise.all(ports.map((endpointPort) => ask('PATCH', { endpointPort }, '"0"')));
-    const made = answers.filter(({ status }) => status === 200);
-    expect(made).toHaveLength(1);
-    for (const { status, body, etag } of answers.filter((one) => !made.includes(one))) {
+    const responses = await Promise.all(ports.map((endpointPort) => ask('PATCH', { endpointPort }, '"0"')));
+    const succeeded = responses.filter(({ status }) => status === 200);
+    expect(succeeded).toHaveLength(1);
+    for (const { status, body, etag } of responses.filter((one) => !succeeded.includes(one))) {
       expect([status, body.code, etag]).toEqual([412, 'precondition_failed', '"1"']);
     }
-    expect((await ask('GET')).body.endpointPort).toBe(made[0]?.body.endpointPort);
+    expect((await ask('GET')).body.endpointPort).toBe(succeeded[0]?.body.endpointPort);
     expect((await ask('GET')).etag).toBe('"1"');
   });
 
-  it('that race over what is there already lose nothing either', async () => {
+  it('do not overwrite each other on an existing row either', async () => {
     await ask('PATCH', { endpointPort: 1 }, '"0"');
-    const answers = await Promise.all([2, 3, 4, 5].map((endpointPort) => ask('PATCH', { endpointPort }, '"1"')));
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, 412, 412, 412]);
+    const responses = await Promise.all([2, 3, 4, 5].map((endpointPort) => ask('PATCH', { endpointPort }, '"1"')));
+    expect(responses.map(({ status }) => status).sort()).toEqual([200, 412, 412, 412]);
   });
 
-  it('that patch different fields whatever the version both get their way', async () => {
+  it('to different fields all succeed with If-Match: *', async () => {
     const patches = [{ endpointPort: 443 }, { dnsBlocking: 'ads' }, { notPushed: ['welcome'] }];
-    const answers = await Promise.all(patches.map((patch) => ask('PATCH', patch, '*')));
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    const responses = await Promise.all(patches.map((patch) => ask('PATCH', patch, '*')));
+    expect(responses.map(({ status }) => status)).toEqual([200, 200, 200]);
     const { body, etag } = await ask('GET');
     expect(body).toMatchObject({ endpointPort: 443, dnsBlocking: 'ads', notPushed: ['welcome'] });
     expect(etag).toBe('"3"');
   });
 
-  it('are told that a change was made whose answer was lost', async () => {
+  it('can be repeated when the first response was lost', async () => {
     await ask('PATCH', { endpointPort: 443 }, '"0"');
     expect(await ask('PATCH', { endpointPort: 443 }, '"0"')).toMatchObject({ status: 200, etag: '"1"' });
   });
 });
 
-describe('a change', () => {
-  it('says what it was made of', async () => {
+describe('If-Match', () => {
+  it('is required, and must name the current version', async () => {
     expect(await ask('PATCH', { endpointPort: 443 })).toMatchObject({
       status: 428,
       body: { code: 'precondition_required' },
@@ -173,7 +173,7 @@ describe('a change', () => {
 });
 
 describe('the default location', () => {
-  it('is one that is offered to everyone', async () => {
+  it('must be in the public list', async () => {
     const { status, body } = await ask('PATCH', { defaultLocation: 'fr-paris' }, '*');
     expect([status, body.code, body.detail]).toEqual([
       400,
@@ -183,9 +183,9 @@ describe('the default location', () => {
     expect(await ask('PATCH', { defaultLocation: 'se-stockholm' }, '*')).toMatchObject({ status: 200 });
   });
 
-  it('may stay when it is offered no longer, while something else is changed', async () => {
+  it('may stay after it was removed from the list, while other fields change', async () => {
     await ask('PATCH', { defaultLocation: 'se-stockholm' }, '*');
-    answer = listOf('de-frankfurt');
+    anonymizerResponse = listOf('de-frankfurt');
     await locations().refresh();
     expect(await ask('PATCH', { endpointPort: 443 }, '*')).toMatchObject({
       status: 200,
@@ -193,30 +193,33 @@ describe('the default location', () => {
     });
     expect(await ask('PATCH', { defaultLocation: null }, '*')).toMatchObject({ status: 200 });
     expect(await ask('PATCH', { defaultLocation: 'se-stockholm' }, '*')).toMatchObject({ status: 400 });
-    answer = listOf('de-frankfurt', 'se-stockholm');
+    anonymizerResponse = listOf('de-frankfurt', 'se-stockholm');
     await locations().refresh();
   });
 
-  it('is checked without a question to the other side: what a person does is not to be seen there', async () => {
-    const before = asked;
+  it('is checked without a request to the anonymizer, which must not see what a user does', async () => {
+    const before = requests;
     for (const defaultLocation of ['de-frankfurt', 'fr-paris', 'se-stockholm'])
       await ask('PATCH', { defaultLocation }, '*');
-    expect(asked).toBe(before);
+    expect(requests).toBe(before);
   });
 
   it.each([
-    ['no list', { status: 200, body: '{"locations":{}}' }],
+    ['a body without a list', { status: 200, body: '{"locations":{}}' }],
     ['an error', { status: 500, body: '' }],
-    ['no JSON', { status: 200, body: '<html>' }],
-    ['too much', { status: 200, body: JSON.stringify({ locations: [], more: 'x'.repeat(2 * 1024 * 1024) }) }],
-  ])('is checked against what was last known when the other side answers %s', async (_what, broken) => {
-    answer = broken;
+    ['a body that is not JSON', { status: 200, body: '<html>' }],
+    [
+      'a body that is too large',
+      { status: 200, body: JSON.stringify({ locations: [], more: 'x'.repeat(2 * 1024 * 1024) }) },
+    ],
+  ])('is checked against the previous list if the anonymizer returns %s', async (_what, broken) => {
+    anonymizerResponse = broken;
     await expect(locations().refresh()).rejects.toThrow();
     expect(await ask('PATCH', { defaultLocation: 'de-frankfurt' }, '*')).toMatchObject({ status: 200 });
-    answer = listOf('de-frankfurt', 'se-stockholm');
+    anonymizerResponse = listOf('de-frankfurt', 'se-stockholm');
   });
 
-  it('cannot be chosen while no list was ever read; everything else can', async () => {
+  it('cannot be chosen until the list was fetched; other fields can be changed', async () => {
     const alone = await startTestApp({
       SERVICE_ROLE: 'gatekeeper',
       ...gatekeeperEnv(gatekeeper.stack, gatekeeper.firebase),
@@ -224,7 +227,7 @@ describe('the default location', () => {
     const send = (patch: unknown) =>
       fetch(`${alone.url}/preferences`, {
         method: 'PATCH',
-        headers: { ...person.headers, 'content-type': 'application/json', 'if-match': '*' },
+        headers: { ...user.headers, 'content-type': 'application/json', 'if-match': '*' },
         body: JSON.stringify(patch),
       });
     const refused = await send({ defaultLocation: 'de-frankfurt' });
@@ -233,14 +236,14 @@ describe('the default location', () => {
     await alone.stop();
   });
 
-  it('is checked within the process where both sides are one', async () => {
+  it('is checked within the process if both sides run in one', async () => {
     const { stack, firebase } = gatekeeper;
     const both = await startTestApp({ ...gatekeeperEnv(stack, firebase), ...anonymizerEnv(stack) });
     await addLocation(both, 'no-oslo');
     const choose = (defaultLocation: string) =>
       fetch(`${both.url}/preferences`, {
         method: 'PATCH',
-        headers: { ...person.headers, 'content-type': 'application/json', 'if-match': '*' },
+        headers: { ...user.headers, 'content-type': 'application/json', 'if-match': '*' },
         body: JSON.stringify({ defaultLocation }),
       });
     await expect.poll(async () => (await choose('no-oslo')).status).toBe(200);
@@ -249,10 +252,10 @@ describe('the default location', () => {
   });
 });
 
-it('the words of both sides for one thing are the same', () => {
+it('uses the same location ids and DNS blocking values as the anonymizer', () => {
   expect(preferences.shape.dnsBlocking.options).toEqual(redemptionBody.shape.dns_blocking.unwrap().options);
   const ids = ['de-frankfurt', 'x', 'a--b', '-a', 'a_b', 'A', 'a'.repeat(65)];
-  const taken = (schema: { safeParse(value: unknown): { success: boolean } }) =>
+  const accepted = (schema: { safeParse(value: unknown): { success: boolean } }) =>
     ids.filter((id) => schema.safeParse(id).success);
-  expect(taken(locationName)).toEqual(taken(redemptionBody.shape.location));
+  expect(accepted(locationName)).toEqual(accepted(redemptionBody.shape.location));
 });
