@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { KnownLocationsService } from '../../src/preferences/index.js';
 import { startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
 
-/** A gatekeeper beside the public list of locations, which is all that it reads of the other side: de-frankfurt. */
+/** A gatekeeper with a fake anonymizer that only serves the public list of locations: de-frankfurt. */
 export async function startAccounts(): Promise<{ gatekeeper: TestGatekeeper; stop: () => Promise<void> }> {
   const locations = createServer((_, response) => {
     response.setHeader('content-type', 'application/json');
@@ -24,7 +24,7 @@ export async function startAccounts(): Promise<{ gatekeeper: TestGatekeeper; sto
   };
 }
 
-/** Makes another device change something just before this one's change arrives. */
+/** A `fetch` that lets another device apply `change` just before the first PATCH of this one arrives. */
 export function overtakenBy(gatekeeper: TestGatekeeper, change: object): typeof fetch {
   let isFirst = true;
   return async (input, init) => {
@@ -41,13 +41,13 @@ export function overtakenBy(gatekeeper: TestGatekeeper, change: object): typeof 
   };
 }
 
-/** As whoever is signed in there. @param home of the command */
+/** The `Authorization` header of the user who is signed in. @param home directory of the `vpn` command */
 export async function bearerOf(gatekeeper: TestGatekeeper, home: string): Promise<string> {
   const { refreshToken } = JSON.parse(readFileSync(join(home, 'session.json'), 'utf8')) as { refreshToken: string };
-  const answer = await fetch(`${gatekeeper.firebase.url}/securetoken.googleapis.com/v1/token?key=any`, {
+  const response = await fetch(`${gatekeeper.firebase.url}/securetoken.googleapis.com/v1/token?key=any`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ grant_type: 'refresh_token', refresh_token: refreshToken }),
   });
-  return `Bearer ${((await answer.json()) as { id_token: string }).id_token}`;
+  return `Bearer ${((await response.json()) as { id_token: string }).id_token}`;
 }

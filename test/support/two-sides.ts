@@ -8,16 +8,16 @@ import { anonymizerEnv, type Env, startTestApp, type TestApp } from './app.js';
 import { addLocation, enrolmentToken, enrolNode, type TestNode } from './fleet.js';
 import { type SignedIn, startGatekeeper, type TestGatekeeper } from './gatekeeper.js';
 
-/** Both sides as two services, as two operators run them, with somebody on trial and a node that acknowledges. */
+/** Both sides as separate services, as two operators would run them, with a user on trial and a node with an agent. */
 export interface TwoSides {
   readonly gatekeeper: TestGatekeeper;
   readonly anonymizer: TestApp;
   readonly person: SignedIn;
-  /** Speaks for the person to the gatekeeper, and for nobody to the anonymizer. */
+  /** Authenticated as the user at the gatekeeper, and anonymous at the anonymizer. */
   readonly client: VpnClient;
-  /** A node that no agent serves, in a location of its own: its credential is the test's. */
+  /** A node without an agent, in a location of its own. The test has its credential. */
   readonly node: TestNode;
-  /** Where an agent serves a node. */
+  /** The location of the node with an agent. */
   readonly location: string;
   stop(): Promise<void>;
 }
@@ -28,7 +28,7 @@ const publicKey = () =>
 
 export const locationsAt = (port: number) => `http://127.0.0.1:${port}/vpn/locations`;
 
-async function knows({ service }: TestGatekeeper, location: string): Promise<boolean> {
+async function knowsLocation({ service }: TestGatekeeper, location: string): Promise<boolean> {
   const known = service.app.get(KnownLocationsService, { strict: false });
   await known.refresh();
   try {
@@ -40,20 +40,20 @@ async function knows({ service }: TestGatekeeper, location: string): Promise<boo
 
 /**
  * @param common settings of both sides
- * @param given a gatekeeper that runs already, and knows where the locations will be
+ * @param given a gatekeeper that runs already, with the URL at which the locations will be served
  */
 export async function startTwoSides(common: Env = {}, given?: TestGatekeeper): Promise<TwoSides> {
   const known = given?.service.config.gatekeeper?.locationsUrl;
-  // Each side is told the other's address before that is up.
+  // Each side gets the other's URL before the other has started.
   const port = known === undefined ? await freePort() : Number(new URL(known).port);
   const gatekeeper = given ?? (await startGatekeeper({ LOCATIONS_URL: locationsAt(port), ...common }));
   const { stack, clock, service } = gatekeeper;
   const directory = `${service.url}/.well-known/private-token-issuer-directory`;
-  // A busy machine must not make it a failure that a node was slow.
+  // A long timeout, because nodes may be slow on a busy machine.
   const role = { SERVICE_ROLE: 'anonymizer', PORT: String(port), NODE_ACK_TIMEOUT_MS: '4000' };
   const env = { ...role, ...anonymizerEnv(stack), ISSUER_DIRECTORY_URL: directory, ...common };
   const anonymizer = await startTestApp(env, clock);
-  // Its first look at the issuer's keys may have come too early, on a busy machine: it looks again every second.
+  // On a busy machine, the first fetch of the issuer's keys may come too early. It is retried every second.
   await vi.waitFor(
     async () => expect(await (await fetch(`${anonymizer.url}/health/ready`)).json()).toMatchObject({ status: 'ready' }),
     30_000,
@@ -72,7 +72,7 @@ export async function startTwoSides(common: Env = {}, given?: TestGatekeeper): P
     enrolNode(anonymizer, { location_id: 'se-stockholm' }),
     gatekeeper.signInWithTrial(),
   ]);
-  await vi.waitUntil(() => knows(gatekeeper, 'se-stockholm'), { timeout: 30_000 });
+  await vi.waitUntil(() => knowsLocation(gatekeeper, 'se-stockholm'), { timeout: 30_000 });
   const getIdToken = () => person.headers.authorization.slice('Bearer '.length);
   return {
     gatekeeper,
