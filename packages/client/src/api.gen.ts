@@ -106,11 +106,11 @@ export type AccountDeleteData = {
 
 export type AccountDeleteErrors = {
     /**
-     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     * `missing_id_token` ID token missing · `invalid_id_token` Invalid ID token
      */
     401: Problem;
     /**
-     * `recent_sign_in_required` A recent sign-in is needed
+     * `recent_sign_in_required` Recent sign-in required
      */
     403: Problem;
     /**
@@ -118,7 +118,7 @@ export type AccountDeleteErrors = {
      */
     429: Problem;
     /**
-     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     * `identity_provider_unavailable` Identity provider unavailable · `unavailable` Temporarily unavailable
      */
     503: Problem;
     /**
@@ -135,7 +135,7 @@ export type AccountDeleteResponses = {
      */
     202: {
         /**
-         * Who goes on charging, since only you can cancel there: for Apple, in the settings of your Apple account.
+         * Providers that continue to charge, because only the user can cancel there: for Apple, in the settings of the Apple account.
          */
         stillBilledBy: Array<'apple'>;
     };
@@ -152,7 +152,7 @@ export type AccountShowData = {
 
 export type AccountShowErrors = {
     /**
-     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     * `missing_id_token` ID token missing · `invalid_id_token` Invalid ID token
      */
     401: Problem;
     /**
@@ -160,7 +160,7 @@ export type AccountShowErrors = {
      */
     429: Problem;
     /**
-     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     * `identity_provider_unavailable` Identity provider unavailable · `unavailable` Temporarily unavailable
      */
     503: Problem;
     /**
@@ -179,15 +179,15 @@ export type AccountShowResponses = {
         email: string | null;
         emailVerified: boolean;
         /**
-         * The day this account was first seen here.
+         * The day on which the account was first used here.
          */
         createdOn: string;
         /**
-         * Ways to sign in, as Firebase names them: `password`, `google.com`.
+         * Sign-in methods by their Firebase names, such as `password` or `google.com`.
          */
         signInProviders: Array<string>;
         /**
-         * Devices that get pushes.
+         * Devices that receive push notifications.
          */
         devices: Array<{
             id: string;
@@ -195,11 +195,11 @@ export type AccountShowResponses = {
             registeredOn: string;
         }>;
         /**
-         * Of the key that signs today. Which tokens they were, nobody knows.
+         * The token quota of the key that signs today. The service knows only these numbers, not the tokens.
          */
         tokens: {
             /**
-             * 0 without access.
+             * 0 if the user has no access.
              */
             dailyTokens: number;
             used: number;
@@ -214,7 +214,7 @@ export type AccountShowResponse = AccountShowResponses[keyof AccountShowResponse
 export type AccountChangeData = {
     body: {
         /**
-         * The address that the account is to have once it is proven.
+         * The new e-mail address. It becomes the address of the account once it is verified.
          */
         email: string;
     };
@@ -225,15 +225,15 @@ export type AccountChangeData = {
 
 export type AccountChangeErrors = {
     /**
-     * `invalid_request` The request is not valid
+     * `invalid_request` Invalid request
      */
     400: Problem;
     /**
-     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     * `missing_id_token` ID token missing · `invalid_id_token` Invalid ID token
      */
     401: Problem;
     /**
-     * `recent_sign_in_required` A recent sign-in is needed
+     * `recent_sign_in_required` Recent sign-in required
      */
     403: Problem;
     /**
@@ -241,7 +241,7 @@ export type AccountChangeErrors = {
      */
     429: Problem;
     /**
-     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     * `identity_provider_unavailable` Identity provider unavailable · `unavailable` Temporarily unavailable
      */
     503: Problem;
     /**
@@ -254,21 +254,21 @@ export type AccountChangeError = AccountChangeErrors[keyof AccountChangeErrors];
 
 export type AccountChangeResponses = {
     /**
-     * The account as it is until the link is opened.
+     * The account, unchanged until the link is opened.
      */
     202: {
         email: string | null;
         emailVerified: boolean;
         /**
-         * The day this account was first seen here.
+         * The day on which the account was first used here.
          */
         createdOn: string;
         /**
-         * Ways to sign in, as Firebase names them: `password`, `google.com`.
+         * Sign-in methods by their Firebase names, such as `password` or `google.com`.
          */
         signInProviders: Array<string>;
         /**
-         * Devices that get pushes.
+         * Devices that receive push notifications.
          */
         devices: Array<{
             id: string;
@@ -276,11 +276,11 @@ export type AccountChangeResponses = {
             registeredOn: string;
         }>;
         /**
-         * Of the key that signs today. Which tokens they were, nobody knows.
+         * The token quota of the key that signs today. The service knows only these numbers, not the tokens.
          */
         tokens: {
             /**
-             * 0 without access.
+             * 0 if the user has no access.
              */
             dailyTokens: number;
             used: number;
@@ -297,11 +297,11 @@ export type AccountAuditData = {
     path?: never;
     query?: {
         /**
-         * `next` of the page before.
+         * `next` of the previous page.
          */
         cursor?: string;
         /**
-         * How many at most.
+         * Maximum number of entries.
          */
         limit?: string;
     };
@@ -310,11 +310,11 @@ export type AccountAuditData = {
 
 export type AccountAuditErrors = {
     /**
-     * `invalid_request` The request is not valid
+     * `invalid_request` Invalid request
      */
     400: Problem;
     /**
-     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     * `missing_id_token` ID token missing · `invalid_id_token` Invalid ID token
      */
     401: Problem;
     /**
@@ -322,7 +322,7 @@ export type AccountAuditErrors = {
      */
     429: Problem;
     /**
-     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     * `identity_provider_unavailable` Identity provider unavailable · `unavailable` Temporarily unavailable
      */
     503: Problem;
     /**
@@ -346,12 +346,12 @@ export type AccountAuditResponses = {
              */
             action: string;
             /**
-             * An operator's words; null for what you did yourself.
+             * The operator's reason; null for your own acts.
              */
             reason: string | null;
         }>;
         /**
-         * Cursor of the next page; null on the last.
+         * Cursor of the next page; null on the last page.
          */
         next: string | null;
     };
@@ -374,11 +374,11 @@ export type AccountAddDeviceData = {
 
 export type AccountAddDeviceErrors = {
     /**
-     * `invalid_request` The request is not valid
+     * `invalid_request` Invalid request
      */
     400: Problem;
     /**
-     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     * `missing_id_token` ID token missing · `invalid_id_token` Invalid ID token
      */
     401: Problem;
     /**
@@ -386,7 +386,7 @@ export type AccountAddDeviceErrors = {
      */
     429: Problem;
     /**
-     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     * `identity_provider_unavailable` Identity provider unavailable · `unavailable` Temporarily unavailable
      */
     503: Problem;
     /**
@@ -419,15 +419,15 @@ export type AccountRemoveDeviceData = {
 
 export type AccountRemoveDeviceErrors = {
     /**
-     * `invalid_request` The request is not valid
+     * `invalid_request` Invalid request
      */
     400: Problem;
     /**
-     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     * `missing_id_token` ID token missing · `invalid_id_token` Invalid ID token
      */
     401: Problem;
     /**
-     * `device_not_found` No such device
+     * `device_not_found` Device not found
      */
     404: Problem;
     /**
@@ -435,7 +435,7 @@ export type AccountRemoveDeviceErrors = {
      */
     429: Problem;
     /**
-     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     * `identity_provider_unavailable` Identity provider unavailable · `unavailable` Temporarily unavailable
      */
     503: Problem;
     /**
@@ -448,7 +448,7 @@ export type AccountRemoveDeviceError = AccountRemoveDeviceErrors[keyof AccountRe
 
 export type AccountRemoveDeviceResponses = {
     /**
-     * It is forgotten.
+     * The device is removed.
      */
     204: void;
 };
@@ -464,7 +464,7 @@ export type AccountExportData = {
 
 export type AccountExportErrors = {
     /**
-     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     * `missing_id_token` ID token missing · `invalid_id_token` Invalid ID token
      */
     401: Problem;
     /**
@@ -472,7 +472,7 @@ export type AccountExportErrors = {
      */
     429: Problem;
     /**
-     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     * `identity_provider_unavailable` Identity provider unavailable · `unavailable` Temporarily unavailable
      */
     503: Problem;
     /**
@@ -490,7 +490,7 @@ export type AccountExportResponses = {
     200: {
         exportedAt: string;
         /**
-         * Of the account at Firebase, what is read from there; null when it is gone there.
+         * The account at Firebase; null if it no longer exists there.
          */
         identityProvider: {
             uid: string;
@@ -501,7 +501,7 @@ export type AccountExportResponses = {
             tokensValidAfter: string;
         } | null;
         /**
-         * Every row that is kept of you, with every column. Bytes are hexadecimal, after `\x`.
+         * All rows stored about you, by table, with all columns. Bytes are hexadecimal with the prefix `\x`.
          */
         tables: {
             [key: string]: Array<{
@@ -518,11 +518,11 @@ export type AccountHistoryData = {
     path?: never;
     query?: {
         /**
-         * `next` of the page before.
+         * `next` of the previous page.
          */
         cursor?: string;
         /**
-         * How many at most.
+         * Maximum number of entries.
          */
         limit?: string;
     };
@@ -531,11 +531,11 @@ export type AccountHistoryData = {
 
 export type AccountHistoryErrors = {
     /**
-     * `invalid_request` The request is not valid
+     * `invalid_request` Invalid request
      */
     400: Problem;
     /**
-     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     * `missing_id_token` ID token missing · `invalid_id_token` Invalid ID token
      */
     401: Problem;
     /**
@@ -543,7 +543,7 @@ export type AccountHistoryErrors = {
      */
     429: Problem;
     /**
-     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     * `identity_provider_unavailable` Identity provider unavailable · `unavailable` Temporarily unavailable
      */
     503: Problem;
     /**
@@ -563,17 +563,17 @@ export type AccountHistoryResponses = {
             at: string;
             kind: 'charge' | 'refund' | 'dispute' | 'reversal' | 'started' | 'renewed' | 'cancelled' | 'resumed' | 'payment_failed' | 'plan_changed' | 'expired' | 'revoked';
             /**
-             * What happened, in plain words.
+             * The event as a sentence, to show to the user.
              */
             text: string;
             /**
-             * In minor units of the currency, where money moved.
+             * In minor units of the currency; null for events without a payment.
              */
             amount: number | null;
             currency: string | null;
         }>;
         /**
-         * Cursor of the next page; null on the last.
+         * Cursor of the next page; null on the last page.
          */
         next: string | null;
     };
@@ -611,15 +611,15 @@ export type AnonymitySetReportResponses = {
      */
     200: {
         /**
-         * The key that signs now: 32 bytes, base64url.
+         * Id of the key that signs now: 32 bytes, base64url.
          */
         keyId: string;
         /**
-         * How many tokens it has signed, to two significant digits; "<20" for fewer than 20.
+         * Number of tokens that the key has signed, rounded to two significant digits; "<20" for fewer than 20.
          */
         tokens: '<20' | number;
         /**
-         * When they were counted, at most about an hour ago.
+         * When the tokens were counted, at most about an hour ago.
          */
         asOf: string;
     };
@@ -636,7 +636,7 @@ export type SignOutEverywhereData = {
 
 export type SignOutEverywhereErrors = {
     /**
-     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     * `missing_id_token` ID token missing · `invalid_id_token` Invalid ID token
      */
     401: Problem;
     /**
@@ -644,7 +644,7 @@ export type SignOutEverywhereErrors = {
      */
     429: Problem;
     /**
-     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     * `identity_provider_unavailable` Identity provider unavailable · `unavailable` Temporarily unavailable
      */
     503: Problem;
     /**
@@ -657,7 +657,7 @@ export type SignOutEverywhereError = SignOutEverywhereErrors[keyof SignOutEveryw
 
 export type SignOutEverywhereResponses = {
     /**
-     * Nobody is signed in to the account any more.
+     * All sign-ins of the account are revoked.
      */
     204: void;
 };
@@ -671,11 +671,11 @@ export type VpnTokenIssueData = {
          */
         blindedToken?: string;
         /**
-         * A batch: all are signed or none.
+         * A batch of blinded tokens: all are signed or none.
          */
         blindedTokens?: Array<string>;
         /**
-         * The key that the tokens were blinded for, from the directory. The current one when absent.
+         * Id of the key that the tokens were blinded for, from the issuer directory. Default: the current key.
          */
         keyId?: string;
     };
@@ -686,11 +686,11 @@ export type VpnTokenIssueData = {
 
 export type VpnTokenIssueErrors = {
     /**
-     * `invalid_request` The request is not valid
+     * `invalid_request` Invalid request
      */
     400: Problem;
     /**
-     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     * `missing_id_token` ID token missing · `invalid_id_token` Invalid ID token
      */
     401: Problem;
     /**
@@ -698,19 +698,19 @@ export type VpnTokenIssueErrors = {
      */
     403: Problem;
     /**
-     * `key_retired` The issuer key no longer signs
+     * `key_retired` Issuer key retired
      */
     409: Problem;
     /**
-     * `invalid_token_request` The token request is not valid
+     * `invalid_token_request` Invalid token request
      */
     422: Problem;
     /**
-     * `token_quota_exceeded` The token quota is used up · `rate_limited` Too many requests
+     * `token_quota_exceeded` Token quota exceeded · `rate_limited` Too many requests
      */
     429: Problem;
     /**
-     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     * `identity_provider_unavailable` Identity provider unavailable · `unavailable` Temporarily unavailable
      */
     503: Problem;
     /**
@@ -723,7 +723,7 @@ export type VpnTokenIssueError = VpnTokenIssueErrors[keyof VpnTokenIssueErrors];
 
 export type VpnTokenIssueResponses = {
     /**
-     * The blind signatures; nothing in them or beside them depends on the person.
+     * The blind signatures. Nothing in the response depends on the user.
      */
     200: {
         /**
@@ -731,15 +731,15 @@ export type VpnTokenIssueResponses = {
          */
         signature: string;
         /**
-         * The key that signed: 32 bytes, base64url.
+         * Id of the key that signed: 32 bytes, base64url.
          */
         keyId: string;
         /**
-         * A token is good for at least this long.
+         * A token is valid for at least this long.
          */
         expiry: '24h';
         /**
-         * When tokens of this key end; the same for everyone.
+         * When all tokens of this key expire; the same for every user.
          */
         expiresAt: string;
     } | {
@@ -748,15 +748,15 @@ export type VpnTokenIssueResponses = {
          */
         signatures: Array<string>;
         /**
-         * The key that signed: 32 bytes, base64url.
+         * Id of the key that signed: 32 bytes, base64url.
          */
         keyId: string;
         /**
-         * A token is good for at least this long.
+         * A token is valid for at least this long.
          */
         expiry: '24h';
         /**
-         * When tokens of this key end; the same for everyone.
+         * When all tokens of this key expire; the same for every user.
          */
         expiresAt: string;
     };
@@ -773,7 +773,7 @@ export type PreferencesReadData = {
 
 export type PreferencesReadErrors = {
     /**
-     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     * `missing_id_token` ID token missing · `invalid_id_token` Invalid ID token
      */
     401: Problem;
     /**
@@ -781,7 +781,7 @@ export type PreferencesReadErrors = {
      */
     429: Problem;
     /**
-     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     * `identity_provider_unavailable` Identity provider unavailable · `unavailable` Temporarily unavailable
      */
     503: Problem;
     /**
@@ -798,27 +798,27 @@ export type PreferencesReadResponses = {
      */
     200: {
         /**
-         * Where devices connect to first; one of `GET /vpn/locations`, or null.
+         * Location that devices connect to by default: an id from `GET /vpn/locations`, or null for none.
          */
         defaultLocation: string | null;
         /**
-         * What devices ask for as `dns_blocking` in `POST /vpn/config`.
+         * The value that devices send as `dns_blocking` in `POST /vpn/config`.
          */
         dnsBlocking: 'none' | 'ads' | 'ads_trackers_malware';
         /**
-         * UDP port that devices try first; null leaves it to them.
+         * UDP port that devices try first; null to let each device decide.
          */
         endpointPort: number | null;
         /**
-         * Language of mails and pushes.
+         * Language of e-mails and push notifications.
          */
         locale: 'en';
         /**
-         * Kinds of notification that are not mailed. Mails about the account and its money cannot be turned off.
+         * Kinds of notification that are not sent by e-mail. E-mails about the account and its payments cannot be turned off.
          */
         notMailed: Array<'welcome' | 'trial_ending' | 'renewed' | 'maintenance'>;
         /**
-         * Kinds that are not pushed to devices.
+         * Kinds of notification that are not pushed to devices.
          */
         notPushed: Array<'welcome' | 'email_verified' | 'trial_ending' | 'payment_failed' | 'grace_ending' | 'renewed' | 'cancelled' | 'expired' | 'refunded' | 'plan_changed' | 'sign_in_provider_added' | 'signed_out_everywhere' | 'email_change_asked' | 'maintenance'>;
     };
@@ -829,33 +829,33 @@ export type PreferencesReadResponse = PreferencesReadResponses[keyof Preferences
 export type PreferencesPatchData = {
     body: {
         /**
-         * Where devices connect to first; one of `GET /vpn/locations`, or null.
+         * Location that devices connect to by default: an id from `GET /vpn/locations`, or null for none.
          */
         defaultLocation?: string | null;
         /**
-         * What devices ask for as `dns_blocking` in `POST /vpn/config`.
+         * The value that devices send as `dns_blocking` in `POST /vpn/config`.
          */
         dnsBlocking?: 'none' | 'ads' | 'ads_trackers_malware';
         /**
-         * UDP port that devices try first; null leaves it to them.
+         * UDP port that devices try first; null to let each device decide.
          */
         endpointPort?: number | null;
         /**
-         * Language of mails and pushes.
+         * Language of e-mails and push notifications.
          */
         locale?: 'en';
         /**
-         * Kinds of notification that are not mailed. Mails about the account and its money cannot be turned off.
+         * Kinds of notification that are not sent by e-mail. E-mails about the account and its payments cannot be turned off.
          */
         notMailed?: Array<'welcome' | 'trial_ending' | 'renewed' | 'maintenance'>;
         /**
-         * Kinds that are not pushed to devices.
+         * Kinds of notification that are not pushed to devices.
          */
         notPushed?: Array<'welcome' | 'email_verified' | 'trial_ending' | 'payment_failed' | 'grace_ending' | 'renewed' | 'cancelled' | 'expired' | 'refunded' | 'plan_changed' | 'sign_in_provider_added' | 'signed_out_everywhere' | 'email_change_asked' | 'maintenance'>;
     };
     headers: {
         /**
-         * The ETag of what you have read, or `*`.
+         * The ETag of the preferences that you read, or `*` for any version.
          */
         'if-match': string;
     };
@@ -866,19 +866,19 @@ export type PreferencesPatchData = {
 
 export type PreferencesPatchErrors = {
     /**
-     * `invalid_request` The request is not valid
+     * `invalid_request` Invalid request
      */
     400: Problem;
     /**
-     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     * `missing_id_token` ID token missing · `invalid_id_token` Invalid ID token
      */
     401: Problem;
     /**
-     * `precondition_failed` It was changed in the meantime
+     * `precondition_failed` Resource has changed
      */
     412: Problem;
     /**
-     * `precondition_required` If-Match is needed
+     * `precondition_required` If-Match header required
      */
     428: Problem;
     /**
@@ -886,7 +886,7 @@ export type PreferencesPatchErrors = {
      */
     429: Problem;
     /**
-     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     * `identity_provider_unavailable` Identity provider unavailable · `unavailable` Temporarily unavailable
      */
     503: Problem;
     /**
@@ -903,27 +903,27 @@ export type PreferencesPatchResponses = {
      */
     200: {
         /**
-         * Where devices connect to first; one of `GET /vpn/locations`, or null.
+         * Location that devices connect to by default: an id from `GET /vpn/locations`, or null for none.
          */
         defaultLocation: string | null;
         /**
-         * What devices ask for as `dns_blocking` in `POST /vpn/config`.
+         * The value that devices send as `dns_blocking` in `POST /vpn/config`.
          */
         dnsBlocking: 'none' | 'ads' | 'ads_trackers_malware';
         /**
-         * UDP port that devices try first; null leaves it to them.
+         * UDP port that devices try first; null to let each device decide.
          */
         endpointPort: number | null;
         /**
-         * Language of mails and pushes.
+         * Language of e-mails and push notifications.
          */
         locale: 'en';
         /**
-         * Kinds of notification that are not mailed. Mails about the account and its money cannot be turned off.
+         * Kinds of notification that are not sent by e-mail. E-mails about the account and its payments cannot be turned off.
          */
         notMailed: Array<'welcome' | 'trial_ending' | 'renewed' | 'maintenance'>;
         /**
-         * Kinds that are not pushed to devices.
+         * Kinds of notification that are not pushed to devices.
          */
         notPushed: Array<'welcome' | 'email_verified' | 'trial_ending' | 'payment_failed' | 'grace_ending' | 'renewed' | 'cancelled' | 'expired' | 'refunded' | 'plan_changed' | 'sign_in_provider_added' | 'signed_out_everywhere' | 'email_change_asked' | 'maintenance'>;
     };
@@ -934,33 +934,33 @@ export type PreferencesPatchResponse = PreferencesPatchResponses[keyof Preferenc
 export type PreferencesReplaceData = {
     body: {
         /**
-         * Where devices connect to first; one of `GET /vpn/locations`, or null.
+         * Location that devices connect to by default: an id from `GET /vpn/locations`, or null for none.
          */
         defaultLocation: string | null;
         /**
-         * What devices ask for as `dns_blocking` in `POST /vpn/config`.
+         * The value that devices send as `dns_blocking` in `POST /vpn/config`.
          */
         dnsBlocking: 'none' | 'ads' | 'ads_trackers_malware';
         /**
-         * UDP port that devices try first; null leaves it to them.
+         * UDP port that devices try first; null to let each device decide.
          */
         endpointPort: number | null;
         /**
-         * Language of mails and pushes.
+         * Language of e-mails and push notifications.
          */
         locale: 'en';
         /**
-         * Kinds of notification that are not mailed. Mails about the account and its money cannot be turned off.
+         * Kinds of notification that are not sent by e-mail. E-mails about the account and its payments cannot be turned off.
          */
         notMailed: Array<'welcome' | 'trial_ending' | 'renewed' | 'maintenance'>;
         /**
-         * Kinds that are not pushed to devices.
+         * Kinds of notification that are not pushed to devices.
          */
         notPushed: Array<'welcome' | 'email_verified' | 'trial_ending' | 'payment_failed' | 'grace_ending' | 'renewed' | 'cancelled' | 'expired' | 'refunded' | 'plan_changed' | 'sign_in_provider_added' | 'signed_out_everywhere' | 'email_change_asked' | 'maintenance'>;
     };
     headers: {
         /**
-         * The ETag of what you have read, or `*`.
+         * The ETag of the preferences that you read, or `*` for any version.
          */
         'if-match': string;
     };
@@ -971,19 +971,19 @@ export type PreferencesReplaceData = {
 
 export type PreferencesReplaceErrors = {
     /**
-     * `invalid_request` The request is not valid
+     * `invalid_request` Invalid request
      */
     400: Problem;
     /**
-     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     * `missing_id_token` ID token missing · `invalid_id_token` Invalid ID token
      */
     401: Problem;
     /**
-     * `precondition_failed` It was changed in the meantime
+     * `precondition_failed` Resource has changed
      */
     412: Problem;
     /**
-     * `precondition_required` If-Match is needed
+     * `precondition_required` If-Match header required
      */
     428: Problem;
     /**
@@ -991,7 +991,7 @@ export type PreferencesReplaceErrors = {
      */
     429: Problem;
     /**
-     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     * `identity_provider_unavailable` Identity provider unavailable · `unavailable` Temporarily unavailable
      */
     503: Problem;
     /**
@@ -1008,27 +1008,27 @@ export type PreferencesReplaceResponses = {
      */
     200: {
         /**
-         * Where devices connect to first; one of `GET /vpn/locations`, or null.
+         * Location that devices connect to by default: an id from `GET /vpn/locations`, or null for none.
          */
         defaultLocation: string | null;
         /**
-         * What devices ask for as `dns_blocking` in `POST /vpn/config`.
+         * The value that devices send as `dns_blocking` in `POST /vpn/config`.
          */
         dnsBlocking: 'none' | 'ads' | 'ads_trackers_malware';
         /**
-         * UDP port that devices try first; null leaves it to them.
+         * UDP port that devices try first; null to let each device decide.
          */
         endpointPort: number | null;
         /**
-         * Language of mails and pushes.
+         * Language of e-mails and push notifications.
          */
         locale: 'en';
         /**
-         * Kinds of notification that are not mailed. Mails about the account and its money cannot be turned off.
+         * Kinds of notification that are not sent by e-mail. E-mails about the account and its payments cannot be turned off.
          */
         notMailed: Array<'welcome' | 'trial_ending' | 'renewed' | 'maintenance'>;
         /**
-         * Kinds that are not pushed to devices.
+         * Kinds of notification that are not pushed to devices.
          */
         notPushed: Array<'welcome' | 'email_verified' | 'trial_ending' | 'payment_failed' | 'grace_ending' | 'renewed' | 'cancelled' | 'expired' | 'refunded' | 'plan_changed' | 'sign_in_provider_added' | 'signed_out_everywhere' | 'email_change_asked' | 'maintenance'>;
     };
@@ -1045,7 +1045,7 @@ export type SubscriptionReportData = {
 
 export type SubscriptionReportErrors = {
     /**
-     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     * `missing_id_token` ID token missing · `invalid_id_token` Invalid ID token
      */
     401: Problem;
     /**
@@ -1053,7 +1053,7 @@ export type SubscriptionReportErrors = {
      */
     429: Problem;
     /**
-     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     * `identity_provider_unavailable` Identity provider unavailable · `unavailable` Temporarily unavailable
      */
     503: Problem;
     /**
@@ -1140,15 +1140,15 @@ export type SubscriptionStartTrialData = {
 
 export type SubscriptionStartTrialErrors = {
     /**
-     * `missing_id_token` An ID token is needed · `invalid_id_token` The ID token is not valid
+     * `missing_id_token` ID token missing · `invalid_id_token` Invalid ID token
      */
     401: Problem;
     /**
-     * `email_not_verified` The e-mail address is not verified · `trial_not_offered` No trial is offered
+     * `email_not_verified` E-mail address not verified · `trial_not_offered` No trial offered
      */
     403: Problem;
     /**
-     * `trial_already_used` The trial was already used
+     * `trial_already_used` Trial already used
      */
     409: Problem;
     /**
@@ -1156,7 +1156,7 @@ export type SubscriptionStartTrialErrors = {
      */
     429: Problem;
     /**
-     * `identity_provider_unavailable` The identity provider does not answer · `unavailable` Temporarily unavailable
+     * `identity_provider_unavailable` Identity provider unavailable · `unavailable` Temporarily unavailable
      */
     503: Problem;
     /**
@@ -1258,19 +1258,19 @@ export type VpnConfigRedeemData = {
 
 export type VpnConfigRedeemErrors = {
     /**
-     * `invalid_request` The request is not valid
+     * `invalid_request` Invalid request
      */
     400: Problem;
     /**
-     * `token_missing` A token is needed · `token_expired` The token has expired · `unknown_key` The token names an unknown key · `invalid_signature` The signature is not valid
+     * `token_missing` Token missing · `token_expired` Token has expired · `unknown_key` Unknown issuer key · `invalid_signature` Invalid token signature
      */
     401: Problem;
     /**
-     * `unknown_location` No such location
+     * `unknown_location` Location not found
      */
     404: Problem;
     /**
-     * `token_reused` Token reuse detected · `location_changed` The token was spent at another location · `public_key_in_use` The public key is in use
+     * `token_reused` Token reuse detected · `location_changed` Token already spent at another location · `public_key_in_use` Public key already in use
      */
     409: Problem;
     /**
@@ -1278,7 +1278,7 @@ export type VpnConfigRedeemErrors = {
      */
     429: Problem;
     /**
-     * `no_capacity` No node has room · `unavailable` Temporarily unavailable
+     * `no_capacity` No node has free capacity · `unavailable` Temporarily unavailable
      */
     503: Problem;
     /**
@@ -1336,11 +1336,11 @@ export type ConnectionDisconnectData = {
 
 export type ConnectionDisconnectErrors = {
     /**
-     * `connection_secret_missing` The connection secret is needed
+     * `connection_secret_missing` Connection secret missing
      */
     401: Problem;
     /**
-     * `connection_not_found` No such connection
+     * `connection_not_found` Connection not found
      */
     404: Problem;
     /**
@@ -1377,11 +1377,11 @@ export type ConnectionStatusData = {
 
 export type ConnectionStatusErrors = {
     /**
-     * `connection_secret_missing` The connection secret is needed
+     * `connection_secret_missing` Connection secret missing
      */
     401: Problem;
     /**
-     * `connection_not_found` No such connection
+     * `connection_not_found` Connection not found
      */
     404: Problem;
     /**
