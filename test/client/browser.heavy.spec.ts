@@ -12,7 +12,7 @@ let world: ClientWorld;
 let settings: Record<string, string>;
 
 interface Result {
-  readonly drawn: number;
+  readonly prefetched: number;
   readonly events: { readonly type: string }[];
   readonly status: string;
   readonly conf: string;
@@ -33,10 +33,10 @@ describe.skipIf(program === undefined)('a web app in Chromium', () => {
       firebaseUrl: firebase.url,
       ...(await signUp(firebase.url)),
     };
-    // Cookies know no ports: these would go to every side, if any went.
+    // Cookies ignore ports: if any cookies were sent, these would go to both sides.
     await browser.page.context().addCookies([{ name: 'who', value: 'ada', domain: '127.0.0.1', path: '/' }]);
     browser.page.on('request', (request) => requests.push(request));
-    // The page goes by the machine's clock. Services that stay behind it have no key yet for the day it believes in.
+    // The page uses the machine's clock. A service whose clock is behind would have no key for the page's day.
     world.gatekeeper.clock.set(new Date());
     result = await browser.call<Result>('run', settings);
   });
@@ -45,19 +45,19 @@ describe.skipIf(program === undefined)('a web app in Chromium', () => {
     await world.stop();
   });
 
-  it('signs in, fetches tokens ahead, and spends one', () => {
-    expect(result).toMatchObject({ drawn: 6, events: [{ type: 'drawn', tokens: 6 }], status: 'active' });
+  it('signs in, prefetches tokens, and spends one', () => {
+    expect(result).toMatchObject({ prefetched: 6, events: [{ type: 'prefetched', tokens: 6 }], status: 'active' });
     expect(parseWireguardConf(result.conf).interface.privateKey).toHaveLength(44);
   });
 
-  it('shows a QR code that a camera reads', async () => {
+  it('shows a QR code that a camera can read', async () => {
     await browser.screenshot('client-in-chromium');
     const pixels = await browser.page.evaluate<{ width: number; height: number; data: number[] }>(pixelsOf(result.svg));
     const text = decodeQR({ ...pixels, data: Uint8Array.from(pixels.data) }, { timeLimit: 10_000 });
     expect(text).toBe(result.conf);
   });
 
-  it('shows the anonymizer no cookie, referrer or credential', async () => {
+  it('sends the anonymizer no cookie, referrer or credential', async () => {
     const anonymous = requests.filter((request) => request.url().startsWith(settings['anonymizerUrl'] ?? ''));
     const paths = new Set(anonymous.map((request) => new URL(request.url()).pathname));
     expect(paths).toContain('/vpn/config');
@@ -66,24 +66,24 @@ describe.skipIf(program === undefined)('a web app in Chromium', () => {
       const isOwnSecret = new URL(request.url()).pathname === '/vpn/connection';
       expect(headers, request.url()).not.toHaveProperty('cookie');
       expect(headers, request.url()).not.toHaveProperty('referer');
-      // A secret is random text, in which any word may be.
+      // A secret is random text that may contain any word.
       if (isOwnSecret) expect(authorization, request.url()).toMatch(/^Bearer [\w-]{43}$/);
       else expect(authorization, request.url()).toBeUndefined();
       expect(JSON.stringify(headers)).not.toMatch(/eyJ|ada/);
     }
   });
 
-  it('goes on after a reload with what IndexedDB kept', async () => {
+  it('uses the wallet in IndexedDB after a reload', async () => {
     await browser.page.reload();
-    expect(await browser.call('goOn', settings)).toMatchObject({ before: 1, after: 0, tokens: 5, begun: 0 });
+    expect(await browser.call('resume', settings)).toMatchObject({ before: 1, after: 0, tokens: 5, attempts: 0 });
   });
 
-  it('loses no change of two tabs’ wallets', async () => {
-    expect(await browser.call('countTogether', 40)).toBe(40);
+  it('loses no change when two tabs change the wallet at once', async () => {
+    expect(await browser.call('countConcurrently', 40)).toBe(40);
   });
 });
 
-/** Code that draws the image as the page would and reads it back. */
+/** Code for the page that renders the image and returns its pixels. */
 function pixelsOf(svg: string): string {
   return `(async () => {
     const image = new Image();

@@ -12,7 +12,7 @@ import { createClient, generateWireguardKeyPair, parseTokenKey } from '@vpn-back
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ClientWorld, startClientWorld } from '../support/client-world.js';
 
-/* Clients that we did not write, against the running service, and ours with them. */
+/* Third-party clients against the running service, and our client together with them. */
 
 let world: ClientWorld;
 
@@ -31,19 +31,20 @@ async function subtleKeyOf(spki: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
 }
 
 describe('@cloudflare/privacypass-ts', () => {
-  it('as the client obtains a token that buys a connection', async () => {
-    const { person, client } = await world.newClient();
+  it('as the client, obtains a token that pays for a connection', async () => {
+    const { user, client } = await world.newClient();
     const { key } = await client.issuerKey();
-    const theirs = new publicVerif.Client(mode);
+    const otherClient = new publicVerif.Client(mode);
     const challenge = new TokenChallenge(0x0002, 'issuer.example', new Uint8Array(), ['vpn.example']);
-    const request = await theirs.createTokenRequest(challenge, key.spki);
+    const request = await otherClient.createTokenRequest(challenge, key.spki);
     const answer = await fetch(`${world.gatekeeper.service.url}/auth/vpn-token`, {
       method: 'POST',
-      headers: { ...person.headers, 'content-type': 'application/private-token-request' },
+      headers: { ...user.headers, 'content-type': 'application/private-token-request' },
       body: new Uint8Array(request.serialize()),
     });
     expect(answer.status).toBe(200);
-    const token = await theirs.finalize(theirs.deserializeTokenResponse(new Uint8Array(await answer.arrayBuffer())));
+    const response = otherClient.deserializeTokenResponse(new Uint8Array(await answer.arrayBuffer()));
+    const token = await otherClient.finalize(response);
     const { publicKey } = await generateWireguardKeyPair();
     const redeemed = await fetch(`${world.anonymizer.url}/vpn/config`, {
       method: 'POST',
@@ -53,7 +54,7 @@ describe('@cloudflare/privacypass-ts', () => {
     expect([redeemed.status, await redeemed.json()]).toMatchObject([200, { public_key: publicKey }]);
   });
 
-  it('as the verifier accepts the tokens of our client', async () => {
+  it('as the verifier, accepts the tokens of our client', async () => {
     const { client } = await world.newClient();
     const { key } = await client.issuerKey();
     const origin = new publicVerif.Origin(mode, ['vpn.example']);
@@ -66,7 +67,7 @@ describe('@cloudflare/privacypass-ts', () => {
 });
 
 describe('an app with Firebase’s own SDK', () => {
-  it('signs up, proves the address, and connects as nobody', async () => {
+  it('signs up, verifies the address, and connects anonymously', async () => {
     const { firebase, service } = world.gatekeeper;
     const app = initializeApp({ projectId: 'demo-vpn', apiKey: 'any' }, crypto.randomUUID());
     const auth = initializeAuth(app, { persistence: inMemoryPersistence });

@@ -6,7 +6,7 @@ import { IssuerKeysService } from '../../src/crypto/issuer/index.js';
 import { VerifierKeysService } from '../../src/crypto/verifier/index.js';
 import { type ClientWorld, startClientWorld } from '../support/client-world.js';
 
-/* What a client makes of the issuer's keys, against the real service and against sides that lie to it. */
+/* The client's checks of the issuer's keys, against the real service and with forged directories. */
 
 let world: ClientWorld;
 
@@ -20,8 +20,8 @@ type Fetch = typeof globalThis.fetch;
 describe('key consistency', () => {
   const directoryPath = '/.well-known/private-token-issuer-directory';
 
-  /** One side or both, with a directory that is changed on its way to this client alone. */
-  function changing(bases: readonly string[], change: (document: Directory) => void): Fetch {
+  /** Changes the directories of one or both sides on their way to this client. */
+  function forging(bases: readonly string[], change: (document: Directory) => void): Fetch {
     return async (input, init) => {
       const { url } = new Request(input);
       const answer = await fetch(input, init);
@@ -47,7 +47,7 @@ describe('key consistency', () => {
     document['retired-keys'].push(...document['token-keys']);
     document['token-keys'] = [];
   };
-  /** Today's key, replaced by another for the same time. */
+  /** Replaces today's key by another one with the same times. */
   const otherKeys = () => {
     const spki = toBase64url(new TestIssuer().spki);
     return (document: Directory) => {
@@ -56,7 +56,7 @@ describe('key consistency', () => {
       Object.assign(current ?? {}, { 'token-key': spki });
     };
   };
-  /** An operator's emergency: today's key ends for everybody, at once. */
+  /** Retires today's key on both sides, as an operator does in an emergency. */
   const retireForAll = async () => {
     const issuer = world.gatekeeper.service.app.get(IssuerKeysService, { strict: false });
     const verifier = world.anonymizer.app.get(VerifierKeysService, { strict: false });
@@ -64,23 +64,23 @@ describe('key consistency', () => {
     await verifier.poll();
   };
 
-  it('fetches nothing for a key that one side alone publishes', async () => {
-    const { person, again } = await world.newClient();
+  it('fetches no token for a key that only one side publishes', async () => {
+    const { user, again } = await world.newClient();
     const moveTime = ({ 'token-keys': keys }: Directory) =>
       keys.forEach((key) => (key['verify-until'] = Number(key['verify-until']) + 1));
-    const client = again({ fetch: changing([world.gatekeeper.service.url], moveTime) });
+    const client = again({ fetch: forging([world.gatekeeper.service.url], moveTime) });
     await expect(client.wallet.prefetchIfDue()).rejects.toMatchObject({ reason: 'key_differs' });
     await expect(client.fetchTokens()).rejects.toMatchObject({ name: 'PartitioningSuspected' });
-    expect(await world.countSigned(person)).toBe(0);
+    expect(await world.countSigned(user)).toBe(0);
   });
 
-  it('spends no token of a key that is not published any more', async () => {
+  it('spends no token of a key that is no longer published', async () => {
     const { client, again } = await world.newClient();
     await client.wallet.prefetchIfDue();
     const before = await world.connectionIds();
     const events: ClientEvent[] = [];
     const deceived = again({
-      fetch: changing([world.anonymizer.url], dropKeys),
+      fetch: forging([world.anonymizer.url], dropKeys),
       onEvent: (event) => events.push(event),
     });
     await expect(deceived.connect({ location: world.location })).rejects.toMatchObject({
@@ -89,64 +89,64 @@ describe('key consistency', () => {
     });
     expect(events.map(({ type }) => type)).toEqual(['partitioning_suspected']);
     expect(await world.connectionIds()).toEqual(before);
-    // The tokens stay: when the keys are what they were, they are good.
+    // The tokens stay, and can be spent once the key is published again.
     expect((await client.wallet.status()).tokens).toBe(2);
     await client.connect({ location: world.location });
   });
 
-  it('fetches nothing more when a key has vanished on both sides', async () => {
-    const { person, client, again } = await world.newClient();
+  it('fetches no more tokens when a key has disappeared on both sides', async () => {
+    const { user, client, again } = await world.newClient();
     await client.wallet.prefetchIfDue();
-    const deceived = again({ fetch: changing(bothSides(), dropKeys) });
+    const deceived = again({ fetch: forging(bothSides(), dropKeys) });
     await expect(deceived.connect({ location: world.location })).rejects.toMatchObject({ reason: 'key_vanished' });
-    expect(await world.countSigned(person)).toBe(2);
+    expect(await world.countSigned(user)).toBe(2);
   });
 
-  it('gives up tokens of a key that was retired for everybody, and draws others', async () => {
+  it('drops the tokens of a key that both sides have retired, and fetches new ones', async () => {
     const events: ClientEvent[] = [];
     const { client } = await world.newClient({ onEvent: (event) => events.push(event) });
     await client.wallet.prefetchIfDue();
     await retireForAll();
     await client.connect({ location: world.location });
     expect(events).toEqual([
-      { type: 'drawn', tokens: 2 },
+      { type: 'prefetched', tokens: 2 },
       { type: 'tokens_lost', tokens: 2, reason: 'retired' },
-      { type: 'drawn_out_of_turn', tokens: 2 },
+      { type: 'fetched_out_of_turn', tokens: 2 },
     ]);
   });
 
-  it('gives up no token because one side alone calls its key retired', async () => {
+  it('drops no token when only one side lists its key as retired', async () => {
     const events: ClientEvent[] = [];
     const onEvent = (event: ClientEvent) => events.push(event);
-    const { person, client, again } = await world.newClient();
+    const { user, client, again } = await world.newClient();
     await client.wallet.prefetchIfDue();
     for (const side of bothSides()) {
       const deceived = (options: Partial<VpnClientOptions> = {}) =>
-        again({ fetch: changing([side], retireKeys), onEvent, ...options });
+        again({ fetch: forging([side], retireKeys), onEvent, ...options });
       await expect(deceived().fetchTokens()).rejects.toMatchObject({ reason: 'retirement_differs' });
       if (side === world.anonymizer.url) {
         await expect(deceived().connect({ location: world.location })).rejects.toMatchObject({
           reason: 'retirement_differs',
         });
       }
-      expect(await client.wallet.status()).toMatchObject({ tokens: 2, begun: 0 });
+      expect(await client.wallet.status()).toMatchObject({ tokens: 2, attempts: 0 });
     }
     expect(events).toEqual([]);
-    expect(await world.countSigned(person)).toBe(2);
+    expect(await world.countSigned(user)).toBe(2);
     await client.connect({ location: world.location });
     expect((await client.wallet.status()).tokens).toBe(1);
   });
 
-  it('notices a key that has changed within its time, also where tokens are fetched past the wallet', async () => {
+  it('notices a key that was replaced before its end, also for tokens that are not stored in the wallet', async () => {
     const { client, again } = await world.newClient();
     await client.fetchTokens();
-    const deceived = again({ fetch: changing(bothSides(), otherKeys()) });
+    const deceived = again({ fetch: forging(bothSides(), otherKeys()) });
     await expect(deceived.fetchTokens()).rejects.toMatchObject({ reason: 'key_changed' });
     await expect(deceived.issuerKey()).rejects.toMatchObject({ reason: 'key_changed' });
     await expect(deceived.wallet.prefetchIfDue()).rejects.toMatchObject({ reason: 'key_changed' });
   });
 
-  it('draws for the day again when what was on the way was of a key that was retired', async () => {
+  it('repeats the daily prefetch when the key of its pending batch was retired', async () => {
     const { client, again } = await world.newClient();
     await expect(again({ getIdToken: () => 'no-longer-good' }).wallet.prefetchIfDue()).rejects.toMatchObject({
       code: 'invalid_id_token',
@@ -157,17 +157,17 @@ describe('key consistency', () => {
     expect(await client.wallet.status()).toMatchObject({ tokens: 2, pending: 0 });
   });
 
-  it('fetches nothing when a key is back that was retired', async () => {
+  it('fetches no token when a retired key is published again', async () => {
     const { client, again } = await world.newClient();
     const { key } = await client.issuerKey();
     await retireForAll();
     await client.issuerKey();
-    const resurrect = (document: Directory) => {
-      const isIt = ({ 'token-key': text }: Record<string, unknown>) => String(text).startsWith(toBase64url(key.spki));
-      document['token-keys'] = document['retired-keys'].filter(isIt);
-      document['retired-keys'] = document['retired-keys'].filter((entry) => !isIt(entry));
+    const republish = (document: Directory) => {
+      const isKey = ({ 'token-key': text }: Record<string, unknown>) => String(text).startsWith(toBase64url(key.spki));
+      document['token-keys'] = document['retired-keys'].filter(isKey);
+      document['retired-keys'] = document['retired-keys'].filter((entry) => !isKey(entry));
     };
-    const deceived = again({ fetch: changing(bothSides(), resurrect) });
+    const deceived = again({ fetch: forging(bothSides(), republish) });
     await expect(deceived.fetchTokens()).rejects.toMatchObject({ reason: 'key_returned' });
   });
 });

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-/** The first block of TypeScript of a page that uses the client. */
+/** The first TypeScript block of a page that imports the client. */
 function quickStartOf(page: string): string {
   const blocks = [...readFileSync(page, 'utf8').matchAll(/^```ts\n(.*?)^```/gms)].map(([, code = '']) => code);
   const quickStart = blocks.find((code) => code.includes("from '@vpn-backend/client'"));
@@ -24,13 +24,13 @@ interface QuickStart {
   run(imports: typeof sdk, firebaseUser: { getIdToken(): Promise<string> }): Promise<sdk.Connection>;
 }
 
-/** The code as it stands, but for the two addresses, as a module. */
+/** Loads the code as a module, unchanged but for the two URLs. */
 async function load(code: string): Promise<QuickStart> {
-  const addressed = code
+  const localCode = code
     .replace('https://id.example.com', world.gatekeeper.service.url)
     .replace('https://vpn.example.com', world.anonymizer.url);
-  const [line = '', names = ''] = /^import (\{.*?\}) from '@vpn-backend\/client';/s.exec(addressed) ?? [];
-  const body = addressed.replace(line, `const ${names} = sdk;`);
+  const [line = '', names = ''] = /^import (\{.*?\}) from '@vpn-backend\/client';/s.exec(localCode) ?? [];
+  const body = localCode.replace(line, `const ${names} = sdk;`);
   const module = ts.transpile(`export async function run(sdk, firebaseUser) { ${body}\nreturn connection; }`, {
     module: ts.ModuleKind.ESNext,
     target: ts.ScriptTarget.ESNext,
@@ -43,11 +43,11 @@ describe.each(['README.md', 'packages/client/README.md'])('the quick start of %s
     expect(quickStartOf(page).trimEnd().split('\n').length).toBeLessThan(20);
   });
 
-  it('works as it stands', async () => {
-    // The code goes by the machine's clock. Services that stay behind it have no key yet for the day it believes in.
+  it('works unchanged', async () => {
+    // The code uses the machine's clock. A service whose clock is behind would have no key for the code's day.
     world.gatekeeper.clock.set(new Date());
-    const person = await world.gatekeeper.signIn();
-    const firebaseUser = { getIdToken: async () => idTokenOf(person) };
+    const user = await world.gatekeeper.signIn();
+    const firebaseUser = { getIdToken: async () => idTokenOf(user) };
     const connection = await (await load(quickStartOf(page))).run(sdk, firebaseUser);
     expect(connection.location).toBe('de-frankfurt');
     const status = () => world.client.connectionStatus(connection).catch(({ code }: sdk.VpnApiError) => code);

@@ -18,7 +18,7 @@ afterAll(() => world.stop());
 
 type Fetch = typeof globalThis.fetch;
 
-/** The service, but that answers to some requests are lost after they were given. */
+/** The service, except that some of its answers are lost on their way back. */
 function losing(path: string, times: number): Fetch {
   let left = times;
   return async (input, init) => {
@@ -29,7 +29,7 @@ function losing(path: string, times: number): Fetch {
   };
 }
 
-/** The service, but that the first such request is refused on its way. */
+/** The service, except that the first request to this path is refused. */
 function refusingOnce(path: string, status: number, code: string): Fetch {
   let left = 1;
   return async (input, init) => {
@@ -38,21 +38,21 @@ function refusingOnce(path: string, status: number, code: string): Fetch {
   };
 }
 
-/** These numbers, over and over. */
-function drawing(...numbers: readonly number[]): () => number {
+/** A random source that returns these numbers over and over. */
+function repeating(...numbers: readonly number[]): () => number {
   let next = 0;
   return () => numbers[next++ % numbers.length] ?? 0;
 }
 
-/** The connection's status, or why there is none. */
+/** The connection's status, or the error code. */
 const statusOf = (client: VpnClient, connection: Connection) =>
   client.connectionStatus(connection).then(
     ({ status }) => status,
     ({ code }: VpnApiError) => code,
   );
 
-describe('connecting', () => {
-  it('spends a token of the wallet on a connection with a key of its own', async () => {
+describe('VpnClient.connect', () => {
+  it('spends a token of the wallet on a connection with its own key pair', async () => {
     const { client } = await world.newClient();
     expect(await client.wallet.prefetchIfDue()).toBe(2);
     const connection = await client.connect({ location: 'Frankfurt' });
@@ -75,11 +75,11 @@ describe('connecting', () => {
     await expect.poll(() => statusOf(client, connection)).toBe('connection_not_found');
   });
 
-  it('draws out of turn when the wallet is empty, and says so', async () => {
+  it('fetches tokens out of turn when the wallet is empty, and emits an event', async () => {
     const events: ClientEvent[] = [];
     const { client } = await world.newClient({ onEvent: (event) => events.push(event) });
     await client.connect({ location: world.location });
-    expect(events).toEqual([{ type: 'drawn_out_of_turn', tokens: 2 }]);
+    expect(events).toEqual([{ type: 'fetched_out_of_turn', tokens: 2 }]);
     expect((await client.wallet.status()).tokens).toBe(1);
   });
 
@@ -89,44 +89,44 @@ describe('connecting', () => {
     const before = await world.connectionIds();
     await again({ fetch: losing('/vpn/config', 1) }).connect({ location: world.location });
     expect(await world.connectionIds()).toHaveLength(before.length + 1);
-    expect(await client.wallet.status()).toMatchObject({ tokens: 1, begun: 0 });
+    expect(await client.wallet.status()).toMatchObject({ tokens: 1, attempts: 0 });
   });
 
-  it('pays once when no answer ever came and it then goes elsewhere', async () => {
+  it('spends one token per connection when all answers are lost and another location is requested next', async () => {
     const { client, again } = await world.newClient();
     await client.wallet.prefetchIfDue();
     const before = await world.connectionIds();
     await expect(
       again({ fetch: losing('/vpn/config', 4) }).connect({ location: world.location }),
     ).rejects.toMatchObject({ code: 'unreachable' });
-    expect(await client.wallet.status()).toMatchObject({ tokens: 1, begun: 1 });
+    expect(await client.wallet.status()).toMatchObject({ tokens: 1, attempts: 1 });
     const [first = '', ...others] = (await world.connectionIds()).filter((id) => !before.includes(id));
     expect(others).toEqual([]);
 
     const connection = await client.connect({ location: world.otherLocation });
     expect(connection.location).toBe(world.otherLocation);
-    // The first one had been made after all: it is ended, and its token spent.
-    expect(await client.wallet.status()).toMatchObject({ tokens: 0, begun: 0 });
+    // The first connection had been made after all, so its token is spent, and the client ends it.
+    expect(await client.wallet.status()).toMatchObject({ tokens: 0, attempts: 0 });
     expect(await client.connections()).toEqual([connection]);
     await expect.poll(() => world.connectionState(first)).toBe('ended');
     expect(await world.connectionState(connection.id)).toBe('active');
   });
 
-  it('pays once when no answer ever came and any location will do', async () => {
+  it('spends one token when all answers are lost and any location is acceptable', async () => {
     const { client, again } = await world.newClient();
     await client.wallet.prefetchIfDue();
     const before = await world.connectionIds();
-    // The least busy of two alike is drawn: once the one, once the other.
-    const [one, other] = [{ random: () => 0.1 }, { random: drawing(0.9, 0.1) }];
+    // The order of two equally busy locations is random: here, each comes first once.
+    const [one, other] = [{ random: () => 0.1 }, { random: repeating(0.9, 0.1) }];
     await expect(again({ ...one, fetch: losing('/vpn/config', 4) }).connect()).rejects.toMatchObject({
       code: 'unreachable',
     });
     await again(other).connect();
-    expect(await client.wallet.status()).toMatchObject({ tokens: 1, begun: 0 });
+    expect(await client.wallet.status()).toMatchObject({ tokens: 1, attempts: 0 });
     expect(await world.connectionIds()).toHaveLength(before.length + 1);
   });
 
-  it('keeps the token when nobody is there', async () => {
+  it('keeps the token when the service cannot be reached', async () => {
     const { client, again } = await world.newClient();
     await client.wallet.prefetchIfDue();
     const before = await world.connectionIds();
@@ -136,11 +136,11 @@ describe('connecting', () => {
       code: 'unreachable',
     });
     await client.connect({ location: world.otherLocation });
-    expect(await client.wallet.status()).toMatchObject({ tokens: 1, begun: 0 });
+    expect(await client.wallet.status()).toMatchObject({ tokens: 1, attempts: 0 });
     expect(await world.connectionIds()).toHaveLength(before.length + 1);
   });
 
-  it('renews: the new connection is in use before the old one ends', async () => {
+  it('is renewed by `renew`, which uses the new connection before it ends the old one', async () => {
     const { client } = await world.newClient();
     await client.wallet.prefetchIfDue();
     const first = await client.connect({ location: world.location });
@@ -153,49 +153,49 @@ describe('connecting', () => {
     await expect.poll(() => statusOf(client, first)).toBe('connection_not_found');
   });
 
-  it('says what there is when nothing is called so', async () => {
+  it('throws LocationNotFound when no location matches', async () => {
     const { client } = await world.newClient();
     await expect(client.connect({ location: 'Atlantis' })).rejects.toMatchObject({ name: 'LocationNotFound' });
   });
 });
 
-describe('the wallet', () => {
-  it('draws the same number each day, whatever was used, and once a day', async () => {
-    const { person, client } = await world.newClient();
+describe('VpnWallet.prefetchIfDue', () => {
+  it('fetches the same number of tokens once a day, whatever the usage', async () => {
+    const { user, client } = await world.newClient();
     expect(await client.wallet.prefetchIfDue()).toBe(2);
     await client.connect({ location: world.location });
     expect(await client.wallet.prefetchIfDue()).toBe(0);
-    expect(await world.countSigned(person)).toBe(2);
+    expect(await world.countSigned(user)).toBe(2);
     const { nextPrefetch } = await client.wallet.status();
     const day = (at: number) => Math.floor(at / 86_400_000);
     expect(day(Date.parse(nextPrefetch!))).toBe(day(world.gatekeeper.clock.now().getTime()) + 1);
   });
 
-  it('draws once when two processes share it', async () => {
-    const { person, again } = await world.newClient();
-    const drawn = await Promise.all([again(), again(), again()].map((client) => client.wallet.prefetchIfDue()));
-    expect(drawn.toSorted()).toEqual([0, 0, 2]);
-    expect(await world.countSigned(person)).toBe(2);
+  it('fetches once when several processes share the wallet', async () => {
+    const { user, again } = await world.newClient();
+    const counts = await Promise.all([again(), again(), again()].map((client) => client.wallet.prefetchIfDue()));
+    expect(counts.toSorted()).toEqual([0, 0, 2]);
+    expect(await world.countSigned(user)).toBe(2);
   });
 
-  it('is not drawn into without a subscription, and at once with one', async () => {
-    const person = await world.gatekeeper.signIn();
+  it('fails without a subscription, and succeeds as soon as there is one', async () => {
+    const user = await world.gatekeeper.signIn();
     const { again } = await world.newClient();
-    const client = again({ getIdToken: () => person.headers.authorization.slice('Bearer '.length) });
+    const client = again({ getIdToken: () => user.headers.authorization.slice('Bearer '.length) });
     await expect(client.wallet.prefetchIfDue()).rejects.toMatchObject({ code: 'subscription_inactive' });
     await client.startTrial();
     expect(await client.wallet.prefetchIfDue()).toBe(2);
   });
 
-  it('takes what the quota leaves when other devices have drawn', async () => {
+  it('fetches the rest of the quota when other devices have used most of it', async () => {
     const { client, again } = await world.newClient();
     await client.fetchTokens(31);
     const events: ClientEvent[] = [];
     expect(await again({ onEvent: (event) => events.push(event) }).wallet.prefetchIfDue()).toBe(1);
-    expect(events).toEqual([{ type: 'drawn', tokens: 1 }]);
+    expect(events).toEqual([{ type: 'prefetched', tokens: 1 }]);
   });
 
-  it('asks again for what was on the way when another network had answered', async () => {
+  it('requests a pending batch again after an answer of a captive portal', async () => {
     const { client, again } = await world.newClient();
     const portal: Fetch = async (input, init) => {
       const answer = await fetch(input, init);
@@ -208,34 +208,34 @@ describe('the wallet', () => {
     expect((await client.wallet.status()).tokens).toBe(2);
   });
 
-  it('draws for the day when what was on the way is refused with its key, or is more than the quota leaves', async () => {
-    for (const [refusal, drawn] of [
+  it('replaces a pending batch whose key was retired or that exceeds the quota', async () => {
+    for (const [refusal, expected] of [
       ['key_retired', 2],
       ['token_quota_exceeded', 1],
     ] as const) {
       const events: ClientEvent[] = [];
       const { client, again } = await world.newClient({ onEvent: (event) => events.push(event) });
-      // It was stored, and did not come to be signed.
+      // The batch is stored, but not signed.
       await expect(again({ getIdToken: () => 'no-longer-good' }).wallet.prefetchIfDue()).rejects.toMatchObject({
         code: 'invalid_id_token',
       });
       if (refusal === 'token_quota_exceeded') await client.fetchTokens(31);
       const refusing = refusal === 'key_retired' ? refusingOnce('/auth/vpn-token', 409, refusal) : fetch;
-      expect(await again({ fetch: refusing }).wallet.prefetchIfDue()).toBe(drawn);
-      expect(events).toEqual([{ type: 'drawn', tokens: drawn }]);
-      expect(await client.wallet.status()).toMatchObject({ tokens: drawn, pending: 0 });
-      // And once only.
+      expect(await again({ fetch: refusing }).wallet.prefetchIfDue()).toBe(expected);
+      expect(events).toEqual([{ type: 'prefetched', tokens: expected }]);
+      expect(await client.wallet.status()).toMatchObject({ tokens: expected, pending: 0 });
+      // Nothing more is due today.
       expect(await client.wallet.prefetchIfDue()).toBe(0);
     }
   });
 
-  it('asks again for what was on the way when somebody had to sign in again', async () => {
-    const { person, client, again } = await world.newClient();
+  it('requests a pending batch again after the user has signed in again', async () => {
+    const { user, client, again } = await world.newClient();
     await expect(again({ getIdToken: () => 'no-longer-good' }).wallet.prefetchIfDue()).rejects.toMatchObject({
       code: 'invalid_id_token',
     });
     expect(await client.wallet.status()).toMatchObject({ tokens: 0, pending: 2 });
     expect(await client.wallet.prefetchIfDue()).toBe(2);
-    expect(await world.countSigned(person)).toBe(2);
+    expect(await world.countSigned(user)).toBe(2);
   });
 });

@@ -7,11 +7,11 @@ import { formsOf } from '../../dev/demo/search.js';
 import { type ClientWorld, idTokenOf, startClientWorld } from '../support/client-world.js';
 
 /*
- * Every byte that a client sends to each side, recorded on the wire, while the gatekeeper does its best to mark the client:
- * with cookies, ids and tags in every answer.
+ * Records every byte that a client sends to each side, while a malicious gatekeeper tries to mark the client with cookies, ids
+ * and tags in every answer.
  */
 
-/** What the gatekeeper would recognise a client by, were any of it shown to the anonymizer. */
+/** Values in the gatekeeper's answers. If one of them reached the anonymizer, it would link the two sides. */
 const marks = {
   cookie: 'gk-cookie-7d1f3c',
   'set-cookie2': 'gk-cookie-two-9a',
@@ -23,8 +23,8 @@ const marks = {
   'clear-site-data-mark': 'gk-data-77ef',
 };
 
-/** Everything that clients have sent through it, as it was on the wire. */
-class Tap {
+/** A proxy that records everything that clients send through it. */
+class RecordingProxy {
   private readonly chunks: Buffer[] = [];
 
   private constructor(
@@ -32,22 +32,23 @@ class Tap {
     readonly url: string,
   ) {}
 
-  static async before(upstream: string): Promise<Tap> {
+  static async before(upstream: string): Promise<RecordingProxy> {
     const { hostname, port } = new URL(upstream);
     const server = createTcpServer((client) => {
       const service = connect(Number(port), hostname);
-      client.on('data', (chunk: Buffer) => tap.chunks.push(chunk));
+      client.on('data', (chunk: Buffer) => proxy.chunks.push(chunk));
       client.pipe(service).pipe(client);
       client.on('error', () => service.destroy());
       service.on('error', () => client.destroy());
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    const tap: Tap = new Tap(server, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-    return tap;
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const proxy: RecordingProxy = new RecordingProxy(server, url);
+    return proxy;
   }
 
-  /** As text, a character for each byte. */
+  /** Everything that was sent, as text with one character per byte. */
   sent(): string {
     return Buffer.concat(this.chunks).toString('latin1');
   }
@@ -72,7 +73,7 @@ class Tap {
   }
 }
 
-/** The gatekeeper, with all marks in every answer. */
+/** A proxy of the gatekeeper that adds all marks to every answer. */
 async function startMarking(upstream: string): Promise<Server> {
   const server = createServer((request, response) => {
     const body: Buffer[] = [];
@@ -103,13 +104,13 @@ async function startMarking(upstream: string): Promise<Server> {
 
 let world: ClientWorld;
 let marking: Server;
-let [gatekeeper, anonymizer]: [Tap?, Tap?] = [];
+let [gatekeeper, anonymizer]: [RecordingProxy?, RecordingProxy?] = [];
 
 beforeAll(async () => {
   world = await startClientWorld();
   marking = await startMarking(world.gatekeeper.service.url);
-  gatekeeper = await Tap.before(`http://127.0.0.1:${(marking.address() as AddressInfo).port}`);
-  anonymizer = await Tap.before(world.anonymizer.url);
+  gatekeeper = await RecordingProxy.before(`http://127.0.0.1:${(marking.address() as AddressInfo).port}`);
+  anonymizer = await RecordingProxy.before(world.anonymizer.url);
 });
 afterAll(async () => {
   gatekeeper?.close();
@@ -118,9 +119,9 @@ afterAll(async () => {
   await world.stop();
 });
 
-describe('what goes over the wire', () => {
-  it('shows the anonymizer nothing of the person, and the gatekeeper nothing of the connection', async () => {
-    const { person, again } = await world.newClient();
+describe('VpnClient on the wire', () => {
+  it('sends the anonymizer nothing about the user, and the gatekeeper nothing about the connection', async () => {
+    const { user, again } = await world.newClient();
     const wallet = memoryStorage();
     const client = again({ gatekeeperUrl: gatekeeper!.url, anonymizerUrl: anonymizer!.url, wallet });
 
@@ -130,13 +131,13 @@ describe('what goes over the wire', () => {
     const first = await client.connect({ location: world.location, dnsBlocking: 'ads' });
     const second = await client.renew(first, () => {}, { location: world.otherLocation });
     await client.connectionStatus(second);
-    const [kept] = await client.fetchTokens(1);
-    await client.redeem({ ...kept!, location: world.location });
+    const [ownToken] = await client.fetchTokens(1);
+    await client.redeem({ ...ownToken!, location: world.location });
     await client.disconnect(second);
 
     const [toGatekeeper, toAnonymizer] = [gatekeeper!.sent(), anonymizer!.sent()];
-    const idToken = idTokenOf(person);
-    // The search finds what is there.
+    const idToken = idTokenOf(user);
+    // The recordings contain what must be there.
     expect(toGatekeeper).toContain(idToken);
     expect(toAnonymizer).toContain(first.publicKey);
     expect(gatekeeper!.requestLines()).toContain('POST /auth/vpn-token');
@@ -146,8 +147,8 @@ describe('what goes over the wire', () => {
     expect(new Set(blinded).size).toBe(3);
     const identity = [
       ...[idToken, ...idToken.split('.')].flatMap((text) => formsOf(text, 'utf8')),
-      ...formsOf(person.uid, 'utf8'),
-      ...formsOf(person.email, 'utf8'),
+      ...formsOf(user.uid, 'utf8'),
+      ...formsOf(user.email, 'utf8'),
       ...blinded.flatMap((text) => formsOf(text, 'base64url')),
       ...Object.values(marks),
     ];
@@ -158,15 +159,15 @@ describe('what goes over the wire', () => {
         .flatMap(({ publicKey, privateKey }) => [publicKey, privateKey])
         .flatMap((key) => formsOf(key, 'base64')),
       ...[first, second].flatMap(({ id, config }) => [id, ...formsOf(config.connection_secret, 'base64url')]),
-      ...formsOf(kept!.token, 'base64url'),
-      ...formsOf(kept!.signature, 'base64url'),
-      ...spent(toAnonymizer).flatMap((text) => formsOf(text, 'base64url')),
+      ...formsOf(ownToken!.token, 'base64url'),
+      ...formsOf(ownToken!.signature, 'base64url'),
+      ...spentTokens(toAnonymizer).flatMap((text) => formsOf(text, 'base64url')),
       ...[world.location, world.otherLocation, toWgQuick(first)],
     ];
     for (const value of traffic) expect(toGatekeeper, value).not.toContain(value);
   });
 
-  it('has no header that sets one client apart', () => {
+  it('sends no header that could distinguish clients', () => {
     const platform = [
       'host',
       'connection',
@@ -177,10 +178,10 @@ describe('what goes over the wire', () => {
       'user-agent',
     ];
     const ours = ['authorization', 'cache-control', 'content-type', 'content-length', 'pragma'];
-    for (const tap of [gatekeeper!, anonymizer!]) {
-      expect([...tap.headerNames()].filter((name) => ![...platform, ...ours].includes(name))).toEqual([]);
+    for (const proxy of [gatekeeper!, anonymizer!]) {
+      expect([...proxy.headerNames()].filter((name) => ![...platform, ...ours].includes(name))).toEqual([]);
     }
-    // A connection's own secret, and nothing else, is ever shown to the anonymizer as a credential.
+    // The only credential that the anonymizer receives is the secret of a connection.
     const credentials = [...anonymizer!.sent().matchAll(/^authorization: Bearer (.*)\r$/gim)].map(
       ([, text = '']) => text,
     );
@@ -188,18 +189,18 @@ describe('what goes over the wire', () => {
     for (const credential of credentials) expect(credential).toMatch(/^[\w-]{43}$/);
   });
 
-  it('asks both sides for the keys without credentials', () => {
-    for (const tap of [gatekeeper!, anonymizer!]) {
-      const directories = tap.requests().filter((text) => text.startsWith('GET /.well-known/'));
+  it('requests the keys of both sides without credentials', () => {
+    for (const proxy of [gatekeeper!, anonymizer!]) {
+      const directories = proxy.requests().filter((text) => text.startsWith('GET /.well-known/'));
       expect(directories.length).toBeGreaterThan(0);
       for (const request of directories) expect(request).not.toMatch(/authorization|cookie/i);
     }
   });
 
-  it('goes nowhere else when a side redirects', async () => {
-    const trap = await Tap.before(world.anonymizer.url);
+  it('follows no redirect', async () => {
+    const target = await RecordingProxy.before(world.anonymizer.url);
     const redirecting = createServer((_request, response) => {
-      response.writeHead(307, { location: `${trap.url}/vpn/config` }).end();
+      response.writeHead(307, { location: `${target.url}/vpn/config` }).end();
     }).listen(0, '127.0.0.1');
     await once(redirecting, 'listening');
     const url = `http://127.0.0.1:${(redirecting.address() as AddressInfo).port}`;
@@ -208,13 +209,13 @@ describe('what goes over the wire', () => {
     await expect(client.redeem({ token: 't', signature: 's', location: 'x' })).rejects.toMatchObject({
       code: 'unreachable',
     });
-    expect(trap.sent()).toBe('');
-    trap.close();
+    expect(target.sent()).toBe('');
+    target.close();
     redirecting.close();
   });
 });
 
-/** Tokens and signatures as they were spent. */
-function spent(sent: string): string[] {
+/** The tokens and signatures of all redemptions. */
+function spentTokens(sent: string): string[] {
   return [...sent.matchAll(/"(?:token|signature)":"([A-Za-z0-9_-]+)"/g)].map(([, text = '']) => text);
 }

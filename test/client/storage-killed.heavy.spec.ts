@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fileStorage } from '@vpn-backend/client/node';
 
-/* Processes that save without end are killed at any moment. What they said was saved must be there. */
+/* Processes that save endlessly are killed at random times. Every save that they reported must be there. */
 
 let folder: string;
 
@@ -21,37 +21,37 @@ const saver = `
   const { fileStorage } = await import(${JSON.stringify(module)});
   const storage = fileStorage(process.argv[1]);
   for (;;) {
-    const kept = await storage.load();
-    const number = Number(kept?.text.split(' ')[0] ?? 0) + 1;
+    const stored = await storage.load();
+    const number = Number(stored?.text.split(' ')[0] ?? 0) + 1;
     // Long enough to be written in parts.
     const text = number + ' ' + 'x'.repeat(200_000) + ' end';
-    if (await storage.save(text, kept?.revision)) process.stdout.write(number + '\\n');
+    if (await storage.save(text, stored?.revision)) process.stdout.write(number + '\\n');
   }`;
 
-/** Rejects once a saver ends, which none does by itself. */
+/** Rejects once a saver exits, which it should not do by itself. */
 async function ended(child: ChildProcess): Promise<never> {
   const [code] = (await once(child, 'exit')) as [number | null];
-  throw new Error(`a saver ended with status ${code}`);
+  throw new Error(`a saver exited with status ${code}`);
 }
 
-describe('a wallet in a folder', () => {
-  it('is whole, and as new as was said, whenever its writers are killed', async () => {
+describe('fileStorage, whose processes are killed', () => {
+  it('loads a complete text that is at least as new as every reported save', async () => {
     for (let round = 0; round < 12; round++) {
-      const said = [0];
+      const reported = [0];
       const savers = [0, 1].map(() => {
         const child = spawn(process.execPath, ['--input-type=module', '-e', saver, folder], {
           stdio: ['ignore', 'pipe', 'inherit'],
         });
-        child.stdout.on('data', (chunk: Buffer) => said.push(...chunk.toString().trim().split('\n').map(Number)));
+        child.stdout.on('data', (chunk: Buffer) => reported.push(...chunk.toString().trim().split('\n').map(Number)));
         return child;
       });
-      // After some saves, in the midst of another.
+      // Killed after some saves, in the middle of another one.
       await Promise.all(savers.map(async (child) => Promise.race([once(child.stdout, 'data'), ended(child)])));
       for (const child of savers) child.kill('SIGKILL');
       await Promise.all(savers.map(async (child) => once(child, 'close')));
       const { text } = (await fileStorage(folder).load()) ?? { text: '' };
       expect(text).toMatch(/^\d+ x{200000} end$/);
-      expect(Number(text.split(' ')[0])).toBeGreaterThanOrEqual(Math.max(...said));
+      expect(Number(text.split(' ')[0])).toBeGreaterThanOrEqual(Math.max(...reported));
     }
   });
 });

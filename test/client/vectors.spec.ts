@@ -12,7 +12,7 @@ import { fromBigInt, fromHex, toBigInt, toHex } from '../../packages/client/src/
 import { buildTokenInput } from '../../packages/client/src/token.js';
 import { rfc9578 } from '../vectors/rfc9578.js';
 
-/* RFC 9578, Appendix B.2, through the SDK. */
+/* The test vectors of RFC 9578, Appendix B.2, with the SDK. */
 
 const n = BigInt(`0x${rfc9578.p}`) * BigInt(`0x${rfc9578.q}`);
 const spki = fromHex(
@@ -24,22 +24,22 @@ type Vector = (typeof rfc9578.vectors)[number];
 
 const randomnessOf = ({ salt, blind }: Vector) => ({ salt: fromHex(salt), r: toBigInt(fromHex(blind)) });
 
-/** The token's input as the SDK makes it from what the client draws and is told. */
+/** The token_input that the SDK makes from the vector's nonce, challenge and key. */
 async function tokenInputOf({ nonce, tokenChallenge }: Vector) {
   const { keyId } = await parseTokenKey(spki);
   return buildTokenInput(fromHex(nonce), await challengeDigestOf(fromHex(tokenChallenge)), keyId);
 }
 
 describe.each(rfc9578.vectors.map((vector, index) => [index + 1, vector] as const))(
-  'RFC 9578, vector %i',
+  'the SDK, with vector %i of RFC 9578',
   (_, vector) => {
-    it('names the key as the SDK does', async () => {
+    it('computes the same key id', async () => {
       const { keyId } = await parseTokenKey(spki);
       expect(toHex(await keyIdOf(spki))).toBe(toHex(keyId));
       expect(fromHex(vector.tokenRequest)[2]).toBe(keyId.at(-1));
     });
 
-    it('is blinded, and finalized to its token', async () => {
+    it('blinds the token, and finalizes it to the same signed token', async () => {
       const [key, input] = [await parseTokenKey(spki), await tokenInputOf(vector)];
       const { blindedMessage, inverse } = await blindMessage(key, input, randomnessOf(vector));
       expect(toHex(blindedMessage)).toBe(vector.tokenRequest.slice(6));
@@ -48,14 +48,14 @@ describe.each(rfc9578.vectors.map((vector, index) => [index + 1, vector] as cons
       expect(toHex(input) + toHex(signature)).toBe(vector.token);
     });
 
-    it('is a token that the SDK verifies, and no other', async () => {
+    it('accepts the token, and refuses a changed one', async () => {
       const [key, token] = [await parseTokenKey(spki), fromHex(vector.token)];
       expect(await verifySignature(key, token.slice(0, 98), token.slice(98))).toBe(true);
       token[2] = (token[2] ?? 0) ^ 1;
       expect(await verifySignature(key, token.slice(0, 98), token.slice(98))).toBe(false);
     });
 
-    it('has a challenge that the SDK reads, or refuses for its context', () => {
+    it('parses the challenge, or refuses it when it has a redemption context', () => {
       const { issuerName, originInfo } = vector;
       const challenge = fromHex(vector.tokenChallenge);
       if (vector.redemptionContext === '') {
@@ -68,8 +68,8 @@ describe.each(rfc9578.vectors.map((vector, index) => [index + 1, vector] as cons
   },
 );
 
-describe('RFC 9578, all vectors as one batch', () => {
-  it('are blinded as they are one by one', async () => {
+describe('the SDK, with all vectors of RFC 9578 as one batch', () => {
+  it('blinds them as it does one by one', async () => {
     const inputs = await Promise.all(rfc9578.vectors.map(tokenInputOf));
     const blinded = await blindMessages(await parseTokenKey(spki), inputs, rfc9578.vectors.map(randomnessOf));
     expect(blinded.map(({ blindedMessage }) => toHex(blindedMessage))).toEqual(

@@ -20,24 +20,24 @@ beforeEach(() => {
 afterEach(() => rmSync(home, { recursive: true }));
 
 interface RanPrograms extends Ran {
-  /** Programs that were run, wg-quick above all. */
+  /** The programs that the command ran, such as wg-quick. */
   readonly programs: string[];
 }
 
-interface Given {
-  /** What is typed, in turn. */
+interface Options {
+  /** The user's answers to the command's questions, in order. */
   readonly answers?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly wgQuick?: 'fails' | 'is missing' | 'kills';
   readonly fetch?: typeof globalThis.fetch;
 }
 
-/** Of this machine, as wg-quick brings them up and takes them down. */
+/** The network interfaces of the fake machine, which the fake wg-quick brings up and takes down. */
 const interfaces = new Set<string>();
 
-async function vpn(args: readonly string[], { answers = [], env, wgQuick, fetch }: Given = {}): Promise<RanPrograms> {
+async function vpn(args: readonly string[], { answers = [], env, wgQuick, fetch }: Options = {}): Promise<RanPrograms> {
   const programs: string[] = [];
-  // The command goes by the machine's clock. Services that stay behind it have no key yet for the day it believes in.
+  // The command uses the machine's clock. A service whose clock is behind would have no key for the command's day.
   world.gatekeeper.clock.set(new Date());
   const ran = await runVpnCommand(args, {
     home,
@@ -69,7 +69,7 @@ const json = async <T>(...args: string[]): Promise<T> => JSON.parse((await vpn([
 
 const signUpHere = () => signUp(world.gatekeeper.firebase.url);
 
-/** Signed in, on trial, with tokens. */
+/** Signs in, starts a trial and fetches tokens. */
 async function loginWithTrial(): Promise<string> {
   const { email, password } = await signUpHere();
   expect(await vpn(['login', '--email', email], { answers: [password] })).toMatchObject({ code: 0 });
@@ -84,12 +84,12 @@ function filesIn(folder: string): string[] {
 }
 
 describe('vpn login', () => {
-  it('signs in by password, remembers the service, and keeps all of it from others', async () => {
+  it('signs in by password, remembers the service, and stores files that only their owner can read', async () => {
     const { email, password } = await signUpHere();
     const ran = await vpn(['login'], { answers: [email, password] });
-    expect(ran).toMatchObject({ code: 0, out: `Signed in as ${email}.\nNext: vpn trial, or vpn connect` });
-    const nowhere = { VPN_GATEKEEPER_URL: '', VPN_ANONYMIZER_URL: '', VPN_FIREBASE_API_KEY: '', VPN_FIREBASE_URL: '' };
-    const trial = await vpn(['trial'], { env: nowhere });
+    expect(ran).toMatchObject({ code: 0, out: `Signed in as ${email}.\nNext: vpn trial or vpn connect` });
+    const unset = { VPN_GATEKEEPER_URL: '', VPN_ANONYMIZER_URL: '', VPN_FIREBASE_API_KEY: '', VPN_FIREBASE_URL: '' };
+    const trial = await vpn(['trial'], { env: unset });
     expect(trial).toMatchObject({ code: 0, out: expect.stringMatching(/6 tokens/) as string });
 
     const files = filesIn(home);
@@ -98,41 +98,41 @@ describe('vpn login', () => {
     expect(files.map((file) => readFileSync(file, 'utf8')).join()).not.toContain(password);
   });
 
-  it('takes a pasted ID token', async () => {
-    const person = await world.gatekeeper.signInWithTrial();
-    const ran = await vpn(['login', '--id-token'], { answers: [`  ${idTokenOf(person)}\n`] });
-    expect(ran).toMatchObject({ code: 0, out: expect.stringMatching(/The wallet got 6 tokens/) as string });
+  it('accepts a pasted ID token', async () => {
+    const user = await world.gatekeeper.signInWithTrial();
+    const ran = await vpn(['login', '--id-token'], { answers: [`  ${idTokenOf(user)}\n`] });
+    expect(ran).toMatchObject({ code: 0, out: expect.stringMatching(/6 tokens were added to the wallet/) as string });
   });
 
   it.each([
-    ['a wrong password', ['login', '--email', 'nobody@example.com'], ['wrong password'], 3, /password is wrong/],
-    ['no password', ['login', '--email', 'nobody@example.com'], [''], 2, /password are needed/],
-    ['what is no token', ['login', '--id-token'], ['abc'], 2, /not a Firebase ID token/],
-  ])('says what is wrong with %s', async (_, args, answers, code, words) => {
+    ['a wrong password', ['login', '--email', 'unknown@example.com'], ['wrong password'], 3, /password is wrong/],
+    ['no password', ['login', '--email', 'unknown@example.com'], [''], 2, /Enter an e-mail address and a password/],
+    ['an invalid token', ['login', '--id-token'], ['abc'], 2, /not a Firebase ID token/],
+  ])('explains why it refuses %s', async (_, args, answers, code, text) => {
     const ran = await vpn(args, { answers });
     expect([ran.code, ran.out]).toEqual([code, '']);
-    expect(ran.told).toMatch(words);
+    expect(ran.messages).toMatch(text);
     expect(filesIn(home)).toEqual([]);
   });
 
-  it('says which settings are missing, and how to give them', async () => {
+  it('names the missing settings and the options that set them', async () => {
     const ran = await vpn(['locations'], { env: { VPN_GATEKEEPER_URL: '', VPN_FIREBASE_API_KEY: '' } });
     expect(ran.code).toBe(2);
-    expect(ran.told).toContain('VPN_GATEKEEPER_URL, VPN_FIREBASE_API_KEY missing');
-    expect(ran.told).toContain('vpn login --gatekeeper');
+    expect(ran.messages).toContain('Missing settings: VPN_GATEKEEPER_URL, VPN_FIREBASE_API_KEY.');
+    expect(ran.messages).toContain('vpn login --gatekeeper');
   });
 
-  it('is undone by vpn logout; the wallet stays', async () => {
+  it('is undone by vpn logout, which keeps the wallet', async () => {
     await loginWithTrial();
     expect(await vpn(['logout'])).toMatchObject({ code: 0 });
     const trial = await vpn(['trial']);
-    expect([trial.code, trial.told]).toEqual([3, 'Nobody is signed in.\nSign in: vpn login']);
+    expect([trial.code, trial.messages]).toEqual([3, 'You are not signed in.\nSign in: vpn login']);
     expect(await json('wallet')).toMatchObject({ tokens: 6 });
   });
 });
 
 describe('vpn trial', () => {
-  it('mails the proof of the address that it needs, and starts once that was given', async () => {
+  it('mails a verification link if necessary, and starts the trial once the address is verified', async () => {
     const { url } = world.gatekeeper.firebase;
     const [email, password] = [`${crypto.randomUUID()}@example.com`, 'correct horse battery'];
     await fetch(`${url}/identitytoolkit.googleapis.com/v1/accounts:signUp?key=any`, {
@@ -141,8 +141,12 @@ describe('vpn trial', () => {
       body: JSON.stringify({ email, password, returnSecureToken: true }),
     });
     await vpn(['login', '--email', email], { answers: [password] });
-    const asked = await vpn(['trial']);
-    expect([asked.code, asked.out, asked.told]).toEqual([4, '', expect.stringMatching(/has been sent[^]*vpn trial$/)]);
+    const refused = await vpn(['trial']);
+    expect([refused.code, refused.out, refused.messages]).toEqual([
+      4,
+      '',
+      expect.stringMatching(/link was mailed[^]*vpn trial$/),
+    ]);
 
     const mail = await fetch(`${url}/emulator/v1/projects/demo-vpn/oobCodes`);
     const { oobCodes } = (await mail.json()) as { oobCodes: { email: string; oobLink: string }[] };
@@ -154,14 +158,14 @@ describe('vpn trial', () => {
 });
 
 describe('vpn connect', () => {
-  it('prints a configuration that WireGuard reads', async () => {
+  it('prints a configuration for WireGuard', async () => {
     await loginWithTrial();
-    const { code, out, told } = await vpn(['connect', 'frankfurt']);
-    expect([code, told]).toEqual([0, expect.stringMatching(/^Connected by de-frankfurt until /)]);
+    const { code, out, messages } = await vpn(['connect', 'frankfurt']);
+    expect([code, messages]).toEqual([0, expect.stringMatching(/^Connected to de-frankfurt until /)]);
     expect(parseWireguardConf(out).interface.privateKey).toHaveLength(44);
   });
 
-  it('writes it into a file that only its owner reads', async () => {
+  it('writes the configuration to a file that only its owner can read', async () => {
     await loginWithTrial();
     const conf = join(home, 'wg0.conf');
     expect(await vpn(['connect', '--conf', conf])).toMatchObject({ code: 0 });
@@ -176,7 +180,7 @@ describe('vpn connect', () => {
     expect(out).toMatch(/█.*\n/);
   });
 
-  it('brings a tunnel up, replaces it without a gap, and takes it down', async () => {
+  it('brings up a tunnel, replaces it without a gap, and takes it down', async () => {
     await loginWithTrial();
     const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
     const first = await vpn(['connect', 'Frankfurt', '--up', '--json']);
@@ -203,16 +207,16 @@ describe('vpn connect', () => {
     expect((await vpn(['status'])).out).toBe('Not connected.');
   });
 
-  it('ends the connection again when the tunnel does not come up', async () => {
+  it('ends the new connection when its tunnel does not come up', async () => {
     await loginWithTrial();
     const ran = await vpn(['connect', '--up'], { wgQuick: 'is missing' });
     expect(ran.code).toBe(1);
-    expect(ran.told).toContain('Install wireguard-tools');
+    expect(ran.messages).toContain('Install wireguard-tools');
     expect(await json('status')).toEqual([]);
     expect(filesIn(join(home, 'tunnels'))).toEqual([]);
   });
 
-  it('is connected also when the connection before cannot be ended', async () => {
+  it('succeeds when the previous connection cannot be ended', async () => {
     await loginWithTrial();
     const { id } = JSON.parse((await vpn(['connect', '--up', '--json'])).out) as { id: string };
     const next = await vpn(['connect', '--up'], {
@@ -221,13 +225,13 @@ describe('vpn connect', () => {
     });
     expect(next).toMatchObject({
       code: 0,
-      told: expect.stringContaining(`vpn disconnect ${id.slice(0, 8)}`) as string,
+      messages: expect.stringContaining(`vpn disconnect ${id.slice(0, 8)}`) as string,
     });
     expect([...interfaces]).toEqual(['vpn1']);
     expect(await vpn(['disconnect', id])).toMatchObject({ code: 0, programs: [] });
   });
 
-  it('knows the tunnel that was up when it was killed, and takes it down with the next', async () => {
+  it('remembers the tunnel of a killed process, and takes it down with the next one', async () => {
     await loginWithTrial();
     const killed = await vpn(['connect', '--up'], { wgQuick: 'kills' });
     expect([killed.code, [...interfaces]]).toEqual([1, ['vpn0']]);
@@ -237,7 +241,7 @@ describe('vpn connect', () => {
     expect(await json('status')).toMatchObject([{ tunnelConf: join(home, 'tunnels/vpn1.conf') }]);
   });
 
-  it('forgets a tunnel that a reboot has ended', async () => {
+  it('removes the record of a tunnel that ended in a reboot', async () => {
     await loginWithTrial();
     await vpn(['connect', '--up']);
     interfaces.clear();
@@ -246,27 +250,27 @@ describe('vpn connect', () => {
     expect(filesIn(join(home, 'tunnels'))).toEqual([]);
   });
 
-  it('says that tokens were fetched out of turn', async () => {
+  it('warns when tokens are fetched out of turn', async () => {
     await loginWithTrial();
     rmSync(join(home, 'wallets'), { recursive: true });
-    const { code, told } = await vpn(['connect']);
+    const { code, messages } = await vpn(['connect']);
     expect(code).toBe(0);
-    expect(told).toContain('vpn wallet draw');
+    expect(messages).toContain('vpn wallet prefetch');
   });
 
   it.each([
-    ['an unknown location', ['connect', 'Atlantis'], 6, /There is: .*de-frankfurt/],
+    ['an unknown location', ['connect', 'Atlantis'], 6, /Available locations: .*de-frankfurt/],
     ['two outputs', ['connect', '--qr', '--up'], 2, /cannot be used with/],
-    ['an unknown blocking', ['connect', '--dns-blocking', 'all'], 2, /ads_trackers_malware/],
+    ['an unknown level of DNS blocking', ['connect', '--dns-blocking', 'all'], 2, /ads_trackers_malware/],
     ['an unknown command', ['konnect'], 2, /connect/],
-  ])('says what is wrong with %s', async (_, args, code, words) => {
+  ])('explains why it refuses %s', async (_, args, code, text) => {
     await loginWithTrial();
     const ran = await vpn(args);
     expect(ran.code).toBe(code);
-    expect(ran.told).toMatch(words);
+    expect(ran.messages).toMatch(text);
   });
 
-  it('tells programs by JSON and exit code what to do', async () => {
+  it('reports errors to programs as JSON and exit code', async () => {
     const { email, password } = await signUpHere();
     await vpn(['login', '--email', email], { answers: [password] });
     const ran = await vpn(['connect', '--json']);
@@ -280,25 +284,25 @@ describe('vpn connect', () => {
 });
 
 describe('vpn disconnect', () => {
-  it('leaves what it cannot take down, says so, and can be called again', async () => {
+  it('fails when it cannot take down the tunnel, and can be run again', async () => {
     await loginWithTrial();
     await vpn(['connect', '--up']);
     const failed = await vpn(['disconnect'], { wgQuick: 'fails' });
-    expect([failed.code, failed.out, failed.told]).toEqual([
+    expect([failed.code, failed.out, failed.messages]).toEqual([
       1,
       '',
-      expect.stringMatching(/could not take .* vpn0 down/),
+      expect.stringMatching(/could not take down .* vpn0/),
     ]);
     expect(await json('status')).toMatchObject([{ status: 'active', tunnelConf: join(home, 'tunnels/vpn0.conf') }]);
     expect(await vpn(['disconnect'])).toMatchObject({ code: 0, out: 'Disconnected.' });
     expect(filesIn(join(home, 'tunnels'))).toEqual([]);
   });
 
-  it('asks which of several, and takes the beginning of an id', async () => {
+  it('lists the connections when there are several, and accepts the beginning of an id', async () => {
     await loginWithTrial();
     const ids = [await json<{ id: string }>('connect'), await json<{ id: string }>('connect')].map(({ id }) => id);
     const several = await vpn(['disconnect']);
-    expect([several.code, several.told]).toEqual([2, expect.stringContaining(ids[0]!.slice(0, 8))]);
+    expect([several.code, several.messages]).toEqual([2, expect.stringContaining(ids[0]!.slice(0, 8))]);
     expect(await json('disconnect', ids[0]!.slice(0, 13))).toEqual([{ id: ids[0] }]);
     expect(await json('status')).toMatchObject([{ id: ids[1] }]);
     expect((await vpn(['disconnect', 'nothing'])).code).toBe(2);
@@ -307,7 +311,7 @@ describe('vpn disconnect', () => {
 });
 
 describe('vpn wallet', () => {
-  it('is one for each account at each service', async () => {
+  it('uses one wallet for each account at each service', async () => {
     const first = await loginWithTrial();
     const { email, password } = await signUpHere();
     await vpn(['login', '--email', email], { answers: [password] });
@@ -319,16 +323,16 @@ describe('vpn wallet', () => {
     expect((await vpn(['wallet'], { env: elsewhere })).out).toMatch(/^0 tokens/);
   });
 
-  it('counts, and draws when it is due', async () => {
+  it('shows the number of tokens, and prefetches tokens when they are due', async () => {
     await loginWithTrial();
-    expect((await vpn(['wallet'])).out).toMatch(/^6 tokens to spend, good until .*\nThe next are drawn at /);
-    expect(await json('wallet', 'draw')).toMatchObject({ drawn: 0, tokens: 6 });
-    expect((await vpn(['wallet', 'draw'])).out).toBe('Nothing is due; there are 6.');
+    expect((await vpn(['wallet'])).out).toMatch(/^6 tokens available, valid until .*\nNew tokens are due at /);
+    expect(await json('wallet', 'prefetch')).toMatchObject({ prefetched: 0, tokens: 6 });
+    expect((await vpn(['wallet', 'prefetch'])).out).toBe('No tokens are due. The wallet has 6.');
   });
 });
 
 describe('vpn locations', () => {
-  it('lists them', async () => {
+  it('lists the locations', async () => {
     const { out } = await vpn(['locations']);
     expect(out).toMatch(/^location +city +country +load\nde-frankfurt +Frankfurt +Germany +\d+ %/);
     expect((await json<{ id: string }[]>('locations')).map(({ id }) => id)).toEqual([

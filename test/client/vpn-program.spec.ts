@@ -20,13 +20,13 @@ afterEach(() => rmSync(home, { recursive: true }));
 
 const signUpHere = () => signUp(world.gatekeeper.firebase.url);
 
-describe('the program vpn', () => {
-  /** As it is installed, in a process of its own. @param node which runs it */
+describe('the vpn program', () => {
+  /** Runs the built program in its own process. @param node the path of the Node to use */
   async function runProgram(
     args: readonly string[],
-    typed = '',
+    input = '',
     node = process.execPath,
-  ): Promise<{ code: unknown; out: string; told: string }> {
+  ): Promise<{ code: unknown; out: string; messages: string }> {
     const env = {
       VPN_HOME: home,
       VPN_GATEKEEPER_URL: world.gatekeeper.service.url,
@@ -35,26 +35,26 @@ describe('the program vpn', () => {
       VPN_FIREBASE_URL: world.gatekeeper.firebase.url,
     };
     const command = ['packages/client/dist/cli/main.js', ...args];
-    // The program goes by the machine's clock. Services that stay behind it have no key yet for the day it believes in.
+    // The program uses the machine's clock. A service whose clock is behind would have no key for the program's day.
     world.gatekeeper.clock.set(new Date());
     return new Promise((resolve) => {
-      const child = execFile(node, command, { env }, (error, out, told) =>
-        resolve({ code: error?.code ?? 0, out, told }),
+      const child = execFile(node, command, { env }, (error, out, messages) =>
+        resolve({ code: error?.code ?? 0, out, messages }),
       );
-      child.stdin?.end(typed);
+      child.stdin?.end(input);
     });
   }
 
-  it('reads the password from standard input, and ends with the exit code', async () => {
+  it('reads the password from standard input, and exits with the documented code', async () => {
     const { email, password } = await signUpHere();
     const login = await runProgram(['login', '--email', email, '--json'], `${password}\n`);
-    expect([login.code, login.told, JSON.parse(login.out)]).toEqual([0, '', { email, tokens: 0 }]);
+    expect([login.code, login.messages, JSON.parse(login.out)]).toEqual([0, '', { email, tokens: 0 }]);
     const refused = await runProgram(['connect']);
-    expect(refused).toMatchObject({ code: 4, out: '', told: expect.stringContaining('vpn trial') as string });
+    expect(refused).toMatchObject({ code: 4, out: '', messages: expect.stringContaining('vpn trial') as string });
   });
 
-  it('works with the Node that the machine has, which may be older than ours', async () => {
-    // npm runs with it; these tests run with the one that is installed beside them.
+  it('works with the machine’s Node, which may be older than the one of these tests', async () => {
+    // npm runs with the machine's Node; these tests run with one that is installed in the project.
     const node = process.env['npm_node_execpath'] ?? nodeOfMachine();
     expect(await runProgram(['--help'], '', node)).toMatchObject({
       code: 0,
@@ -66,13 +66,13 @@ describe('the program vpn', () => {
       await runProgram(['trial'], '', node),
       await runProgram(['connect', '--json'], '', node),
     ];
-    expect(ran.map(({ code, told }) => [code, told])).toEqual(ran.map(() => [0, '']));
+    expect(ran.map(({ code, messages }) => [code, messages])).toEqual(ran.map(() => [0, '']));
     const { wireguardConf } = JSON.parse(ran[2]?.out ?? '') as { wireguardConf: string };
     expect(parseWireguardConf(wireguardConf).interface.privateKey).toHaveLength(44);
   });
 });
 
-/** The first `node` on the path that is not of this project. */
+/** The first `node` on the PATH outside this project. */
 function nodeOfMachine(): string {
   const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => !folder.includes('node_modules'));
   return folders.map((folder) => join(folder, 'node')).find((path) => existsSync(path)) ?? process.execPath;

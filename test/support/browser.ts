@@ -7,26 +7,26 @@ import { type Browser, type Page } from 'playwright-core';
 import { bundleForBrowser, findChromium, launchChromium } from '../../dev/browser/index.js';
 
 /**
- * The browser of this machine, or undefined, said loudly. With REQUIRE_BROWSER=1 it must be there.
+ * The path of this machine's Chromium; undefined, with a warning, when there is none.
  *
- * @throws with REQUIRE_BROWSER=1 and no browser
+ * @throws when there is none and REQUIRE_BROWSER=1
  */
 export function browserOrReason(): string | undefined {
   const program = findChromium();
   if (program !== undefined) return program;
   const reason = 'No Chromium on this machine (apt-get install chromium, or set CHROMIUM to its path)';
   if (process.env['REQUIRE_BROWSER'] === '1') throw new Error(reason);
-  console.warn(`\n*** ${reason}: NOTHING THAT NEEDS A BROWSER IS TESTED. ***\n`);
+  console.warn(`\n*** ${reason}: TESTS THAT NEED A BROWSER ARE SKIPPED. ***\n`);
   return undefined;
 }
 
-/** A page of an origin of its own, with one module. */
+/** A page with its own origin and one module. */
 export interface TestPage {
   readonly page: Page;
   readonly origin: string;
   /** Calls a function that the module exports. */
   call<T>(name: string, ...args: unknown[]): Promise<T>;
-  /** Into `test-artefacts/`. */
+  /** Saves an image to `test-artefacts/`. */
   screenshot(name: string): Promise<void>;
   stop(): Promise<void>;
 }
@@ -35,7 +35,7 @@ const page = `<!doctype html><title>VPN</title><style>
   body { font: 16px sans-serif; margin: 16px } p { margin: 0 0 8px }
 </style><main></main>`;
 
-/** @param module bundled for the page */
+/** Opens a page. @param module the path of its module, which is bundled first */
 export async function openPage(program: string, module: string): Promise<TestPage> {
   const { code } = await bundleForBrowser(module);
   const server = createServer((request, response) => {

@@ -13,30 +13,30 @@ import { type SignedIn } from './gatekeeper.js';
 import { query } from './stack.js';
 import { startTwoSides, type TwoSides } from './two-sides.js';
 
-/** Both sides as they run, and a second location whose node acknowledges. */
+/** Both sides, running, and a second location with a node that acknowledges peers. */
 export interface ClientWorld extends TwoSides {
   readonly otherLocation: string;
-  /** A client of somebody whose trial has begun, on the service's clock. */
+  /** A client of a new user with a trial, on the service's clock. */
   newClient(options?: Partial<VpnClientOptions>): Promise<NewClient>;
-  /** Every connection that was ever made, ended ones too. */
+  /** All connections that were ever made, including ended ones. */
   connectionIds(): Promise<string[]>;
   /** `pending`, `active`, `ending` or `ended`. */
   connectionState(id: string): Promise<string | undefined>;
-  /** How many tokens were signed for a person. */
-  countSigned(person: SignedIn): Promise<number>;
+  /** How many tokens were signed for the user. */
+  countSigned(user: SignedIn): Promise<number>;
 }
 
 interface NewClient {
-  readonly person: SignedIn;
+  readonly user: SignedIn;
   readonly client: VpnClient;
   readonly wallet: WalletStorage;
-  /** Another client of the same person, as after a restart when it has the same wallet. */
+  /** Another client of the same user with the same wallet, as after a restart. */
   readonly again: (options?: Partial<VpnClientOptions>) => VpnClient;
 }
 
 const password = 'correct horse battery';
 
-/** Signs up at the provider as an app does, with a proven address. */
+/** Signs up at the identity provider as an app does, with a verified address. */
 export async function signUp(firebaseUrl: string): Promise<{ email: string; password: string }> {
   const email = `${crypto.randomUUID()}@example.com`;
   const call = async (path: string, body: object) => {
@@ -62,7 +62,7 @@ export async function startClientWorld(common: Env = {}): Promise<ClientWorld> {
   const sides = await startTwoSides(common);
   const { gatekeeper, anonymizer } = sides;
   const otherLocation = 'nl-amsterdam';
-  // A client that lets the service choose would wait for the node that no agent serves.
+  // No agent serves this node, so a client that lets the service choose a location could wait for it.
   await query(gatekeeper.stack.ownerUrl, `UPDATE network."Node" SET status = 'draining' WHERE id = $1`, [
     sides.node.id,
   ]);
@@ -80,20 +80,20 @@ export async function startClientWorld(common: Env = {}): Promise<ClientWorld> {
     ...sides,
     otherLocation,
     newClient: async (options = {}) => {
-      const person = await gatekeeper.signInWithTrial();
+      const user = await gatekeeper.signInWithTrial();
       const wallet = options.wallet ?? memoryStorage();
       const again = (changes: Partial<VpnClientOptions> = {}) =>
         createClient({
           gatekeeperUrl: gatekeeper.service.url,
           anonymizerUrl: anonymizer.url,
-          getIdToken: () => idTokenOf(person),
+          getIdToken: () => idTokenOf(user),
           now: () => gatekeeper.clock.now().getTime(),
           tokensPerDay: 2,
           ...options,
           wallet,
           ...changes,
         });
-      return { person, client: again(), wallet, again };
+      return { user, client: again(), wallet, again };
     },
     connectionIds: async () => {
       const rows = await query<{ id: string }>(gatekeeper.stack.ownerUrl, 'SELECT id FROM network."Connection"');

@@ -1,7 +1,7 @@
 import { vi } from 'vitest';
 import { explain, operatorProgram } from '../../admin/program.js';
 
-/** What `npm run admin` prints; an error as an operator reads it. */
+/** Runs the operator's command. @returns what it prints, or its error message */
 export async function operate(...args: string[]): Promise<string> {
   const lines: string[] = [];
   const log = vi.spyOn(console, 'log').mockImplementation((line: string) => void lines.push(line));

@@ -4,32 +4,32 @@ import { runVpn } from '../../packages/client/src/cli/program.js';
 export interface Ran {
   readonly code: number;
   readonly out: string;
-  readonly told: string;
+  readonly messages: string;
 }
 
 export interface VpnSetting {
-  /** Where its files are. */
+  /** The folder of the command's files. */
   readonly home: string;
   readonly gatekeeperUrl: string;
   readonly anonymizerUrl: string;
   readonly firebaseUrl: string;
-  /** What is typed, in turn. */
+  /** The user's answers to the command's questions, in order. */
   readonly answers?: readonly string[];
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** Of the machine, where the command does more than ask services. */
+  /** A fake machine, for commands that run programs. */
   readonly machine?: Pick<Io, 'run' | 'hasInterface'>;
   readonly fetch?: typeof globalThis.fetch | undefined;
 }
 
 const noMachine = {
-  run: () => Promise.reject(new Error('it was to run no program')),
+  run: () => Promise.reject(new Error('the command must not run a program')),
   hasInterface: () => false,
 };
 
 /** Runs `vpn` in this process. */
 export async function runVpnCommand(args: readonly string[], setting: VpnSetting): Promise<Ran> {
   const { answers = [], machine = noMachine, fetch = globalThis.fetch } = setting;
-  const [out, told, typed]: [string[], string[], string[]] = [[], [], [...answers]];
+  const [out, messages, remaining]: [string[], string[], string[]] = [[], [], [...answers]];
   const io: Io = {
     env: {
       VPN_HOME: setting.home,
@@ -40,12 +40,12 @@ export async function runVpnCommand(args: readonly string[], setting: VpnSetting
       ...setting.env,
     },
     print: (line) => void out.push(line),
-    tell: (line) => void told.push(line),
+    log: (line) => void messages.push(line),
     progress: () => () => {},
-    ask: async () => typed.shift() ?? '',
+    ask: async () => remaining.shift() ?? '',
     ...machine,
     fetch,
   };
   const code = await runVpn(args, io);
-  return { code, out: out.join('\n'), told: told.join('\n') };
+  return { code, out: out.join('\n'), messages: messages.join('\n') };
 }

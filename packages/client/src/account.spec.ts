@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createClient } from './client.js';
 
-/** A client of a service that always answers this, and what was asked of it. */
+/** A client of a service that gives every request the same answer, and the requests that it sent. */
 function clientOf(answer: () => Response) {
   const requests: { url: string; init: RequestInit }[] = [];
   const client = createClient({
@@ -25,39 +25,39 @@ const preferences = {
   notPushed: [],
 };
 
-describe('an account', () => {
+describe('VpnAccount', () => {
   it.each([
-    ['nothing', {}],
+    ['an empty object', {}],
     ['a list', []],
     ['preferences without lists', { dnsBlocking: 'none', locale: 'en' }],
-    ['events that say nothing', { events: [{}], acts: [{}], next: null }],
-    ['pages without a next', { events: [], acts: [] }],
-    ['devices without names', { emailVerified: true, createdOn: '', signInProviders: [], devices: [{}], tokens: {} }],
-    ['tables without a person', { exportedAt: '', tables: {} }],
-  ])('believes no answer of %s', async (_, body) => {
+    ['events without members', { events: [{}], acts: [{}], next: null }],
+    ['pages without `next`', { events: [], acts: [] }],
+    ['devices without ids', { emailVerified: true, createdOn: '', signInProviders: [], devices: [{}], tokens: {} }],
+    ['an export without `identityProvider`', { exportedAt: '', tables: {} }],
+  ])('rejects an answer that is %s', async (_, body) => {
     const { account } = clientOf(() => Response.json(body, { headers: { etag: '"1"' } }));
-    const asked = [
+    const calls = [
       account.show(),
       account.changeEmail('ada@example.com'),
       account.addDevice({ platform: 'ios', token: '' }),
       account.history(),
-      account.acts(),
+      account.audit(),
       account.export(),
       account.delete(),
       account.preferences(),
     ];
-    const results = await Promise.allSettled(asked);
+    const results = await Promise.allSettled(calls);
     expect(results).toMatchObject(
-      asked.map(() => ({ status: 'rejected', reason: { code: 'unexpected_answer', status: 200 } })),
+      calls.map(() => ({ status: 'rejected', reason: { code: 'unexpected_answer', status: 200 } })),
     );
   });
 
-  it('knows no preferences whose version was not said: they could not be changed', async () => {
+  it('rejects preferences without an ETag, since they could not be changed', async () => {
     const { account } = clientOf(() => Response.json(preferences));
     await expect(account.preferences()).rejects.toMatchObject({ code: 'unexpected_answer' });
   });
 
-  it('is changed only of the version that was read, as the person', async () => {
+  it('changes preferences with the ETag that was read and the ID token', async () => {
     const { account, requests } = clientOf(() => Response.json(preferences, { headers: { etag: '"8"' } }));
     const { etag } = await account.changePreferences({ endpointPort: 443 }, '"7"');
     expect(etag).toBe('"8"');
@@ -65,7 +65,7 @@ describe('an account', () => {
     expect(requests).toMatchObject([{ init: { method: 'PATCH', headers, body: '{"endpointPort":443}' } }]);
   });
 
-  it('names what it asks for in the path and the query, whatever that is', async () => {
+  it('encodes ids and cursors in the path and query', async () => {
     const { account, requests } = clientOf(() => Response.json({ events: [], next: null }));
     await account.history({ cursor: 'a&limit=1', limit: 20 });
     await account.history();

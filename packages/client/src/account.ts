@@ -21,33 +21,33 @@ import { type Gatekeeper } from './gatekeeper.js';
 import { type Answer, unexpectedAnswer } from './transport.js';
 import { type Fields, has, isRecord } from './wire.js';
 
-/** Address, ways to sign in, devices that get pushes, and how many of today's tokens are used and left. */
+/** E-mail address, sign-in providers, devices with push notifications, and how many of today's tokens are used and left. */
 export type Account = Readonly<AccountShowResponse>;
 export type AccountHistory = Readonly<AccountHistoryResponse>;
 export type AuditTrail = Readonly<AccountAuditResponse>;
-/** Everything that is kept of the person: rows by table, and what Firebase says of the account. */
+/** All stored data about the user: rows by table, and the account at Firebase. */
 export type AccountExport = Readonly<AccountExportResponse>;
-export type DeletionBegun = Readonly<AccountDeleteResponse>;
+export type AccountDeletion = Readonly<AccountDeleteResponse>;
 export type NewDevice = Readonly<AccountAddDeviceData['body']>;
 export type Preferences = Readonly<PreferencesReadResponse>;
 export type PreferencesPatch = Readonly<PreferencesPatchData['body']>;
 
-/** Preferences as they were read; `etag` says of which version, for a change of just these. */
+/** Preferences with the ETag of the version that was read. Pass it to `changePreferences`. */
 export interface TaggedPreferences {
   readonly preferences: Preferences;
   readonly etag: string;
 }
 
 export interface Page {
-  /** `next` of the page before. */
+  /** `next` of the previous page. */
   readonly cursor?: string | undefined;
   /** 1 to 100; 50 by default. */
   readonly limit?: number | undefined;
 }
 
 /**
- * The person's account: all of it is the gatekeeper's, and nothing of it speaks of a connection. Every method throws
- * `VpnApiError`; `recent_sign_in_required` asks for a sign-in within the last five minutes.
+ * The user's account at the gatekeeper. It contains nothing about connections. Every method may throw `VpnApiError`;
+ * `recent_sign_in_required` means that the user must have signed in within the last five minutes.
  */
 export class VpnAccount {
   readonly #gatekeeper: Gatekeeper;
@@ -57,79 +57,79 @@ export class VpnAccount {
   }
 
   async show(): Promise<Account> {
-    return read(await this.#gatekeeper.asked<AccountShowData>({ path: '/account' }), isAccount);
+    return read(await this.#gatekeeper.exchange<AccountShowData>({ path: '/account' }), isAccount);
   }
 
   /**
-   * Asks for another address. It is sent a link; once that is opened, the account has it, every sign-in ends, and the person
-   * signs in again. Nothing is said of an address that is another account's.
+   * Requests a new e-mail address. The service mails a link to it; once the user opens the link, the account has the new address
+   * and the user must sign in again on every device. The answer is the same when another account has that address.
    *
-   * @returns the account as it is until then
-   * @throws {VpnApiError} `recent_sign_in_required`, `invalid_request`, `rate_limited` after five of a day
+   * @returns the account, with the old address
+   * @throws {VpnApiError} `recent_sign_in_required`, `invalid_request`, `rate_limited` after five requests in a day
    */
   async changeEmail(email: string): Promise<Account> {
     const call = { path: '/account', method: 'PATCH', body: { email } } as const;
-    return read(await this.#gatekeeper.asked<AccountChangeData>(call), isAccount);
+    return read(await this.#gatekeeper.exchange<AccountChangeData>(call), isAccount);
   }
 
-  /** Registers a device for pushes; again whenever Firebase gives the app another token. @returns the device's id */
+  /** Registers a device for push notifications. Call it again when Firebase issues another token. @returns the device's id */
   async addDevice(device: NewDevice): Promise<string> {
     const call = { path: '/account/devices', method: 'POST', body: device } as const;
-    return read(await this.#gatekeeper.asked<AccountAddDeviceData>(call), isNamed).id;
+    return read(await this.#gatekeeper.exchange<AccountAddDeviceData>(call), hasId).id;
   }
 
   /** @throws {VpnApiError} `device_not_found` */
   async removeDevice(id: string): Promise<void> {
     const call = { path: '/account/devices/{id}', params: { id }, method: 'DELETE' } as const;
-    await this.#gatekeeper.asked<AccountRemoveDeviceData>(call);
+    await this.#gatekeeper.exchange<AccountRemoveDeviceData>(call);
   }
 
-  /** What became of subscriptions and payments, newest first; `next` begins the next page, and is null on the last. */
+  /** The history of subscriptions and payments, newest first. `next` is the cursor of the next page, and null on the last one. */
   async history(page: Page = {}): Promise<AccountHistory> {
     const call = { path: '/account/history', query: queryOf(page) } as const;
-    return read(await this.#gatekeeper.asked<AccountHistoryData>(call), isHistory);
+    return read(await this.#gatekeeper.exchange<AccountHistoryData>(call), isHistory);
   }
 
-  /** What the person and operators did to the account, newest first; paged as `history`. */
-  async acts(page: Page = {}): Promise<AuditTrail> {
+  /** What the user and operators did to the account, newest first, in pages like `history`. */
+  async audit(page: Page = {}): Promise<AuditTrail> {
     const call = { path: '/account/audit', query: queryOf(page) } as const;
-    return read(await this.#gatekeeper.asked<AccountAuditData>(call), isAuditTrail);
+    return read(await this.#gatekeeper.exchange<AccountAuditData>(call), isAuditTrail);
   }
 
   async export(): Promise<AccountExport> {
-    return read(await this.#gatekeeper.asked<AccountExportData>({ path: '/account/export' }), isExport);
+    return read(await this.#gatekeeper.exchange<AccountExportData>({ path: '/account/export' }), isExport);
   }
 
   /**
-   * Deletes the account for good. What is begun is finished, even if it takes days.
+   * Deletes the account permanently. Once accepted, the deletion completes by itself, even if it takes days.
    *
-   * @returns who goes on charging, where only the person can cancel
+   * @returns the providers that keep charging until the user cancels there
    * @throws {VpnApiError} `recent_sign_in_required`
    */
-  async delete(): Promise<DeletionBegun> {
+  async delete(): Promise<AccountDeletion> {
     const call = { path: '/account', method: 'DELETE' } as const;
-    return read(await this.#gatekeeper.asked<AccountDeleteData>(call), isDeletion);
+    return read(await this.#gatekeeper.exchange<AccountDeleteData>(call), isDeletion);
   }
 
-  /** Ends every sign-in on every device, this one too. */
+  /** Signs the user out on every device, including this one. */
   async signOutEverywhere(): Promise<void> {
     const call = { path: '/auth/signout-everywhere', method: 'POST' } as const;
-    await this.#gatekeeper.asked<SignOutEverywhereData>(call);
+    await this.#gatekeeper.exchange<SignOutEverywhereData>(call);
   }
 
   async preferences(): Promise<TaggedPreferences> {
-    return tagged(await this.#gatekeeper.asked<PreferencesReadData>({ path: '/preferences' }));
+    return readTaggedPreferences(await this.#gatekeeper.exchange<PreferencesReadData>({ path: '/preferences' }));
   }
 
   /**
-   * Changes what is named, if all is still as it was read.
+   * Changes the given preferences if no preference has changed since they were read.
    *
-   * @param etag of what was read; `*` for whatever there is
-   * @throws {VpnApiError} `precondition_failed` when another device has changed something: read again, and decide anew
+   * @param etag from `preferences()`; `*` to overwrite any version
+   * @throws {VpnApiError} `precondition_failed` when another device has changed a preference: read again, and let the user decide
    */
   async changePreferences(patch: PreferencesPatch, etag: string): Promise<TaggedPreferences> {
     const call = { path: '/preferences', method: 'PATCH', body: patch, ifMatch: etag } as const;
-    return tagged(await this.#gatekeeper.asked<PreferencesPatchData>(call));
+    return readTaggedPreferences(await this.#gatekeeper.exchange<PreferencesPatchData>(call));
   }
 }
 
@@ -137,12 +137,12 @@ function queryOf({ cursor, limit }: Page) {
   return { cursor, limit: limit?.toString() };
 }
 
-function read<T>({ body }: Answer, isRight: (body: unknown) => body is T): T {
-  if (!isRight(body)) throw unexpectedAnswer(200);
+function read<T>({ body }: Answer, isValid: (body: unknown) => body is T): T {
+  if (!isValid(body)) throw unexpectedAnswer(200);
   return body;
 }
 
-function tagged(answer: Answer): TaggedPreferences {
+function readTaggedPreferences(answer: Answer): TaggedPreferences {
   if (answer.etag === undefined) throw unexpectedAnswer(200);
   return { preferences: read(answer, isPreferences), etag: answer.etag };
 }
@@ -160,9 +160,9 @@ const preferences: Fields<Preferences> = {
   notPushed: 'strings',
 };
 
-const isNamed = (body: unknown): body is { id: string } => has(body, { id: 'string' });
+const hasId = (body: unknown): body is { id: string } => has(body, { id: 'string' });
 const isPreferences = (body: unknown): body is Preferences => has(body, preferences);
-const isDeletion = (body: unknown): body is DeletionBegun => has(body, { stillBilledBy: 'strings' });
+const isDeletion = (body: unknown): body is AccountDeletion => has(body, { stillBilledBy: 'strings' });
 
 function isAccount(body: unknown): body is Account {
   return isRecord(body) && has(body, account) && isListOf(body['devices'], device) && has(body['tokens'], quota);

@@ -5,7 +5,7 @@ import { LocationNotFound, PartitioningSuspected, TokenError, VpnApiError, Walle
 const api = (status: number, code: string, retryAfter?: number) =>
   new VpnApiError({ status, code, detail: '', retryAfter });
 
-describe('advice', () => {
+describe('adviceFor', () => {
   it.each<[Action, unknown]>([
     ['sign_in', api(401, 'invalid_id_token')],
     ['sign_in', api(403, 'recent_sign_in_required')],
@@ -29,11 +29,11 @@ describe('advice', () => {
     ['report', new WalletError('unreadable', '')],
     ['report', new TypeError('a bug')],
     ['report', undefined],
-  ])('is to %s after %s', (action, error) => {
+  ])('advises to %s after %s', (action, error) => {
     expect(adviceFor(error).action).toBe(action);
   });
 
-  it('passes on how long to wait', () => {
+  it('includes how long to wait', () => {
     expect(adviceFor(api(429, 'token_quota_exceeded', 3600))).toEqual({ action: 'wait', retryAfter: 3600 });
   });
 });

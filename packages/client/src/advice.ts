@@ -2,34 +2,34 @@ import { type Problem } from './api.gen.js';
 import { LocationNotFound, PartitioningSuspected, TokenError, VpnApiError } from './errors.js';
 
 export type Action =
-  /** Do the same again later. */
+  /** Retry later. */
   | 'retry'
-  /** Offer other locations, or wait for room. */
+  /** Offer other locations, or wait until one has room. */
   | 'choose_location'
-  /** Have the person sign in again. */
+  /** Ask the user to sign in again. */
   | 'sign_in'
-  /** Have the person prove their e-mail address. */
+  /** Ask the user to verify their e-mail address. */
   | 'verify_email'
   /** Offer a subscription. */
   | 'subscribe'
   /** Today's tokens are used up: wait. */
   | 'wait'
-  /** It is not as it was read: read it again, show that, and let the person decide anew. */
+  /** The data has changed since it was read: read it again, show it, and let the user decide again. */
   | 'read_again'
-  /** The connection is over: connect anew. */
+  /** The connection has ended: connect again. */
   | 'reconnect'
-  /** The device's clock is wrong. */
+  /** Ask the user to check the device's clock. */
   | 'check_clock'
-  /** The service does not treat this person like everybody else, or may not: warn, and use no token. */
+  /** The service may treat this user differently from others: warn the user, and use no token. */
   | 'do_not_trust'
-  /** App and service do not understand each other: look for a newer app. */
+  /** The app and the service are incompatible: ask the user to update the app. */
   | 'update_app'
-  /** A fault of the app or its storage. */
+  /** A fault of the app or its storage: report it to the app's developers. */
   | 'report';
 
 export interface Advice {
   readonly action: Action;
-  /** Seconds to wait first, when the service named them. */
+  /** How many seconds to wait first, when the service says so. */
   readonly retryAfter?: number;
 }
 
@@ -47,7 +47,7 @@ const actions: Readonly<Partial<Record<Problem['code'] | 'unreachable', Action>>
   no_capacity: 'choose_location',
   unknown_location: 'choose_location',
   connection_not_found: 'reconnect',
-  // A fresh attempt takes another token, or makes another key.
+  // A retry uses another token or another key pair.
   token_reused: 'retry',
   token_expired: 'retry',
   unknown_key: 'retry',
@@ -59,7 +59,7 @@ const actions: Readonly<Partial<Record<Problem['code'] | 'unreachable', Action>>
   unreachable: 'retry',
 };
 
-/** What an app should do about an error of this SDK, whatever it is. */
+/** What an app should do about an error that this SDK threw. */
 export function adviceFor(error: unknown): Advice {
   if (error instanceof VpnApiError) {
     const known: Readonly<Partial<Record<string, Action>>> = actions;

@@ -18,11 +18,11 @@ import {
   type RedeemOptions,
 } from './wire.js';
 
-/** The side that knows nobody. It is shown tokens and connections' secrets, and nothing that names a person. */
+/** The anonymizer, which knows no user. It receives tokens and the secrets of connections, and nothing that identifies a user. */
 export class Anonymizer {
   constructor(private readonly transport: Transport) {}
 
-  /** Asked without credentials. */
+  /** Requested without credentials. */
   async directory(signal?: AbortSignal): Promise<IssuerDirectory> {
     return parseDirectory(await this.transport.call<DirectoryDirectoryData>({ path: directoryPath, signal }));
   }

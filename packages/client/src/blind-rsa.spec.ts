@@ -38,7 +38,7 @@ describe('RFC 9474, Appendix A.3', () => {
   });
 });
 
-describe('with another implementation', () => {
+describe('blind RSA signatures, with @cloudflare/blindrsa-ts', () => {
   const message = randomBytes(98);
   const issuer = new TestIssuer();
   const key: RsaPublicKey = { n: toBigInt(issuer.modulus), e: 65537n };
@@ -48,19 +48,19 @@ describe('with another implementation', () => {
     publicKey = await issuer.publicKey();
   });
 
-  it('obtains a signature that the other one verifies', async () => {
+  it('obtains a signature that the other implementation verifies', async () => {
     const { blindedMessage, inverse } = await blindMessage(key, message);
     const signature = await finalizeSignature(key, message, issuer.sign(blindedMessage), inverse);
     expect(await suite.verify(publicKey, signature, message)).toBe(true);
   });
 
-  it('finalizes what the other one blinded', async () => {
+  it('finalizes a message that the other implementation blinded', async () => {
     const { blindedMsg, inv } = await suite.blind(publicKey, message);
     const signature = await finalizeSignature(key, message, issuer.sign(blindedMsg), toBigInt(inv));
     expect(await suite.verify(publicKey, signature, message)).toBe(true);
   });
 
-  it('blinds what the other one finalizes', async () => {
+  it('blinds a message that the other implementation finalizes', async () => {
     const { blindedMessage, inverse } = await blindMessage(key, message);
     const signed = issuer.sign(blindedMessage);
     const signature = new Uint8Array(await suite.finalize(publicKey, message, signed, fromBigInt(inverse, 256)));
@@ -81,13 +81,13 @@ describe('with another implementation', () => {
     expect(await blindMessages(key, [])).toEqual([]);
   });
 
-  it('never blinds a message to the same bytes twice, within a batch or across', async () => {
+  it('never blinds a message to the same bytes twice, neither in one batch nor in several', async () => {
     const batch = await blindMessages(key, [message, message]);
     const all = [...batch, await blindMessage(key, message), await blindMessage(key, message)];
     expect(new Set(all.map(({ blindedMessage }) => toHex(blindedMessage))).size).toBe(4);
   });
 
-  it('refuses to blind what shares a factor with the modulus', async () => {
+  it('refuses to blind a message that shares a factor with the modulus', async () => {
     const r = 3n;
     await expect(blindMessage({ n: 15n << 2040n, e: 65537n }, message, { salt: randomBytes(48), r })).rejects.toThrow(
       RangeError,
@@ -97,7 +97,7 @@ describe('with another implementation', () => {
   it('refuses a signature by another key', async () => {
     const other = new TestIssuer();
     const { blindedMessage, inverse } = await blindMessage(key, message);
-    // Smaller than the other modulus as well, or that key could not sign it.
+    // It must be smaller than the other modulus too, or the other key could not sign it.
     const signed = other.sign(fromBigInt(toBigInt(blindedMessage) >> 1n, 256));
     await expect(finalizeSignature(key, message, signed, inverse)).rejects.toMatchObject({
       code: 'invalid_blind_signature',
@@ -110,10 +110,10 @@ describe('with another implementation', () => {
     ['empty', () => new Uint8Array(0)],
     ['zero', () => new Uint8Array(256)],
     ['altered', (signed: Uint8Array) => signed.map((byte, index) => (index === 100 ? byte ^ 1 : byte))],
-  ])('refuses a signature that is %s', async (_, spoil) => {
+  ])('refuses a signature that is %s', async (_, corrupt) => {
     const { blindedMessage, inverse } = await blindMessage(key, message);
     await expect(
-      finalizeSignature(key, message, new Uint8Array(spoil(issuer.sign(blindedMessage))), inverse),
+      finalizeSignature(key, message, new Uint8Array(corrupt(issuer.sign(blindedMessage))), inverse),
     ).rejects.toMatchObject({
       code: 'invalid_blind_signature',
     });

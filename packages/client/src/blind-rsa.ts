@@ -3,14 +3,14 @@ import { emsaPssEncode, saltLength } from './emsa-pss.js';
 import { TokenError } from './errors.js';
 
 /*
- * RSABSSA-SHA384-PSS-Deterministic, the client's half (RFC 9474 §4.2 and §4.4).
+ * The client's part of RSABSSA-SHA384-PSS-Deterministic (RFC 9474 §4.2 and §4.4).
  *
- * The signer sees z = m·r^e mod n. For every message there is exactly one r that gives this z, so z says nothing of m;
- * its answer z^d = m^d·r, divided by r, is an ordinary RSA-PSS signature of the message. "Deterministic" means that the
- * message is signed as it stands, without a random prefix (a token carries its own nonce); the salt is random.
+ * The signer sees z = m·r^e mod n. For every message m there is exactly one r that gives this z, so z reveals nothing about m.
+ * The signer's answer z^d = m^d·r, divided by r, is an ordinary RSA-PSS signature of the message. "Deterministic" means that the
+ * message is signed without a random prefix, since a token already contains a nonce; the salt is random.
  *
- * An issuer could choose a modulus for which r^e does not reach everything, and learn a little from z. But then it cannot
- * sign most messages: a signature is therefore verified before it counts.
+ * A dishonest issuer could choose a modulus for which r^e does not cover all values, and learn a little from z. But then it
+ * could not sign most messages. So every signature is verified before it is used.
  */
 
 export interface RsaPublicKey {
@@ -21,11 +21,11 @@ export interface RsaPublicKey {
 export interface BlindedMessage {
   /** As long as the modulus. */
   readonly blindedMessage: Bytes;
-  /** The blinding's inverse: secret, for `finalize`. Whoever has it can tie the signature to this message. */
+  /** The inverse of the blinding factor, for `finalize`. Secret: it links the blinded message to the signature. */
   readonly inverse: bigint;
 }
 
-/** What is drawn at random for one message; tests give the RFC's. */
+/** The random values for one message. Tests pass those of the RFC. */
 export interface BlindingRandomness {
   /** 48 bytes. */
   readonly salt: Bytes;
@@ -45,12 +45,12 @@ export async function blindMessage(
 }
 
 /**
- * Blind (RFC 9474 §4.2), several messages at once. Each step is the RFC's, but that a batch shares one inversion, the one
- * costly step: of all values in turn multiplied, from which each one's inverse follows by multiplications.
+ * Blind (RFC 9474 §4.2) of several messages at once. The steps are the RFC's, except that a batch shares the one costly step,
+ * the inversion: it inverts the product of all values, and multiplications give the inverse of each (Montgomery's trick).
  *
- * What is secret, `r` and the message, meets the same sequence of operations whatever its value: exponents are public. Only
- * Euclid's algorithm takes steps that depend on its input, so its input carries a random factor of its own, `mask`: it is
- * uniformly random and independent of every secret, and so is the time it takes.
+ * The secrets, `r` and the message, go through the same sequence of operations whatever their values: exponents are public. Only
+ * Euclid's algorithm takes steps that depend on its input. So its input is multiplied by a random factor, `mask`, which makes
+ * the input, and the time it takes, uniformly random and independent of every secret.
  */
 export async function blindMessages(
   { n, e }: RsaPublicKey,
@@ -68,7 +68,7 @@ export async function blindMessages(
       return { m: toBigInt(await emsaPssEncode(message, emBits, salt)), r };
     }),
   );
-  // 3, 4, 5, 6. A message that shares a factor with n would hide nothing; it would also factor n.
+  // 3, 4, 5, 6. A message that shares a factor with n would not be hidden; it would also reveal a factor of n.
   const inverses = inversesModulo(
     inputs.map(({ m, r }) => (m * r) % n),
     n,
@@ -85,7 +85,7 @@ export async function blindMessages(
 /**
  * Finalize (RFC 9474 §4.4).
  *
- * @returns the signature, as long as the modulus; verified
+ * @returns the verified signature, as long as the modulus
  * @throws {TokenError} `invalid_blind_signature`
  */
 export async function finalizeSignature(
@@ -106,7 +106,10 @@ export async function finalizeSignature(
   const signature = fromBigInt((toBigInt(blindSignature) * inverse) % key.n, length);
   // 5, 6.
   if (!(await verifySignature(key, message, signature))) {
-    throw new TokenError('invalid_blind_signature', 'The issuer did not sign with the key it publishes.');
+    throw new TokenError(
+      'invalid_blind_signature',
+      'The signature is invalid: the issuer did not sign with the key that it publishes.',
+    );
   }
   return signature;
 }
@@ -118,10 +121,10 @@ export async function verifySignature(key: RsaPublicKey, message: Bytes, signatu
 
 const verifyingKeys = new WeakMap<RsaPublicKey, Promise<CryptoKey>>();
 
-/** Imported once for each key: that costs as much as a verification. */
+/** Each key is imported once: an import costs as much as a verification. */
 function verifyingKeyOf(key: RsaPublicKey): Promise<CryptoKey> {
-  const known = verifyingKeys.get(key);
-  if (known !== undefined) return known;
+  const cached = verifyingKeys.get(key);
+  if (cached !== undefined) return cached;
   const jwk = { kty: 'RSA', n: bigIntToBase64url(key.n), e: bigIntToBase64url(key.e) };
   const imported = crypto.subtle.importKey('jwk', jwk, { name: 'RSA-PSS', hash: 'SHA-384' }, false, ['verify']);
   verifyingKeys.set(key, imported);
@@ -139,7 +142,7 @@ function powerModulo(x: bigint, exponent: bigint, n: bigint): bigint {
 }
 
 /**
- * The inverse of each value, by one inversion of their product and a random factor.
+ * The inverse of each value, by one inversion of the product of all values and a random factor.
  *
  * @throws {RangeError} when a value shares a factor with n
  */
@@ -157,7 +160,7 @@ function inversesModulo(values: readonly bigint[], n: bigint): bigint[] {
   return inverses;
 }
 
-/** By the extended Euclidean algorithm; undefined when x and n share a factor. */
+/** The extended Euclidean algorithm. @returns undefined when x and n share a factor */
 export function inverseModulo(x: bigint, n: bigint): bigint | undefined {
   let [remainder, next] = [n, x % n];
   let [coefficient, nextCoefficient] = [0n, 1n];

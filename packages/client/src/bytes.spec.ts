@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { fromBase64url, fromBigInt, toBase64url, toBigInt } from './bytes.js';
 
 describe('base64url', () => {
-  it('agrees with Node, padded or not', () => {
+  it('encodes and decodes like Node, with and without padding', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 70 }), (bytes) => {
         const text = toBase64url(bytes);
@@ -15,20 +15,20 @@ describe('base64url', () => {
   });
 
   it.each(['A', 'AB', 'AAB', 'AA=', 'AAA==', 'AAAA=', 'AA AA', 'AA+A', 'AA/A', '====', 'AA==AA'])(
-    'has one meaning or none: %s has none',
+    'refuses the invalid text %s',
     (text) => {
       expect(fromBase64url(text)).toBeUndefined();
     },
   );
 
-  it('takes no other length than the one expected', () => {
+  it('refuses a text of another length than expected', () => {
     expect(fromBase64url('AAAA', 3)).toHaveLength(3);
     expect(fromBase64url('AAAA', 2)).toBeUndefined();
   });
 });
 
 describe('big-endian numbers', () => {
-  it('come back as they went', () => {
+  it('survive a conversion to bytes and back', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 70 }), (bytes) => {
         expect(fromBigInt(toBigInt(bytes), bytes.length)).toEqual(Uint8Array.from(bytes));

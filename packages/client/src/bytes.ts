@@ -1,4 +1,4 @@
-/** Bytes over a plain ArrayBuffer: what WebCrypto takes. */
+/** Bytes in a plain ArrayBuffer, as WebCrypto requires. */
 export type Bytes = Uint8Array<ArrayBuffer>;
 
 export function concat(...parts: readonly Uint8Array[]): Bytes {
@@ -55,10 +55,10 @@ export function toBase64url(bytes: Uint8Array): string {
 }
 
 /**
- * Reads base64url, unpadded or rightly padded. Strictly: every text has one meaning or none.
+ * Decodes base64url, without padding or with correct padding. Strict: no two texts decode to the same bytes, padding aside.
  *
- * @param length the exact number of bytes expected; any when absent
- * @returns undefined for anything else
+ * @param length the expected number of bytes; by default any
+ * @returns undefined when the text is not valid base64url or has another length
  */
 export function fromBase64url(text: string, length?: number): Bytes | undefined {
   const unpadded = text.replace(/=+$/, '');
@@ -67,7 +67,7 @@ export function fromBase64url(text: string, length?: number): Bytes | undefined 
   if (padding !== 0 && padding !== (4 - (unpadded.length % 4)) % 4) return undefined;
   const binary = atob(unpadded.replaceAll('-', '+').replaceAll('_', '/'));
   const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
-  // The last character may carry bits that no byte takes up.
+  // The last character may have bits that belong to no byte; they must be zero.
   if (toBase64url(bytes) !== unpadded) return undefined;
   return length === undefined || bytes.length === length ? bytes : undefined;
 }

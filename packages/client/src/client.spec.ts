@@ -29,7 +29,7 @@ const config = {
 
 type Answer = Response | Error;
 
-/** The service's two sides as a `fetch`: it keeps every request and answers by method and URL. */
+/** A `fetch` that acts as both sides: it records every request and answers by method and URL. */
 class FakeService {
   readonly requests: { url: string; init: RequestInit; body: Record<string, unknown> }[] = [];
   readonly answers = new Map<string, (body: Record<string, unknown>) => Answer>();
@@ -104,8 +104,8 @@ beforeEach(() => {
   service.answers.set(redeemPath, () => Response.json(config));
 });
 
-describe('fetching tokens', () => {
-  it('gives one token, good until its key ends', async () => {
+describe('VpnClient.fetchTokens', () => {
+  it('returns one token, which expires with its key', async () => {
     const [token, ...rest] = await client().fetchTokens();
     expect(rest).toEqual([]);
     expect(fromBase64url(token!.token)).toHaveLength(98);
@@ -113,18 +113,18 @@ describe('fetching tokens', () => {
     expect(token!.expiresAt).toBe(new Date((now + 90_000) * 1000).toISOString());
   });
 
-  it('gives a batch in one request', async () => {
+  it('fetches a batch in one request', async () => {
     const tokens = await client().fetchTokens(5);
     expect(new Set(tokens.map(({ token }) => token)).size).toBe(5);
     expect(service.to(`${gatekeeperUrl}/auth`)).toHaveLength(1);
   });
 
-  it.each([0, 33, 1.5])('refuses to ask for %s', async (count) => {
+  it.each([0, 33, 1.5])('refuses to fetch %s tokens', async (count) => {
     await expect(client().fetchTokens(count)).rejects.toThrow(RangeError);
     expect(service.requests).toEqual([]);
   });
 
-  it('never shows the issuer a token', async () => {
+  it('never sends a token to the issuer', async () => {
     const tokens = await client().fetchTokens(3);
     const sent = JSON.stringify(service.to(gatekeeperUrl).map(({ body }) => body));
     for (const { token, signature } of tokens) {
@@ -133,7 +133,7 @@ describe('fetching tokens', () => {
     }
   });
 
-  it('repeats a lost request with the same blinded tokens, so that it costs nothing twice', async () => {
+  it('repeats a lost request with the same blinded tokens, so that they cost quota once', async () => {
     let calls = 0;
     const sign = service.answers.get(signPath)!;
     service.answers.set(signPath, (body) => {
@@ -146,7 +146,7 @@ describe('fetching tokens', () => {
     expect(new Set(bodies).size).toBe(1);
   });
 
-  it('gives no token when one signature of the batch is wrong', async () => {
+  it('returns no token when one signature of the batch is wrong', async () => {
     service.answers.set(signPath, ({ blindedTokens }) => {
       const signatures = (blindedTokens as string[]).map(signBlinded);
       return Response.json({ signatures: [signatures[0], signatures[0]] });
@@ -155,16 +155,16 @@ describe('fetching tokens', () => {
   });
 
   it.each([
-    ['none', {}],
-    ['too few', { signatures: ['A'.repeat(342)] }],
-    ['short ones', { signatures: ['AAAA', 'AAAA'] }],
-    ['no text', { signatures: [1, 2] }],
-  ])('refuses an answer with signatures that are %s', async (_, answer) => {
+    ['no signatures', {}],
+    ['too few signatures', { signatures: ['A'.repeat(342)] }],
+    ['short signatures', { signatures: ['AAAA', 'AAAA'] }],
+    ['signatures that are not text', { signatures: [1, 2] }],
+  ])('refuses an answer with %s', async (_, answer) => {
     service.answers.set(signPath, () => Response.json(answer));
     await expect(client().fetchTokens(2)).rejects.toMatchObject({ code: 'unexpected_answer' });
   });
 
-  it('asks for nothing when the two sides publish different keys', async () => {
+  it('requests no signature when the two sides publish different keys', async () => {
     const other = new TestIssuer();
     const path = `GET ${gatekeeperUrl}/.well-known/private-token-issuer-directory`;
     service.answers.set(path, () => directoryOf(other));
@@ -173,8 +173,8 @@ describe('fetching tokens', () => {
   });
 });
 
-describe('spending a token', () => {
-  it('sends the token, its signature and the choices, and nothing else', async () => {
+describe('VpnClient.redeem', () => {
+  it('sends the token, its signature and the options, and nothing else', async () => {
     const redeemed = await client().redeem({
       token: 't',
       signature: 's',
@@ -192,7 +192,7 @@ describe('spending a token', () => {
     });
   });
 
-  it('refuses a configuration for another key, or one that lacks a part', async () => {
+  it('refuses a configuration for another key, or with a missing member', async () => {
     await expect(
       client().redeem({ token: 't', signature: 's', location: 'x', publicKey: 'other' }),
     ).rejects.toMatchObject({ code: 'unexpected_answer' });
@@ -203,8 +203,8 @@ describe('spending a token', () => {
   });
 });
 
-describe('the two transports', () => {
-  it('show the ID token where the person is known, and only there', async () => {
+describe('VpnClient transports', () => {
+  it('send the ID token to the gatekeeper only, and only where it is needed', async () => {
     service.answers.set(`GET ${gatekeeperUrl}/subscription`, () =>
       Response.json({ active: true, state: 'TRIAL', reason: 'trial' }),
     );
@@ -233,8 +233,8 @@ describe('the two transports', () => {
   });
 });
 
-describe('an error', () => {
-  it('carries the problem', async () => {
+describe('VpnApiError', () => {
+  it('has the status, code, detail and delay of the problem', async () => {
     service.answers.set(redeemPath, () => problem(503, 'no_capacity', { 'retry-after': '7' }));
     await expect(client().redeem({ token: 't', signature: 's', location: 'x' })).rejects.toMatchObject({
       name: 'VpnApiError',
@@ -254,12 +254,12 @@ describe('an error', () => {
     ],
     ['an empty 200', () => new Response(''), { status: 200, code: 'unexpected_answer' }],
     ['another shape', () => Response.json({ locations: [{ id: 1 }] }), { status: 200, code: 'unexpected_answer' }],
-  ])('is told apart when there is %s', async (_, answer, expected) => {
+  ])('has its own code after %s', async (_, answer, expected) => {
     service.answers.set(`GET ${anonymizerUrl}/vpn/locations`, answer);
     await expect(client().locations()).rejects.toMatchObject(expected);
   });
 
-  it('is none when a connection to end has ended already', async () => {
+  it('is not thrown when the connection to end has already ended', async () => {
     service.answers.set(`DELETE ${anonymizerUrl}/vpn/connection`, () => problem(404, 'connection_not_found'));
     await expect(client().disconnect('secret')).resolves.toBeUndefined();
     await expect(client().connectionStatus('secret')).rejects.toMatchObject({ code: 'not_found' });

@@ -5,7 +5,7 @@ import { Connecting, type ConnectOptions } from './connecting.js';
 import { keyIdText } from './directory.js';
 import { Prefetching, type IssuerKey } from './prefetching.js';
 import { type OnEvent } from './events.js';
-import { Gatekeeper, largestBatch } from './gatekeeper.js';
+import { Gatekeeper, maxBatchSize } from './gatekeeper.js';
 import { renew, stayConnected, type StayOptions, type UseConnection } from './renewing.js';
 import { type BlindedToken, blindBatch, finalize } from './token.js';
 import { type Fetch, Transport } from './transport.js';
@@ -23,38 +23,38 @@ import {
 } from './wire.js';
 
 export interface VpnClientOptions {
-  /** Where the person is known: tokens are signed here, and subscriptions kept. */
+  /** The gatekeeper knows the user: it signs tokens and manages subscriptions. */
   readonly gatekeeperUrl: string;
-  /** Where nobody is known: tokens are spent here. */
+  /** The anonymizer knows no user: tokens are spent there. */
   readonly anonymizerUrl: string;
-  /** A fresh ID token of the signed-in person; asked for before every call to the gatekeeper that needs it. */
+  /** Returns a current ID token of the signed-in user. Called before every request that needs one. */
   readonly getIdToken: () => Promise<string> | string;
-  /** Where tokens are kept; in memory by default, where they are lost with the page or process. One for each account. */
+  /** Stores the tokens; use one storage for each account. By default in memory, where they are lost with the page or process. */
   readonly wallet?: WalletStorage;
-  /** 1 to 32: how many tokens are drawn each day, whatever is used. The same for all of an app's people, or it tells them apart. */
+  /** How many tokens are prefetched each day, 1 to 32. Use the same number for all users of an app: it would tell them apart. */
   readonly tokensPerDay?: number;
   readonly onEvent?: OnEvent;
   readonly fetch?: Fetch;
   /** Unix milliseconds. */
   readonly now?: () => number;
-  /** From 0 up to 1: for moments and the order of equals, never for keys or tokens. */
+  /** From 0 up to 1. Used for times and for the order of equally good locations, never for keys or tokens. */
   readonly random?: () => number;
 }
 
-/** Enough for a device that changes its location now and then; five devices fit into the standard plan. */
+/** Enough for a device that sometimes changes its location; the standard plan covers five such devices. */
 const standardTokensPerDay = 6;
 
 /**
- * A client of the service. The two sides are reached by two transports that share nothing: the gatekeeper's shows who is
- * asking, the anonymizer's never does.
+ * A client of the VPN service. It reaches the two sides through two transports that share nothing: requests to the gatekeeper
+ * identify the user, requests to the anonymizer never do.
  *
- * What may be thrown is described at each method; `adviceFor(error)` says what an app should do about it. Every method throws
- * `VpnApiError` when the service refuses or is away, and passes on what `getIdToken` and a signal throw.
+ * Each method documents what it throws; `adviceFor(error)` says what an app should do about it. Every method may throw
+ * `VpnApiError` when the service refuses or does not answer, and rethrows errors of `getIdToken` and abort signals.
  */
 export class VpnClient {
   /** The tokens of this device. */
   readonly wallet: VpnWallet;
-  /** What the service knows of the person, and what they may change of it. */
+  /** The user's account. */
   readonly account: VpnAccount;
   readonly #gatekeeper: Gatekeeper;
   readonly #anonymizer: Anonymizer;
@@ -84,7 +84,7 @@ export class VpnClient {
   }
 
   /**
-   * Begins the trial: once for each person.
+   * Starts the trial, once for each user.
    *
    * @throws {VpnApiError} `trial_already_used`, `trial_not_offered`, `email_not_verified`, `invalid_id_token`
    */
@@ -93,7 +93,7 @@ export class VpnClient {
   }
 
   /**
-   * What the person may use.
+   * The user's subscription or trial.
    *
    * @throws {VpnApiError} `invalid_id_token`
    */
@@ -102,43 +102,43 @@ export class VpnClient {
   }
 
   /**
-   * Where connections can go: the same for everyone, asked as nobody.
+   * The locations that connections can go to. They are the same for all users, and requested without credentials.
    *
-   * @throws {VpnApiError} no answer
+   * @throws {VpnApiError} the service does not answer
    */
   async locations(): Promise<Location[]> {
     return this.#anonymizer.locations();
   }
 
   /**
-   * Spends a token on a connection, with a WireGuard key made for it on this device.
+   * Spends a token on a connection, with a new WireGuard key pair made on this device.
    *
-   * Safe to call again after any error or crash: a token that may have been spent is tried again with its own key before
-   * another is taken, so none is lost and none buys two connections. An empty wallet draws at once, which the issuer sees
-   * (event `drawn_out_of_turn`).
+   * Safe to call again after any error or crash: a token that may have been spent is retried with its own key pair before
+   * another is taken, so no token is lost and none pays for two connections. With an empty wallet it fetches tokens at once, which
+   * the issuer sees (event `fetched_out_of_turn`).
    *
-   * @throws {LocationNotFound} nothing is called so
-   * @throws {VpnApiError} `no_capacity` where that location alone was asked for; while prefetching, `subscription_inactive`,
+   * @throws {LocationNotFound} no location matches
+   * @throws {VpnApiError} `no_capacity` when the matching locations are full; while fetching tokens, `subscription_inactive`,
    * `token_quota_exceeded`, `invalid_id_token`
-   * @throws {PartitioningSuspected} the only tokens there are may be marked
-   * @throws {TokenError} the issuer's directory cannot be used
-   * @throws {WalletError} the storage fails
+   * @throws {PartitioningSuspected} the keys of all remaining tokens are inconsistent
+   * @throws {TokenError} the issuer's directory is invalid
+   * @throws {WalletError} the storage failed
    */
   async connect(options: ConnectOptions = {}): Promise<Connection> {
     return this.#connecting.connect(options);
   }
 
   /**
-   * Connections that were paid for and neither ended nor expired, as this device remembers them.
+   * The connections in this device's wallet that were neither ended by `disconnect` nor have expired.
    *
-   * @throws {WalletError} the storage fails
+   * @throws {WalletError} the storage failed
    */
   async connections(): Promise<readonly Connection[]> {
     return (await this.#store.read()).connections;
   }
 
   /**
-   * @param connection or its secret
+   * @param connection the connection or its secret
    * @throws {VpnApiError} `connection_not_found` once it has ended
    */
   async connectionStatus(connection: Connection | string): Promise<ConnectionStatus> {
@@ -146,11 +146,11 @@ export class VpnClient {
   }
 
   /**
-   * Ends a connection; one that has ended already is no error.
+   * Ends a connection. Does nothing when it has already ended.
    *
-   * @param connection or its secret
-   * @throws {VpnApiError} no answer: it ends by itself at its time
-   * @throws {WalletError} the storage fails; the connection has ended
+   * @param connection the connection or its secret
+   * @throws {VpnApiError} the service does not answer; the connection then ends when it expires
+   * @throws {WalletError} the storage failed; the connection has ended
    */
   async disconnect(connection: Connection | string): Promise<void> {
     await this.#anonymizer.disconnect(secretOf(connection));
@@ -158,11 +158,11 @@ export class VpnClient {
   }
 
   /**
-   * Replaces a connection before it expires, make before break: the old one is ended once `use` has brought the new one up,
+   * Replaces a connection before it expires, make before break: the old one is ended once `use` has brought up the new one,
    * and stays when that fails.
    *
-   * @param options where to; the same location and blocking by default
-   * @throws what `connect` throws; what `use` throws, with the new connection ended
+   * @param options by default the same location and DNS blocking
+   * @throws errors of `connect`; errors of `use`, after ending the new connection
    */
   async renew(connection: Connection, use: UseConnection, options: ConnectOptions = {}): Promise<Connection> {
     const { location, dnsBlocking } = connection;
@@ -170,33 +170,34 @@ export class VpnClient {
   }
 
   /**
-   * Connects, and renews the connection before each end until the signal is aborted; then ends it. A renewal stays where the
-   * connection is, unless there is no room: then it goes elsewhere within the wish.
+   * Connects, and renews the connection before it expires until the signal is aborted; then ends it. A renewal stays at the
+   * same location while it has room, else it uses another one that matches the options.
    *
-   * @throws what `connect` throws the first time; later only what trying again cannot mend
+   * @throws errors of the first `connect`; later only errors that a retry cannot fix
    */
   async stayConnected(options: StayOptions): Promise<void> {
     return stayConnected(this.#renewing(), options);
   }
 
   /**
-   * The key that both sides publish as the one that signs now, and what its tokens answer to. The wallet remembers it, so that
-   * one that changes within its time is noticed.
+   * The current signing key, which both sides must publish, and the digest of the challenge. The wallet remembers the key, so that
+   * a later change is noticed.
    *
-   * @throws {PartitioningSuspected} when the two sides differ, or a key is not what it was
-   * @throws {TokenError} when a directory cannot be used
-   * @throws {WalletError} the storage fails
+   * @throws {PartitioningSuspected} the two sides differ, or a key has changed
+   * @throws {TokenError} a directory is invalid
+   * @throws {WalletError} the storage failed
    */
   async issuerKey(): Promise<IssuerKey> {
-    return this.#prefetching.agreement();
+    return this.#prefetching.issuerKey();
   }
 
   /**
-   * Has blinded tokens signed, for those who go step by step: `issuerKey`, `blind`, this, `finalize`, `redeem`.
+   * Requests signatures for blinded tokens. For apps that use the single steps: `issuerKey`, `blind`, `signBlinded`, `finalize`,
+   * `redeem`.
    *
    * @param blinded 1 to 32, all of one key
-   * @returns as many blind signatures, 256 bytes each; not verified yet: `finalize` does that
-   * @throws {RangeError} none, or more than 32
+   * @returns as many blind signatures, 256 bytes each, not verified yet: `finalize` does that
+   * @throws {RangeError} `blinded` is empty or has more than 32 elements
    * @throws {VpnApiError} as `fetchTokens`
    */
   async signBlinded(blinded: readonly BlindedToken[]): Promise<Uint8Array[]> {
@@ -206,14 +207,15 @@ export class VpnClient {
   }
 
   /**
-   * Fetches tokens past the wallet, for apps that keep them by other means: all of them or none, each verified.
+   * Fetches tokens without storing them in the wallet, for apps that store tokens themselves. Returns all of them, each verified,
+   * or throws.
    *
    * @param count 1 to 32
    * @throws {RangeError} another count
    * @throws {VpnApiError} `subscription_inactive`, `token_quota_exceeded` (with `retryAfter`), `key_retired` (call again), …
    * @throws {PartitioningSuspected} as `issuerKey`
-   * @throws {WalletError} the storage fails; the wallet remembers keys, not these tokens
-   * @throws {TokenError} when the issuer's directory or signature is not what it must be; no token of it is usable
+   * @throws {WalletError} the storage failed; the wallet stores the keys, not these tokens
+   * @throws {TokenError} the issuer's directory or a signature is invalid; no token of this call can be used
    */
   async fetchTokens(count = 1): Promise<VpnToken[]> {
     refuseBadCount('count', count);
@@ -231,8 +233,8 @@ export class VpnClient {
   }
 
   /**
-   * Spends a token that is not the wallet's. A token is bound to the first `publicKey` it is spent with: repeating the call with
-   * the same token, location and public key is safe and gives the same connection.
+   * Spends a token that is not in the wallet. A token is bound to the first `publicKey` it is spent with: repeating the call with
+   * the same token, location and public key is safe and returns the same connection.
    *
    * @throws {VpnApiError} `token_reused`, `token_expired`, `no_capacity` (with `retryAfter`; the token is unspent), …
    */
@@ -250,7 +252,7 @@ export class VpnClient {
   }
 }
 
-/** @throws {TypeError} a URL cannot be read; {RangeError} `tokensPerDay` is not 1 to 32 */
+/** @throws {TypeError} a URL is invalid; {RangeError} `tokensPerDay` is not 1 to 32 */
 export function createClient(options: VpnClientOptions): VpnClient {
   return new VpnClient(options);
 }
@@ -260,7 +262,7 @@ function secretOf(connection: Connection | string): string {
 }
 
 function refuseBadCount(name: string, count: number): void {
-  if (!Number.isInteger(count) || count < 1 || count > largestBatch) {
-    throw new RangeError(`${name} takes 1 to ${largestBatch}`);
+  if (!Number.isInteger(count) || count < 1 || count > maxBatchSize) {
+    throw new RangeError(`${name} must be 1 to ${maxBatchSize}`);
   }
 }

@@ -2,7 +2,7 @@ import { type Anonymizer } from './anonymizer.js';
 import { type Prefetching } from './prefetching.js';
 import { type PartitioningSuspected, VpnApiError, WalletError } from './errors.js';
 import { type OnEvent } from './events.js';
-import { standingOf } from './key-consistency.js';
+import { checkSeenKeys } from './key-consistency.js';
 import { chooseLocations } from './locations.js';
 import { isTransient, retrying } from './retrying.js';
 import { unexpectedAnswer } from './transport.js';
@@ -13,20 +13,20 @@ import {
   type Connection,
   dropAttempt,
   maxFailures,
-  settleAttempt,
+  completeAttempt,
 } from './wallet/state.js';
 import { type Wallet } from './wallet/wallet.js';
 import { generateWireguardKeyPair, parseWireguardConf } from './wireguard.js';
 import { type DnsBlocking, type RedeemedConfig } from './wire.js';
 
 export interface ConnectOptions {
-  /** A location's id, a city or a country; the least busy of all when absent. See `chooseLocations`. */
+  /** A location's id, a city or a country; by default the least busy location. See `chooseLocations`. */
   readonly location?: string | undefined;
   readonly dnsBlocking?: DnsBlocking | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface ConnectingParts {
+export interface ConnectingDependencies {
   readonly anonymizer: Anonymizer;
   readonly wallet: Wallet;
   readonly prefetching: Prefetching;
@@ -35,93 +35,98 @@ export interface ConnectingParts {
   readonly onEvent: OnEvent;
 }
 
-/** Longer than one request with all its retries: after that, whoever began an attempt is gone. */
-const holdMs = 120_000;
-/** Attempts in one call, when the service refuses one token after another. */
+/** Longer than one request with all its retries: after that, the process that started an attempt has died. */
+const attemptHoldMs = 120_000;
+/** How many attempts one call makes when the service refuses one token after another. */
 const maxAttempts = 3;
-/** Locations tried when one after another has no room. */
+/** How many locations one attempt tries when they are full. */
 const maxLocations = 3;
 const hourMs = 3_600_000;
 
-/** The token is worth nothing, whoever sends it and whenever. */
-const worthless = ['token_reused', 'token_expired', 'unknown_key', 'invalid_signature'];
+/** The service will never accept this token. */
+const unspendableCodes = ['token_reused', 'token_expired', 'unknown_key', 'invalid_signature'];
 
 /**
- * Spending a token on a connection, so that neither is lost.
+ * Spends a token on a connection without losing either.
  *
- * Token and key pair are stored together before they are sent, and the connection in the same step in which the token goes. In
- * between, whatever happens, the same token with the same key gives the same connection. So an attempt that ends without an
- * answer is never given up: the next call begins with it, at another location only when that one will not do. If it had
- * succeeded after all, the service says so (`location_changed`); that connection is then fetched where it is and ended.
+ * The token and its key pair are stored before they are sent. When the answer comes, one step stores the connection and drops the
+ * token. Until then, the same token with the same key pair gives the same connection. So an attempt that gets no answer is kept,
+ * and the next call continues it: at the same location if that is still acceptable, else at another one. If the first request
+ * had succeeded after all, the service answers `location_changed`; the client then fetches that connection and ends it.
  *
- * Nor may one attempt that fails again and again stand in the way of all others: it is counted, and comes last.
+ * An attempt that keeps failing must not block new connections: its failures are counted, and it comes last.
  */
 export class Connecting {
-  constructor(private readonly parts: ConnectingParts) {}
+  constructor(private readonly dependencies: ConnectingDependencies) {}
 
   async connect({ location, dnsBlocking = 'none', signal }: ConnectOptions): Promise<Connection> {
-    const { anonymizer, random } = this.parts;
+    const { anonymizer, random } = this.dependencies;
     const [locations, keys] = await Promise.all([
       retrying(() => anonymizer.locations(signal), signal),
-      this.lookAtKeys(signal),
+      this.checkKeys(signal),
     ]);
-    const meant = chooseLocations(locations, location, random).map(({ id }) => id);
+    const locationIds = chooseLocations(locations, location, random).map(({ id }) => id);
     const failed: string[] = [];
     for (let attempts = 1; ; attempts++) {
-      const attempt = await this.begin(meant, keys, failed);
+      const attempt = await this.startAttempt(locationIds, keys, failed);
       try {
-        const config = await this.redeem(attempt, meant, dnsBlocking, signal);
-        return await this.settle(attempt, config, dnsBlocking);
+        const config = await this.redeem(attempt, locationIds, dnsBlocking, signal);
+        return await this.storeConnection(attempt, config, dnsBlocking);
       } catch (error) {
-        const isOver = await this.mend(attempt, error, dnsBlocking).catch(async (cause: unknown) => {
-          await this.setAside(attempt, cause);
+        const isResolved = await this.handleRefusal(attempt, error, dnsBlocking).catch(async (cause: unknown) => {
+          await this.releaseAttempt(attempt, cause);
           throw cause;
         });
-        if (!isOver) await this.setAside(attempt, error);
+        if (!isResolved) await this.releaseAttempt(attempt, error);
         const keepsFailing = (attempt.failures ?? 0) >= maxFailures;
-        if ((!isOver && !keepsFailing) || attempts === maxAttempts) throw error;
-        if (!isOver) failed.push(attempt.id);
+        if ((!isResolved && !keepsFailing) || attempts === maxAttempts) throw error;
+        if (!isResolved) failed.push(attempt.id);
       }
     }
   }
 
-  /** Takes a token from the wallet; draws when there is none. */
-  private async begin(
+  /** Continues an unfinished attempt or takes a token from the wallet; fetches tokens when there are none. */
+  private async startAttempt(
     [first = '', ...others]: readonly string[],
-    { suspicion, shunned }: KeysNow,
+    { suspicion, unusableKeyIds }: KeyCheck,
     failed: readonly string[],
   ): Promise<Attempt> {
-    const { wallet, prefetching, now } = this.parts;
+    const { wallet, prefetching, now } = this.dependencies;
     const keys = await generateWireguardKeyPair();
-    const wanted = { id: crypto.randomUUID(), ...keys, locations: [first, ...others] as const, failed };
-    const take = (unwanted: readonly string[]) =>
+    const request = { id: crypto.randomUUID(), ...keys, locations: [first, ...others] as const, failed };
+    const takeToken = (excludedKeyIds: readonly string[]) =>
       wallet.change((state) =>
-        beginAttempt(state, { ...wanted, shunned: unwanted, now: now(), heldUntil: now() + holdMs }),
+        beginAttempt(state, {
+          ...request,
+          unusableKeyIds: excludedKeyIds,
+          now: now(),
+          heldUntil: now() + attemptHoldMs,
+        }),
       );
-    const attempt = await take(shunned);
+    const attempt = await takeToken(unusableKeyIds);
     if (attempt !== undefined) return attempt;
     if (suspicion !== undefined) throw suspicion;
-    // Others may take what was drawn, but not each time.
-    for (let tries = 0; tries < maxAttempts; tries++) {
-      // It has asked both sides for their keys, and they agree.
-      await prefetching.fetchNow();
-      const drawn = await take([]);
-      if (drawn !== undefined) return drawn;
+    // Another process may take the new tokens first, but hardly every time.
+    for (let round = 0; round < maxAttempts; round++) {
+      // This checks the keys of both sides, so no key needs to be excluded afterwards.
+      await prefetching.fetchOutOfTurn();
+      const fresh = await takeToken([]);
+      if (fresh !== undefined) return fresh;
     }
-    throw new WalletError('not_saved', 'Others take every token that is drawn.');
+    throw new WalletError('not_saved', 'Other processes took every token that was fetched. Try again.');
   }
 
-  /** Where there is room. Each location is stored before it is tried. */
+  /** Tries one location after another until one has room. Each location is stored before its request is sent. */
   private async redeem(
     attempt: Attempt,
-    meant: readonly string[],
+    locationIds: readonly string[],
     dnsBlocking: DnsBlocking,
     signal: AbortSignal | undefined,
   ): Promise<RedeemedConfig> {
-    const [begunAt = ''] = attempt.locations.slice(-1);
-    const candidates = [begunAt, ...meant.filter((id) => id !== begunAt)].slice(0, maxLocations);
+    const [current = ''] = attempt.locations.slice(-1);
+    const candidates = [current, ...locationIds.filter((id) => id !== current)].slice(0, maxLocations);
     for (const [index, id] of candidates.entries()) {
-      if (index > 0) await this.moveTo(attempt, id);
+      if (index > 0) await this.storeLocation(attempt, id);
       try {
         return await this.redeemAt(attempt, id, dnsBlocking, signal);
       } catch (error) {
@@ -139,15 +144,19 @@ export class Connecting {
     signal?: AbortSignal,
   ): Promise<RedeemedConfig> {
     const request = { token, signature, publicKey, location, dnsBlocking };
-    return retrying(() => this.parts.anonymizer.redeem(request, signal), signal);
+    return retrying(() => this.dependencies.anonymizer.redeem(request, signal), signal);
   }
 
-  private async moveTo({ id }: Attempt, location: string): Promise<void> {
-    const { wallet, now } = this.parts;
-    await wallet.update((state) => changeAttempt(state, id, { location, heldUntil: now() + holdMs }));
+  private async storeLocation({ id }: Attempt, location: string): Promise<void> {
+    const { wallet, now } = this.dependencies;
+    await wallet.update((state) => changeAttempt(state, id, { location, heldUntil: now() + attemptHoldMs }));
   }
 
-  private async settle(attempt: Attempt, config: RedeemedConfig, dnsBlocking: DnsBlocking): Promise<Connection> {
+  private async storeConnection(
+    attempt: Attempt,
+    config: RedeemedConfig,
+    dnsBlocking: DnsBlocking,
+  ): Promise<Connection> {
     try {
       parseWireguardConf(config.wireguard_conf);
     } catch {
@@ -160,37 +169,40 @@ export class Connecting {
       privateKey,
       publicKey,
       expiresAt: config.expires_at,
-      renewAt: new Date(Date.parse(config.expires_at) - (1 + 2 * this.parts.random()) * hourMs).toISOString(),
+      renewAt: new Date(Date.parse(config.expires_at) - (1 + 2 * this.dependencies.random()) * hourMs).toISOString(),
       dnsBlocking,
       config,
     };
-    await this.parts.wallet.update((state) => settleAttempt(state, attempt, connection));
+    await this.dependencies.wallet.update((state) => completeAttempt(state, attempt, connection));
     return connection;
   }
 
-  /** @returns whether this attempt is over, or begins anew: another may do better */
-  private async mend(attempt: Attempt, error: unknown, dnsBlocking: DnsBlocking): Promise<boolean> {
+  /** @returns whether another attempt may succeed: the token was dropped, or has a new key pair */
+  private async handleRefusal(attempt: Attempt, error: unknown, dnsBlocking: DnsBlocking): Promise<boolean> {
     if (!(error instanceof VpnApiError)) return false;
     const { code } = error;
     if (code === 'public_key_in_use') {
-      await this.renewKeys(attempt);
+      await this.replaceKeyPair(attempt);
       return true;
     }
-    if (code === 'location_changed') await this.endWhereItIs(attempt, dnsBlocking);
-    else if (!worthless.includes(code)) return false;
-    await this.parts.wallet.update((state) => dropAttempt(state, attempt));
-    if (code !== 'location_changed') this.parts.onEvent({ type: 'tokens_lost', tokens: 1, reason: 'refused' });
+    if (code === 'location_changed') await this.endEarlierConnection(attempt, dnsBlocking);
+    else if (!unspendableCodes.includes(code)) return false;
+    await this.dependencies.wallet.update((state) => dropAttempt(state, attempt));
+    if (code !== 'location_changed') this.dependencies.onEvent({ type: 'tokens_lost', tokens: 1, reason: 'refused' });
     return true;
   }
 
-  private async renewKeys({ id }: Attempt): Promise<void> {
+  private async replaceKeyPair({ id }: Attempt): Promise<void> {
     const keys = await generateWireguardKeyPair();
-    await this.parts.wallet.update((state) => changeAttempt(state, id, { ...keys, heldUntil: 0 }));
+    await this.dependencies.wallet.update((state) => changeAttempt(state, id, { ...keys, heldUntil: 0 }));
   }
 
-  /** An earlier try had succeeded after all, at another location, and nobody knows its secret: fetch it, and end it. */
-  private async endWhereItIs(attempt: Attempt, dnsBlocking: DnsBlocking): Promise<void> {
-    const { anonymizer, wallet } = this.parts;
+  /**
+   * An earlier request of this attempt succeeded at another location, but its answer was lost. Fetches that connection again for
+   * its secret, and ends it.
+   */
+  private async endEarlierConnection(attempt: Attempt, dnsBlocking: DnsBlocking): Promise<void> {
+    const { anonymizer, wallet } = this.dependencies;
     const stored = (await wallet.read()).attempts.find(({ id }) => id === attempt.id) ?? attempt;
     for (const location of stored.locations.toReversed()) {
       const config = await this.redeemAt(attempt, location, dnsBlocking).catch((error: unknown) => {
@@ -201,36 +213,38 @@ export class Connecting {
     }
   }
 
-  /** The next call may take it up at once, unless it has failed too often. */
-  private async setAside(attempt: Attempt, error: unknown): Promise<void> {
-    const failures = (attempt.failures ?? 0) + failuresBy(error);
-    await this.parts.wallet.update((state) => changeAttempt(state, attempt.id, { failures, heldUntil: 0 }));
+  /** Lets the next call continue the attempt at once, and counts the failure. */
+  private async releaseAttempt(attempt: Attempt, error: unknown): Promise<void> {
+    const failures = (attempt.failures ?? 0) + failuresToCount(error);
+    await this.dependencies.wallet.update((state) => changeAttempt(state, attempt.id, { failures, heldUntil: 0 }));
   }
 
-  /** Whether the keys of the wallet's tokens are still what both sides once agreed on, as far as this side says. */
-  private async lookAtKeys(signal: AbortSignal | undefined): Promise<KeysNow> {
-    const { anonymizer, wallet, now, onEvent } = this.parts;
+  /** Compares the keys of the wallet's tokens with the anonymizer's directory. */
+  private async checkKeys(signal: AbortSignal | undefined): Promise<KeyCheck> {
+    const { anonymizer, wallet, now, onEvent } = this.dependencies;
     const [directory, { seen }] = await Promise.all([
       retrying(() => anonymizer.directory(signal), signal),
       wallet.read(),
     ]);
-    const { retired, suspicion } = standingOf(seen, [directory], now());
+    const { retired, suspicion } = checkSeenKeys(seen, [directory], now());
     if (suspicion !== undefined) onEvent({ type: 'partitioning_suspected', error: suspicion });
-    return { suspicion, shunned: [...retired, ...(suspicion?.keyIds ?? [])] };
+    return { suspicion, unusableKeyIds: [...retired, ...(suspicion?.keyIds ?? [])] };
   }
 }
 
-/** What the anonymizer's word on its keys is worth. */
-interface KeysNow {
+interface KeyCheck {
   readonly suspicion: PartitioningSuspected | undefined;
-  /** Ids of keys whose tokens are not used. One that it calls retired may be so: only both sides' word ends it. */
-  readonly shunned: readonly string[];
+  /**
+   * Ids of keys whose tokens must not be used. These include keys that the anonymizer lists as retired; their tokens stay in
+   * the wallet until both sides list the key as retired.
+   */
+  readonly unusableKeyIds: readonly string[];
 }
 
-/** How much an error speaks against ever succeeding with this token: nothing when no answer came, or there is no room. */
-function failuresBy(error: unknown): number {
+/** How many failures an error counts for: 0 when no answer came or the location is full, the maximum when a retry cannot help. */
+function failuresToCount(error: unknown): number {
   if (!(error instanceof VpnApiError) || error.status === 0) return 0;
   if (['no_capacity', 'unknown_location', 'rate_limited'].includes(error.code)) return 0;
-  // An answer that is not this service's may be another network's, and the next one better.
+  // An unexpected answer may come from a captive portal, so a retry on another network may succeed.
   return error.code === 'unexpected_answer' || isTransient(error) ? 1 : maxFailures;
 }

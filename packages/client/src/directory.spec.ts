@@ -29,14 +29,14 @@ function directory(keys: unknown[], tokenChallenge = challenge) {
 
 const ordinary = [entry(newer, now, now + 24 * hour), entry(older, now - 24 * hour, now + 600)];
 
-describe('the issuer directory', () => {
-  it('gives the newest key whose time has come', async () => {
+describe('parseDirectory and currentKey', () => {
+  it('choose the newest key whose `not-before` has passed', async () => {
     const both = await directory(ordinary);
     expect(currentKey(both, now * 1000 - 1).spki).toEqual(older.spki);
     expect(currentKey(both, now * 1000).spki).toEqual(newer.spki);
   });
 
-  it('gives no key before or after their times', async () => {
+  it('find no key before and after the times of all keys', async () => {
     const one = await directory([entry(newer, now, now + hour)]);
     const none = expect.objectContaining({
       code: 'no_current_key',
@@ -46,13 +46,13 @@ describe('the issuer directory', () => {
     expect(() => currentKey(one, (now + hour) * 1000)).toThrow(none);
   });
 
-  it('takes padding, and passes over keys of other types', async () => {
+  it('accept padding, and ignore keys of other types', async () => {
     const spki = `${toBase64url(newer.spki)}==`.slice(0, 456);
     const { keys } = await directory([{ 'token-type': 1 }, { ...entry(newer, now, now + hour), 'token-key': spki }]);
     expect(keys).toHaveLength(1);
   });
 
-  it('tells which keys are retired', async () => {
+  it('list the ids of retired keys', async () => {
     const document = { 'token-challenge': challenge, 'token-keys': [ordinary[0]], 'retired-keys': [ordinary[1]] };
     const { keys, retired } = await parseDirectory(document);
     const [first] = (await directory([ordinary[1]])).keys;
@@ -60,22 +60,22 @@ describe('the issuer directory', () => {
   });
 
   it.each([
-    ['no object', null],
+    ['null as content', null],
     ['no keys', { 'token-challenge': challenge }],
     ['no challenge', { 'token-keys': [] }],
-    ['a challenge that is none', { 'token-challenge': 'AAAA', 'token-keys': [] }],
-    ['a key that is none', { 'token-challenge': challenge, 'token-keys': [{ ...ordinary[0], 'token-key': 'AAAA' }] }],
+    ['an invalid challenge', { 'token-challenge': 'AAAA', 'token-keys': [] }],
+    ['an invalid key', { 'token-challenge': challenge, 'token-keys': [{ ...ordinary[0], 'token-key': 'AAAA' }] }],
     [
-      'retired keys that are none',
+      'an invalid retired key',
       { 'token-challenge': challenge, 'token-keys': [], 'retired-keys': [{ 'token-type': 2 }] },
     ],
     ['a key twice', { 'token-challenge': challenge, 'token-keys': [ordinary[0], ordinary[0]] }],
     [
-      'a key that is retired as well',
+      'a key that is also retired',
       { 'token-challenge': challenge, 'token-keys': ordinary, 'retired-keys': [ordinary[1]] },
     ],
-    ['a time that is none', { 'token-challenge': challenge, 'token-keys': [{ ...ordinary[0], 'not-after': '1' }] }],
-  ])('is refused with %s', async (_, document) => {
+    ['an invalid time', { 'token-challenge': challenge, 'token-keys': [{ ...ordinary[0], 'not-after': '1' }] }],
+  ])('refuse a directory with %s', async (_, document) => {
     await expect(parseDirectory(document)).rejects.toMatchObject({ name: 'TokenError' });
   });
 });

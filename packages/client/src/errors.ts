@@ -3,7 +3,7 @@ import { type Problem } from './api.gen.js';
 export type TokenErrorCode =
   'invalid_token_key' | 'invalid_directory' | 'no_current_key' | 'invalid_challenge' | 'invalid_blind_signature';
 
-/** The issuer sent something that no token may be made of. Nothing of the answer was used. */
+/** The issuer's key, directory, challenge or signature is invalid. Nothing of the answer was used. */
 export class TokenError extends Error {
   override readonly name = 'TokenError';
 
@@ -16,12 +16,12 @@ export class TokenError extends Error {
 }
 
 /**
- * - `challenge_differs`, `key_differs`: the two sides publish different ones
- * - `key_changed`: another key stands where both sides had published one, and that one was not retired
- * - `key_vanished`: a key that both sides had published is gone before its time, and was not retired
- * - `retirement_differs`: one side calls a key retired, the other does not
- * - `key_returned`: a key that both sides had called retired is published again
- * - `too_many_keys`: so many keys at once that each could be for a few people
+ * - `challenge_differs`, `key_differs`: the two sides publish different challenges or keys
+ * - `key_changed`: a key that both sides had published was replaced without being retired
+ * - `key_vanished`: a key that both sides had published disappeared before its end without being retired
+ * - `retirement_differs`: only one side lists a key as retired
+ * - `key_returned`: a key that both sides had listed as retired is published again
+ * - `too_many_keys`: so many keys are published at once that each could be meant for a few users
  */
 export type PartitioningReason =
   | 'challenge_differs'
@@ -33,24 +33,24 @@ export type PartitioningReason =
   | 'too_many_keys';
 
 const explanations: Readonly<Record<PartitioningReason, string>> = {
-  challenge_differs: 'The two sides publish different challenges.',
-  key_differs: 'The two sides publish different keys.',
-  key_changed: 'A key was replaced within its time without having been retired.',
-  key_vanished: 'A key that was published is gone before its time without having been retired.',
-  retirement_differs: 'One side says that a key was retired, the other does not.',
-  key_returned: 'A key that was retired is published again.',
-  too_many_keys: 'More keys are live than everybody together needs.',
+  challenge_differs: 'The gatekeeper and the anonymizer publish different challenges.',
+  key_differs: 'The gatekeeper and the anonymizer publish different issuer keys.',
+  key_changed: 'An issuer key was replaced before its end without being retired.',
+  key_vanished: 'An issuer key disappeared before its end without being retired.',
+  retirement_differs: 'Only one of gatekeeper and anonymizer lists an issuer key as retired.',
+  key_returned: 'A retired issuer key is published again.',
+  too_many_keys: 'The service publishes more issuer keys at once than it needs.',
 };
 
 /**
- * The issuer's keys are not what everybody must see alike. Whoever signs with a key of one's own recognises one's tokens when
- * they are spent, so no token of such a key is fetched or spent. For some seconds after an emergency change of keys this is
- * innocent.
+ * The issuer may show this client other keys than other clients. It could then recognise this user's tokens when they are
+ * spent, so no token of such a key is fetched or spent. During the first seconds after an emergency change of keys this is
+ * harmless.
  */
 export class PartitioningSuspected extends Error {
   override readonly name = 'PartitioningSuspected';
 
-  /** @param keyIds the keys whose tokens are not to be used, base64url */
+  /** @param keyIds the keys whose tokens must not be used, base64url */
   constructor(
     readonly reason: PartitioningReason,
     readonly keyIds: readonly string[] = [],
@@ -59,30 +59,30 @@ export class PartitioningSuspected extends Error {
   }
 }
 
-/** No location is as asked for, or there is none at all. */
+/** No location matches the request, or the service offers none. */
 export class LocationNotFound extends Error {
   override readonly name = 'LocationNotFound';
 
   /**
-   * @param wanted undefined when any would have done
-   * @param available the ids of those that have room now
+   * @param query what was requested; undefined for any location
+   * @param available the ids of the locations that have room now
    */
   constructor(
-    wanted: string | undefined,
+    query: string | undefined,
     readonly available: readonly string[],
   ) {
-    const others = available.length > 0 ? ` There is: ${available.join(', ')}.` : '';
-    super(wanted === undefined ? 'No location is offered yet.' : `No location is called "${wanted}".${others}`);
+    const others = available.length > 0 ? ` Available locations: ${available.join(', ')}.` : '';
+    super(query === undefined ? 'The service offers no locations yet.' : `No location matches "${query}".${others}`);
   }
 }
 
 export type WalletErrorCode =
-  /** What is stored is not a wallet, or one of a newer version of this software. */
+  /** The stored data is not a wallet, or was written by a newer version of this software. */
   | 'unreadable'
-  /** Others keep changing it, or the storage cannot be written. */
+  /** Other processes keep changing the wallet, or the storage cannot be written. */
   | 'not_saved';
 
-/** The wallet cannot be read or written. No token is lost: what was not saved was not done. */
+/** The wallet cannot be read or written. No token is lost: the client acts only on what it has saved. */
 export class WalletError extends Error {
   override readonly name = 'WalletError';
 
@@ -96,12 +96,11 @@ export class WalletError extends Error {
 }
 
 /**
- * The service's own codes (a newer service may have more), `unreachable` when no answer came, `unexpected_answer` when the
- * answer is not one of this service's.
+ * The service's problem codes (a newer service may have more), `unreachable` when no answer came, or `unexpected_answer` when
+ * the answer is not in this service's format.
  */
 export type ProblemCode = Problem['code'] | 'unreachable' | 'unexpected_answer' | (string & {});
 
-/** What a VpnApiError is made of. */
 export interface ApiProblem {
   readonly status: number;
   readonly code: ProblemCode;
@@ -110,18 +109,18 @@ export interface ApiProblem {
   readonly remaining?: number | undefined;
 }
 
-/** The service refused, answered nonsense or could not be reached. */
+/** The service refused the request, gave an unexpected answer or could not be reached. */
 export class VpnApiError extends Error {
   override readonly name = 'VpnApiError';
   /** HTTP status; 0 when no answer came. */
   readonly status: number;
-  /** Stable. */
+  /** Stable, for programs. */
   readonly code: ProblemCode;
-  /** For people. */
+  /** An explanation for users. */
   readonly detail: string;
-  /** Seconds to wait before trying again, when the service named them. */
+  /** How many seconds to wait before a retry, when the service says so. */
   readonly retryAfter?: number;
-  /** With `token_quota_exceeded`: how many more tokens the current key would sign. */
+  /** With `token_quota_exceeded`: how many more tokens can be signed with the current key. */
   readonly remaining?: number;
 
   constructor({ status, code, detail, retryAfter, remaining }: ApiProblem, options?: ErrorOptions) {

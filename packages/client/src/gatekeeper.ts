@@ -12,33 +12,33 @@ import { type BlindedToken } from './token.js';
 import { type Answer, type ApiRequest, type Call, type Transport, unexpectedAnswer } from './transport.js';
 import { isRecord, isSubscription, type Subscription } from './wire.js';
 
-/** Most blinded tokens in one request. */
-export const largestBatch = 32;
+/** Maximum number of blinded tokens in one request. */
+export const maxBatchSize = 32;
 
-/** The side that knows the person. Nothing in here reaches the other side, and no token comes here. */
+/** The gatekeeper, which knows the user. It never receives a token, and the anonymizer never receives what is sent here. */
 export class Gatekeeper {
   constructor(
     private readonly transport: Transport,
     private readonly getIdToken: () => Promise<string> | string,
   ) {}
 
-  /** Asked without credentials. */
+  /** Requested without credentials. */
   async directory(): Promise<IssuerDirectory> {
     return parseDirectory(await this.transport.call<DirectoryDirectoryData>({ path: directoryPath }));
   }
 
   async startTrial(): Promise<Subscription> {
     return asSubscription(
-      await this.identified<SubscriptionStartTrialData>({ path: '/subscription/trial', method: 'POST' }),
+      await this.request<SubscriptionStartTrialData>({ path: '/subscription/trial', method: 'POST' }),
     );
   }
 
   async subscription(): Promise<Subscription> {
-    return asSubscription(await this.identified<SubscriptionReportData>({ path: '/subscription' }));
+    return asSubscription(await this.request<SubscriptionReportData>({ path: '/subscription' }));
   }
 
   /**
-   * Repeated when it may have been lost on the way: the same blinded tokens cost no quota twice.
+   * Retried when the answer is lost: the same blinded tokens cost quota only once.
    *
    * @param blinded 1 to 32, all of one key
    * @param keyId base64url
@@ -50,7 +50,7 @@ export class Gatekeeper {
     const body: VpnTokenIssueData['body'] =
       others.length === 0 ? { blindedToken: first, keyId } : { blindedTokens: texts, keyId };
     const call = { path: '/auth/vpn-token', method: 'POST', body } as const;
-    const answer: Unread<VpnTokenIssueResponse> = await retrying(() => this.identified<VpnTokenIssueData>(call));
+    const answer: Unchecked<VpnTokenIssueResponse> = await retrying(() => this.request<VpnTokenIssueData>(call));
     const signatures: unknown = others.length === 0 ? [answer.signature] : answer.signatures;
     if (!Array.isArray(signatures) || signatures.length !== texts.length) throw unexpectedAnswer(200);
     return signatures.map((text: unknown) => {
@@ -60,20 +60,20 @@ export class Gatekeeper {
     });
   }
 
-  /** Asks as the person. @returns the answer and its ETag, before anything of it is believed */
-  async asked<Request extends ApiRequest>(call: Call<Request>): Promise<Answer> {
+  /** A request with the user's ID token. @returns the answer with its ETag, not validated yet */
+  async exchange<Request extends ApiRequest>(call: Call<Request>): Promise<Answer> {
     return this.transport.exchange<Request>({ ...call, bearer: await this.getIdToken() });
   }
 
-  private async identified<Request extends ApiRequest>(call: Call<Request>): Promise<Record<string, unknown>> {
-    const { body } = await this.asked<Request>(call);
+  private async request<Request extends ApiRequest>(call: Call<Request>): Promise<Record<string, unknown>> {
+    const { body } = await this.exchange<Request>(call);
     if (!isRecord(body)) throw unexpectedAnswer(200);
     return body;
   }
 }
 
-/** An answer by its members' names, before anything of it is believed. */
-type Unread<Answer> = { readonly [Name in Answer extends unknown ? keyof Answer : never]?: unknown };
+/** An answer's members, not validated yet. */
+type Unchecked<Answer> = { readonly [Name in Answer extends unknown ? keyof Answer : never]?: unknown };
 
 function asSubscription(answer: unknown): Subscription {
   if (!isSubscription(answer)) throw unexpectedAnswer(200);

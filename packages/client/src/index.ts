@@ -3,7 +3,7 @@ export {
   type AccountExport,
   type AccountHistory,
   type AuditTrail,
-  type DeletionBegun,
+  type AccountDeletion,
   type NewDevice,
   type Page,
   type Preferences,
@@ -35,7 +35,7 @@ export {
   type WalletErrorCode,
 } from './errors.js';
 export { type ClientEvent, type OnEvent } from './events.js';
-export { agreedKey } from './key-consistency.js';
+export { consistentKey } from './key-consistency.js';
 export { chooseLocations, countryName } from './locations.js';
 export { toQrSvg, toQrText } from './qr.js';
 export { type StayOptions, type UseConnection } from './renewing.js';
@@ -53,7 +53,7 @@ export { keyIdOf, parseTokenKey, type TokenKey } from './token-key.js';
 export { type Fetch } from './transport.js';
 export { indexedDbStorage } from './wallet/indexed-db-storage.js';
 export { type Connection } from './wallet/state.js';
-export { type Kept, memoryStorage, type WalletStorage } from './wallet/storage.js';
+export { type StoredText, memoryStorage, type WalletStorage } from './wallet/storage.js';
 export { type VpnWallet, type WalletStatus } from './wallet/vpn-wallet.js';
 export { toWgQuick } from './wg-quick.js';
 export {

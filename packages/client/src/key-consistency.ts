@@ -3,52 +3,52 @@ import { currentKey, type DirectoryKey, type IssuerDirectory, keyIdText } from '
 import { PartitioningSuspected } from './errors.js';
 
 /*
- * Key consistency. A token names the key that signed it, so whoever is given a key of one's own is recognised by it. Three
- * things speak against that, and all are checked:
+ * Key consistency. A token names the key that signed it. An issuer that gives one user a key of their own could recognise that
+ * user's tokens when they are spent (a partitioning attack). The client makes three checks against this:
  *
- * - Both sides publish the keys, to anybody, and are asked without credentials. They must agree on the key that signs and on
- *   the challenge, so a key for one person would take both sides together, and an answer made for this device.
- * - What was once agreed on is remembered. It must stay published until it ends, on both sides, or be retired for everybody
- *   to see; so a key that was shown once, to one person, is missed at the next look, from another address perhaps.
- * - A day has one key. More keys than days would split the crowd into small ones.
+ * - Both sides publish the keys, and the client requests them without credentials. The sides must agree on the signing key and on
+ *   the challenge. So a key for one user would need both sides to collude, and to recognise this device's requests.
+ * - The wallet remembers the keys that both sides published. Each must stay published on both sides until it ends, or be
+ *   listed as retired by both. So the client notices a key that was shown only once, perhaps from another address.
+ * - Each day has one key. More keys than days would split the anonymity set.
  *
- * No side is believed alone, that a key is retired least of all: whoever could make a client throw its tokens away could
- * make it fetch others when it connects. While one side says so, tokens of that key are not used; once both do, they are
- * forgotten and the key is remembered as ended, so that it cannot come back for somebody.
+ * One side alone is never believed, least of all about a retirement: a side that could make a client drop its tokens could make
+ * it fetch new ones just when it connects. While only one side lists a key as retired, its tokens are not used. Once both do, the
+ * tokens are dropped and the key is remembered as retired, so that it cannot be published again for one user.
  */
 
-/** A key that both sides had published; times in Unix seconds. */
+/** A key that both sides have published. Times are in Unix seconds. */
 export interface SeenKey {
   /** 32 bytes, base64url. */
   readonly keyId: string;
   readonly notBefore: number;
   readonly verifyUntil: number;
-  /** Both sides have said that an operator ended it. */
+  /** Both sides have listed it as retired. */
   readonly retired?: true;
 }
 
-/** Today's key, yesterday's, and for some minutes after midnight that of the day before. */
+/** Today's key, yesterday's, and for some minutes after midnight that of the day before yesterday. */
 const maxLiveKeys = 3;
-/** Today's, and for some minutes after midnight yesterday's. */
+/** Today's key, and for some minutes after midnight yesterday's. */
 const maxSigningKeys = 2;
-/** A key about to end may have left one directory and not yet the other. */
+/** A key that is about to end may be gone from one directory and not yet from the other. */
 const endMarginS = 120;
 
 /**
- * The key that both sides publish as the one that signs now. Tokens may be made for it.
+ * The signing key that both sides publish consistently. Tokens may be made for it.
  *
  * @param now Unix milliseconds
  * @throws {PartitioningSuspected} `challenge_differs`, `key_differs`
  * @throws {TokenError} `no_current_key`
  */
-export function agreedKey(gatekeeper: IssuerDirectory, anonymizer: IssuerDirectory, now: number): DirectoryKey {
+export function consistentKey(gatekeeper: IssuerDirectory, anonymizer: IssuerDirectory, now: number): DirectoryKey {
   if (!equal(gatekeeper.challenge, anonymizer.challenge)) throw new PartitioningSuspected('challenge_differs');
-  const [ours, theirs] = [currentKey(gatekeeper, now), currentKey(anonymizer, now)];
-  if (!isSameKey(ours, theirs)) throw new PartitioningSuspected('key_differs');
-  return ours;
+  const [key, otherKey] = [currentKey(gatekeeper, now), currentKey(anonymizer, now)];
+  if (!isSameKey(key, otherKey)) throw new PartitioningSuspected('key_differs');
+  return key;
 }
 
-/** @returns `too_many_keys` */
+/** @returns `too_many_keys`, or undefined */
 function tooManyKeys({ keys }: IssuerDirectory, now: number): PartitioningSuspected | undefined {
   const live = keys.filter((key) => key.notBefore * 1000 <= now && now < key.verifyUntil * 1000);
   const signing = live.filter((key) => now < key.notAfter * 1000);
@@ -57,58 +57,63 @@ function tooManyKeys({ keys }: IssuerDirectory, now: number): PartitioningSuspec
   return tooMany ? new PartitioningSuspected('too_many_keys', live.map(keyIdText)) : undefined;
 }
 
-/** What has become of the keys that were once agreed on, as far as the directories that were asked say. */
-export interface Standing {
-  /** Ids of keys that every one of them calls retired. */
+export interface SeenKeysCheck {
+  /** Ids of keys that all given directories list as retired. */
   readonly retired: readonly string[];
-  /** Why keys are not what they were or must be, and the ids of those. */
+  /** The inconsistency that was found, with the ids of the affected keys. */
   readonly suspicion?: PartitioningSuspected;
 }
 
-/** Looks for the keys that were once agreed on in directories as they are now, of one side or both. */
-export function standingOf(seen: readonly SeenKey[], directories: readonly IssuerDirectory[], now: number): Standing {
-  const looked = seen
+/** Compares the keys that the wallet has seen with the current directories of one side or both. */
+export function checkSeenKeys(
+  seen: readonly SeenKey[],
+  directories: readonly IssuerDirectory[],
+  now: number,
+): SeenKeysCheck {
+  const checked = seen
     .filter((key) => now < (key.verifyUntil - endMarginS) * 1000)
-    .map((key) => ({ key, reason: reasonAgainst(key, directories) }));
-  const ids = (wanted: (reason: Verdict) => boolean) =>
-    looked.filter(({ reason }) => wanted(reason)).map(({ key }) => key.keyId);
-  const first = looked.map(({ reason }) => reason).find(isSuspicious);
+    .map((key) => ({ key, status: statusInAll(key, directories) }));
+  const idsWith = (matches: (status: KeyStatus) => boolean) =>
+    checked.filter(({ status }) => matches(status)).map(({ key }) => key.keyId);
+  const first = checked.map(({ status }) => status).find(isSuspicious);
   const suspicion =
     first === undefined
       ? directories.map((directory) => tooManyKeys(directory, now)).find((found) => found !== undefined)
-      : new PartitioningSuspected(first, ids(isSuspicious));
-  return { retired: ids((reason) => reason === 'retired'), ...(suspicion && { suspicion }) };
+      : new PartitioningSuspected(first, idsWith(isSuspicious));
+  return { retired: idsWith((status) => status === 'retired'), ...(suspicion && { suspicion }) };
 }
 
-type Suspicion = 'key_changed' | 'key_vanished' | 'key_returned' | 'retirement_differs';
-type Verdict = Suspicion | 'retired' | undefined;
+type SuspiciousStatus = 'key_changed' | 'key_vanished' | 'key_returned' | 'retirement_differs';
+type KeyStatus = SuspiciousStatus | 'retired' | undefined;
 
-function isSuspicious(verdict: Verdict): verdict is Suspicion {
-  return verdict !== undefined && verdict !== 'retired';
+function isSuspicious(status: KeyStatus): status is SuspiciousStatus {
+  return status !== undefined && status !== 'retired';
 }
 
-function reasonAgainst(seen: SeenKey, directories: readonly IssuerDirectory[]): Verdict {
-  // Its tokens are gone; it only must not come back.
-  if (seen.retired === true) return directories.some((each) => listed(seen, each)) ? 'key_returned' : undefined;
-  const words = directories.map((directory) => wordOn(seen, directory));
-  const suspicious = words.find(isSuspicious);
+function statusInAll(seen: SeenKey, directories: readonly IssuerDirectory[]): KeyStatus {
+  // Its tokens have been dropped. It only must not be published again.
+  if (seen.retired === true) {
+    return directories.some((directory) => findKey(seen, directory)) ? 'key_returned' : undefined;
+  }
+  const statuses = directories.map((directory) => statusIn(seen, directory));
+  const suspicious = statuses.find(isSuspicious);
   if (suspicious !== undefined) return suspicious;
-  const retiring = words.filter((word) => word === 'retired').length;
-  if (retiring === 0) return undefined;
-  return retiring === words.length ? 'retired' : 'retirement_differs';
+  const retiredCount = statuses.filter((status) => status === 'retired').length;
+  if (retiredCount === 0) return undefined;
+  return retiredCount === statuses.length ? 'retired' : 'retirement_differs';
 }
 
-/** What one side says of a key. */
-function wordOn(seen: SeenKey, directory: IssuerDirectory): 'retired' | 'key_changed' | 'key_vanished' | undefined {
+/** @returns undefined when the directory lists the key unchanged */
+function statusIn(seen: SeenKey, directory: IssuerDirectory): 'retired' | 'key_changed' | 'key_vanished' | undefined {
   if (directory.retired.includes(seen.keyId)) return 'retired';
-  const key = listed(seen, directory);
+  const key = findKey(seen, directory);
   if (key === undefined) {
     return directory.keys.some(({ notBefore }) => notBefore === seen.notBefore) ? 'key_changed' : 'key_vanished';
   }
   return key.notBefore === seen.notBefore && key.verifyUntil === seen.verifyUntil ? undefined : 'key_changed';
 }
 
-function listed({ keyId }: SeenKey, { keys }: IssuerDirectory): DirectoryKey | undefined {
+function findKey({ keyId }: SeenKey, { keys }: IssuerDirectory): DirectoryKey | undefined {
   return keys.find((key) => keyIdText(key) === keyId);
 }
 
@@ -125,27 +130,26 @@ export function seenKeyOf(key: DirectoryKey): SeenKey {
   return { keyId: keyIdText(key), notBefore: key.notBefore, verifyUntil: key.verifyUntil };
 }
 
-/** What both sides agree on. */
-export interface Agreement {
-  /** Tokens may be made for it. */
+export interface ConsistentKeys {
+  /** The signing key. Tokens may be made for it. */
   readonly key: DirectoryKey;
-  /** Ids of keys whose tokens are worthless from now on. */
+  /** Ids of retired keys, whose tokens can no longer be spent. */
   readonly retired: readonly string[];
 }
 
 /**
- * Both checks at once, before tokens are fetched.
+ * `checkSeenKeys` and `consistentKey` for both sides, before tokens are fetched.
  *
  * @throws {PartitioningSuspected}
  * @throws {TokenError} `no_current_key`
  */
-export function agree(
+export function checkKeyConsistency(
   gatekeeper: IssuerDirectory,
   anonymizer: IssuerDirectory,
   seen: readonly SeenKey[],
   now: number,
-): Agreement {
-  const { suspicion, retired } = standingOf(seen, [gatekeeper, anonymizer], now);
+): ConsistentKeys {
+  const { suspicion, retired } = checkSeenKeys(seen, [gatekeeper, anonymizer], now);
   if (suspicion !== undefined) throw suspicion;
-  return { key: agreedKey(gatekeeper, anonymizer, now), retired };
+  return { key: consistentKey(gatekeeper, anonymizer, now), retired };
 }

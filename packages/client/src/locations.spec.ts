@@ -13,35 +13,38 @@ const locations = [
   place('se-stockholm', 'SE', 'Stockholm', 0),
 ];
 
-const ids = (wish?: string) => chooseLocations(locations, wish, () => 0.5).map(({ id }) => id);
+const ids = (query?: string) => chooseLocations(locations, query, () => 0.5).map(({ id }) => id);
 
-describe('a wish for a location', () => {
+describe('chooseLocations', () => {
   it.each([
-    ['its id', 'de-frankfurt', ['de-frankfurt']],
-    ['its city', 'stockholm', ['se-stockholm']],
-    ['its city without the dots', ' munchen ', ['de-munich']],
-    ['its country’s code', 'de', ['de-berlin', 'de-frankfurt', 'de-munich']],
-    ['its country’s name', 'Germany', ['de-berlin', 'de-frankfurt', 'de-munich']],
-    ['nothing', undefined, ['se-stockholm', 'de-berlin', 'de-frankfurt', 'de-munich']],
-  ])('by %s finds the least busy first, full ones last', (_, wish, expected) => {
-    expect(ids(wish)).toEqual(expected);
+    ['an id', 'de-frankfurt', ['de-frankfurt']],
+    ['a city', 'stockholm', ['se-stockholm']],
+    ['a city without accents', ' munchen ', ['de-munich']],
+    ['a country code', 'de', ['de-berlin', 'de-frankfurt', 'de-munich']],
+    ['a country name', 'Germany', ['de-berlin', 'de-frankfurt', 'de-munich']],
+    ['no query', undefined, ['se-stockholm', 'de-berlin', 'de-frankfurt', 'de-munich']],
+  ])('finds locations by %s, the least busy first and full ones last', (_, query, expected) => {
+    expect(ids(query)).toEqual(expected);
   });
 
-  it('says what there is when nothing is called so', () => {
+  it('names the available locations when none matches', () => {
     expect(() => ids('Atlantis')).toThrow(
       expect.objectContaining({
         name: 'LocationNotFound',
-        message: 'No location is called "Atlantis". There is: de-frankfurt, de-berlin, se-stockholm.',
+        message: 'No location matches "Atlantis". Available locations: de-frankfurt, de-berlin, se-stockholm.',
       }),
     );
   });
 
-  it('says that there is none at all', () => {
-    const none = expect.objectContaining({ name: 'LocationNotFound', message: 'No location is offered yet.' }) as Error;
+  it('explains that the service offers no locations', () => {
+    const none = expect.objectContaining({
+      name: 'LocationNotFound',
+      message: 'The service offers no locations yet.',
+    }) as Error;
     expect(() => chooseLocations([], undefined)).toThrow(none);
   });
 
-  it('spreads equals', () => {
+  it('returns equally busy locations in random order', () => {
     const equals = [place('a', 'DE', 'A', 0), place('b', 'DE', 'B', 0)];
     const firsts = [0.1, 0.9].map((first) => {
       const chances = [first, 0.5];

@@ -2,42 +2,43 @@ import { LocationNotFound } from './errors.js';
 import { type Location } from './wire.js';
 
 /**
- * The locations that a wish means, the best first: a location's id, its city's name, or its country's name in English or code;
- * all of them without a wish. Upper and lower case and accents do not matter. Less busy ones come first, equals in random
- * order, so that not everybody goes to the same.
+ * The locations that match a query, the best first. Less busy locations come first; equally busy ones are in random order, so
+ * that not all clients choose the same one.
  *
+ * @param query a location's id, a city, or a country's English name or code, without regard to case and accents; undefined for
+ * all locations
  * @param random from 0 up to 1
- * @throws {LocationNotFound} nothing is meant
+ * @throws {LocationNotFound} no location matches
  */
 export function chooseLocations(
   locations: readonly Location[],
-  wish: string | undefined,
+  query: string | undefined,
   random: () => number = Math.random,
 ): Location[] {
-  const meant = wish === undefined ? locations : whatIsMeant(locations, plain(wish));
-  const open = locations.filter(({ available }) => available);
-  if (meant.length === 0) {
+  const matching = query === undefined ? locations : matchingLocations(locations, normalize(query));
+  const available = locations.filter((location) => location.available);
+  if (matching.length === 0) {
     throw new LocationNotFound(
-      wish,
-      open.map(({ id }) => id),
+      query,
+      available.map(({ id }) => id),
     );
   }
-  const shuffled = meant.map((location) => ({ location, chance: random() })).toSorted((a, b) => a.chance - b.chance);
+  const shuffled = matching.map((location) => ({ location, chance: random() })).toSorted((a, b) => a.chance - b.chance);
   return shuffled
     .map(({ location }) => location)
     .toSorted((a, b) => Number(b.available) - Number(a.available) || a.load - b.load);
 }
 
-function whatIsMeant(locations: readonly Location[], wish: string): readonly Location[] {
-  const ways: ((location: Location) => boolean)[] = [
-    ({ id }) => plain(id) === wish,
-    ({ city }) => plain(city) === wish,
-    ({ country }) => plain(country) === wish || plain(countryName(country)) === wish,
+function matchingLocations(locations: readonly Location[], query: string): readonly Location[] {
+  const matchers: ((location: Location) => boolean)[] = [
+    ({ id }) => normalize(id) === query,
+    ({ city }) => normalize(city) === query,
+    ({ country }) => normalize(country) === query || normalize(countryName(country)) === query,
   ];
-  return ways.map((way) => locations.filter(way)).find((found) => found.length > 0) ?? [];
+  return matchers.map((matches) => locations.filter(matches)).find((found) => found.length > 0) ?? [];
 }
 
-/** In English, such as "Germany"; the code where the platform knows no names. */
+/** The English name, such as "Germany"; the code on platforms without country names. */
 export function countryName(code: string): string {
   try {
     return new Intl.DisplayNames(['en'], { type: 'region' }).of(code) ?? code;
@@ -46,6 +47,6 @@ export function countryName(code: string): string {
   }
 }
 
-function plain(text: string): string {
+function normalize(text: string): string {
   return text.normalize('NFKD').replace(/\p{M}/gu, '').trim().toLowerCase();
 }

@@ -1,3 +1,3 @@
-/** For Node: all of the browser's entry, and what needs files. */
+/** The entry for Node: everything of the browser's entry, and `fileStorage`. */
 export * from './index.js';
 export { fileStorage } from './node/file-storage.js';

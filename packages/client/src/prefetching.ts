@@ -4,7 +4,7 @@ import { type DirectoryKey } from './directory.js';
 import { TokenError, VpnApiError } from './errors.js';
 import { type OnEvent } from './events.js';
 import { type Gatekeeper } from './gatekeeper.js';
-import { agree, seenKeyOf } from './key-consistency.js';
+import { checkKeyConsistency, seenKeyOf } from './key-consistency.js';
 import { isTransient } from './retrying.js';
 import { blindBatch, challengeDigestOf, finalize } from './token.js';
 import { parseTokenKey } from './token-key.js';
@@ -15,15 +15,15 @@ import {
   type PendingBatch,
   rememberKey,
   retireKeys,
-  settlePending,
+  completePending,
   type WalletState,
 } from './wallet/state.js';
 import { type Wallet } from './wallet/wallet.js';
 import { type VpnToken } from './wire.js';
 
-export interface PrefetchingParts {
+export interface PrefetchingDependencies {
   readonly gatekeeper: Gatekeeper;
-  /** For its directory. */
+  /** Only its directory is used. */
   readonly anonymizer: Anonymizer;
   readonly wallet: Wallet;
   readonly tokensPerDay: number;
@@ -34,50 +34,53 @@ export interface PrefetchingParts {
 }
 
 /**
- * Fetching tokens into the wallet. A batch is stored before it is shown to the issuer, with what unblinds it; so whatever is
- * lost on the way, the same blinded tokens are asked for again, at no cost, and each becomes one token.
+ * Fetches tokens into the wallet. Each batch is stored, with the secrets that unblind it, before it is sent to the issuer. When
+ * an answer is lost, the client sends the same blinded tokens again, which costs no quota, and each becomes one token.
  */
 export class Prefetching {
-  constructor(private readonly parts: PrefetchingParts) {}
+  constructor(private readonly dependencies: PrefetchingDependencies) {}
 
-  /** Draws today's tokens if their moment has come, and finishes what was begun. */
+  /** Completes pending batches, and fetches today's tokens if their time has come. @returns the number of tokens added */
   async prefetchIfDue(): Promise<number> {
     const finished = await this.finishPending();
     const plan = await this.planIfDue();
-    return plan ? finished + (await this.fetchBatch('daily', this.parts.tokensPerDay, plan)) : finished;
+    return plan ? finished + (await this.fetchBatch('daily', this.dependencies.tokensPerDay, plan)) : finished;
   }
 
-  /** Draws out of turn, for a wallet that has run dry. */
-  async fetchNow(): Promise<number> {
-    return (await this.finishPending()) || this.fetchBatch('extra', this.parts.tokensPerDay);
+  /** Fetches tokens although none are due, for an empty wallet. @returns the number of tokens added */
+  async fetchOutOfTurn(): Promise<number> {
+    return (await this.finishPending()) || this.fetchBatch('extra', this.dependencies.tokensPerDay);
   }
 
   private async fetchBatch(kind: BatchKind, count: number, plan?: PlannedPrefetch): Promise<number> {
     try {
-      return await this.finish(await this.begin(kind, count, plan));
+      return await this.finishBatch(await this.startBatch(kind, count, plan));
     } catch (error) {
-      const again = countToTryAgain(error, count);
-      if (again === undefined) throw error;
-      const dueAgain = plan && (await this.planIfDue());
-      if (plan !== undefined && dueAgain === undefined) return 0;
-      return this.finish(await this.begin(kind, again, dueAgain));
+      const newCount = retryCount(error, count);
+      if (newCount === undefined) throw error;
+      const newPlan = plan && (await this.planIfDue());
+      if (plan !== undefined && newPlan === undefined) return 0;
+      return this.finishBatch(await this.startBatch(kind, newCount, newPlan));
     }
   }
 
-  /** Today's draw if its moment has come; stores when that is otherwise. */
+  /** Today's plan if it is due. Otherwise stores when it will be. */
   private async planIfDue(): Promise<PlannedPrefetch | undefined> {
-    const { wallet, now, random } = this.parts;
+    const { wallet, now, random } = this.dependencies;
     const chance = random();
     return wallet.change((state) => {
-      const { due, plan } = nextPrefetch(state.draw, now(), chance);
-      return due ? [state, plan] : [{ ...state, draw: plan }, undefined];
+      const { due, plan } = nextPrefetch(state.plannedPrefetch, now(), chance);
+      return due ? [state, plan] : [{ ...state, plannedPrefetch: plan }, undefined];
     });
   }
 
-  /** Makes a batch and stores it. With a plan, tomorrow's draw is stored in the same step: no two processes draw for a day. */
-  private async begin(kind: BatchKind, count: number, plan?: PlannedPrefetch): Promise<PendingBatch> {
-    const { wallet, now, random } = this.parts;
-    const { key, challengeDigest } = await this.agreement();
+  /**
+   * Makes a batch and stores it. With a plan, the next day's plan is stored in the same step, so that two processes never fetch
+   * for the same day.
+   */
+  private async startBatch(kind: BatchKind, count: number, plan?: PlannedPrefetch): Promise<PendingBatch> {
+    const { wallet, now, random } = this.dependencies;
+    const { key, challengeDigest } = await this.issuerKey();
     const tokens = await blindBatch(key, challengeDigest, count);
     const batch: PendingBatch = {
       id: crypto.randomUUID(),
@@ -90,60 +93,60 @@ export class Prefetching {
       })),
     };
     const chance = random();
-    const isOurs = await wallet.change((state) => {
-      if (plan !== undefined && !nextPrefetch(state.draw, now(), chance).due) return [state, false];
+    const isStored = await wallet.change((state) => {
+      if (plan !== undefined && !nextPrefetch(state.plannedPrefetch, now(), chance).due) return [state, false];
       return [addPending(state, batch, plan && planAfter(plan, chance)), true];
     });
-    return isOurs ? batch : { ...batch, tokens: [] };
+    return isStored ? batch : { ...batch, tokens: [] };
   }
 
-  /** A batch that will not be signed, but for which another may be, is given up: what was to be drawn is due again. */
+  /** Completes stored batches. A refused batch that may be replaced is dropped without an error: its prefetch is due again. */
   private async finishPending(): Promise<number> {
-    const { wallet } = this.parts;
+    const { wallet } = this.dependencies;
     if ((await wallet.read()).pending.length === 0) return 0;
-    await this.agreement();
+    await this.issuerKey();
     let count = 0;
-    // Read again: those of a retired key are gone.
+    // Read again: batches of a retired key have been dropped.
     for (const batch of (await wallet.read()).pending) {
       try {
-        count += await this.finish(batch);
+        count += await this.finishBatch(batch);
       } catch (error) {
-        if (countToTryAgain(error, batch.tokens.length) === undefined) throw error;
+        if (retryCount(error, batch.tokens.length) === undefined) throw error;
       }
     }
     return count;
   }
 
-  /** @returns how many tokens it gave */
-  private async finish(batch: PendingBatch): Promise<number> {
+  /** @returns the number of tokens added */
+  private async finishBatch(batch: PendingBatch): Promise<number> {
     if (batch.tokens.length === 0) return 0;
-    const { wallet, now, onEvent } = this.parts;
+    const { wallet, now, onEvent } = this.dependencies;
     let tokens: VpnToken[];
     try {
-      tokens = await this.signed(batch);
+      tokens = await this.signBatch(batch);
     } catch (error) {
-      // Refused for good, or not to be trusted: these blinded tokens are never asked for again.
-      if (isFinal(error)) await wallet.update((state) => afterRefusal(state, batch, error, now()));
+      // The issuer refused for good, or its signatures are invalid: these blinded tokens are never sent again.
+      if (isFinal(error)) await wallet.update((state) => dropRefusedBatch(state, batch, error, now()));
       throw error;
     }
     const isFirst = await wallet.change((state) => {
-      const next = settlePending(state, batch.id, tokens);
+      const next = completePending(state, batch.id, tokens);
       return [next, next !== state];
     });
     if (!isFirst) return 0;
-    onEvent({ type: batch.kind === 'daily' ? 'drawn' : 'drawn_out_of_turn', tokens: tokens.length });
+    onEvent({ type: batch.kind === 'daily' ? 'prefetched' : 'fetched_out_of_turn', tokens: tokens.length });
     return tokens.length;
   }
 
-  private async signed({ key, tokens }: PendingBatch): Promise<VpnToken[]> {
-    const tokenKey = await parseTokenKey(decoded(key.spki));
+  private async signBatch({ key, tokens }: PendingBatch): Promise<VpnToken[]> {
+    const tokenKey = await parseTokenKey(decode(key.spki));
     const blinded = tokens.map(({ token, blindedToken, inverse }) => ({
       key: tokenKey,
-      token: decoded(token),
-      blindedToken: decoded(blindedToken),
-      inverse: toBigInt(decoded(inverse)),
+      token: decode(token),
+      blindedToken: decode(blindedToken),
+      inverse: toBigInt(decode(inverse)),
     }));
-    const signatures = await this.parts.gatekeeper.sign(blinded, key.keyId);
+    const signatures = await this.dependencies.gatekeeper.sign(blinded, key.keyId);
     return Promise.all(
       blinded.map(async (token, index) => ({
         token: toBase64url(token.token),
@@ -154,70 +157,73 @@ export class Prefetching {
   }
 
   /**
-   * The key that both sides publish as the one that signs now. It is remembered, and tokens of keys that both sides have
-   * retired meanwhile go, in the step that compares the directories with what the wallet remembers.
+   * The key that both sides publish as the current signing key. The same step compares the directories with the keys that the
+   * wallet has seen, adds the key to them, and drops the tokens of keys that both sides have retired.
    *
    * @throws {PartitioningSuspected}
-   * @throws {TokenError} a directory cannot be used
-   * @throws {VpnApiError} a side is away
+   * @throws {TokenError} a directory is invalid
+   * @throws {VpnApiError} a side does not answer
    * @throws {WalletError}
    */
-  async agreement(): Promise<IssuerKey> {
-    const { gatekeeper, anonymizer, wallet, now, onEvent } = this.parts;
-    const [ours, theirs] = await Promise.all([gatekeeper.directory(), anonymizer.directory()]);
+  async issuerKey(): Promise<IssuerKey> {
+    const { gatekeeper, anonymizer, wallet, now, onEvent } = this.dependencies;
+    const directories = await Promise.all([gatekeeper.directory(), anonymizer.directory()]);
     const { key, lost } = await wallet.change((state) => {
-      const agreed = agree(ours, theirs, state.seen, now());
-      const gone = state.pending.filter(({ key }) => agreed.retired.includes(key.keyId));
-      const undrawn = gone.reduce((each, batch) => dueAgain(each, batch, now()), state);
-      const rest = rememberKey(retireKeys(undrawn, agreed.retired), seenKeyOf(agreed.key));
-      const kept = rest.tokens.length + rest.attempts.length;
-      return [rest, { key: agreed.key, lost: state.tokens.length + state.attempts.length - kept }];
+      const { key, retired } = checkKeyConsistency(...directories, state.seen, now());
+      const retiredBatches = state.pending.filter((batch) => retired.includes(batch.key.keyId));
+      const dueState = retiredBatches.reduce((next, batch) => makeDueAgain(next, batch, now()), state);
+      const nextState = rememberKey(retireKeys(dueState, retired), seenKeyOf(key));
+      const remaining = nextState.tokens.length + nextState.attempts.length;
+      return [nextState, { key, lost: state.tokens.length + state.attempts.length - remaining }];
     });
     if (lost > 0) onEvent({ type: 'tokens_lost', tokens: lost, reason: 'retired' });
-    return { key, challengeDigest: await challengeDigestOf(ours.challenge) };
+    return { key, challengeDigest: await challengeDigestOf(directories[0].challenge) };
   }
 }
 
-/** What tokens may be made for now. */
+/** The key and challenge that tokens can be made for now. */
 export interface IssuerKey {
   readonly key: DirectoryKey;
-  /** 32 bytes: what its tokens answer to. */
+  /** SHA-256 of the TokenChallenge that its tokens answer: 32 bytes. */
   readonly challengeDigest: Bytes;
 }
 
-/** Other devices of this person have drawn too, or the key was retired this moment: a smaller batch, or another key, may do. */
-function countToTryAgain(error: unknown, count: number): number | undefined {
+/**
+ * How many tokens to request instead, when another request may succeed: with a new key, or with what is left of the quota after
+ * the user's other devices have fetched theirs.
+ */
+function retryCount(error: unknown, count: number): number | undefined {
   if (!(error instanceof VpnApiError)) return undefined;
   if (error.code === 'key_retired') return count;
   const { code, remaining = 0 } = error;
   return code === 'token_quota_exceeded' && remaining > 0 && remaining < count ? remaining : undefined;
 }
 
-/** The batch goes. Another may be signed today: by another key, of fewer tokens, or once there is a subscription. */
-function afterRefusal(state: WalletState, batch: PendingBatch, error: unknown, now: number): WalletState {
-  const settled = settlePending(state, batch.id, []);
-  // Somebody else had settled it.
-  if (settled === state) return state;
+/** Drops the batch. Its prefetch is due again when another one may succeed today: a new key, fewer tokens, a subscription. */
+function dropRefusedBatch(state: WalletState, batch: PendingBatch, error: unknown, now: number): WalletState {
+  const remaining = completePending(state, batch.id, []);
+  // Another process has completed it.
+  if (remaining === state) return state;
   const isInactive = error instanceof VpnApiError && error.code === 'subscription_inactive';
-  const mayStillBeDrawn = isInactive || countToTryAgain(error, batch.tokens.length) !== undefined;
-  return mayStillBeDrawn ? dueAgain(settled, batch, now) : settled;
+  const mayStillSucceed = isInactive || retryCount(error, batch.tokens.length) !== undefined;
+  return mayStillSucceed ? makeDueAgain(remaining, batch, now) : remaining;
 }
 
-/** Today's draw was stored as done when its batch was: it is due again when that batch gives nothing. */
-function dueAgain(state: WalletState, { kind }: PendingBatch, now: number): WalletState {
-  const { draw, ...undrawn } = state;
-  return kind === 'daily' && draw !== undefined && draw.day > dayOf(now) ? undrawn : state;
+/** The plan moved on to the next day when the batch was stored. A batch that gives no tokens makes today's prefetch due again. */
+function makeDueAgain(state: WalletState, { kind }: PendingBatch, now: number): WalletState {
+  const { plannedPrefetch, ...withoutPlan } = state;
+  return kind === 'daily' && plannedPrefetch !== undefined && plannedPrefetch.day > dayOf(now) ? withoutPlan : state;
 }
 
-/** Not after an answer that another network may have given, and not when a fresh sign-in may do. */
+/** Whether the same batch can never succeed. It may after an answer of a captive portal, and after a new sign-in. */
 function isFinal(error: unknown): boolean {
   if (error instanceof TokenError) return true;
   const isRefusal = error instanceof VpnApiError && error.code !== 'unexpected_answer' && error.status !== 401;
   return isRefusal && !isTransient(error);
 }
 
-function decoded(text: string) {
+function decode(text: string) {
   const bytes = fromBase64url(text);
-  if (bytes === undefined) throw new TokenError('invalid_token_key', 'The wallet holds a batch that cannot be read.');
+  if (bytes === undefined) throw new TokenError('invalid_token_key', 'A stored batch of the wallet cannot be decoded.');
   return bytes;
 }

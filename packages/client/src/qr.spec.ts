@@ -22,7 +22,7 @@ const connection = { config, privateKey: key('k') } as Connection;
 
 const [blackOnWhite, plain] = ['\u001b[30;107m', '\u001b[0m'] as const;
 
-/** Reads dark modules as somebody else's camera software would. */
+/** Decodes the dark modules with another library, as a camera app would. */
 function read(size: number, isDark: (x: number, y: number) => boolean): string {
   const scale = 4;
   const side = size * scale;
@@ -34,8 +34,8 @@ function read(size: number, isDark: (x: number, y: number) => boolean): string {
   return decodeQR({ width: side, height: side, data }, { timeLimit: 10_000 });
 }
 
-describe('a connection as a QR code', () => {
-  it('in a terminal is read as the configuration with its private key', () => {
+describe('toQrText and toQrSvg', () => {
+  it('encode the configuration with its private key, for a terminal', () => {
     const lines = toQrText(connection)
       .split('\n')
       .slice(0, -1)
@@ -50,11 +50,11 @@ describe('a connection as a QR code', () => {
     expect(text).toContain(`PrivateKey = ${connection.privateKey}`);
   });
 
-  it('fits into 80 columns of a terminal', () => {
+  it('fit into 80 columns of a terminal', () => {
     expect(toQrText(connection).split('\n')[0]?.length).toBeLessThanOrEqual(80 + blackOnWhite.length + plain.length);
   });
 
-  it('as SVG is a whole image of black on white', () => {
+  it('draw black on white as SVG', () => {
     const svg = toQrSvg(connection);
     expect(svg).toMatch(/^<svg [^>]*>.*<\/svg>$/s);
     expect(svg).toMatch(/fill="black"/);

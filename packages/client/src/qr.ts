@@ -7,20 +7,20 @@ import { toWgQuick } from './wg-quick.js';
 const quiet = 4;
 
 /**
- * The connection as a QR code for WireGuard's mobile apps. It holds the private key.
+ * The connection as a QR code for WireGuard's mobile apps. It contains the private key.
  *
  * @throws {WireguardConfError} as `toWgQuick`
- * @returns an SVG document, four pixels a module (some 300 in all) unless the page gives it another size
+ * @returns an SVG document with four pixels per module, about 300 in all, unless the page sets another size
  */
 export function toQrSvg(connection: Connection): string {
   return toSvgSource(codeOf(connection), { pad: quiet, scale: 4, on: 'black', off: 'white', xmlDeclaration: false });
 }
 
 /**
- * The same for a terminal: two modules to a character, black on white whatever the terminal's colours.
+ * The same QR code for a terminal: two modules per character, black on white whatever the terminal's colours.
  *
  * @throws {WireguardConfError} as `toWgQuick`
- * @returns lines with ANSI colours, each ended
+ * @returns lines with ANSI colours, each with a line feed at its end
  */
 export function toQrText(connection: Connection): string {
   const code = codeOf(connection);
@@ -39,6 +39,6 @@ function halves(upper: boolean, lower: boolean): string {
 }
 
 function codeOf(connection: Connection): Bitmap2D {
-  // Screens are clean: the lowest correction gives the largest modules.
+  // A screen has no dirt or damage to correct, and the lowest error correction gives the largest modules.
   return generate(toWgQuick(connection), { maxCorrectionLevel: correction.L, modes: [mode.ascii] });
 }

@@ -8,7 +8,7 @@ import { type Connection } from './wallet/state.js';
 const hour = 3_600_000;
 const start = Date.parse('2030-01-01T00:00:00Z');
 
-/** A client whose connections last a day, on a clock of the test's. */
+/** A client whose connections last a day, on the test's fake clock. */
 class FakeClient {
   readonly log: string[] = [];
   readonly events: ClientEvent[] = [];
@@ -46,14 +46,14 @@ afterEach(() => void vi.useRealTimers());
 
 const unreachable = () => new VpnApiError({ status: 0, code: 'unreachable', detail: '' });
 
-describe('renewing', () => {
-  it('makes before it breaks', async () => {
+describe('renew', () => {
+  it('ends the old connection after the new one is in use', async () => {
     const first = await client.connect();
     const second = await renew(client, first, client.use, {});
     expect([second.id, client.log]).toEqual(['2', ['connect 1', 'connect 2', 'use 2 for 1', 'disconnect 1']]);
   });
 
-  it('keeps the old connection when the new one cannot be used, and ends the new one', async () => {
+  it('keeps the old connection and ends the new one when the new one cannot be used', async () => {
     const first = await client.connect();
     const refuse = () => Promise.reject(new Error('no tunnel'));
     await expect(renew(client, first, refuse, {})).rejects.toThrow('no tunnel');
@@ -61,10 +61,10 @@ describe('renewing', () => {
   });
 });
 
-describe('staying connected', () => {
+describe('stayConnected', () => {
   const stay = () => stayConnected(client, { use: client.use, signal: stop.signal });
 
-  it('renews before each end, and disconnects when told to stop', async () => {
+  it('renews before each connection ends, and disconnects when it is aborted', async () => {
     const done = stay();
     await vi.advanceTimersByTimeAsync(45 * hour);
     stop.abort();
@@ -77,7 +77,7 @@ describe('staying connected', () => {
     ]);
   });
 
-  it('tries again while that may help, on the old connection', async () => {
+  it('keeps the old connection and retries after an error that a retry may fix', async () => {
     const done = stay();
     await vi.advanceTimersByTimeAsync(21 * hour);
     client.failures.push(unreachable(), unreachable());
@@ -88,7 +88,7 @@ describe('staying connected', () => {
     await done;
   });
 
-  it('stays where it is, whatever the wish, while there is room', async () => {
+  it('renews at the same location while it has room, else at another one that was requested', async () => {
     const done = stayConnected(client, { use: client.use, signal: stop.signal, location: 'Germany' });
     await vi.advanceTimersByTimeAsync(21 * hour);
     client.failures.push(new VpnApiError({ status: 503, code: 'no_capacity', detail: '' }));
@@ -98,7 +98,7 @@ describe('staying connected', () => {
     expect(client.wishes).toEqual(['Germany', 'location 1', 'Germany', 'location 2']);
   });
 
-  it('gives up what trying again cannot mend, and leaves the connection', async () => {
+  it('stops after an error that a retry cannot fix, and leaves the connection', async () => {
     const done = stay();
     const refused = expect(done).rejects.toMatchObject({ code: 'subscription_inactive' });
     await vi.advanceTimersByTimeAsync(21 * hour);

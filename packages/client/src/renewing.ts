@@ -4,43 +4,43 @@ import { type OnEvent } from './events.js';
 import { pause } from './retrying.js';
 import { type Connection } from './wallet/state.js';
 
-/** Brings a tunnel up with a connection, in place of the one before where there was one. */
+/** Brings up a tunnel with a connection, in place of the previous connection if there was one. */
 export type UseConnection = (next: Connection, previous: Connection | undefined) => Promise<void> | void;
 
 export interface StayOptions extends ConnectOptions {
   readonly use: UseConnection;
-  /** Ends it: the connection is ended then. */
+  /** Abort it to end the connection. */
   readonly signal: AbortSignal;
 }
 
-/** What renewing needs of a client. */
-export interface RenewingParts {
+/** The parts of `VpnClient` that renewing uses. */
+export interface RenewingDependencies {
   connect(options: ConnectOptions): Promise<Connection>;
   disconnect(connection: Connection): Promise<void>;
   readonly now: () => number;
   readonly onEvent: OnEvent;
 }
 
-/** Timers stand still while a device sleeps: look at the clock this often. */
-const lookMs = 30_000;
+/** Timers stop while a device sleeps, so a wait checks the clock this often. */
+const clockCheckMs = 30_000;
 const retryMs = 60_000;
 
-/** Make before break: the old connection ends when the new one is in use, and stays when it cannot be used. */
+/** Make before break: the old connection is ended once the new one is in use, and stays when the new one cannot be used. */
 export async function renew(
-  { connect, disconnect }: Pick<RenewingParts, 'connect' | 'disconnect'>,
+  { connect, disconnect }: Pick<RenewingDependencies, 'connect' | 'disconnect'>,
   previous: Connection,
   use: UseConnection,
   options: ConnectOptions,
 ): Promise<Connection> {
   const next = await connectAndUse({ connect, disconnect }, previous, use, options);
-  // Unreachable now: it ends by itself at its time.
+  // If the service cannot be reached, the connection ends when it expires.
   await disconnect(previous).catch(ignore);
   return next;
 }
 
-/** A connection that cannot be used is ended: it would only take up room. */
+/** Ends a connection that cannot be used, so that it does not take up room. */
 async function connectAndUse(
-  { connect, disconnect }: Pick<RenewingParts, 'connect' | 'disconnect'>,
+  { connect, disconnect }: Pick<RenewingDependencies, 'connect' | 'disconnect'>,
   previous: Connection | undefined,
   use: UseConnection,
   options: ConnectOptions,
@@ -55,57 +55,63 @@ async function connectAndUse(
   return next;
 }
 
-export async function stayConnected(parts: RenewingParts, { use, signal, ...wish }: StayOptions): Promise<void> {
-  const options = { ...wish, signal };
-  let connection = await connectAndUse(parts, undefined, use, options);
+export async function stayConnected(
+  client: RenewingDependencies,
+  { use, signal, ...connectOptions }: StayOptions,
+): Promise<void> {
+  const options = { ...connectOptions, signal };
+  let connection = await connectAndUse(client, undefined, use, options);
   try {
     for (;;) {
-      await until(Date.parse(connection.renewAt), parts.now, signal);
-      connection = await renewed(parts, connection, use, options);
+      await waitUntil(Date.parse(connection.renewAt), client.now, signal);
+      connection = await renewWithRetries(client, connection, use, options);
     }
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
-    if (signal.aborted) await parts.disconnect(connection);
+    if (signal.aborted) await client.disconnect(connection);
   }
 }
 
-/** Tries until it succeeds, as long as trying again may help. */
-async function renewed(
-  parts: RenewingParts,
+/** Retries until it succeeds or fails with an error that a retry cannot fix. */
+async function renewWithRetries(
+  client: RenewingDependencies,
   connection: Connection,
   use: UseConnection,
   options: ConnectOptions & { readonly signal: AbortSignal },
 ): Promise<Connection> {
   for (;;) {
     try {
-      return await renewHere(parts, connection, use, options);
+      return await renewAtSameLocation(client, connection, use, options);
     } catch (error) {
       const { action, retryAfter = 0 } = adviceFor(error);
       if (options.signal.aborted || !['retry', 'choose_location', 'wait'].includes(action)) throw error;
-      parts.onEvent({ type: 'renewal_failed', error });
-      await until(parts.now() + Math.max(retryMs, retryAfter * 1000), parts.now, options.signal);
+      client.onEvent({ type: 'renewal_failed', error });
+      await waitUntil(client.now() + Math.max(retryMs, retryAfter * 1000), client.now, options.signal);
     }
   }
 }
 
-/** Where the connection is: a person's address does not change by itself. Elsewhere within the wish when there is no room. */
-async function renewHere(
-  parts: RenewingParts,
+/**
+ * Renews at the connection's location, so that the user's visible address does not change needlessly. When that location is
+ * full, renews at another one that matches the options.
+ */
+async function renewAtSameLocation(
+  client: RenewingDependencies,
   connection: Connection,
   use: UseConnection,
   options: ConnectOptions,
 ): Promise<Connection> {
   try {
-    return await renew(parts, connection, use, { ...options, location: connection.location });
+    return await renew(client, connection, use, { ...options, location: connection.location });
   } catch (error) {
     if (adviceFor(error).action !== 'choose_location') throw error;
-    return renew(parts, connection, use, options);
+    return renew(client, connection, use, options);
   }
 }
 
-async function until(at: number, now: () => number, signal: AbortSignal): Promise<void> {
-  while (now() < at) await pause(Math.min(lookMs, at - now()), signal);
+async function waitUntil(at: number, now: () => number, signal: AbortSignal): Promise<void> {
+  while (now() < at) await pause(Math.min(clockCheckMs, at - now()), signal);
 }
 
 function ignore(): void {}

@@ -8,7 +8,7 @@ afterEach(() => void vi.useRealTimers());
 const problem = (status: number, code: string, retryAfter?: number) =>
   new VpnApiError({ status, code, detail: '', retryAfter });
 
-/** Fails in these ways, one after another, then succeeds. */
+/** A request that throws these errors one after another, then succeeds. */
 function failing(...failures: Error[]) {
   let calls = 0;
   return {
@@ -21,13 +21,13 @@ function failing(...failures: Error[]) {
   };
 }
 
-describe('a request that is safe to repeat', () => {
+describe('retrying', () => {
   it.each([
     ['no answer', problem(0, 'unreachable')],
     ['an error page', problem(502, 'unexpected_answer')],
-    ['a store that is away', problem(503, 'unavailable', 1)],
+    ['an unavailable store', problem(503, 'unavailable', 1)],
     ['too many requests', problem(429, 'rate_limited', 10)],
-  ])('is repeated after %s', async (_, failure) => {
+  ])('repeats the request after %s', async (_, failure) => {
     const { request } = failing(failure, failure);
     const result = retrying(request);
     await vi.advanceTimersByTimeAsync(20_000);
@@ -37,15 +37,15 @@ describe('a request that is safe to repeat', () => {
   it.each([
     ['a refusal', problem(409, 'token_reused')],
     ['a full location', problem(503, 'no_capacity', 10)],
-    ['a wait that nobody has patience for', problem(429, 'rate_limited', 60)],
+    ['a delay that is too long', problem(429, 'rate_limited', 60)],
     ['another error', new TypeError('bug')],
-  ])('is not repeated after %s', async (_, failure) => {
+  ])('does not repeat the request after %s', async (_, failure) => {
     const { request, calls } = failing(failure);
     await expect(retrying(request)).rejects.toBe(failure);
     expect(calls()).toBe(1);
   });
 
-  it('is given up after the fourth time', async () => {
+  it('stops after four attempts', async () => {
     const { request, calls } = failing(...Array.from({ length: 9 }, () => problem(0, 'unreachable')));
     const result = expect(retrying(request)).rejects.toMatchObject({ code: 'unreachable' });
     await vi.advanceTimersByTimeAsync(60_000);
@@ -53,7 +53,7 @@ describe('a request that is safe to repeat', () => {
     expect(calls()).toBe(4);
   });
 
-  it('waits as long as it was asked to', async () => {
+  it('waits as long as the service asks for', async () => {
     const { request, calls } = failing(problem(503, 'unavailable', 5));
     const result = retrying(request);
     await vi.advanceTimersByTimeAsync(4_999);
@@ -62,7 +62,7 @@ describe('a request that is safe to repeat', () => {
     await result;
   });
 
-  it('stops when it is told to', async () => {
+  it('stops when its signal is aborted', async () => {
     const stop = new AbortController();
     const { request, calls } = failing(problem(503, 'unavailable', 5));
     const result = expect(retrying(request, stop.signal)).rejects.toMatchObject({ name: 'AbortError' });

@@ -1,20 +1,20 @@
 import { VpnApiError } from './errors.js';
 
-const attempts = 4;
+const maxAttempts = 4;
 const firstDelayMs = 300;
-/** What the service asks to wait is waited for, up to this. */
-const longestDelayMs = 10_000;
+/** A longer `retry-after` than this is not waited for. */
+const maxDelayMs = 10_000;
 
-/** No answer, or one that a service on its feet would not have given; or too many requests at once. */
+/** Whether the same request may soon succeed: there was no answer, a server error, or a rate limit. */
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof VpnApiError) || error.code === 'no_capacity') return false;
   return error.code === 'unreachable' || error.code === 'rate_limited' || error.status >= 500;
 }
 
 /**
- * Repeats a request that is safe to repeat, with growing, random pauses or those that the service asks for.
+ * Repeats a request that is safe to repeat, after random, growing delays or those that the service asks for.
  *
- * @throws the last error; what the signal was aborted with
+ * @throws the last error; the signal's abort reason
  */
 export async function retrying<T>(request: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   for (let attempt = 1; ; attempt++) {
@@ -22,7 +22,7 @@ export async function retrying<T>(request: () => Promise<T>, signal?: AbortSigna
       return await request();
     } catch (error) {
       const delay = delayMs(error, attempt);
-      if (attempt === attempts || !isTransient(error) || delay > longestDelayMs) throw error;
+      if (attempt === maxAttempts || !isTransient(error) || delay > maxDelayMs) throw error;
       await pause(delay, signal);
     }
   }
@@ -33,7 +33,7 @@ function delayMs(error: unknown, attempt: number): number {
   return firstDelayMs * 2 ** attempt * Math.random();
 }
 
-/** @throws what the signal was aborted with */
+/** @throws the signal's abort reason */
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
   await new Promise<void>((resolve) => {

@@ -8,8 +8,8 @@ const { spki } = new TestIssuer();
 const at = (index: number, change: (byte: number) => number) =>
   spki.map((byte, position) => (position === index ? change(byte) : byte));
 
-describe('a token key', () => {
-  it('is read, its id the SHA-256 of its 342 bytes', async () => {
+describe('parseTokenKey', () => {
+  it('parses a key whose id is the SHA-256 of its 342 bytes', async () => {
     const key = await parseTokenKey(spki);
     expect(spki).toHaveLength(342);
     expect(toBase64url(key.keyId)).toBe(createHash('sha256').update(spki).digest('base64url'));
@@ -28,14 +28,14 @@ describe('a token key', () => {
   it.each<[string, Bytes]>([
     ['is empty', new Uint8Array()],
     ['is short', spki.slice(0, -1)],
-    ['has a byte more', Uint8Array.of(...spki, 0)],
+    ['has an extra byte', Uint8Array.of(...spki, 0)],
     ['names another salt length', at(66, (byte) => byte ^ 1)],
     ['names another hash', at(33, (byte) => byte ^ 1)],
     ['has an even modulus', at(336, (byte) => byte & 0xfe)],
     ['has a modulus of less than 2048 bits', at(81, (byte) => byte & 0x7f)],
     ['has another exponent', at(341, (byte) => byte ^ 2)],
-    ['spells the same parameters otherwise, as Node does', new Uint8Array(native)],
-  ])('is refused when it %s', async (_, wrong) => {
-    await expect(parseTokenKey(wrong)).rejects.toMatchObject({ code: 'invalid_token_key' });
+    ['has the same parameters in another encoding, as Node does', new Uint8Array(native)],
+  ])('refuses a key that %s', async (_, invalid) => {
+    await expect(parseTokenKey(invalid)).rejects.toMatchObject({ code: 'invalid_token_key' });
   });
 });

@@ -8,8 +8,8 @@ import { blind, buildTokenChallenge, challengeDigestOf, finalize, parseTokenChal
 const issuer = new TestIssuer();
 const challenge = buildTokenChallenge({ issuerName: 'issuer.example', originInfo: 'vpn.example' });
 
-describe('a token challenge', () => {
-  it('is laid out as RFC 9577 §2.1.1 says', () => {
+describe('parseTokenChallenge and buildTokenChallenge', () => {
+  it('use the layout of RFC 9577 §2.1.1', () => {
     expect(toHex(challenge)).toBe(
       `0002000e${Buffer.from('issuer.example').toString('hex')}00000b${Buffer.from('vpn.example').toString('hex')}`,
     );
@@ -20,17 +20,17 @@ describe('a token challenge', () => {
     ['of another type', '00010001610000'],
     ['without an issuer', '000200000000'],
     ['with a redemption context', `00020001612 0${'00'.repeat(32)}0000`.replace(' ', '')],
-    ['cut short', '0002000161'],
-    ['with bytes left over', '0002000161000000ff'],
+    ['that is truncated', '0002000161'],
+    ['with extra bytes', '0002000161000000ff'],
     ['that is not UTF-8', '00020001ff000000'],
     ['that is empty', ''],
-  ])('is refused when %s', (_, hex) => {
+  ])('refuse a challenge %s', (_, hex) => {
     expect(() => parseTokenChallenge(fromHex(hex))).toThrow(expect.objectContaining({ code: 'invalid_challenge' }));
   });
 });
 
-describe('a token', () => {
-  it('carries its type, a nonce, the challenge and the key, and ends up signed', async () => {
+describe('blind and finalize', () => {
+  it('make a signed token with its type, a nonce, the challenge digest and the key id', async () => {
     const digest = await challengeDigestOf(challenge);
     const blinded = await blind(issuer.spki, digest);
     expect(blinded.token).toHaveLength(98);
@@ -45,11 +45,11 @@ describe('a token', () => {
     expect(await RSABSSA.SHA384.PSS.Deterministic().verify(key, signature, blinded.token)).toBe(true);
   });
 
-  it('is not made when another key signed', async () => {
+  it('refuse the signature of another key', async () => {
     const blinded = await blind(issuer.spki, await challengeDigestOf(challenge));
     const other = new TestIssuer();
     let signature: Uint8Array | undefined;
-    // A key refuses what is not below its modulus.
+    // A key cannot sign a number that is not below its modulus.
     try {
       signature = other.sign(blinded.blindedToken);
     } catch {
@@ -58,7 +58,7 @@ describe('a token', () => {
     await expect(finalize(blinded, signature)).rejects.toMatchObject({ code: 'invalid_blind_signature' });
   });
 
-  it('has a nonce of its own', async () => {
+  it('give each token its own nonce', async () => {
     const digest = await challengeDigestOf(challenge);
     const tokens = await Promise.all([1, 2, 3].map(() => blind(issuer.spki, digest)));
     expect(new Set(tokens.map(({ token }) => toHex(token.slice(2, 34)))).size).toBe(3);

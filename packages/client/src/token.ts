@@ -6,7 +6,7 @@ import { parseTokenKey, type TokenKey } from './token-key.js';
 /** Token type 0x0002, Blind RSA (2048-bit): RFC 9578 §8.2.2. */
 const tokenType = Uint8Array.of(0x00, 0x02);
 
-/** What a token is bound to, byte for byte. Ours has an empty redemption context, so tokens can be fetched ahead. */
+/** The challenge that a token answers. This service's has no redemption context, so that tokens can be fetched ahead. */
 export interface TokenChallenge {
   readonly issuerName: string;
   readonly originInfo: string;
@@ -20,13 +20,13 @@ export interface TokenChallenge {
 export function buildTokenChallenge({ issuerName, originInfo }: TokenChallenge): Bytes {
   const issuer = new TextEncoder().encode(issuerName);
   const origin = new TextEncoder().encode(originInfo);
-  if (issuer.length === 0) throw new RangeError('issuerName takes 1 to 65535 bytes');
+  if (issuer.length === 0) throw new RangeError('issuerName must have 1 to 65535 bytes');
   return concat(tokenType, uint16(issuer.length), issuer, Uint8Array.of(0), uint16(origin.length), origin);
 }
 
 /**
- * Reads a challenge of token type 0x0002 without a redemption context. A context would be a mark that ties the token's
- * making to its spending, so a challenge with one is refused.
+ * Parses a challenge of token type 0x0002 without a redemption context. A context could link the issuance of a token to its
+ * redemption, so a challenge with one is refused.
  *
  * @throws {TokenError} `invalid_challenge`
  */
@@ -50,7 +50,7 @@ export function parseTokenChallenge(challenge: Bytes): TokenChallenge {
   } catch {
     // Too short, or not UTF-8.
   }
-  throw new TokenError('invalid_challenge', 'The challenge is not of type 0x0002 without a redemption context.');
+  throw new TokenError('invalid_challenge', 'Expected a challenge of token type 0x0002 without a redemption context.');
 }
 
 /** challenge_digest of RFC 9578 §6.1: 32 bytes. */
@@ -58,26 +58,26 @@ export async function challengeDigestOf(challenge: Bytes): Promise<Bytes> {
   return sha256(challenge);
 }
 
-/** token_input of RFC 9578 §6.1: 98 bytes. Each part has 32. */
+/** token_input of RFC 9578 §6.1: 98 bytes. Each argument has 32 bytes. */
 export function buildTokenInput(nonce: Bytes, challengeDigest: Bytes, keyId: Bytes): Bytes {
   if ([nonce, challengeDigest, keyId].some((part) => part.length !== 32)) {
-    throw new RangeError('nonce, challenge digest and key id take 32 bytes each');
+    throw new RangeError('nonce, challenge digest and key id must have 32 bytes each');
   }
   return concat(tokenType, nonce, challengeDigest, keyId);
 }
 
-/** A token on its way: blinded, not yet signed. Secret as a whole but for `blindedToken`. */
+/** A token that is blinded and not signed yet. Only `blindedToken` may be sent to the issuer; the rest is secret. */
 export interface BlindedToken {
   readonly key: TokenKey;
-  /** 98 bytes: what will be spent. Never shown to the issuer. */
+  /** 98 bytes: the token to spend. Never sent to the issuer. */
   readonly token: Bytes;
-  /** 256 bytes: what the issuer signs. */
+  /** 256 bytes: the message that the issuer signs. */
   readonly blindedToken: Bytes;
   readonly inverse: bigint;
 }
 
 /**
- * Makes a fresh token and blinds it.
+ * Makes a new token and blinds it.
  *
  * @param key a parsed key, or its SPKI (342 bytes of DER)
  * @param challengeDigest SHA-256 of the TokenChallenge, 32 bytes
@@ -91,7 +91,7 @@ export async function blind(key: TokenKey | Bytes, challengeDigest: Bytes): Prom
 }
 
 /**
- * Makes fresh tokens and blinds them: cheaper than one by one, and no less unlinkable.
+ * Makes new tokens and blinds them: faster than one by one, and just as unlinkable.
  *
  * @param challengeDigest SHA-256 of the TokenChallenge, 32 bytes
  * @throws {RangeError} a digest of another length
@@ -110,13 +110,13 @@ export async function blindBatch(key: TokenKey, challengeDigest: Bytes, count: n
  *
  * @param blindSignature 256 bytes
  * @returns the token's signature, 256 bytes
- * @throws {TokenError} `invalid_blind_signature`: nothing was signed, or with another key than the one published
+ * @throws {TokenError} `invalid_blind_signature`: not a signature of this token by the published key
  */
 export async function finalize({ key, token, inverse }: BlindedToken, blindSignature: Uint8Array): Promise<Bytes> {
   return finalizeSignature(key, token, blindSignature, inverse);
 }
 
 function uint16(value: number): Bytes {
-  if (value > 0xffff) throw new RangeError('a text of a challenge takes up to 65535 bytes');
+  if (value > 0xffff) throw new RangeError('issuerName and originInfo must have at most 65535 bytes');
   return Uint8Array.of(value >> 8, value & 0xff);
 }

@@ -5,7 +5,7 @@ export type Fetch = typeof globalThis.fetch;
 
 const timeoutMs = 15_000;
 
-/** A request of the API, as the types that are generated from openapi.json have it. */
+/** A request of the API, as in the types that are generated from openapi.json. */
 export interface ApiRequest {
   readonly url: string;
   readonly body?: unknown;
@@ -15,14 +15,14 @@ export interface ApiRequest {
 
 export interface Call<Request extends ApiRequest> {
   readonly path: Request['url'];
-  /** What stands in the path's braces. */
+  /** Values for the placeholders of the path, such as `{id}`. */
   readonly params?: Request['path'];
   readonly query?: Request['query'];
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Sent as JSON. */
   readonly body?: Request['body'];
   readonly bearer?: string;
-  /** The ETag of what is to be changed. */
+  /** The ETag of the version to change. */
   readonly ifMatch?: string;
   readonly signal?: AbortSignal | undefined;
 }
@@ -34,8 +34,8 @@ export interface Answer {
 }
 
 /**
- * Requests to one side. It holds nothing but the side's address: no cookie is sent or kept, no referrer, no header but
- * those of the call itself, and a redirect is an error, so that nothing follows it to another host.
+ * Sends requests to one side. It stores nothing but the side's base URL. It sends and stores no cookies, sends no referrer and
+ * no headers but those of the call, and treats a redirect as an error, so that nothing is sent to another host.
  */
 export class Transport {
   private readonly base: URL;
@@ -48,17 +48,17 @@ export class Transport {
   }
 
   /**
-   * A request that the API has: another path or body does not compile.
+   * Sends a request of the API. A path or body that the API does not have does not compile.
    *
    * @returns the answer's JSON; undefined for 204
-   * @throws {VpnApiError}; what the signal was aborted with
+   * @throws {VpnApiError}; the signal's abort reason
    */
   async call<Request extends ApiRequest>(call: Call<Request>): Promise<unknown> {
     return (await this.exchange(call)).body;
   }
 
   /**
-   * The same, with the answer's ETag.
+   * `call`, but returns the answer's ETag too.
    *
    * @throws as `call`
    */
@@ -71,7 +71,7 @@ export class Transport {
     let answer: Response;
     let text: string;
     try {
-      answer = await this.fetch.call(globalThis, new URL(addressOf(call), this.base).href, {
+      answer = await this.fetch.call(globalThis, new URL(pathAndQuery(call), this.base).href, {
         method,
         headers,
         credentials: 'omit',
@@ -84,7 +84,7 @@ export class Transport {
       text = await answer.text();
     } catch (cause) {
       signal?.throwIfAborted();
-      const detail = `${this.base.host} did not answer. Check the connection and try again.`;
+      const detail = `${this.base.host} did not answer. Check your internet connection and try again.`;
       throw new VpnApiError({ status: 0, code: 'unreachable', detail }, { cause });
     }
     const document = parseJson(text);
@@ -94,17 +94,18 @@ export class Transport {
   }
 }
 
-function addressOf({ path, params = {}, query = {} }: Pick<Call<ApiRequest>, 'path' | 'params' | 'query'>): string {
+function pathAndQuery({ path, params = {}, query = {} }: Pick<Call<ApiRequest>, 'path' | 'params' | 'query'>): string {
   const filled = path.slice(1).replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
   const given = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));
   return given.length === 0 ? filled : `${filled}?${new URLSearchParams(given).toString()}`;
 }
 
 export function unexpectedAnswer(status: number): VpnApiError {
-  return new VpnApiError({ status, code: 'unexpected_answer', detail: 'The answer is not one of this service.' });
+  const detail = 'The answer did not come from the VPN service. Check the network, the URL and the version of the app.';
+  return new VpnApiError({ status, code: 'unexpected_answer', detail });
 }
 
-/** From problem+json (RFC 9457) as this service writes it. */
+/** Reads problem+json (RFC 9457). */
 function problemOf(answer: Response, document: unknown): ApiProblem {
   const problem: { readonly [Name in keyof Problem | 'remaining']?: unknown } =
     typeof document === 'object' && document !== null ? document : {};

@@ -7,41 +7,41 @@ import {
 } from './api.gen.js';
 
 /*
- * What the service answers, as it is on the wire. The types come from openapi.json; what is checked of an answer is checked
- * against the types by the compiler, so neither can be behind the service.
+ * The service's answers as they are on the wire, and their validation. The types are generated from openapi.json. The compiler
+ * checks the lists of validated members against these types, so neither can lag behind the service.
  */
 
-/** What resolvers of the connection refuse to answer. */
+/** Which domains the DNS resolvers of the connection block. */
 export type DnsBlocking = NonNullable<VpnConfigRedeemData['body']['dns_blocking']>;
 
 /**
- * A connection as the service describes it. `wireguard_conf` is wg-quick text, without the private key when the key pair
- * was made on the device; `connection_secret` opens `connectionStatus` and `disconnect`.
+ * The configuration of a connection. `wireguard_conf` is wg-quick text, without the private key when the key pair was made on
+ * the device. `connection_secret` is the credential of `connectionStatus` and `disconnect`.
  */
 export type RedeemedConfig = Readonly<VpnConfigRedeemResponse>;
 
-/** Somewhere to connect to. `load` is rounded: 0, 25, 50, 75 or 100. */
+/** A location to connect to. `load` is rounded to 0, 25, 50, 75 or 100. */
 export type Location = Readonly<LocationsListResponse['locations'][number]>;
 
 export type ConnectionStatus = Readonly<ConnectionStatusResponse>;
 
-/** What the person may use, and why. `active`: tokens are signed for them now. `plan` is null without access. */
+/** The user's access, and the reason for it. `active`: the service signs tokens for the user now. `plan` is null without access. */
 export type Subscription = Readonly<SubscriptionReportResponse>;
 
-/** A token that can be spent once. Plain data, to be stored as it is. */
+/** A token that can be spent once. Plain data that can be stored as JSON. */
 export interface VpnToken {
   /** 98 bytes, base64url. */
   readonly token: string;
   /** 256 bytes, base64url. */
   readonly signature: string;
-  /** ISO 8601. The key's end, the same for everybody who holds a token of it. */
+  /** ISO 8601. The end of the key, the same for all tokens of this key. */
   readonly expiresAt: string;
 }
 
 export interface RedeemOptions extends Pick<VpnToken, 'token' | 'signature'> {
   /** A location's id. */
   readonly location: string;
-  /** The device's fresh WireGuard key, 44 characters. Without it the service makes the pair, and a retry is not safe. */
+  /** A new WireGuard public key of the device, 44 characters. Without it the service makes the pair, and a retry is not safe. */
   readonly publicKey?: string;
   readonly dnsBlocking?: DnsBlocking;
 }
@@ -66,7 +66,7 @@ type IsChecked<T> = [undefined] extends [T]
       ? false
       : true;
 
-/** The members that every answer must have, each with its kind: those that are neither optional, nullable nor nested. */
+/** The kinds of the members that an answer must have: of all that are neither optional, nullable nor nested. */
 export type Fields<T> = {
   readonly [Name in keyof T as IsChecked<T[Name]> extends true ? Name : never]: KindOf<T[Name]>;
 };
@@ -129,7 +129,7 @@ export function isLocations(value: unknown): value is { locations: Location[] } 
   );
 }
 
-/** Whether it is an object with these members, each of its kind. */
+/** Whether the value is an object with these members, each of the right kind. */
 export function has(value: unknown, fields: Readonly<Record<string, Kind>>): boolean {
   return isRecord(value) && Object.entries(fields).every(([name, kind]) => isOfKind(value[name], kind));
 }

@@ -18,8 +18,8 @@ Endpoint = 192.0.2.1:51820
 PersistentKeepalive = 25
 `;
 
-describe('a WireGuard key pair', () => {
-  it('is a clamped private key and its public key', async () => {
+describe('generateWireguardKeyPair', () => {
+  it('returns a clamped private key and its public key', async () => {
     const { privateKey, publicKey } = await generateWireguardKeyPair();
     const raw = Buffer.from(privateKey, 'base64');
     expect(raw).toHaveLength(32);
@@ -30,14 +30,14 @@ describe('a WireGuard key pair', () => {
     expect(Buffer.from(String(derived.export({ format: 'jwk' })['x']), 'base64url').toString('base64')).toBe(publicKey);
   });
 
-  it('is fresh every time', async () => {
+  it('returns a new key pair every time', async () => {
     const pairs = await Promise.all([1, 2, 3].map(() => generateWireguardKeyPair()));
     expect(new Set(pairs.map(({ privateKey }) => privateKey)).size).toBe(3);
   });
 });
 
-describe('a wg-quick configuration', () => {
-  it('is read', () => {
+describe('parseWireguardConf and insertPrivateKey', () => {
+  it('parse a configuration', () => {
     expect(parseWireguardConf(conf)).toEqual({
       interface: {
         addresses: ['10.64.1.0/32', 'fdb7:4a2c:91e6::100/128'],
@@ -54,28 +54,28 @@ describe('a wg-quick configuration', () => {
     });
   });
 
-  it('takes the private key, once', () => {
-    const whole = insertPrivateKey(conf, keyB);
-    expect(parseWireguardConf(whole).interface.privateKey).toBe(keyB);
-    expect(whole.replace(`PrivateKey = ${keyB}\n`, '')).toBe(conf);
-    expect(() => insertPrivateKey(whole, keyB)).toThrow(WireguardConfError);
+  it('insert the private key only once', () => {
+    const complete = insertPrivateKey(conf, keyB);
+    expect(parseWireguardConf(complete).interface.privateKey).toBe(keyB);
+    expect(complete.replace(`PrivateKey = ${keyB}\n`, '')).toBe(conf);
+    expect(() => insertPrivateKey(complete, keyB)).toThrow(WireguardConfError);
     expect(() => insertPrivateKey(conf, 'x\nPostUp = reboot')).toThrow(WireguardConfError);
   });
 
   it.each([
     ['a command', conf.replace('MTU = 1420', 'PostUp = reboot')],
     ['a command in the peer', `${conf}PreDown = reboot\n`],
-    ['a command in other letters', conf.replace('MTU = 1420', 'postup=reboot')],
+    ['a command in lower case', conf.replace('MTU = 1420', 'postup=reboot')],
     ['a second peer', `${conf}[Peer]\nPublicKey = ${keyB}\n`],
     ['an unknown section', `[Interface2]\n${conf}`],
     ['a setting outside a section', `MTU = 1420\n${conf}`],
-    ['a name that every object has', conf.replace('MTU = 1420', 'constructor = 1')],
+    ['the name of an object’s built-in property', conf.replace('MTU = 1420', 'constructor = 1')],
     ['no address', conf.replace(/^Address.*$/m, '')],
     ['no endpoint', conf.replace(/^Endpoint.*$/m, '')],
     ['a broken key', conf.replace(keyA, keyA.slice(1))],
     ['shell in a value', conf.replace('10.64.0.2,', '$(reboot),')],
-    ['an MTU twice', conf.replace('MTU = 1420', 'MTU = 1420\nMTU = 1280')],
-  ])('is refused with %s', (_, text) => {
+    ['two MTUs', conf.replace('MTU = 1420', 'MTU = 1420\nMTU = 1280')],
+  ])('refuse a configuration with %s', (_, text) => {
     expect(() => parseWireguardConf(text)).toThrow(WireguardConfError);
   });
 });

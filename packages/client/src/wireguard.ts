@@ -7,19 +7,19 @@ export interface WireguardKeyPair {
 }
 
 /**
- * A fresh X25519 pair, as `wg genkey` makes it.
+ * A new X25519 key pair, as `wg genkey` makes it.
  *
- * @throws {DOMException | Error} this platform's WebCrypto has no X25519: browsers before 2025, pages that are not from a secure origin
+ * @throws {DOMException | Error} WebCrypto has no X25519, as in browsers before 2025 and on pages without a secure origin
  */
 export async function generateWireguardKeyPair(): Promise<WireguardKeyPair> {
   const generated: unknown = await crypto.subtle.generateKey({ name: 'X25519' }, true, ['deriveBits']);
-  // The types have it that only RSA and the NIST curves come in pairs.
+  // In TypeScript's types, only RSA and the NIST curves give key pairs.
   const pair = generated as { readonly privateKey: CryptoKey };
   const { d, x } = await crypto.subtle.exportKey('jwk', pair.privateKey);
   const privateKey = fromBase64url(d ?? '', 32);
   const publicKey = fromBase64url(x ?? '', 32);
-  if (privateKey === undefined || publicKey === undefined) throw new Error('X25519 is not supported here');
-  // Clamped (RFC 7748 §5), so that the key reads the same here and in what `wg` shows. The public key is the same.
+  if (privateKey === undefined || publicKey === undefined) throw new Error('This platform does not support X25519.');
+  // Clamped (RFC 7748 §5), so that `wg` shows the private key in the same form. The public key does not change.
   privateKey[0] = (privateKey[0] ?? 0) & 248;
   privateKey[31] = ((privateKey[31] ?? 0) & 127) | 64;
   return { privateKey: toBase64(privateKey), publicKey: toBase64(publicKey) };
@@ -27,7 +27,7 @@ export async function generateWireguardKeyPair(): Promise<WireguardKeyPair> {
 
 export interface WireguardConf {
   readonly interface: {
-    /** Absent while it is still to be inserted. */
+    /** Absent until `insertPrivateKey` adds it. */
     readonly privateKey?: string;
     readonly addresses: readonly string[];
     readonly dns: readonly string[];
@@ -43,7 +43,7 @@ export interface WireguardConf {
   };
 }
 
-/** The text is not a configuration that this service would send. */
+/** The text is not a valid configuration, or has settings that a client does not need. */
 export class WireguardConfError extends Error {
   override readonly name = 'WireguardConfError';
 }
@@ -54,15 +54,15 @@ const endpoint = /^(\[[0-9a-fA-F:]+\]|[0-9A-Za-z.-]+):\d{1,5}$/;
 const key = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
 const number = /^\d{1,5}$/;
 
-/** What each section may hold, by its name in lower case. All values are lists of what matches. */
+/** The allowed settings of each section, in lower case. Every value is a comma-separated list of texts that match. */
 const allowed: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
   interface: { privatekey: key, address: network, dns: address, mtu: number },
   peer: { publickey: key, presharedkey: key, endpoint, allowedips: network, persistentkeepalive: number },
 };
 
 /**
- * Reads wg-quick text with one [Interface] and one [Peer]. Only what a client needs is allowed: wg-quick runs `PostUp` and
- * its like as root, so a configuration that holds anything else is refused rather than passed on.
+ * Parses wg-quick text with one [Interface] and one [Peer]. wg-quick runs `PostUp` and similar settings as root, so a
+ * configuration with any setting that a client does not need is refused.
  *
  * @throws {WireguardConfError} names the line, never its value
  */
@@ -94,35 +94,35 @@ export function parseWireguardConf(text: string): WireguardConf {
 }
 
 /**
- * Puts the client's own private key into the configuration that was made for its public key.
+ * Inserts the client's private key into the configuration that was made for its public key.
  *
  * @param privateKey standard base64, 44 characters
  * @throws {WireguardConfError}
  */
 export function insertPrivateKey(text: string, privateKey: string): string {
-  if (!key.test(privateKey)) throw new WireguardConfError('a private key is 44 characters of base64');
+  if (!key.test(privateKey)) throw new WireguardConfError('the private key must be 44 characters of base64');
   if (parseWireguardConf(text).interface.privateKey !== undefined) {
-    throw new WireguardConfError('the configuration has a private key already');
+    throw new WireguardConfError('the configuration already has a private key');
   }
   return text.replace(/^[ \t]*\[interface\].*$/im, (heading) => `${heading}\nPrivateKey = ${privateKey}`);
 }
 
 function read(sections: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>): WireguardConf {
   const list = (section: string, name: string) => sections.get(section)?.get(name) ?? [];
-  const one = (section: string, name: string) => {
+  const optional = (section: string, name: string) => {
     const values = list(section, name);
-    if (values.length > 1) throw new WireguardConfError(`${name} is given twice`);
+    if (values.length > 1) throw new WireguardConfError(`${name} has several values`);
     return values[0];
   };
-  const needed = (name: string) => {
-    const value = one('peer', name);
+  const required = (name: string) => {
+    const value = optional('peer', name);
     if (value === undefined) throw new WireguardConfError(`${name} of [peer] is missing`);
     return value;
   };
   const addresses = list('interface', 'address');
   if (addresses.length === 0) throw new WireguardConfError('address of [interface] is missing');
-  const [privateKey, mtu] = [one('interface', 'privatekey'), one('interface', 'mtu')];
-  const [presharedKey, keepalive] = [one('peer', 'presharedkey'), one('peer', 'persistentkeepalive')];
+  const [privateKey, mtu] = [optional('interface', 'privatekey'), optional('interface', 'mtu')];
+  const [presharedKey, keepalive] = [optional('peer', 'presharedkey'), optional('peer', 'persistentkeepalive')];
   return {
     interface: {
       addresses,
@@ -131,8 +131,8 @@ function read(sections: ReadonlyMap<string, ReadonlyMap<string, readonly string[
       ...(mtu === undefined ? {} : { mtu: Number(mtu) }),
     },
     peer: {
-      publicKey: needed('publickey'),
-      endpoint: needed('endpoint'),
+      publicKey: required('publickey'),
+      endpoint: required('endpoint'),
       allowedIps: list('peer', 'allowedips'),
       ...(presharedKey === undefined ? {} : { presharedKey }),
       ...(keepalive === undefined ? {} : { persistentKeepalive: Number(keepalive) }),

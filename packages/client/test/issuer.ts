@@ -1,7 +1,7 @@
 import { constants, generateKeyPairSync, type KeyObject, privateEncrypt } from 'node:crypto';
 import { type Bytes, concat, fromBase64url, fromHex, toBase64url } from '../src/bytes.js';
 
-/** An issuer's key for tests, with the SPKI of RFC 9578 §6.5. */
+/** An issuer with one key, whose SPKI is encoded as in RFC 9578 §6.5. */
 export class TestIssuer {
   readonly spki: Bytes;
   /** 256 bytes. */
@@ -15,7 +15,6 @@ export class TestIssuer {
     this.spki = encodeSpki(this.modulus);
   }
 
-  /** As WebCrypto has it. */
   publicKey(): Promise<CryptoKey> {
     const jwk = { kty: 'RSA', n: toBase64url(this.modulus), e: 'AQAB' };
     return crypto.subtle.importKey('jwk', jwk, { name: 'RSA-PSS', hash: 'SHA-384' }, true, ['verify']);

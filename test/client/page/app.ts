@@ -10,7 +10,7 @@ import {
   type ClientEvent,
   createClient,
   indexedDbStorage,
-  type Kept,
+  type StoredText,
   memoryStorage,
   toQrSvg,
   toWgQuick,
@@ -18,11 +18,10 @@ import {
 } from '@vpn-backend/client';
 
 /*
- * The smallest app that is one: what the browser test drives. It is bundled as an app's own bundler would, and runs in a page
- * of a third origin, as a web app does. People sign in by Firebase's own SDK.
+ * A minimal web app for the browser test. It is bundled as an app's own bundler would do, runs in a page with a third
+ * origin, and signs users in with Firebase's own SDK.
  */
 
-/** What the page needs to know. */
 interface Settings {
   readonly gatekeeperUrl: string;
   readonly anonymizerUrl: string;
@@ -31,7 +30,7 @@ interface Settings {
   readonly password: string;
 }
 
-/** As much of the page as is used here. */
+/** The part of the DOM that is used here. */
 declare const document: { querySelector(selector: 'main'): { innerHTML: string } };
 
 function show(html: string): void {
@@ -45,7 +44,7 @@ async function signIn({ firebaseUrl, email, password }: Settings): Promise<User>
   return (await signInWithEmailAndPassword(auth, email, password)).user;
 }
 
-/** Signs in, fetches tokens ahead, spends one, and shows the QR code. */
+/** Signs in, prefetches tokens, spends one, and shows the QR code. */
 export async function run(settings: Settings) {
   const user = await signIn(settings);
   show(`<p>Signed in as ${user.email}</p>`);
@@ -58,29 +57,29 @@ export async function run(settings: Settings) {
     onEvent: (event) => events.push(event),
   });
   await vpn.startTrial();
-  const drawn = await vpn.wallet.prefetchIfDue();
-  show(`<p>${drawn} tokens fetched</p>`);
+  const prefetched = await vpn.wallet.prefetchIfDue();
+  show(`<p>${prefetched} tokens fetched</p>`);
   const connection = await vpn.connect({ location: 'Frankfurt' });
   const { status } = await vpn.connectionStatus(connection);
   const svg = toQrSvg(connection);
-  show(`<p>Connected by ${connection.location}, ${(await vpn.wallet.status()).tokens} tokens left</p>${svg}`);
-  return { drawn, events, status, conf: toWgQuick(connection), svg };
+  show(`<p>Connected to ${connection.location}, ${(await vpn.wallet.status()).tokens} tokens left</p>${svg}`);
+  return { prefetched, events, status, conf: toWgQuick(connection), svg };
 }
 
-/** After a reload: what IndexedDB kept is enough to end the connection. */
-export async function goOn({ gatekeeperUrl, anonymizerUrl }: Settings) {
+/** Ends the stored connections after a reload, with no more than IndexedDB contains. */
+export async function resume({ gatekeeperUrl, anonymizerUrl }: Settings) {
   const vpn = createClient({ gatekeeperUrl, anonymizerUrl, getIdToken: () => '', wallet: indexedDbStorage() });
   const before = await vpn.connections();
   for (const connection of before) await vpn.disconnect(connection);
   return { before: before.length, after: (await vpn.connections()).length, ...(await vpn.wallet.status()) };
 }
 
-/** The contract of storages, in a real browser: of many that save at once, each change counts. */
-export async function countTogether(times: number): Promise<number> {
+/** Tests the contract of WalletStorage in a real browser: of many concurrent changes, none is lost. */
+export async function countConcurrently(times: number): Promise<number> {
   const add = async (storage: WalletStorage) => {
     for (;;) {
-      const kept: Kept | undefined = await storage.load();
-      if (await storage.save(String(Number(kept?.text ?? 0) + 1), kept?.revision)) return;
+      const stored: StoredText | undefined = await storage.load();
+      if (await storage.save(String(Number(stored?.text ?? 0) + 1), stored?.revision)) return;
     }
   };
   const storages = [indexedDbStorage('count'), indexedDbStorage('count')];

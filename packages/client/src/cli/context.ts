@@ -7,14 +7,14 @@ import { type Io } from './io.js';
 import { Firebase, readSession } from './session.js';
 import { readSettings, type Settings, walletFolder } from './settings.js';
 
-/** What every command works with. */
+/** What all commands share. */
 export interface Context {
   readonly io: Io;
   readonly home: string;
   client(): Promise<VpnClient>;
   settings(given?: Partial<Settings>): Promise<Settings>;
   firebase(settings: Settings): Firebase;
-  /** Mails whoever is signed in a link that proves the address. @throws {CommandError} */
+  /** Mails a verification link to the signed-in user. @throws {CommandError} */
   sendVerification(): Promise<void>;
 }
 
@@ -38,32 +38,32 @@ export function contextOf(io: Io): Context {
         anonymizerUrl: chosen.anonymizerUrl,
         wallet: fileStorage(await walletFolder(home, chosen)),
         getIdToken: () => idToken(home, new Firebase(chosen, fetch)),
-        onEvent: (event) => tell(io, event),
+        onEvent: (event) => logEvent(io, event),
         fetch,
       });
     },
   };
 }
 
-/** @throws {CommandError} nobody is signed in, or no longer */
+/** @throws {CommandError} the user is not signed in, or no longer */
 async function idToken(home: string, firebase: Firebase): Promise<string> {
   const session = await readSession(home);
   if (session === undefined) {
-    throw new CommandError('Nobody is signed in.', 'not_signed_in', exitCodes.signIn, 'Sign in: vpn login');
+    throw new CommandError('You are not signed in.', 'not_signed_in', exitCodes.signIn, 'Sign in: vpn login');
   }
   return 'refreshToken' in session ? firebase.idToken(session.refreshToken) : session.idToken;
 }
 
-function tell(io: Io, event: ClientEvent): void {
-  if (event.type === 'drawn_out_of_turn') {
-    io.tell(
-      `The wallet had run dry: ${event.tokens} tokens were fetched just now. The service sees when tokens are fetched, so let ` +
-        '"vpn wallet draw" run every hour, and they are there beforehand.',
+function logEvent(io: Io, event: ClientEvent): void {
+  if (event.type === 'fetched_out_of_turn') {
+    io.log(
+      `The wallet was empty, so ${event.tokens} tokens were fetched now. The service sees when tokens are fetched: run ` +
+        '"vpn wallet prefetch" every hour to have tokens before you connect.',
     );
   }
   if (event.type === 'tokens_lost') {
-    const why = event.reason === 'retired' ? 'their key was retired by the operator' : 'the service refused them';
-    io.tell(`${event.tokens} tokens are worthless: ${why}.`);
+    const why = event.reason === 'retired' ? 'the operator retired their key' : 'the service refused them';
+    io.log(`${event.tokens} tokens can no longer be spent: ${why}.`);
   }
-  if (event.type === 'partitioning_suspected') io.tell(`${event.error.message} Tokens of such keys are not used.`);
+  if (event.type === 'partitioning_suspected') io.log(`${event.error.message} Tokens of this key are not used.`);
 }

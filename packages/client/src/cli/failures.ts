@@ -14,7 +14,7 @@ export const exitCodes = {
   doNotTrust: 7,
 } as const;
 
-/** Something that the person can mend, with what to do about it. */
+/** An error that the user can fix; `next` says how. */
 export class CommandError extends Error {
   constructor(
     message: string,
@@ -29,7 +29,7 @@ export class CommandError extends Error {
 export interface Failure {
   readonly code: string;
   readonly message: string;
-  /** What to do. */
+  /** What the user can do. */
   readonly next?: string;
   /** Seconds. */
   readonly retryAfter?: number;
@@ -37,24 +37,24 @@ export interface Failure {
 }
 
 const nextSteps: Readonly<Record<Action, readonly [exitCode: number, next: string | undefined]>> = {
-  retry: [exitCodes.tryLater, 'Try again. Nothing is lost: a token that may have been spent is tried again first.'],
-  wait: [exitCodes.tryLater, "Today's tokens are used up. New ones can be had after midnight UTC."],
+  retry: [exitCodes.tryLater, 'Try again later. No token is lost: one that may have been spent is retried first.'],
+  wait: [exitCodes.tryLater, "You have used up today's tokens. You get new ones after midnight UTC."],
   reconnect: [exitCodes.tryLater, 'Connect again: vpn connect'],
-  choose_location: [exitCodes.location, 'See where there is room: vpn locations'],
+  choose_location: [exitCodes.location, 'List available locations: vpn locations'],
   sign_in: [exitCodes.signIn, 'Sign in: vpn login'],
-  verify_email: [exitCodes.subscription, 'Prove it by the mail that this sends: vpn trial'],
-  subscribe: [exitCodes.subscription, 'Start the trial with: vpn trial. If you had it, a subscription is needed.'],
-  read_again: [exitCodes.tryLater, 'It has changed meanwhile. Look at it again: vpn account'],
+  verify_email: [exitCodes.subscription, 'Verify your e-mail address: vpn trial mails you a link.'],
+  subscribe: [exitCodes.subscription, 'Start the free trial: vpn trial. If you have used it, you need a subscription.'],
+  read_again: [exitCodes.tryLater, 'It has changed in the meantime. Check it and try again: vpn account'],
   check_clock: [exitCodes.fault, "Set this machine's clock, then try again."],
   do_not_trust: [
     exitCodes.doNotTrust,
-    'The service may be marking you. Wait a minute, try again from another network, and report it if it stays.',
+    'The service may be trying to identify you. Wait a minute, then try again from another network. Report the problem if it persists.',
   ],
-  update_app: [exitCodes.fault, 'This command and the service do not understand each other: update the command.'],
+  update_app: [exitCodes.fault, 'This version of vpn is not compatible with the service. Update vpn.'],
   report: [exitCodes.fault, undefined],
 };
 
-/** An error of any kind, in words for people and codes for programs. */
+/** Describes any error: a message and next step for users, codes for programs. */
 export function explain(error: unknown): Failure {
   if (error instanceof CommanderError) {
     const isHelp = error.exitCode === 0;

@@ -2,14 +2,14 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-/** Where the command keeps its things: `VPN_HOME`, or the platform's folder for such. */
+/** The folder of the command's files: `VPN_HOME`, or `vpn` in the platform's configuration folder. */
 export function homeFolder(env: Readonly<Record<string, string | undefined>>): string {
   if (env['VPN_HOME']) return env['VPN_HOME'];
   const base = env['XDG_CONFIG_HOME'] ?? env['APPDATA'] ?? join(homedir(), '.config');
   return join(base, 'vpn');
 }
 
-/** Writes a file that its owner alone can read, whole or not at all. */
+/** Writes a file atomically. Only its owner can read it. */
 export async function writePrivately(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.${crypto.randomUUID()}`;
@@ -33,7 +33,7 @@ export async function readJson<T>(path: string): Promise<T | undefined> {
   return JSON.parse(text) as T;
 }
 
-/** Whether it is an error of the file system with this code, such as `ENOENT`. */
+/** Whether an error has this code of the file system, such as `ENOENT`. */
 export function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }

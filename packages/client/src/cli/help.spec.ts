@@ -13,7 +13,7 @@ describe('vpn --help', () => {
     [['--help']],
     [['connect', '--help']],
     [['login', '--help']],
-    [['wallet', 'draw', '--help']],
+    [['wallet', 'prefetch', '--help']],
     [['account', '--help']],
     [['account', 'email', '--help']],
     [['account', 'devices', '--help']],
@@ -27,7 +27,7 @@ describe('vpn --help', () => {
     [['account', 'export', '--help']],
     [['account', 'signout-everywhere', '--help']],
     [['account', 'delete', '--help']],
-  ])('shows how %j is used, by example', async (args) => {
+  ])('shows an example for %j', async (args) => {
     const { code, out } = await vpn(args);
     expect(code).toBe(0);
     expect(out).toMatch(/Examples:|For example/);

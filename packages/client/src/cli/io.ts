@@ -4,20 +4,20 @@ import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 
-/** What the command touches of the world. Tests give their own. */
+/** The command's access to the process, the terminal and the machine. Tests pass their own. */
 export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Results, for people or programs. */
+  /** Prints a result to standard output. */
   print(line: string): void;
-  /** What goes on, and what went wrong: for people. */
-  tell(line: string): void;
-  /** Shows what is waited for, on a terminal. @returns ends it */
-  progress(what: string): () => void;
-  /** Asks a question; the rest of standard input when nobody sits there. */
+  /** Prints a message or error for the user to standard error. */
+  log(line: string): void;
+  /** Shows a progress message on a terminal. @returns a function that removes it */
+  progress(message: string): () => void;
+  /** Asks the user on a terminal; otherwise reads the first line of standard input. */
   ask(question: string, options?: { readonly secret?: boolean }): Promise<string>;
-  /** Runs a program of this machine in the foreground. @returns its exit code; 127 when there is none */
+  /** Runs a program of this machine in the foreground. @returns its exit code; 127 when it is not installed */
   run(program: string, args: readonly string[]): Promise<number>;
-  /** Whether a network interface that wg-quick has given this name is up. */
+  /** Whether the network interface that wg-quick created under this name is up. */
   hasInterface(name: string): boolean;
   readonly fetch?: typeof globalThis.fetch;
 }
@@ -26,10 +26,10 @@ export function processIo(): Io {
   return {
     env: process.env,
     print: (line) => void process.stdout.write(`${line}\n`),
-    tell: (line) => void process.stderr.write(`${line}\n`),
-    progress: (what) => {
+    log: (line) => void process.stderr.write(`${line}\n`),
+    progress: (message) => {
       if (!process.stderr.isTTY) return () => {};
-      process.stderr.write(`${what} …`);
+      process.stderr.write(`${message} …`);
       return () => void process.stderr.write('\r\u001b[K');
     },
     ask: async (question, { secret = false } = {}) => {
@@ -38,12 +38,12 @@ export function processIo(): Io {
     },
     run: (program, args) =>
       new Promise((resolve) => {
-        // wg-quick says on standard output what it does; results of this command go there.
+        // wg-quick logs to standard output, which is reserved for the results of this command.
         const child = spawn(program, args, { stdio: ['inherit', 2, 2] });
         child.once('error', () => resolve(127));
         child.once('exit', (code) => resolve(code ?? 1));
       }),
-    // Linux keeps the name; elsewhere wg-quick notes which interface it stands for.
+    // On Linux the interface has this name. Elsewhere wg-quick writes a file that maps the name to the real interface.
     hasInterface: (name) => existsSync(`/sys/class/net/${name}`) || existsSync(`/var/run/wireguard/${name}.name`),
   };
 }

@@ -4,13 +4,13 @@ export interface Output {
   readonly json: boolean;
 }
 
-/** Prints one result: lines for people, one JSON document for programs. */
+/** Prints a result: lines of text, or one JSON document with `--json`. */
 export function printResult(io: Io, { json }: Output, data: unknown, lines: readonly string[]): void {
   if (json) io.print(JSON.stringify(data, null, 2));
   else for (const line of lines) io.print(line);
 }
 
-/** Columns that line up. */
+/** Formats aligned columns. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
   return [head, ...rows].map((cells) =>
@@ -21,14 +21,14 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   );
 }
 
-/** In the time zone of this machine, to the minute. */
-export function moment(iso: string): string {
+/** Formats a time in the time zone of this machine, to the minute. */
+export function localTime(iso: string): string {
   return new Date(iso).toLocaleString('sv-SE', { dateStyle: 'short', timeStyle: 'short' });
 }
 
-/** Shows what is waited for while it is. */
-export async function during<T>(io: Io, { json }: Output, what: string, work: Promise<T>): Promise<T> {
-  const end = json ? () => {} : io.progress(what);
+/** Shows a progress message until the work is done. */
+export async function withProgress<T>(io: Io, { json }: Output, message: string, work: Promise<T>): Promise<T> {
+  const end = json ? () => {} : io.progress(message);
   try {
     return await work;
   } finally {

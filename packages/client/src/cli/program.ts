@@ -10,7 +10,7 @@ import { type Io } from './io.js';
 /**
  * Runs the `vpn` command.
  *
- * @param args without program and script
+ * @param args without the program and script
  * @returns the exit code
  */
 export async function runVpn(args: readonly string[], io: Io): Promise<number> {
@@ -20,7 +20,7 @@ export async function runVpn(args: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     const { exitCode, ...failure } = explain(error);
     if (args.includes('--json') && failure.message !== '') io.print(JSON.stringify({ error: failure }, null, 2));
-    else for (const line of [failure.message, failure.next]) if (line) io.tell(line);
+    else for (const line of [failure.message, failure.next]) if (line) io.log(line);
     return exitCode;
   }
 }
@@ -28,10 +28,12 @@ export async function runVpn(args: readonly string[], io: Io): Promise<number> {
 function vpnProgram(io: Io): Command {
   const context = contextOf(io);
   const program = new Command('vpn')
-    .description('A VPN that does not know who you are: fetches tokens as you, spends them as nobody.')
+    .description(
+      'A VPN that does not know who you are: it fetches tokens with your account and spends them anonymously.',
+    )
     .exitOverride()
-    .configureOutput({ writeOut: (text) => io.print(text.trimEnd()), writeErr: (text) => io.tell(text.trimEnd()) })
-    .showHelpAfterError('(vpn --help, or vpn <command> --help, shows how it is used)')
+    .configureOutput({ writeOut: (text) => io.print(text.trimEnd()), writeErr: (text) => io.log(text.trimEnd()) })
+    .showHelpAfterError('For usage, run vpn --help or vpn <command> --help')
     .addHelpText(
       'after',
       `
@@ -44,11 +46,11 @@ Examples:
   vpn account
 
 Exit codes:
-  0 done             3 sign in first        6 no such location, or no room there
-  1 a fault          4 no subscription      7 the service is not to be trusted just now
-  2 wrong use        5 try again later
+  0 success          3 sign-in required        6 location unknown or full
+  1 failure          4 subscription required   7 service may not be trustworthy
+  2 wrong usage      5 try again later
 
-Its files are in ~/.config/vpn, or where VPN_HOME says, and readable by you alone.`,
+Files are stored in ~/.config/vpn (or VPN_HOME), readable only by you.`,
     );
   addSignInCommands(program, context);
   addConnectionCommands(program, context);

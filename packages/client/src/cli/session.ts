@@ -5,7 +5,7 @@ import { CommandError, exitCodes } from './failures.js';
 import { readJson, remove, writePrivately } from './files.js';
 import { type Settings } from './settings.js';
 
-/** Who is signed in: by a refresh token, or for an hour by an ID token that was pasted. */
+/** The signed-in user, with a refresh token or with a pasted ID token, which is valid for an hour. */
 export type StoredSession = SignedIn & ({ readonly refreshToken: string } | { readonly idToken: string });
 
 export interface SignedIn {
@@ -28,7 +28,7 @@ export async function removeSession(home: string): Promise<void> {
   await remove(path(home));
 }
 
-/** Firebase's public REST API, as far as signing in needs it. */
+/** The part of Firebase's public REST API that signing in uses. */
 export class Firebase {
   constructor(
     private readonly settings: Pick<Settings, 'apiKey' | 'firebaseUrl'>,
@@ -46,13 +46,13 @@ export class Firebase {
     return { uid, email: address, refreshToken: String(answer['refreshToken']) };
   }
 
-  /** @throws {CommandError} `sign_in_refused` when the sign-in has been ended elsewhere */
+  /** @throws {CommandError} `sign_in_refused` when the user was signed out elsewhere; `firebase_unreachable` */
   async idToken(refreshToken: string): Promise<string> {
     const body = { grant_type: 'refresh_token', refresh_token: refreshToken };
     return String((await this.call('securetoken.googleapis.com', 'v1/token', body))['id_token']);
   }
 
-  /** Mails a link that proves the address. @throws {CommandError} `sign_in_refused`, `firebase_unreachable` */
+  /** Mails a verification link to the user's address. @throws {CommandError} `sign_in_refused`, `firebase_unreachable` */
   async sendVerification(idToken: string): Promise<void> {
     await this.call('identitytoolkit.googleapis.com', 'v1/accounts:sendOobCode', {
       requestType: 'VERIFY_EMAIL',
@@ -73,27 +73,28 @@ export class Firebase {
       });
       answer = await response.json();
     } catch {
-      throw new CommandError('Firebase does not answer.', 'firebase_unreachable', exitCodes.tryLater, 'Try again.');
+      const next = 'Check your internet connection and try again.';
+      throw new CommandError('Firebase did not answer.', 'firebase_unreachable', exitCodes.tryLater, next);
     }
     const refusal = isRecord(answer) && isRecord(answer['error']) ? String(answer['error']['message']) : undefined;
-    if (refusal !== undefined) throw refused(refusal);
+    if (refusal !== undefined) throw signInRefused(refusal);
     return answer as Record<string, unknown>;
   }
 }
 
-const words: Readonly<Record<string, string>> = {
+const messages: Readonly<Record<string, string>> = {
   INVALID_LOGIN_CREDENTIALS: 'The e-mail address or the password is wrong.',
   INVALID_PASSWORD: 'The e-mail address or the password is wrong.',
   EMAIL_NOT_FOUND: 'The e-mail address or the password is wrong.',
   USER_DISABLED: 'This account is disabled.',
-  TOO_MANY_ATTEMPTS_TRY_LATER: 'Too many attempts. Wait some minutes.',
-  TOKEN_EXPIRED: 'The sign-in has ended.',
-  INVALID_REFRESH_TOKEN: 'The sign-in has ended.',
-  USER_NOT_FOUND: 'This account is no more.',
+  TOO_MANY_ATTEMPTS_TRY_LATER: 'Too many attempts. Wait a few minutes.',
+  TOKEN_EXPIRED: 'You have been signed out.',
+  INVALID_REFRESH_TOKEN: 'You have been signed out.',
+  USER_NOT_FOUND: 'This account has been deleted.',
 };
 
-function refused(message: string): CommandError {
+function signInRefused(message: string): CommandError {
   const [code = ''] = message.split(' ');
-  const text = words[code] ?? `Firebase refuses: ${code}.`;
+  const text = messages[code] ?? `Firebase refused the sign-in (${code}).`;
   return new CommandError(text, 'sign_in_refused', exitCodes.signIn, 'Sign in: vpn login');
 }

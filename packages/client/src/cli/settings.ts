@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { CommandError } from './failures.js';
 import { readJson, writePrivately } from './files.js';
 
-/** Which service, and where its people sign in. */
+/** The service to use, and the Firebase project where its users sign in. */
 export interface Settings {
   readonly gatekeeperUrl: string;
   readonly anonymizerUrl: string;
-  /** Firebase's web API key of the project: public. */
+  /** The Firebase project's web API key, which is public. */
   readonly apiKey: string;
-  /** Firebase's emulator or a fake of it; Google when absent. */
+  /** A Firebase emulator or fake; by default Google's servers. */
   readonly firebaseUrl?: string;
 }
 
@@ -23,9 +23,9 @@ const variables: Readonly<Record<keyof Settings, string>> = {
 const path = (home: string) => join(home, 'settings.json');
 
 /**
- * What was given to `vpn login`, over the environment, over what was remembered.
+ * The settings: options of `vpn login` first, then the environment, then the stored settings.
  *
- * @throws {CommandError} names every setting that is missing
+ * @throws {CommandError} names every missing setting
  */
 export async function readSettings(
   home: string,
@@ -40,10 +40,10 @@ export async function readSettings(
   const missing = names.filter((name) => name !== 'firebaseUrl' && !settings[name]);
   if (missing.length > 0) {
     throw new CommandError(
-      `It is not known which service to use: ${missing.map((name) => variables[name]).join(', ')} missing.`,
+      `The service is not configured. Missing settings: ${missing.map((name) => variables[name]).join(', ')}.`,
       'no_service',
       undefined,
-      'Name it once: vpn login --gatekeeper <url> --anonymizer <url> --api-key <key>',
+      'Configure it once: vpn login --gatekeeper <url> --anonymizer <url> --api-key <key>',
     );
   }
   return settings as Settings;
@@ -55,16 +55,19 @@ export async function writeSettings(home: string, settings: Settings): Promise<v
 
 const accountPath = (home: string) => join(home, 'account.json');
 
-/** Whose wallet is used, also after they have signed out. @param uid kept as its hash */
+/** Remembers the account whose wallet is used, also after a sign-out. @param uid stored as a hash */
 export async function rememberAccount(home: string, uid: string): Promise<void> {
   await writePrivately(accountPath(home), `${JSON.stringify({ account: shortHash(uid) })}\n`);
 }
 
-/** Each account at each service has a wallet of its own: neither could use the other's, and both together would tie them. */
+/**
+ * The folder of the wallet. Each account at each service has its own: tokens are valid at one service only, and a shared wallet
+ * would link two accounts.
+ */
 export async function walletFolder(home: string, settings: Settings): Promise<string> {
   const { account = '' } = (await readJson<{ account?: string }>(accountPath(home))) ?? {};
-  const places = [settings.gatekeeperUrl, settings.anonymizerUrl].map((url) => new URL(url).href);
-  return join(home, 'wallets', shortHash([...places, account].join('\n')));
+  const urls = [settings.gatekeeperUrl, settings.anonymizerUrl].map((url) => new URL(url).href);
+  return join(home, 'wallets', shortHash([...urls, account].join('\n')));
 }
 
 function shortHash(text: string): string {

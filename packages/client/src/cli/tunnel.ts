@@ -8,9 +8,9 @@ import { hasCode, readJson, remove, writePrivately } from './files.js';
 import { type Io } from './io.js';
 
 /*
- * Interfaces of this machine that the command has brought up, each with a record and a configuration of its name. The record is
- * written before wg-quick is run and removed after it has taken the interface down, so whatever ends this process between,
- * no interface is up that nobody knows. A record without an interface is left from that, or from a reboot.
+ * The network interfaces that this command has brought up. Each has a record and a configuration file under its name. The record
+ * is written before `wg-quick up` runs and removed after `wg-quick down`. So even if this process is killed, every interface that
+ * is up has a record. A record without an interface is left over from such a crash or from a reboot.
  */
 
 export interface Tunnel {
@@ -20,56 +20,57 @@ export interface Tunnel {
   readonly conf: string;
 }
 
-/** More than one, so that the next can be up before the last goes down. */
+/** Several, so that a new tunnel can be up before the old one goes down. */
 const names = Array.from({ length: 10 }, (_, index) => `vpn${index}`);
 
 const folderOf = (home: string) => join(home, 'tunnels');
 const recordOf = (home: string, name: string) => join(folderOf(home), `${name}.json`);
 const confOf = (home: string, name: string) => join(folderOf(home), `${name}.conf`);
 
-/** Every interface that is up, or was when this machine or this command was stopped. */
-async function knownTunnels(home: string): Promise<Tunnel[]> {
+/** All recorded tunnels: those that are up, and those left over from a crash or reboot. */
+async function recordedTunnels(home: string): Promise<Tunnel[]> {
   const files = await readdir(folderOf(home)).catch((error: unknown): string[] => {
     if (hasCode(error, 'ENOENT')) return [];
     throw error;
   });
-  const known = names.filter((name) => files.includes(`${name}.json`));
+  const recorded = names.filter((name) => files.includes(`${name}.json`));
   return Promise.all(
-    known.map(async (name) => {
-      // Empty when its writer was killed: then nothing was brought up yet.
+    recorded.map(async (name) => {
+      // The record is empty if its writer was killed. Then nothing was brought up yet.
       const record = await readJson<{ connectionId: string }>(recordOf(home, name)).catch(() => undefined);
       return { name, connectionId: record?.connectionId ?? '', conf: confOf(home, name) };
     }),
   );
 }
 
-/** The interfaces that are up now. */
+/** The tunnels that are up now. */
 export async function readTunnels({ home, io }: Context): Promise<Tunnel[]> {
-  return (await knownTunnels(home)).filter(({ name }) => io.hasInterface(name));
+  return (await recordedTunnels(home)).filter(({ name }) => io.hasInterface(name));
 }
 
 /**
- * Brings an interface up with the connection, then takes those before down.
+ * Brings up a tunnel with the connection, then takes down the previous tunnels.
  *
- * @throws {CommandError} `no_wg_quick`, `tunnel_failed`: it is not up, and those before are; `tunnel_left`: it is up
+ * @throws {CommandError} `no_wg_quick`, `tunnel_failed`: the new tunnel is not up, the previous ones still are;
+ * `tunnel_left`: the new tunnel is up, and a previous one still is
  */
 export async function bringUp(context: Context, connection: Connection): Promise<Tunnel> {
-  const before = await knownTunnels(context.home);
-  const tunnel = await claim(context, connection);
+  const previous = await recordedTunnels(context.home);
+  const tunnel = await reserveTunnel(context, connection);
   const code = await wgQuick(context.io, 'up', tunnel.conf);
   if (code !== 0) {
-    // wg-quick undoes what it had begun.
-    await forget(context, tunnel);
+    // A failed `wg-quick up` has undone its changes.
+    await removeTunnelFiles(context, tunnel);
     throw tunnelFailed(code);
   }
-  for (const each of before) await takeDown(context, each);
+  for (const old of previous) await takeDown(context, old);
   return tunnel;
 }
 
-/** Takes a name that no other process, interface or record has. */
-async function claim({ home, io }: Context, connection: Connection): Promise<Tunnel> {
+/** Reserves a name that no other process, interface or record uses. */
+async function reserveTunnel({ home, io }: Context, connection: Connection): Promise<Tunnel> {
   await mkdir(folderOf(home), { recursive: true, mode: 0o700 });
-  for (const name of names.filter((each) => !io.hasInterface(each))) {
+  for (const name of names.filter((candidate) => !io.hasInterface(candidate))) {
     try {
       const record = `${JSON.stringify({ connectionId: connection.id })}\n`;
       await writeFile(recordOf(home, name), record, { mode: 0o600, flag: 'wx' });
@@ -84,33 +85,33 @@ async function claim({ home, io }: Context, connection: Connection): Promise<Tun
     'Too many tunnels are up.',
     'too_many_tunnels',
     exitCodes.fault,
-    'End them: vpn disconnect --all',
+    'Take them down: vpn disconnect --all',
   );
 }
 
-/** @throws {CommandError} `tunnel_left`: it is still up */
+/** @throws {CommandError} `tunnel_left`: the tunnel is still up */
 async function takeDown(context: Context, tunnel: Tunnel): Promise<void> {
   if (context.io.hasInterface(tunnel.name)) {
     const code = await wgQuick(context.io, 'down', tunnel.conf);
     if (code !== 0 && context.io.hasInterface(tunnel.name)) {
       throw new CommandError(
-        `wg-quick could not take the tunnel ${tunnel.name} down (exit code ${code}).`,
+        `wg-quick could not take down the tunnel ${tunnel.name} (exit code ${code}).`,
         'tunnel_left',
         exitCodes.fault,
-        `What it said is above. Then: vpn disconnect, or as root: wg-quick down ${tunnel.conf}`,
+        `See the output of wg-quick above. Then run vpn disconnect again, or as root: wg-quick down ${tunnel.conf}`,
       );
     }
   }
-  await forget(context, tunnel);
+  await removeTunnelFiles(context, tunnel);
 }
 
-/** Takes down all tunnels, or those of some connections; also what is left of such. */
-export async function takeDownAll(context: Context, isMeant: (tunnel: Tunnel) => boolean): Promise<void> {
-  for (const tunnel of await knownTunnels(context.home)) if (isMeant(tunnel)) await takeDown(context, tunnel);
+/** Takes down the tunnels that match, and removes matching records that are left over. */
+export async function takeDownAll(context: Context, matches: (tunnel: Tunnel) => boolean): Promise<void> {
+  for (const tunnel of await recordedTunnels(context.home)) if (matches(tunnel)) await takeDown(context, tunnel);
 }
 
-/** The record last: a configuration without one is overwritten, a record without one could not be taken down. */
-async function forget({ home }: Context, { name, conf }: Tunnel): Promise<void> {
+/** Removes the record last: without its record a configuration is overwritten, but without its configuration a tunnel stays up. */
+async function removeTunnelFiles({ home }: Context, { name, conf }: Tunnel): Promise<void> {
   await remove(conf);
   await remove(recordOf(home, name));
 }
@@ -126,12 +127,12 @@ function tunnelFailed(code: number): CommandError {
         'wg-quick is not installed.',
         'no_wg_quick',
         exitCodes.fault,
-        'Install wireguard-tools, or take the configuration elsewhere: vpn connect --conf <file>, or --qr',
+        'Install wireguard-tools, or use the configuration on another device: vpn connect --conf <file>, or --qr',
       )
     : new CommandError(
-        `wg-quick could not bring the tunnel up (exit code ${code}).`,
+        `wg-quick could not bring up the tunnel (exit code ${code}).`,
         'tunnel_failed',
         exitCodes.fault,
-        'What it said is above.',
+        'See the output of wg-quick above.',
       );
 }

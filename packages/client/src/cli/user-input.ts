@@ -2,11 +2,12 @@ import { VpnApiError } from '../errors.js';
 import { CommandError } from './failures.js';
 
 /**
- * Passes on what was typed: when the service finds it wrong, that is the person's to mend, and not a sign of an old command.
+ * For requests that send the user's input. Turns `invalid_request` into a usage error with the service's explanation; without
+ * this, the user would be advised to update the command.
  *
- * @throws {CommandError} `invalid_request`, in the service's words; what else `work` throws
+ * @throws {CommandError} `invalid_request`; other errors of `work`
  */
-export async function asEntered<T>(work: Promise<T>): Promise<T> {
+export async function asUsageError<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {

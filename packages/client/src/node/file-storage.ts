@@ -5,40 +5,41 @@ import { WalletError } from '../errors.js';
 import { type WalletStorage } from '../wallet/storage.js';
 
 /*
- * Each save is a new file, `wallet.<n>`, that appears whole: written beside, then linked to its number. Of several processes
- * that make the next number at the same time, the file system lets one; the others load and try again. There is no lock, so none
- * can be left behind.
+ * Each save creates a new file, `wallet.<n>`, atomically: the text is written to a draft, which is then linked to the new name.
+ * When several processes create the same number at once, the file system lets one succeed; the others load and try again.
+ * There is no lock, so a killed process leaves no stale lock behind.
  *
- * Older files are emptied, since they hold secrets, and their numbers stay taken for a while: a process that was stopped between
- * its load and its save must not take a number that others have long passed.
+ * Older files are emptied, since they contain secrets. The empty files stay for a while: they stop a process that was suspended
+ * between its load and its save from reusing a number that others have long passed.
  */
 
 const pattern = /^wallet\.(\d+)$/;
-const keptNumbers = 16;
-/** A save that finds itself this far behind had stopped for longer than numbers are kept. */
-const farBehind = keptNumbers / 2;
+/** How many older files stay, emptied. */
+const reservedNumbers = 16;
+/** A save that is this many numbers behind was suspended for so long that its number may have become free again. */
+const maxNumbersBehind = reservedNumbers / 2;
 
 /**
- * Keeps the wallet in a folder of its own, readable by its owner alone (0700, files 0600). Processes may share it.
+ * Stores the wallet in a folder of its own that only its owner can read (0700, files 0600). Processes may share it.
  *
- * @param folder made when missing
- * @throws {WalletError} `not_saved`, from both of its methods: names the folder and what is the matter with it
+ * @param folder created when missing
+ * @throws {WalletError} `not_saved`, from `load` and `save`: names the folder and the file system's error
  */
 export function fileStorage(folder: string): WalletStorage {
   return {
-    load: () => explaining(folder, () => load(folder)),
-    save: (text, expected) => explaining(folder, () => save(folder, text, Number(expected ?? 0))),
+    load: () => asWalletError(folder, () => load(folder)),
+    save: (text, expected) => asWalletError(folder, () => save(folder, text, Number(expected ?? 0))),
   };
 }
 
 async function load(folder: string): Promise<{ text: string; revision: string } | undefined> {
-  for (let before: number | undefined; ;) {
+  for (let previous: number | undefined; ;) {
     const [newest] = await numbersIn(folder);
     if (newest === undefined) return undefined;
     const text = await readFile(join(folder, `wallet.${newest}`), 'utf8').catch(ifMissing(''));
-    // Else it was emptied since the folder was read, for there is a newer one.
-    if (text !== '' || newest === before) return { text, revision: String(newest) };
-    before = newest;
+    // An empty file was emptied since the folder was listed: there is a newer one.
+    if (text !== '' || newest === previous) return { text, revision: String(newest) };
+    previous = newest;
   }
 }
 
@@ -56,14 +57,14 @@ async function save(folder: string, text: string, expected: number): Promise<boo
     await rm(draft, { force: true });
   }
   const numbers = await numbersIn(folder);
-  if ((numbers[0] ?? 0) - (expected + 1) > farBehind) {
+  if ((numbers[0] ?? 0) - (expected + 1) > maxNumbersBehind) {
     await rm(own, { force: true });
     return false;
   }
   await syncFolder(folder);
-  for (const number of numbers.filter((each) => each <= expected)) {
+  for (const number of numbers.filter((older) => older <= expected)) {
     const path = join(folder, `wallet.${number}`);
-    await (number > expected - keptNumbers ? truncate(path) : rm(path)).catch(ifMissing(undefined));
+    await (number > expected - reservedNumbers ? truncate(path) : rm(path)).catch(ifMissing(undefined));
   }
   return true;
 }
@@ -88,7 +89,7 @@ async function writeDurably(path: string, text: string): Promise<void> {
 }
 
 async function syncFolder(folder: string): Promise<void> {
-  // Windows opens no folders, and needs no such thing.
+  // Windows cannot open folders, and does not need this.
   const handle = await open(folder, 'r').catch(() => undefined);
   try {
     await handle?.sync();
@@ -108,11 +109,12 @@ function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
-async function explaining<T>(folder: string, work: () => Promise<T>): Promise<T> {
+async function asWalletError<T>(folder: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
     const reason = codeOf(cause) ?? 'failed';
-    throw new WalletError('not_saved', `The folder ${folder} cannot be read or written (${reason}).`, { cause });
+    const message = `The wallet folder ${folder} cannot be read or written (${reason}). Check its permissions and free space.`;
+    throw new WalletError('not_saved', message, { cause });
   }
 }

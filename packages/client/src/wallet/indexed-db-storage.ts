@@ -1,7 +1,7 @@
 import { WalletError } from '../errors.js';
-import { type Kept, type WalletStorage } from './storage.js';
+import { type StoredText, type WalletStorage } from './storage.js';
 
-/* What is used of IndexedDB. The whole DOM's types would promise a browser to code that also runs without one. */
+/* The part of IndexedDB that is used here. With the DOM's types, code that also runs in Node could use any browser API. */
 
 interface Request<T> {
   readonly result: T;
@@ -12,7 +12,7 @@ interface Request<T> {
 
 interface Records {
   get(key: string): Request<unknown>;
-  put(value: Kept, key: string): unknown;
+  put(value: StoredText, key: string): unknown;
 }
 
 interface Transaction {
@@ -36,20 +36,20 @@ const store = 'wallet';
 const key = 'wallet';
 
 /**
- * Keeps the wallet in this origin's IndexedDB; tabs share it. Ask for `navigator.storage.persist()`, or the browser may
- * drop it when space is short.
+ * Stores the wallet in this origin's IndexedDB; tabs share it. Call `navigator.storage.persist()`, or the browser may
+ * delete it when disk space is short.
  *
- * @param name the database's; one for each account that uses this browser
- * @throws {WalletError} `not_saved`, from both of its methods: the browser does not let this page store anything
+ * @param name the database's name; use one for each account
+ * @throws {WalletError} `not_saved`, from `load` and `save`: the browser does not let this page store anything
  */
 export function indexedDbStorage(name = 'vpn-wallet'): WalletStorage {
   return {
     load: () => inTransaction(name, 'readonly', (records, done) => read(records, done)),
     save: (text, expected) =>
       inTransaction<boolean>(name, 'readwrite', (records, done) => {
-        // Read and written in one transaction, which no other tab can interrupt.
-        read(records, (kept) => {
-          if (kept?.revision !== expected) return done(false);
+        // One transaction reads and writes, so no other tab can save in between.
+        read(records, (stored) => {
+          if (stored?.revision !== expected) return done(false);
           records.put({ text, revision: String(Number(expected ?? 0) + 1) }, key);
           done(true);
         });
@@ -57,12 +57,12 @@ export function indexedDbStorage(name = 'vpn-wallet'): WalletStorage {
   };
 }
 
-function read(records: Records, done: (kept: Kept | undefined) => void): void {
+function read(records: Records, done: (stored: StoredText | undefined) => void): void {
   const request = records.get(key);
-  request.onsuccess = () => done(request.result as Kept | undefined);
+  request.onsuccess = () => done(request.result as StoredText | undefined);
 }
 
-/** Resolves when the transaction is complete, so that what was written lasts. */
+/** Resolves once the transaction is complete, and so durable. */
 async function inTransaction<T>(
   name: string,
   mode: Mode,
@@ -92,5 +92,7 @@ function open(name: string): Promise<Database> {
 }
 
 function notSaved(cause: unknown): WalletError {
-  return new WalletError('not_saved', 'The browser does not let this page store its wallet.', { cause });
+  return new WalletError('not_saved', 'The browser does not let this page store its wallet. Allow it to store data.', {
+    cause,
+  });
 }

@@ -7,8 +7,8 @@ const day = 24 * hour;
 const monday = 20_000;
 const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
-describe('the plan of draws', () => {
-  it('lies within its day, away from midnight, wherever chance puts it', () => {
+describe('nextPrefetch and planPrefetch', () => {
+  it('plan a random time within the day, away from midnight', () => {
     fc.assert(
       fc.property(chance, (random) => {
         const { at } = planPrefetch(monday, random);
@@ -20,20 +20,20 @@ describe('the plan of draws', () => {
     expect(planPrefetch(monday, 0.9).at).toBeGreaterThan(planPrefetch(monday, 0.1).at + 12 * hour);
   });
 
-  it('draws at once for a new wallet, and the next day after that', () => {
+  it('make the first prefetch of a new wallet due at once, and the second on the next day', () => {
     const now = monday * day + 9 * hour;
     const { due, plan } = nextPrefetch(undefined, now, 0.5);
     expect([due, plan.day, planAfter(plan, 0.5).day]).toEqual([true, monday, monday + 1]);
   });
 
-  it('waits for its moment, and keeps to it', () => {
+  it('make a prefetch due at its planned time and from then on', () => {
     const plan = planPrefetch(monday, 0.5);
     expect(nextPrefetch(plan, plan.at - 1, 0.1)).toEqual({ due: false, plan });
     expect(nextPrefetch(plan, plan.at, 0.9)).toEqual({ due: true, plan });
     expect(nextPrefetch(plan, plan.at + hour, 0.9).due).toBe(true);
   });
 
-  it('puts a missed draw off once, by two hours at most', () => {
+  it('postpone a missed prefetch once, by at most two hours', () => {
     fc.assert(
       fc.property(chance, fc.integer({ min: 0, max: 4 * day }), (random, since) => {
         const missed = planPrefetch(monday, 0);
@@ -51,7 +51,7 @@ describe('the plan of draws', () => {
     );
   });
 
-  it('plans anew when the clock was ahead', () => {
+  it('plan again when the clock was ahead', () => {
     const now = monday * day + hour;
     const { due, plan } = nextPrefetch(planPrefetch(monday + 40, 0.5), now, 0.5);
     expect([due, plan.day]).toEqual([false, monday]);

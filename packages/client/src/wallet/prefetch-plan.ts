@@ -1,17 +1,17 @@
 /*
- * When tokens are drawn. The issuer sees every draw, so a draw must tell nothing: the same number every UTC day, whose key the
- * tokens are of, at a moment drawn at random beforehand and kept, whatever was used.
+ * When tokens are prefetched. The issuer sees every prefetch, so it must not reveal usage: the client fetches the same number of
+ * tokens every UTC day (each day has its own key), at a random time that was chosen and stored beforehand.
  *
- * A device that was off at the moment draws later that day, once, at random again but soon: people who only ever look into an
- * app for minutes would else never draw by plan, and always when they connect.
+ * A device that was off at that time prefetches later, once, at a new random time within two hours. Otherwise an app that only
+ * ever runs for minutes would never prefetch by plan, but always when its user connects.
  */
 
-/** When the tokens of a day are drawn; `at` in Unix milliseconds. */
+/** When the tokens of a day are prefetched. `at` is in Unix milliseconds. */
 export interface PlannedPrefetch {
   /** Days since 1970-01-01 UTC. */
   readonly day: number;
   readonly at: number;
-  /** The first moment was missed. */
+  /** The first planned time was missed. */
   readonly late?: true;
 }
 
@@ -19,10 +19,10 @@ const minute = 60_000;
 const hour = 60 * minute;
 const dayMs = 24 * hour;
 
-/** After midnight the new key's crowd is small; before it, the day's end is near. */
+/** Just after midnight, the new key's anonymity set is still small; just before midnight, its day is almost over. */
 const quietStartMs = 30 * minute;
 const quietEndMs = 15 * minute;
-/** More than the hour between two looks of a timer. */
+/** Longer than an hour, so that a timer that checks every hour does not miss the planned time. */
 const missedAfterMs = 90 * minute;
 const lateWithinMs = 2 * hour;
 
@@ -37,11 +37,11 @@ export function dayOf(now: number): number {
   return Math.floor(now / dayMs);
 }
 
-/** What the plan says now: draw, or when. A wallet without a plan is new and empty, and draws at once. */
+/** Whether a prefetch is due, and the plan from now on. A wallet without a plan is new, so its first prefetch is due at once. */
 export function nextPrefetch(planned: PlannedPrefetch | undefined, now: number, random: number): NextPrefetch {
   const today = dayOf(now);
   if (planned === undefined) return { due: true, plan: { day: today, at: now } };
-  // The clock was ahead when this was planned.
+  // The device's clock was ahead when this was planned.
   if (planned.day > today + 1) return { due: false, plan: planPrefetch(today, random, now) };
   if (now < planned.at) return { due: false, plan: planned };
   const missed = planned.day < today || now >= planned.at + missedAfterMs;
@@ -56,7 +56,7 @@ export interface NextPrefetch {
   readonly plan: PlannedPrefetch;
 }
 
-/** After today's draw: tomorrow's. */
+/** The plan for the day after a prefetch. */
 export function planAfter({ day }: PlannedPrefetch, random: number): PlannedPrefetch {
   return planPrefetch(day + 1, random);
 }

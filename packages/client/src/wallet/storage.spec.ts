@@ -19,25 +19,25 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const memory = memoryStorage();
 
-/** Twice the same place, as two tabs or processes see it. */
-const places: [string, () => [WalletStorage, WalletStorage]][] = [
+/** Two storages of the same wallet, as in two tabs or processes. */
+const storages: [string, () => [WalletStorage, WalletStorage]][] = [
   ['memory', () => [memory, memory]],
   ['a folder', () => [fileStorage(join(folder, 'wallet')), fileStorage(join(folder, 'wallet'))]],
   ['IndexedDB', () => [indexedDbStorage(folder), indexedDbStorage(folder)]],
 ];
 
-describe.each(places)('a wallet kept in %s', (_, open) => {
-  it('is what was saved last, for everybody', async () => {
+describe.each(storages)('a wallet stored in %s', (_, open) => {
+  it('loads the last saved text in every tab or process', async () => {
     const [one, two] = open();
     expect(await one.load()).toBeUndefined();
     expect(await one.save('first', undefined)).toBe(true);
-    const kept = await two.load();
-    expect(kept?.text).toBe('first');
-    expect(await two.save('second', kept?.revision)).toBe(true);
+    const stored = await two.load();
+    expect(stored?.text).toBe('first');
+    expect(await two.save('second', stored?.revision)).toBe(true);
     expect(await one.load()).toMatchObject({ text: 'second' });
   });
 
-  it('is not saved over what somebody else has saved', async () => {
+  it('does not overwrite what another process has saved', async () => {
     const [one, two] = open();
     const before = (await one.load())?.revision;
     expect(await one.save('mine', before)).toBe(true);
@@ -45,11 +45,11 @@ describe.each(places)('a wallet kept in %s', (_, open) => {
     expect(await two.load()).toMatchObject({ text: 'mine' });
   });
 
-  it('loses no change of many at once', async () => {
-    const stores = open();
-    const start = (await stores[0].load())?.revision;
-    await stores[0].save(JSON.stringify(emptyWallet), start);
-    const wallets = stores.map((store) => new Wallet(store, () => 0));
+  it('loses none of many concurrent changes', async () => {
+    const pair = open();
+    const start = (await pair[0].load())?.revision;
+    await pair[0].save(JSON.stringify(emptyWallet), start);
+    const wallets = pair.map((storage) => new Wallet(storage, () => 0));
     await Promise.all(
       Array.from({ length: 30 }, (_, index) =>
         wallets[index % 2]!.update((state) => ({
@@ -64,17 +64,17 @@ describe.each(places)('a wallet kept in %s', (_, open) => {
   });
 });
 
-describe('a wallet kept in a folder', () => {
+describe('fileStorage', () => {
   const path = () => join(folder, 'wallet');
   const mode = (file: string) => statSync(file).mode & 0o777;
 
-  it('can be read by its owner alone', async () => {
+  it('creates files that only their owner can read', async () => {
     await fileStorage(path()).save('secret', undefined);
     expect(mode(path())).toBe(0o700);
     for (const name of readdirSync(path())) expect([name, mode(join(path(), name))]).toEqual([name, 0o600]);
   });
 
-  it('leaves no old secret behind, and few files', async () => {
+  it('empties old files and limits their number', async () => {
     const storage = fileStorage(path());
     for (let index = 0; index < 40; index++) await storage.save(`secret ${index}`, (await storage.load())?.revision);
     const filled = readdirSync(path()).filter((name) => statSync(join(path(), name)).size > 0);
@@ -82,39 +82,39 @@ describe('a wallet kept in a folder', () => {
     expect(readdirSync(path()).length).toBeLessThanOrEqual(18);
   });
 
-  it('does not take the word of a process that had stopped while others saved many times', async () => {
-    const [stopped, others] = [fileStorage(path()), fileStorage(path())];
+  it('refuses the save of a process that was suspended while others saved many times', async () => {
+    const [suspended, others] = [fileStorage(path()), fileStorage(path())];
     await others.save('0', undefined);
-    const before = (await stopped.load())?.revision;
+    const before = (await suspended.load())?.revision;
     for (let index = 1; index < 30; index++) await others.save(String(index), (await others.load())?.revision);
-    // The number that it goes on to take has been free again for a while.
+    // The number that the suspended process would use has become free again.
     expect(readdirSync(path())).not.toContain('wallet.2');
-    expect(await stopped.save('late', before)).toBe(false);
-    expect(await stopped.load()).toMatchObject({ text: '29' });
+    expect(await suspended.save('late', before)).toBe(false);
+    expect(await suspended.load()).toMatchObject({ text: '29' });
     expect(readdirSync(path())).not.toContain('wallet.2');
   });
 
-  it('lets others clear away first what such a process had written', async () => {
-    const [stopped, others] = [fileStorage(path()), fileStorage(path())];
+  it('refuses such a save also when another process has already removed its file', async () => {
+    const [suspended, others] = [fileStorage(path()), fileStorage(path())];
     await others.save('0', undefined);
-    const before = (await stopped.load())?.revision;
+    const before = (await suspended.load())?.revision;
     for (let index = 1; index < 30; index++) await others.save(String(index), (await others.load())?.revision);
-    const late = stopped.save('late', before);
-    const own = join(path(), 'wallet.2');
-    while (!existsSync(own)) await setImmediate();
-    rmSync(own);
+    const late = suspended.save('late', before);
+    const lateFile = join(path(), 'wallet.2');
+    while (!existsSync(lateFile)) await setImmediate();
+    rmSync(lateFile);
     expect(await late).toBe(false);
-    expect(await stopped.load()).toMatchObject({ text: '29' });
+    expect(await suspended.load()).toMatchObject({ text: '29' });
   });
 
-  it('is not touched by what a killed process left half written', async () => {
+  it('ignores a partly written draft of a killed process', async () => {
     const storage = fileStorage(path());
     await storage.save('whole', undefined);
     writeFileSync(join(path(), 'draft-0'), 'ha');
     expect(await storage.load()).toEqual({ text: 'whole', revision: '1' });
   });
 
-  it('says which folder cannot be used', async () => {
+  it('names the folder that cannot be used', async () => {
     mkdirSync(path());
     writeFileSync(join(path(), 'file'), '');
     const storage = fileStorage(join(path(), 'file', 'wallet'));

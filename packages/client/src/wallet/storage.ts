@@ -1,33 +1,33 @@
-/** What a wallet keeps, as one text, with a mark that changes with every save. */
-export interface Kept {
+/** The stored wallet as one text, with a revision that changes with every save. */
+export interface StoredText {
   readonly text: string;
   readonly revision: string;
 }
 
 /**
- * Where a wallet keeps its one text. It holds secrets: tokens, which are cash, and private keys.
+ * Stores a wallet as one text. The text is secret: it contains tokens, which anyone could spend, and private keys.
  *
- * To write one for another place (a keychain, say), two promises must hold: `save` replaces the text only if nobody has saved
- * since the `load` that gave `expected`, and when it resolves to true the text survives a crash.
+ * Implement it to store the wallet elsewhere, such as in a keychain. The contract: `save` replaces the text only if there was no
+ * other save since the `load` that returned `expected`; once it resolves to true, the text survives a crash.
  */
 export interface WalletStorage {
-  /** Undefined when nothing is kept yet. */
-  load(): Promise<Kept | undefined>;
+  /** @returns undefined when nothing is stored yet */
+  load(): Promise<StoredText | undefined>;
   /**
-   * @param expected the revision that was loaded, undefined if nothing was
-   * @returns false, and nothing done, when what is kept has another revision
+   * @param expected the revision that was loaded; undefined when nothing was stored
+   * @returns false, without saving, when the stored text has another revision
    */
   save(text: string, expected: string | undefined): Promise<boolean>;
 }
 
-/** Keeps the wallet in memory: what is left of it is lost with the page or process. */
+/** Stores the wallet in memory: unspent tokens are lost when the page or process ends. */
 export function memoryStorage(): WalletStorage {
-  let kept: Kept | undefined;
+  let stored: StoredText | undefined;
   return {
-    load: async () => kept,
+    load: async () => stored,
     save: async (text, expected) => {
-      if (kept?.revision !== expected) return false;
-      kept = { text, revision: String(Number(expected ?? 0) + 1) };
+      if (stored?.revision !== expected) return false;
+      stored = { text, revision: String(Number(expected ?? 0) + 1) };
       return true;
     },
   };

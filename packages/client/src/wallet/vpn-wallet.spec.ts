@@ -10,8 +10,8 @@ const minute = 60_000;
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-describe('a wallet that is kept filled', () => {
-  it('looks every minute, less often after a failure, and stops when told to', async () => {
+describe('VpnWallet.keepFilled', () => {
+  it('checks every minute, less often after a failure, and stops when it is aborted', async () => {
     const events: ClientEvent[] = [];
     const failure = new VpnApiError({ status: 0, code: 'unreachable', detail: '' });
     const prefetchIfDue = vi.fn<() => Promise<number>>().mockResolvedValue(0);
@@ -28,7 +28,7 @@ describe('a wallet that is kept filled', () => {
 
     prefetchIfDue.mockRejectedValueOnce(failure);
     await vi.advanceTimersByTimeAsync(minute);
-    expect(events).toEqual([{ type: 'draw_failed', error: failure }]);
+    expect(events).toEqual([{ type: 'prefetch_failed', error: failure }]);
     await vi.advanceTimersByTimeAsync(10 * minute - 1);
     expect(prefetchIfDue).toHaveBeenCalledTimes(4);
     await vi.advanceTimersByTimeAsync(1);

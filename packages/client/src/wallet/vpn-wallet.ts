@@ -3,46 +3,45 @@ import { type OnEvent } from '../events.js';
 import { pause } from '../retrying.js';
 import { type Wallet } from './wallet.js';
 
-/** What is in a wallet, in numbers. */
 export interface WalletStatus {
-  /** Ready to be spent. */
+  /** Tokens that are ready to be spent. */
   readonly tokens: number;
   /** ISO 8601: when the first and the last of them expire. */
   readonly firstExpiry?: string;
   readonly lastExpiry?: string;
-  /** Tokens that were asked for and have not come yet. */
+  /** Tokens that were requested and are not signed yet. */
   readonly pending: number;
-  /** Tokens with which connecting was begun, and that are tried again first. */
-  readonly begun: number;
-  /** ISO 8601: when the next tokens are drawn, if the app runs then. Absent before the first draw. */
+  /** Unfinished attempts to connect, one token each. `connect` retries them first. */
+  readonly attempts: number;
+  /** ISO 8601: when the next tokens are prefetched, if the app runs then. Absent before the first prefetch. */
   readonly nextPrefetch?: string;
 }
 
-export interface VpnWalletParts {
+export interface VpnWalletDependencies {
   readonly wallet: Wallet;
   readonly prefetching: Pick<Prefetching, 'prefetchIfDue'>;
   readonly now: () => number;
   readonly onEvent: OnEvent;
 }
 
-/** How often a wallet that is kept filled looks whether its moment has come; less often after a failure. */
-const lookMs = 60_000;
-const afterFailureMs = 10 * lookMs;
+/** How often `keepFilled` checks whether a prefetch is due. */
+const checkIntervalMs = 60_000;
+const afterFailureMs = 10 * checkIntervalMs;
 
 /**
- * The tokens of this device. The same number is drawn every day at a random moment, whatever was used, so that drawing says
- * nothing about connecting; the oldest are spent first, and expired ones dropped.
+ * The tokens of this device. The client prefetches the same number every day at a random time, whatever the usage, so that
+ * prefetching reveals nothing about connecting. The oldest tokens are spent first; expired ones are dropped.
  */
 export class VpnWallet {
-  readonly #parts: VpnWalletParts;
+  readonly #dependencies: VpnWalletDependencies;
 
-  constructor(parts: VpnWalletParts) {
-    this.#parts = parts;
+  constructor(parts: VpnWalletDependencies) {
+    this.#dependencies = parts;
   }
 
   /** @throws {WalletError} */
   async status(): Promise<WalletStatus> {
-    const { tokens, pending, attempts, draw } = await this.#parts.wallet.read();
+    const { tokens, pending, attempts, plannedPrefetch } = await this.#dependencies.wallet.read();
     const expiries = tokens.map(({ expiresAt }) => expiresAt).toSorted();
     const [firstExpiry, lastExpiry] = [expiries[0], expiries.at(-1)];
     return {
@@ -50,34 +49,37 @@ export class VpnWallet {
       ...(firstExpiry !== undefined && { firstExpiry }),
       ...(lastExpiry !== undefined && { lastExpiry }),
       pending: pending.reduce((count, batch) => count + batch.tokens.length, 0),
-      begun: attempts.length,
-      ...(draw && { nextPrefetch: new Date(draw.at).toISOString() }),
+      attempts: attempts.length,
+      ...(plannedPrefetch && { nextPrefetch: new Date(plannedPrefetch.at).toISOString() }),
     };
   }
 
   /**
-   * Draws today's tokens if their moment has come; a new wallet's has. Call it once after sign-in, and then from whatever runs
-   * now and then by itself (a timer, the system's background task), never because somebody is about to connect.
+   * Fetches today's tokens if their time has come; in a new wallet it has. Call it once after sign-in, and then regularly from a
+   * timer or the system's background task. Never call it because the user is about to connect.
    *
    * Safe to call again after any error or crash.
    *
-   * @returns how many tokens came
+   * @returns the number of tokens added
    * @throws {VpnApiError} `subscription_inactive`, `token_quota_exceeded`, `invalid_id_token`, …
-   * @throws {PartitioningSuspected} the issuer's keys are not what everybody must see alike; nothing was fetched
-   * @throws {TokenError} the issuer's directory or signatures are not what they must be
-   * @throws {WalletError} the storage fails
+   * @throws {PartitioningSuspected} the issuer may show this client other keys than other clients; nothing was fetched
+   * @throws {TokenError} the issuer's directory or signatures are invalid
+   * @throws {WalletError} the storage failed
    */
   async prefetchIfDue(): Promise<number> {
-    return this.#parts.prefetching.prefetchIfDue();
+    return this.#dependencies.prefetching.prefetchIfDue();
   }
 
-  /** Draws whenever it is due until the signal is aborted, for apps that keep running. What fails is an event, and tried again. */
+  /**
+   * Prefetches whenever it is due until the signal is aborted, for apps that keep running. A failure emits the event
+   * `prefetch_failed` and is retried.
+   */
   async keepFilled({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     while (!signal.aborted) {
       const wait = await this.prefetchIfDue().then(
-        () => lookMs,
+        () => checkIntervalMs,
         (error: unknown) => {
-          this.#parts.onEvent({ type: 'draw_failed', error });
+          this.#dependencies.onEvent({ type: 'prefetch_failed', error });
           return afterFailureMs;
         },
       );

@@ -1,11 +1,11 @@
 import { WalletError } from '../errors.js';
-import { emptyWallet, parseWallet, tidy, type WalletState } from './state.js';
+import { emptyWallet, parseWallet, dropExpired, type WalletState } from './state.js';
 import { type WalletStorage } from './storage.js';
 
-/** More than can meet by chance: then the storage does not keep its promise, or somebody saves without end. */
+/** More conflicts in a row than chance can explain: the storage breaks its contract, or another process saves endlessly. */
 const maxAttempts = 100;
 
-/** The wallet as it is stored, changed by whole steps. Tabs and processes may share it. */
+/** Reads and changes the stored wallet. Tabs and processes may share it. */
 export class Wallet {
   constructor(
     private readonly storage: WalletStorage,
@@ -14,28 +14,31 @@ export class Wallet {
 
   /** @throws {WalletError} */
   async read(): Promise<WalletState> {
-    const kept = await this.storage.load();
-    return tidy(kept === undefined ? emptyWallet : parseWallet(kept.text), this.now());
+    const stored = await this.storage.load();
+    return dropExpired(stored === undefined ? emptyWallet : parseWallet(stored.text), this.now());
   }
 
   /**
-   * Changes what is stored, as if nobody else could at the same time. The change lasts when this resolves.
+   * Changes the stored wallet atomically. The change is durable when this resolves.
    *
-   * @param step may run several times: it only computes
+   * @param step must have no side effects: it runs again when another process has saved in between
    * @throws {WalletError}
    */
   async change<T>(step: (state: WalletState) => readonly [WalletState, T]): Promise<T> {
-    for (let tries = 0; tries < maxAttempts; tries++) {
-      const kept = await this.storage.load();
-      const state = tidy(kept === undefined ? emptyWallet : parseWallet(kept.text), this.now());
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      const stored = await this.storage.load();
+      const state = dropExpired(stored === undefined ? emptyWallet : parseWallet(stored.text), this.now());
       const [next, result] = step(state);
       const text = JSON.stringify(next);
-      if (text === kept?.text || (await this.storage.save(text, kept?.revision))) return result;
+      if (text === stored?.text || (await this.storage.save(text, stored?.revision))) return result;
     }
-    throw new WalletError('not_saved', 'The wallet was changed by others again and again.');
+    throw new WalletError(
+      'not_saved',
+      `The wallet could not be saved: it changed during each of ${maxAttempts} attempts. Try again.`,
+    );
   }
 
-  /** A change that has nothing to say. */
+  /** `change` without a result. */
   async update(step: (state: WalletState) => WalletState): Promise<void> {
     await this.change((state) => [step(state), undefined]);
   }

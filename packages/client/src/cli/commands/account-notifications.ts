@@ -2,7 +2,7 @@ import { type Command } from 'commander';
 import { type Preferences, type PreferencesPatch } from '../../account.js';
 import { type Context } from '../context.js';
 import { CommandError, exitCodes } from '../failures.js';
-import { during, type Output, printResult, table } from '../output.js';
+import { withProgress, type Output, printResult, table } from '../output.js';
 import { changePreferences } from '../preferences.js';
 
 type Kind = Preferences['notPushed'][number];
@@ -15,24 +15,24 @@ interface Choice {
   readonly isOn: boolean;
 }
 
-/** When each is sent. The compiler holds this against the API: neither list can be behind it. */
+/** When each kind is sent. The types make the compiler check both lists against the API. */
 const kinds: Readonly<Record<Kind, string>> = {
-  welcome: 'you have come',
-  email_verified: 'your address is verified',
-  trial_ending: 'your trial ends in three days, and in one',
-  payment_failed: 'a payment failed, and how to mend it',
-  grace_ending: 'access ends unless a payment is mended',
-  renewed: 'your subscription was renewed',
-  cancelled: 'your subscription was cancelled',
-  expired: 'your access has ended',
-  refunded: 'money was paid back',
-  plan_changed: 'your plan was changed',
-  sign_in_provider_added: 'your account has another way to sign in',
-  signed_out_everywhere: 'every sign-in was ended',
-  email_change_asked: 'somebody asked for another e-mail address',
-  maintenance: 'the service will be worked on',
+  welcome: 'you sign up',
+  email_verified: 'your e-mail address is verified',
+  trial_ending: 'your trial ends in three days, and in one day',
+  payment_failed: 'a payment fails',
+  grace_ending: 'your access is about to end because of a failed payment',
+  renewed: 'your subscription is renewed',
+  cancelled: 'your subscription is cancelled',
+  expired: 'your access ends',
+  refunded: 'a payment is refunded',
+  plan_changed: 'your plan changes',
+  sign_in_provider_added: 'a sign-in method is added to your account',
+  signed_out_everywhere: 'you are signed out on all devices',
+  email_change_asked: 'a new e-mail address is requested for your account',
+  maintenance: 'maintenance of the service is planned',
 };
-const mailedByChoice: Readonly<Record<OptionalKind, true>> = {
+const optionalMails: Readonly<Record<OptionalKind, true>> = {
   welcome: true,
   trial_ending: true,
   renewed: true,
@@ -42,14 +42,14 @@ const mailedByChoice: Readonly<Record<OptionalKind, true>> = {
 export function addNotificationCommands(account: Command, context: Context): void {
   account
     .command('notifications')
-    .description('what you are told by mail and by push')
-    .option('--json', 'print JSON', false)
+    .description('Show which mails and push notifications you get')
+    .option('--json', 'Print JSON', false)
     .addHelpText('after', '\nExamples:\n  vpn account notifications\n  vpn account notifications set renewed.mail=off')
     .action(async (_: unknown, command: Command) => show(context, command.optsWithGlobals()))
     .command('set')
-    .description('turn kinds of notification on or off')
-    .argument('<kind.channel=on|off...>', 'kinds as vpn account notifications lists them; channels are mail and push')
-    .option('--json', 'print JSON', false)
+    .description('Turn notifications on or off')
+    .argument('<kind.channel=on|off...>', 'Kinds are listed by vpn account notifications; channels are mail and push')
+    .option('--json', 'Print JSON', false)
     .addHelpText(
       'after',
       `
@@ -57,7 +57,7 @@ Examples:
   vpn account notifications set renewed.mail=off renewed.push=off
   vpn account notifications set maintenance.push=on
 
-Mails about your account and its money cannot be turned off: they say what somebody, perhaps not you, did to it.`,
+Mails about your account and its payments cannot be turned off: they warn you if someone else uses your account.`,
     )
     .action(async (choices: string[], _: unknown, command: Command) => {
       await set(context, choices, command.optsWithGlobals());
@@ -66,7 +66,12 @@ Mails about your account and its money cannot be turned off: they say what someb
 
 async function show(context: Context, output: Output): Promise<void> {
   const { account } = await context.client();
-  const { preferences } = await during(context.io, output, 'Asking for the choices', account.preferences());
+  const { preferences } = await withProgress(
+    context.io,
+    output,
+    'Loading notification settings',
+    account.preferences(),
+  );
   print(context, output, preferences);
 }
 
@@ -74,14 +79,14 @@ async function set(context: Context, texts: readonly string[], output: Output): 
   const choices = texts.map(readChoice);
   const { account } = await context.client();
   const changing = changePreferences(account, undefined, (current) => patchOf(current, choices));
-  const { preferences } = await during(context.io, output, 'Changing the choices', changing);
+  const { preferences } = await withProgress(context.io, output, 'Saving notification settings', changing);
   print(context, output, preferences);
 }
 
 function print({ io }: Context, output: Output, { notMailed, notPushed }: Preferences): void {
   const rows = Object.entries(kinds).map(([kind, sentWhen]) => ({
     kind,
-    mail: !isMailedByChoice(kind) ? 'always' : onOrOff(!(notMailed as string[]).includes(kind)),
+    mail: !isOptionalMail(kind) ? 'always' : onOrOff(!(notMailed as string[]).includes(kind)),
     push: onOrOff(!(notPushed as string[]).includes(kind)),
     sentWhen,
   }));
@@ -94,11 +99,11 @@ function readChoice(text: string): Choice {
   const [, kind = '', channel, state] = /^(\w+)\.(mail|push)=(on|off)$/.exec(text) ?? [];
   const isKnown = Object.hasOwn(kinds, kind);
   if (!isKnown || channel === undefined) {
-    const message = `"${text}" is no choice: such as renewed.mail=off is expected.`;
+    const message = `"${text}" is not a valid setting. Expected a kind, a channel and a state, such as renewed.mail=off.`;
     throw new CommandError(message, 'no_such_notification', exitCodes.usage, 'See: vpn account notifications');
   }
-  if (channel === 'mail' && !isMailedByChoice(kind)) {
-    const message = `Mails of ${kind} are always sent: they say what somebody, perhaps not you, did to your account.`;
+  if (channel === 'mail' && !isOptionalMail(kind)) {
+    const message = `Mails about ${kind} cannot be turned off: they warn you if someone else uses your account.`;
     throw new CommandError(message, 'always_mailed');
   }
   return { kind, channel: channel as Channel, isOn: state === 'on' };
@@ -113,5 +118,5 @@ function patchOf(current: Preferences, choices: readonly Choice[]): PreferencesP
   return { notMailed: [...lists.mail] as OptionalKind[], notPushed: [...lists.push] as Kind[] };
 }
 
-const isMailedByChoice = (kind: string) => Object.hasOwn(mailedByChoice, kind);
+const isOptionalMail = (kind: string) => Object.hasOwn(optionalMails, kind);
 const onOrOff = (isOn: boolean) => (isOn ? 'on' : 'off');

@@ -2,7 +2,7 @@ import { type Command } from 'commander';
 import { type Preferences, type PreferencesPatch, type TaggedPreferences } from '../../account.js';
 import { type Context } from '../context.js';
 import { CommandError } from '../failures.js';
-import { during, type Output, printResult } from '../output.js';
+import { withProgress, type Output, printResult } from '../output.js';
 import { changePreferences, valueText, versionOf } from '../preferences.js';
 
 interface SetOptions extends Output {
@@ -11,7 +11,7 @@ interface SetOptions extends Output {
 
 type Settable = Exclude<keyof Preferences, 'notMailed' | 'notPushed'>;
 
-/** How each is read from the command line. The service judges the values, but for what JSON could not carry to it. */
+/** Converts each value from the command line to its JSON type. The service validates the values. */
 const readers: { readonly [Name in Settable]: (text: string) => unknown } = {
   defaultLocation: (text) => (text === '' ? null : text),
   dnsBlocking: (text) => text,
@@ -22,15 +22,15 @@ const readers: { readonly [Name in Settable]: (text: string) => unknown } = {
 export function addPreferencesCommands(account: Command, context: Context): void {
   account
     .command('preferences')
-    .description('what you have chosen for all your devices')
-    .option('--json', 'print JSON', false)
+    .description('Show the preferences of all your devices')
+    .option('--json', 'Print JSON', false)
     .addHelpText('after', '\nExamples:\n  vpn account preferences\n  vpn account preferences set endpointPort=443')
     .action(async (_: unknown, command: Command) => show(context, command.optsWithGlobals()))
     .command('set')
-    .description('choose, by name and value; an empty value unsets defaultLocation or endpointPort')
+    .description('Change preferences; an empty value unsets defaultLocation or endpointPort')
     .argument('<name=value...>', Object.keys(readers).join(', '))
-    .option('--if-match <version>', 'only if they are of this version, as vpn account preferences shows it')
-    .option('--json', 'print JSON', false)
+    .option('--if-match <version>', 'Change only this version, as shown by vpn account preferences')
+    .option('--json', 'Print JSON', false)
     .addHelpText(
       'after',
       `
@@ -39,30 +39,30 @@ Examples:
   vpn account preferences set endpointPort=
   vpn account preferences set dnsBlocking=none --if-match 3
 
-Two devices never overwrite each other: when another one was faster, nothing is set, and what it changed is shown.
-What would profile you is kept on each device: apps that bypass the tunnel, names of networks, rules of when to connect.`,
+Your devices never overwrite each other's changes: if another device was faster, nothing is changed and its changes are shown.
+Settings that could profile you stay on each device: apps that bypass the tunnel, names of networks, rules for connecting.`,
     )
     .action(async (pairs: string[], _: unknown, command: Command) => set(context, pairs, command.optsWithGlobals()));
 }
 
 async function show(context: Context, output: Output): Promise<void> {
   const { account } = await context.client();
-  print(context, output, await during(context.io, output, 'Asking for the preferences', account.preferences()));
+  print(context, output, await withProgress(context.io, output, 'Loading preferences', account.preferences()));
 }
 
 async function set(context: Context, pairs: readonly string[], options: SetOptions): Promise<void> {
   const patch = Object.fromEntries(pairs.map(readPair)) as PreferencesPatch;
   const { account } = await context.client();
   const changing = changePreferences(account, options.ifMatch, () => patch);
-  print(context, options, await during(context.io, options, 'Changing the preferences', changing));
+  print(context, options, await withProgress(context.io, options, 'Saving preferences', changing));
 }
 
 function print({ io }: Context, output: Output, tagged: TaggedPreferences): void {
-  const { notMailed, notPushed, ...chosen } = tagged.preferences;
-  const silenced = notMailed.length + notPushed.length;
+  const { notMailed, notPushed, ...others } = tagged.preferences;
+  const turnedOff = notMailed.length + notPushed.length;
   printResult(io, output, tagged, [
-    ...Object.entries(chosen).map(([name, value]) => `${name.padEnd(15)}  ${valueText(value)}`),
-    `${'notifications'.padEnd(15)}  ${silenced === 0 ? 'all' : `${silenced} turned off`}: vpn account notifications`,
+    ...Object.entries(others).map(([name, value]) => `${name.padEnd(15)}  ${valueText(value)}`),
+    `${'notifications'.padEnd(15)}  ${turnedOff === 0 ? 'all on' : `${turnedOff} off`} (vpn account notifications)`,
     `${'version'.padEnd(15)}  ${versionOf(tagged.etag)}`,
   ]);
 }
@@ -75,8 +75,9 @@ function readPair(pair: string): [Settable, unknown] {
     const next =
       name === 'notMailed' || name === 'notPushed'
         ? 'See: vpn account notifications set --help'
-        : `Names are: ${names}`;
-    throw new CommandError(`"${pair}" is no choice: name=value is expected.`, 'no_such_preference', undefined, next);
+        : `Preferences: ${names}`;
+    const message = `"${pair}" is not a preference. Expected name=value.`;
+    throw new CommandError(message, 'no_such_preference', undefined, next);
   }
   return [name, readers[name](text)];
 }
@@ -86,5 +87,6 @@ const isSettable = (name: string): name is Settable => Object.hasOwn(readers, na
 /** @throws {CommandError} */
 function portOf(text: string): number {
   if (/^\d{1,5}$/.test(text)) return Number(text);
-  throw new CommandError(`endpointPort: "${text}" is no port; 1 to 65535 is expected, or nothing.`, 'invalid_request');
+  const message = `endpointPort: "${text}" is not a port. Expected 1 to 65535, or an empty value to unset it.`;
+  throw new CommandError(message, 'invalid_request');
 }

@@ -3,9 +3,9 @@ import { type Account } from '../../account.js';
 import { type Context } from '../context.js';
 import { CommandError, exitCodes } from '../failures.js';
 import { writePrivately } from '../files.js';
-import { during, moment, type Output, printResult, table } from '../output.js';
+import { withProgress, localTime, type Output, printResult, table } from '../output.js';
 import { removeSession } from '../session.js';
-import { asEntered } from '../user-input.js';
+import { asUsageError } from '../user-input.js';
 import { addHistoryCommands } from './account-history.js';
 import { addNotificationCommands } from './account-notifications.js';
 import { addPreferencesCommands } from './account-preferences.js';
@@ -21,8 +21,8 @@ interface DeleteOptions extends Output {
 export function addAccountCommands(program: Command, context: Context): void {
   const account = program
     .command('account')
-    .description('what the service knows of you, and what you may change of it')
-    .option('--json', 'print JSON', false)
+    .description('Show and manage your account')
+    .option('--json', 'Print JSON', false)
     .addHelpText(
       'after',
       `
@@ -33,17 +33,17 @@ Examples:
   vpn account notifications set renewed.mail=off
   vpn account export --out account.json
 
-Nothing of it speaks of connections: those are made as nobody, so they are not known here.`,
+Your account contains nothing about connections: these are anonymous.`,
     )
     .action((output: Output) => show(context, output));
-  // Below, --json is the parent's as well, which takes it first: hence optsWithGlobals.
+  // The parent command has --json too and parses it first. So the subcommands read it by optsWithGlobals.
   account
     .command('email')
-    .description('ask for another e-mail address, which must prove itself; needs a sign-in within five minutes')
-    .argument('<address>')
-    // It may begin with a dash.
+    .description('Change your e-mail address; requires a sign-in within the last five minutes')
+    .argument('<address>', 'New address; a confirmation link is mailed to it')
+    // An address may begin with a dash.
     .allowUnknownOption()
-    .option('--json', 'print JSON', false)
+    .option('--json', 'Print JSON', false)
     .addHelpText('after', '\nExamples:\n  vpn account email ada@example.com')
     .action(async (address: string, _: unknown, command: Command) =>
       changeEmail(context, address, command.optsWithGlobals()),
@@ -54,9 +54,9 @@ Nothing of it speaks of connections: those are made as nobody, so they are not k
   addNotificationCommands(account, context);
   account
     .command('export')
-    .description('everything that is kept of you, as JSON')
-    .option('--out <file>', 'into a file that only you can read')
-    .option('--json', 'print JSON', false)
+    .description('Export all stored data about you as JSON')
+    .option('--out <file>', 'Write to this file, readable only by you')
+    .option('--json', 'Print JSON', false)
     .addHelpText(
       'after',
       '\nExamples:\n  vpn account export --out account.json\n  vpn account export | jq .tables.User',
@@ -64,24 +64,24 @@ Nothing of it speaks of connections: those are made as nobody, so they are not k
     .action(async (_: unknown, command: Command) => exportAll(context, command.optsWithGlobals()));
   account
     .command('signout-everywhere')
-    .description('end every sign-in on every device, this one too')
-    .option('--json', 'print JSON', false)
+    .description('Sign out on all devices, including this one')
+    .option('--json', 'Print JSON', false)
     .addHelpText('after', '\nExamples:\n  vpn account signout-everywhere')
     .action(async (_: unknown, command: Command) => signOutEverywhere(context, command.optsWithGlobals()));
   account
     .command('delete')
-    .description('delete the account for good; needs a sign-in within five minutes')
-    .option('--yes', 'do not ask', false)
-    .option('--json', 'print JSON', false)
+    .description('Delete your account permanently; requires a sign-in within the last five minutes')
+    .option('--yes', 'Do not ask for confirmation', false)
+    .option('--json', 'Print JSON', false)
     .addHelpText(
       'after',
       `
 Examples:
   vpn login && vpn account delete
 
-Subscriptions through Stripe end at once, without money back. One through Apple only you can cancel, in the settings of
-your Apple account. Payments stay for the books without your name. Tokens and connections of this device stay until
-they expire: the service does not know that they are yours.`,
+Subscriptions through Stripe end at once, without a refund. Subscriptions through Apple only you can cancel, in the settings
+of your Apple account. Records of payments are kept for accounting, without your name. Tokens and connections of this device
+stay valid until they expire: the service does not know that they are yours.`,
     )
     .action(async (_: unknown, command: Command) => deleteAccount(context, command.optsWithGlobals()));
 }
@@ -89,30 +89,30 @@ they expire: the service does not know that they are yours.`,
 function addDeviceCommands(account: Command, context: Context): void {
   account
     .command('devices')
-    .description('devices that get pushes')
-    .option('--json', 'print JSON', false)
+    .description('List devices with push notifications')
+    .option('--json', 'Print JSON', false)
     .addHelpText('after', '\nExamples:\n  vpn account devices\n  vpn account devices remove 3f1c')
     .action(async (_: unknown, command: Command) => listDevices(context, command.optsWithGlobals()))
     .command('remove')
-    .description('send no more pushes to a device')
-    .argument('<device>', 'its id, or the beginning of it')
-    .option('--json', 'print JSON', false)
+    .description('Stop push notifications to a device')
+    .argument('<device>', 'Id of the device, or its beginning')
+    .option('--json', 'Print JSON', false)
     .addHelpText('after', '\nExamples:\n  vpn account devices remove 3f1c')
     .action(async (id: string, _: unknown, command: Command) => removeDevice(context, id, command.optsWithGlobals()));
 }
 
 async function show(context: Context, output: Output): Promise<void> {
   const { account } = await context.client();
-  printAccount(context, output, await during(context.io, output, 'Asking for the account', account.show()));
+  printAccount(context, output, await withProgress(context.io, output, 'Loading account', account.show()));
 }
 
 async function changeEmail(context: Context, address: string, output: Output): Promise<void> {
   const { account } = await context.client();
-  const asking = asEntered(account.changeEmail(address));
-  const unchanged = await during(context.io, output, 'Asking for the change', asking);
+  const requesting = asUsageError(account.changeEmail(address));
+  const unchanged = await withProgress(context.io, output, 'Requesting the change', requesting);
   printResult(context.io, output, unchanged, [
-    `A link is on its way to ${address}, unless another account has that address. Nothing changes before it is opened;`,
-    'then every sign-in ends: vpn login',
+    `A confirmation link was mailed to ${address}, unless another account uses that address.`,
+    'Open it to change your address. You are then signed out on all devices: sign in again with vpn login.',
   ]);
 }
 
@@ -120,66 +120,70 @@ function printAccount({ io }: Context, output: Output, account: Account): void {
   const { email, emailVerified, createdOn, signInProviders, devices, tokens } = account;
   const { dailyTokens, used, left, resetsAt } = tokens;
   printResult(io, output, account, [
-    `Address     ${email ?? 'none'}${emailVerified ? '' : ', not verified'}`,
-    `Sign-in by  ${signInProviders.join(', ') || 'nothing'}`,
-    `Since       ${createdOn}`,
+    `E-mail      ${email ?? 'none'}${emailVerified ? '' : ' (not verified)'}`,
+    `Sign-in     ${signInProviders.join(', ') || 'none'}`,
+    `Created     ${createdOn}`,
     dailyTokens === 0 && used === 0
-      ? 'Tokens      none without a trial or subscription'
-      : `Tokens      ${used} of ${dailyTokens} used, ${left} left until ${moment(resetsAt)}`,
-    `Devices     ${devices.length} that get pushes${devices.length === 0 ? '' : ': vpn account devices'}`,
+      ? 'Tokens      none (start a trial or subscribe)'
+      : `Tokens      ${used} of ${dailyTokens} used, ${left} left until ${localTime(resetsAt)}`,
+    `Devices     ${devices.length} with push notifications${devices.length === 0 ? '' : ' (vpn account devices)'}`,
   ]);
 }
 
 async function listDevices(context: Context, output: Output): Promise<void> {
   const { account } = await context.client();
-  const { devices } = await during(context.io, output, 'Asking for the devices', account.show());
+  const { devices } = await withProgress(context.io, output, 'Loading devices', account.show());
   const rows = devices.map(({ id, platform, registeredOn }) => [id.slice(0, 8), platform, registeredOn]);
-  const lines = rows.length > 0 ? table(['device', 'platform', 'registered'], rows) : ['No device gets pushes.'];
+  const lines = rows.length > 0 ? table(['device', 'platform', 'registered'], rows) : ['No devices.'];
   printResult(context.io, output, devices, lines);
 }
 
 async function removeDevice(context: Context, id: string, output: Output): Promise<void> {
   const { account } = await context.client();
-  const { devices } = await during(context.io, output, 'Asking for the devices', account.show());
-  const [device, ...others] = devices.filter((each) => each.id.startsWith(id));
+  const { devices } = await withProgress(context.io, output, 'Loading devices', account.show());
+  const [device, ...others] = devices.filter((candidate) => candidate.id.startsWith(id));
   if (device === undefined || others.length > 0) {
-    const what = device === undefined ? 'No device is called' : 'Several devices begin with';
-    throw new CommandError(`${what} ${id}.`, 'no_such_device', exitCodes.usage, 'See: vpn account devices');
+    const message = device === undefined ? `No device has the id "${id}".` : `Several device ids begin with "${id}".`;
+    throw new CommandError(message, 'no_such_device', exitCodes.usage, 'List devices: vpn account devices');
   }
-  await during(context.io, output, 'Removing the device', account.removeDevice(device.id));
-  printResult(context.io, output, { id: device.id }, ['It gets no more pushes.']);
+  await withProgress(context.io, output, 'Removing device', account.removeDevice(device.id));
+  printResult(context.io, output, { id: device.id }, ['Device removed. It gets no more push notifications.']);
 }
 
 async function exportAll(context: Context, options: ExportOptions): Promise<void> {
   const { io } = context;
   const { account } = await context.client();
-  const exported = await during(io, options, 'Gathering everything', account.export());
+  const exported = await withProgress(io, options, 'Exporting data', account.export());
   const text = JSON.stringify(exported, null, 2);
   if (options.out === undefined) return io.print(text);
   await writePrivately(options.out, `${text}\n`);
-  printResult(io, options, { out: options.out }, [`Written to ${options.out}, which only you can read.`]);
+  printResult(io, options, { out: options.out }, [
+    `Your data was exported to ${options.out}. Only you can read the file.`,
+  ]);
 }
 
 async function signOutEverywhere(context: Context, output: Output): Promise<void> {
   const { account } = await context.client();
-  await during(context.io, output, 'Ending every sign-in', account.signOutEverywhere());
+  await withProgress(context.io, output, 'Signing out', account.signOutEverywhere());
   await removeSession(context.home);
-  printResult(context.io, output, { signedIn: false }, ['Signed out on every device. To sign in: vpn login']);
+  printResult(context.io, output, { signedIn: false }, ['Signed out on all devices. Sign in again: vpn login']);
 }
 
 async function deleteAccount(context: Context, options: DeleteOptions): Promise<void> {
   const { io, home } = context;
   const { account } = await context.client();
   if (!options.yes) {
-    const { email } = await during(io, options, 'Asking for the account', account.show());
-    const answer = await io.ask(`Delete the account of ${email ?? 'no address'} for good? Type "delete"`);
+    const { email } = await withProgress(io, options, 'Loading account', account.show());
+    const name = email === null ? 'this account' : `the account ${email}`;
+    const answer = await io.ask(`Permanently delete ${name}? Type "delete" to confirm`);
     if (answer.trim() !== 'delete') {
-      throw new CommandError('Nothing was deleted.', 'not_confirmed', exitCodes.usage, 'Type "delete", or give --yes.');
+      const next = 'Type "delete" to confirm, or use --yes.';
+      throw new CommandError('Not confirmed: nothing was deleted.', 'not_confirmed', exitCodes.usage, next);
     }
   }
-  const begun = await during(io, options, 'Deleting the account', account.delete());
+  const deletion = await withProgress(io, options, 'Deleting account', account.delete());
   await removeSession(home);
-  const apple = 'Apple goes on charging until you cancel there, in the settings of your Apple account.';
-  const said = 'The account is being deleted, and you are signed out.';
-  printResult(io, options, begun, begun.stillBilledBy.includes('apple') ? [said, apple] : [said]);
+  const done = 'Your account is being deleted. You are signed out.';
+  const apple = 'Apple keeps charging you until you cancel the subscription in the settings of your Apple account.';
+  printResult(io, options, deletion, deletion.stillBilledBy.includes('apple') ? [done, apple] : [done]);
 }
