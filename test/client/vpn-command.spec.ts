@@ -101,7 +101,7 @@ describe('vpn login', () => {
   it('accepts a pasted ID token', async () => {
     const user = await world.gatekeeper.signInWithTrial();
     const ran = await vpn(['login', '--id-token'], { answers: [`  ${idTokenOf(user)}\n`] });
-    expect(ran).toMatchObject({ code: 0, out: expect.stringMatching(/6 tokens were added to the wallet/) as string });
+    expect(ran).toMatchObject({ code: 0, out: expect.stringMatching(/Added 6 tokens to the wallet/) as string });
   });
 
   it.each([

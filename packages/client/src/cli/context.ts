@@ -4,6 +4,7 @@ import { fileStorage } from '../node/file-storage.js';
 import { CommandError, exitCodes } from './failures.js';
 import { homeFolder } from './files.js';
 import { type Io } from './io.js';
+import { tokenCount } from './output.js';
 import { Firebase, readSession } from './session.js';
 import { readSettings, type Settings, walletFolder } from './settings.js';
 
@@ -57,13 +58,13 @@ async function idToken(home: string, firebase: Firebase): Promise<string> {
 function logEvent(io: Io, event: ClientEvent): void {
   if (event.type === 'fetched_out_of_turn') {
     io.log(
-      `The wallet was empty, so ${event.tokens} tokens were fetched now. The service sees when tokens are fetched: run ` +
+      `The wallet was empty, so vpn fetched ${tokenCount(event.tokens)} now. The service sees when tokens are fetched: run ` +
         '"vpn wallet prefetch" every hour to have tokens before you connect.',
     );
   }
   if (event.type === 'tokens_lost') {
-    const why = event.reason === 'retired' ? 'the operator retired their key' : 'the service refused them';
-    io.log(`${event.tokens} tokens can no longer be spent: ${why}.`);
+    const why = event.reason === 'retired' ? 'the operator retired the key' : 'refused by the service';
+    io.log(`${tokenCount(event.tokens)} can no longer be spent: ${why}.`);
   }
   if (event.type === 'partitioning_suspected') io.log(`${event.error.message} Tokens of this key are not used.`);
 }

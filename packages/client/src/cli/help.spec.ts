@@ -34,6 +34,6 @@ describe('vpn --help', () => {
   });
 
   it('lists the exit codes', async () => {
-    expect((await vpn(['--help'])).out).toMatch(/Exit codes:\n {2}0 done/);
+    expect((await vpn(['--help'])).out).toMatch(/Exit codes:\n {2}0 success/);
   });
 });

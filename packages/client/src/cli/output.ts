@@ -21,6 +21,11 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   );
 }
 
+/** A number of tokens, such as "1 token" or "2 tokens". */
+export function tokenCount(count: number): string {
+  return count === 1 ? '1 token' : `${count} tokens`;
+}
+
 /** Formats a time in the time zone of this machine, to the minute. */
 export function localTime(iso: string): string {
   return new Date(iso).toLocaleString('sv-SE', { dateStyle: 'short', timeStyle: 'short' });

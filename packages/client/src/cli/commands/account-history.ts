@@ -2,7 +2,7 @@ import { type Command } from 'commander';
 import { type Page } from '../../account.js';
 import { type Context } from '../context.js';
 import { CommandError } from '../failures.js';
-import { withProgress, localTime, type Output, printResult, table } from '../output.js';
+import { localTime, type Output, printResult, table, withProgress } from '../output.js';
 import { asUsageError } from '../user-input.js';
 
 interface PageOptions extends Output {

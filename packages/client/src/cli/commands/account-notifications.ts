@@ -2,7 +2,7 @@ import { type Command } from 'commander';
 import { type Preferences, type PreferencesPatch } from '../../account.js';
 import { type Context } from '../context.js';
 import { CommandError, exitCodes } from '../failures.js';
-import { withProgress, type Output, printResult, table } from '../output.js';
+import { type Output, printResult, table, withProgress } from '../output.js';
 import { changePreferences } from '../preferences.js';
 
 type Kind = Preferences['notPushed'][number];

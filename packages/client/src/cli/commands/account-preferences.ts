@@ -2,7 +2,7 @@ import { type Command } from 'commander';
 import { type Preferences, type PreferencesPatch, type TaggedPreferences } from '../../account.js';
 import { type Context } from '../context.js';
 import { CommandError } from '../failures.js';
-import { withProgress, type Output, printResult } from '../output.js';
+import { type Output, printResult, withProgress } from '../output.js';
 import { changePreferences, valueText, versionOf } from '../preferences.js';
 
 interface SetOptions extends Output {

@@ -3,7 +3,7 @@ import { type Account } from '../../account.js';
 import { type Context } from '../context.js';
 import { CommandError, exitCodes } from '../failures.js';
 import { writePrivately } from '../files.js';
-import { withProgress, localTime, type Output, printResult, table } from '../output.js';
+import { localTime, type Output, printResult, table, withProgress } from '../output.js';
 import { removeSession } from '../session.js';
 import { asUsageError } from '../user-input.js';
 import { addHistoryCommands } from './account-history.js';

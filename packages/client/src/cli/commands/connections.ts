@@ -9,7 +9,7 @@ import { type Context } from '../context.js';
 import { CommandError, exitCodes } from '../failures.js';
 import { writePrivately } from '../files.js';
 import { countryName } from '../../locations.js';
-import { withProgress, localTime, type Output, printResult, table } from '../output.js';
+import { localTime, type Output, printResult, table, withProgress } from '../output.js';
 import { bringUp, readTunnels, takeDownAll } from '../tunnel.js';
 
 interface ConnectCommandOptions extends Output {

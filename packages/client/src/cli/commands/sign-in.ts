@@ -2,7 +2,7 @@ import { type Command } from 'commander';
 import { adviceFor } from '../../advice.js';
 import { type Context } from '../context.js';
 import { CommandError, exitCodes } from '../failures.js';
-import { withProgress, localTime, type Output, printResult } from '../output.js';
+import { localTime, type Output, printResult, tokenCount, withProgress } from '../output.js';
 import { removeSession, type SignedIn, type StoredSession, writeSession } from '../session.js';
 import { rememberAccount, type Settings, writeSettings } from '../settings.js';
 
@@ -64,7 +64,7 @@ async function login(context: Context, options: LoginOptions): Promise<void> {
   const tokens = await prefetchTokens(context, options);
   printResult(io, options, { email: session.email, tokens }, [
     `Signed in as ${session.email}.`,
-    tokens > 0 ? `${tokens} tokens were added to the wallet. Next: vpn connect` : 'Next: vpn trial or vpn connect',
+    tokens > 0 ? `Added ${tokenCount(tokens)} to the wallet. Next: vpn connect` : 'Next: vpn trial or vpn connect',
   ]);
 }
 
@@ -104,7 +104,7 @@ async function trial(context: Context, output: Output): Promise<void> {
   const tokens = await prefetchTokens(context, output);
   printResult(context.io, output, { subscription, tokens }, [
     `Your trial has started${subscription.until === null ? '' : ` and ends at ${localTime(subscription.until)}`}.`,
-    `${tokens} tokens were added to the wallet. Next: vpn connect`,
+    `Added ${tokenCount(tokens)} to the wallet. Next: vpn connect`,
   ]);
 }
 

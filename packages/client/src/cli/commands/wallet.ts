@@ -1,6 +1,6 @@
 import { type Command } from 'commander';
 import { type Context } from '../context.js';
-import { withProgress, localTime, type Output, printResult } from '../output.js';
+import { localTime, type Output, printResult, tokenCount, withProgress } from '../output.js';
 
 export function addWalletCommands(program: Command, context: Context): void {
   const wallet = program
@@ -27,7 +27,7 @@ async function show(context: Context, output: Output): Promise<void> {
   const status = await (await context.client()).wallet.status();
   const { tokens, firstExpiry, lastExpiry, attempts, pending, nextPrefetch } = status;
   printResult(context.io, output, status, [
-    `${tokens} ${tokens === 1 ? 'token' : 'tokens'} available${expiryText(firstExpiry, lastExpiry)}.`,
+    `${tokenCount(tokens)} available${expiryText(firstExpiry, lastExpiry)}.`,
     ...(attempts > 0 ? [`${attempts} in unfinished attempts to connect: vpn connect retries them first.`] : []),
     ...(pending > 0 ? [`${pending} requested but not received: vpn wallet prefetch requests them again.`] : []),
     nextPrefetch === undefined
@@ -47,6 +47,6 @@ async function prefetch(context: Context, output: Output): Promise<void> {
   const client = await context.client();
   const prefetched = await withProgress(context.io, output, 'Fetching tokens', client.wallet.prefetchIfDue());
   const status = await client.wallet.status();
-  const outcome = prefetched > 0 ? `Fetched ${prefetched} tokens` : 'No tokens are due';
+  const outcome = prefetched > 0 ? `Fetched ${tokenCount(prefetched)}` : 'No tokens are due';
   printResult(context.io, output, { prefetched, ...status }, [`${outcome}. The wallet has ${status.tokens}.`]);
 }
