@@ -22,15 +22,15 @@ function configure(env: Readonly<Record<string, string | undefined>>): void {
 
 async function json<T>(...args: string[]): Promise<T> {
   const printed = await run(...args, '--json');
-  expect(printed, 'JSON, not what went wrong').toMatch(/^[[{]/);
+  expect(printed, 'JSON instead of an error').toMatch(/^[[{]/);
   return JSON.parse(printed) as T;
 }
 
 const frankfurt = ['--country', 'DE', '--city', 'Frankfurt', '--latitude', '50.11', '--longitude', '8.68'];
 
-describe('locations', () => {
-  it('are added, listed, disabled and enabled', async () => {
-    expect(await run('locations', 'list')).toBe('No location yet.');
+describe('admin locations', () => {
+  it('adds, lists, disables and enables a location', async () => {
+    expect(await run('locations', 'list')).toBe('No locations yet.');
     expect(await run('locations', 'add', 'de-frankfurt', ...frankfurt)).toContain('enrolment create de-frankfurt');
     expect(await json('locations', 'disable', 'de-frankfurt')).toEqual({ id: 'de-frankfurt', enabled: false });
     expect(await json('locations', 'list')).toMatchObject([{ id: 'de-frankfurt', city: 'Frankfurt', enabled: false }]);
@@ -38,28 +38,28 @@ describe('locations', () => {
     expect(await run('locations', 'list')).toMatch(/de-frankfurt +DE +Frankfurt +50.11 +8.68 +yes/);
   });
 
-  it('say what was expected', async () => {
+  it('explains what was expected', async () => {
     expect(await run('locations', 'add', 'de-frankfurt', ...frankfurt)).toContain('There is a location de-frankfurt');
     expect(await run('locations', 'add', 'NOT A SLUG', ...frankfurt)).toMatch(/^id: expected/);
     expect(await run('locations', 'disable', 'nowhere')).toContain('location');
   });
 });
 
-describe('enrolment tokens', () => {
-  it('let a node join until they are revoked', async () => {
-    const made = await json<{ id: string; token: string }>('enrolment', 'create', 'de-frankfurt', '--uses', '2');
-    expect(made.token).toMatch(/^[\w-]{43}$/);
+describe('admin enrolment', () => {
+  it('creates a token, lists it without showing it, and revokes it', async () => {
+    const created = await json<{ id: string; token: string }>('enrolment', 'create', 'de-frankfurt', '--uses', '2');
+    expect(created.token).toMatch(/^[\w-]{43}$/);
     const listed = await json<object[]>('enrolment', 'list');
-    expect(listed).toMatchObject([{ id: made.id, locationId: 'de-frankfurt', usesLeft: 2 }]);
-    expect(JSON.stringify(listed)).not.toContain(made.token);
-    await run('enrolment', 'revoke', made.id);
-    expect(await run('enrolment', 'list')).toBe('No enrolment token.');
-    expect(await run('enrolment', 'revoke', made.id)).toContain('No enrolment token has the id');
+    expect(listed).toMatchObject([{ id: created.id, locationId: 'de-frankfurt', usesLeft: 2 }]);
+    expect(JSON.stringify(listed)).not.toContain(created.token);
+    await run('enrolment', 'revoke', created.id);
+    expect(await run('enrolment', 'list')).toBe('No enrolment tokens.');
+    expect(await run('enrolment', 'revoke', created.id)).toContain('No enrolment token has the id');
   });
 });
 
-describe('nodes', () => {
-  it('are listed, drained and retired', async () => {
+describe('admin nodes', () => {
+  it('lists, drains, resumes and retires a node', async () => {
     const [node] = await query<{ id: string }>(
       stack.ownerUrl,
       `INSERT INTO network."Node" (location_id, public_key, ip, port, capacity, status, last_pulse_at, credential_hash,
@@ -78,27 +78,27 @@ describe('nodes', () => {
   });
 });
 
-describe('keys', () => {
-  // The command goes by the machine's clock, and a day with other keys may begin between two of them.
+describe('admin keys', () => {
+  // The command uses the machine's clock. Without a fixed time, a new day with other keys could begin between two commands.
   beforeEach(() => void vi.setSystemTime(new Date()));
   afterEach(() => void vi.useRealTimers());
 
-  it('are made by rotate, listed, and ended on both sides by retire', async () => {
+  it('creates keys with rotate, lists them, and retires one on both sides', async () => {
     interface Key {
       readonly keyId: string;
       readonly state: string;
     }
-    const made = await json<Key[]>('keys', 'rotate');
-    expect(made.map(({ state }) => state).sort()).toEqual(['next', 'signs']);
-    const signing = made.find(({ state }) => state === 'signs')?.keyId ?? '';
-    const ended = await json<{ signingEnded: boolean }>('keys', 'retire', signing);
-    expect(ended.signingEnded).toBe(true);
+    const keys = await json<Key[]>('keys', 'rotate');
+    expect(keys.map(({ state }) => state).sort()).toEqual(['next', 'signs']);
+    const signing = keys.find(({ state }) => state === 'signs')?.keyId ?? '';
+    const retired = await json<{ signingEnded: boolean }>('keys', 'retire', signing);
+    expect(retired.signingEnded).toBe(true);
     const states = new Map((await json<Key[]>('keys', 'list')).map(({ keyId, state }) => [keyId, state]));
     expect(states.get(signing)).toBe('retired');
     expect([...states.values()].sort()).toEqual(['next', 'retired', 'signs']);
   });
 
-  it('refuse what is no key id, and one that is unknown', async () => {
+  it('refuses invalid and unknown key ids', async () => {
     expect(await run('keys', 'retire', 'abc')).toContain('32 bytes');
     expect(await run('keys', 'retire', 'A'.repeat(43))).toContain('No live key');
     expect(await run('keys', 'retire', `-h${'A'.repeat(41)}`, '--json')).toContain('No live key');
@@ -106,8 +106,8 @@ describe('keys', () => {
   });
 });
 
-describe('plans', () => {
-  it('are set and listed', async () => {
+describe('admin plans', () => {
+  it('sets and lists plans', async () => {
     const plan = ['plans', 'set', 'family', '--name', 'Family', '--daily-tokens', '64'];
     expect(await json(...plan)).toEqual({ id: 'family', name: 'Family', dailyTokens: 64 });
     expect(await json('plans', 'list')).toContainEqual({ id: 'family', name: 'Family', dailyTokens: 64 });
@@ -115,8 +115,8 @@ describe('plans', () => {
   });
 });
 
-describe('prices', () => {
-  it('of the App Store are set, replaced and withdrawn', async () => {
+describe('admin plans price and withdraw', () => {
+  it('sets, replaces and withdraws a price of the App Store', async () => {
     const set = (product: string) => json('plans', 'price', 'family', '--apple', product, '--interval', 'month');
     await set('vpn.family.old');
     expect(await set('vpn.family')).toMatchObject({ planId: 'family', priceRef: 'vpn.family', offered: true });
@@ -125,10 +125,10 @@ describe('prices', () => {
       { plan: 'family', price: 'vpn.family.old', offered: false },
     ]);
     expect(await run('plans', 'withdraw', '--apple', 'vpn.family')).toContain('no longer');
-    expect(await run('plans', 'withdraw', '--apple', 'vpn.family')).toContain('is not sold');
+    expect(await run('plans', 'withdraw', '--apple', 'vpn.family')).toContain('is not offered');
   });
 
-  it('say what was expected', async () => {
+  it('explains what was expected', async () => {
     expect(await run('plans', 'price', 'family')).toContain('Expected --stripe');
     expect(await run('plans', 'price', 'nothing', '--apple', 'x', '--interval', 'month')).toContain(
       'No plan has the id',
@@ -137,10 +137,10 @@ describe('prices', () => {
   });
 });
 
-describe('subscriptions', () => {
+describe('admin subscriptions', () => {
   const why = ['--reason', 'a friend of the house', '--by', 'ada'];
 
-  it('are shown, granted and revoked, each act with who and why', async () => {
+  it('shows, grants and revokes access, and records the operator and the reason', async () => {
     await query(
       stack.ownerUrl,
       `INSERT INTO identity."User" (firebase_uid, email, created_on) VALUES ('uid-1', 'ada@example.com', now())`,
@@ -162,7 +162,7 @@ describe('subscriptions', () => {
     });
   });
 
-  it('are overruled by a block until it is lifted', async () => {
+  it('blocks access until the block is lifted', async () => {
     await run('subscriptions', 'grant', 'uid-1', '--plan', 'family', '--days', '1', ...why);
     await run('subscriptions', 'block', 'uid-1', ...why);
     expect(await json('subscriptions', 'show', 'uid-1')).toMatchObject({ active: false, reason: 'blocked_abuse' });
@@ -170,8 +170,8 @@ describe('subscriptions', () => {
     expect(await json('subscriptions', 'show', 'uid-1')).toMatchObject({ active: true });
   });
 
-  it('say what was expected', async () => {
-    expect(await run('subscriptions', 'show', 'nobody')).toContain('No account');
+  it('explains what was expected', async () => {
+    expect(await run('subscriptions', 'show', 'unknown')).toContain('No account');
     expect(await run('subscriptions', 'grant', 'uid-1', '--plan', 'nothing', '--days', '1', ...why)).toContain(
       'No plan',
     );
@@ -180,8 +180,8 @@ describe('subscriptions', () => {
   });
 });
 
-describe('payments', () => {
-  it('list what was put aside, and have it looked up again', async () => {
+describe('admin payments', () => {
+  it('lists and retries dead-lettered events', async () => {
     await query(
       stack.ownerUrl,
       `INSERT INTO identity."WebhookEvent" (provider, event_id, type, object_ref, occurred_at, received_at, state, reason)
@@ -190,20 +190,20 @@ describe('payments', () => {
     expect(await json('payments', 'inbox')).toMatchObject([{ objectRef: 'cus_1', reason: 'unknown_customer' }]);
     expect(await json('payments', 'retry', 'cus_2')).toEqual({ retried: 0 });
     expect(await json('payments', 'retry')).toEqual({ retried: 1 });
-    expect(await run('payments', 'inbox')).toBe('No event is dead-lettered.');
+    expect(await run('payments', 'inbox')).toBe('No dead-lettered events.');
     expect(await json('payments', 'inbox', '--state', 'pending')).toMatchObject([{ objectRef: 'cus_1', reason: null }]);
     expect(await query(stack.ownerUrl, `SELECT key FROM identity_jobs.jobs WHERE key LIKE 'stripe:%'`)).toEqual([
       { key: 'stripe:cus_1' },
     ]);
   });
 
-  it('are compared with the providers that there are', async () => {
+  it('reconciles with the configured providers', async () => {
     expect(await json('payments', 'reconcile')).toEqual({ stripe: 0, apple: 0 });
   });
 });
 
-describe('stats', () => {
-  it('show what was closed, small counts hidden', async () => {
+describe('admin stats', () => {
+  it('shows the totals of closed days, without small counts', async () => {
     await query(
       stack.ownerUrl,
       `INSERT INTO network."DailyUsage" VALUES (now()::date - 1, 'de-frankfurt', '<20', '140');
@@ -217,8 +217,8 @@ describe('stats', () => {
   });
 });
 
-describe('a machine that holds one side', () => {
-  it('is told where the other side’s affairs are done', async () => {
+describe('admin on a machine with one side', () => {
+  it('names the machine where a command of the other side can run', async () => {
     configure({ SERVICE_ROLE: 'gatekeeper', ...gatekeeperEnv(stack) });
     expect(await run('nodes', 'list')).toContain('where SERVICE_ROLE is anonymizer or all');
     expect(await run('plans', 'list')).toContain('family');

@@ -7,13 +7,13 @@ import { type AppConfig, loadConfig } from '../src/platform/config/index.js';
 
 export type Side = 'gatekeeper' | 'anonymizer';
 
-/** What an operator did wrong, or cannot do here: printed as one line, without a stack. */
+/** An error that the operator can fix. It is printed as one line, without a stack trace. */
 export class OperatorError extends Error {}
 
 /**
- * Runs one action with the services of one side, connected as that side's own database role and not serving.
+ * Runs an action with the services of one side. They connect with that side's own database role, and serve no requests.
  *
- * @throws {OperatorError} when this machine's configuration does not hold that side.
+ * @throws {OperatorError} this machine is not configured for that side
  */
 export async function withSide<T>(side: Side, action: (app: INestApplicationContext) => Promise<T>): Promise<T> {
   const config = configOf(side);
@@ -29,17 +29,17 @@ export async function withSide<T>(side: Side, action: (app: INestApplicationCont
   }
 }
 
-/** Whether this machine's configuration holds that side. */
-export function holdsSide(side: Side): boolean {
-  return wholeConfig()[side] !== undefined;
+/** Whether this machine is configured for that side. */
+export function hasSide(side: Side): boolean {
+  return loadWholeConfig()[side] !== undefined;
 }
 
 function configOf(side: Side): AppConfig {
-  const config = wholeConfig();
+  const config = loadWholeConfig();
   if (config[side] !== undefined) return config;
-  throw new OperatorError(`This is the ${side}'s affair: run it where SERVICE_ROLE is ${side} or all.`);
+  throw new OperatorError(`This command needs the ${side}. Run it on a machine where SERVICE_ROLE is ${side} or all.`);
 }
 
-function wholeConfig(): AppConfig {
+function loadWholeConfig(): AppConfig {
   return loadConfig({ ...process.env, LOG_LEVEL: 'silent' });
 }

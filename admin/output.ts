@@ -1,6 +1,6 @@
 export type Row = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
-/** Prints rows: aligned columns for people, one JSON document with `--json` for programs. */
+/** Prints rows as aligned columns, or as one JSON document with `--json`. @param none printed when there are no rows */
 export function printRows(rows: readonly Row[], { json }: { readonly json: boolean }, none: string): void {
   if (json) {
     console.log(JSON.stringify(rows, null, 2));
@@ -22,9 +22,14 @@ export function printRows(rows: readonly Row[], { json }: { readonly json: boole
     );
 }
 
-/** Prints one thing that was done: a sentence for people, the data with `--json`. */
+/** Prints a result as a sentence, or as data with `--json`. */
 export function printDone(sentence: string, data: Row, { json }: { readonly json: boolean }): void {
   console.log(json ? JSON.stringify(data, null, 2) : sentence);
+}
+
+/** A number with its noun, such as "1 event" or "2 events". */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function text(value: Row[string]): string {

@@ -14,10 +14,10 @@ import { subscriptionCommands } from './commands/subscriptions.js';
 import { userCommands } from './commands/users.js';
 import { OperatorError } from './context.js';
 
-/** What an operator does, on the side that this machine's configuration holds. */
+/** The operator's command. Each subcommand needs a machine that is configured for its side. */
 export function operatorProgram(): Command {
   return new Command('admin')
-    .description("The operator's command. Each subcommand works on the side whose configuration this machine holds.")
+    .description('Operate the VPN service. Each command runs on a machine that is configured for its side.')
     .showHelpAfterError()
     .addCommand(locationCommands())
     .addCommand(enrolmentCommands())
@@ -31,14 +31,18 @@ export function operatorProgram(): Command {
     .addCommand(statsCommand());
 }
 
-/** One line for what an operator can mend; the rest is a fault and shows where, but no message that might quote a secret. */
+/**
+ * The error message: one line when the operator can fix the error. Other errors show their stack trace, but not their message,
+ * which could quote a secret.
+ */
 export function explain(error: unknown): string {
   if (error instanceof ZodError) {
     return error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n');
   }
   if (error instanceof AppError) return error.detail;
   if (error instanceof OperatorError || error instanceof ConfigError) return error.message;
-  if (isStoreOutage(error)) return 'A store does not answer: is the database up, and migrated?';
+  if (isStoreOutage(error))
+    return 'The database or Redis does not answer. Check that both run and that the database is migrated.';
   if (!(error instanceof Error)) return 'Unexpected error';
   const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
   return [`Unexpected ${error.name}`, ...frames].join('\n');

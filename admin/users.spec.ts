@@ -26,24 +26,24 @@ const why = ['--reason', 'asked by mail', '--by', 'hopper'];
 const rowsOf = ({ uid }: SignedIn) =>
   query(gatekeeper.stack.ownerUrl, 'SELECT 1 FROM identity."User" WHERE firebase_uid = $1', [uid]);
 
-describe('a person', () => {
-  it('is shown and exported by their address', async () => {
-    const person = await gatekeeper.signInWithTrial();
-    expect(JSON.parse(await run('users', 'show', person.email, '--json'))).toMatchObject({
-      uid: person.uid,
-      email: person.email,
+describe('admin users', () => {
+  it('shows and exports a user by e-mail address', async () => {
+    const user = await gatekeeper.signInWithTrial();
+    expect(JSON.parse(await run('users', 'show', user.email, '--json'))).toMatchObject({
+      uid: user.uid,
+      email: user.email,
       access: 'TRIAL',
     });
-    const exported = JSON.parse(await run('users', 'export', person.email, ...why)) as {
+    const exported = JSON.parse(await run('users', 'export', user.email, ...why)) as {
       tables: Record<string, unknown[]>;
     };
-    expect(exported.tables.User).toMatchObject([{ firebase_uid: person.uid }]);
+    expect(exported.tables.User).toMatchObject([{ firebase_uid: user.uid }]);
     expect(exported.tables.TrialGrant).toHaveLength(2);
     expect(exported.tables.AuditEvent).toMatchObject([{ actor: 'operator', action: 'account.export' }]);
-    gatekeeper.firebase.delete(person.uid);
-    const left = JSON.parse(await run('users', 'export', person.uid, ...why)) as Record<string, unknown>;
-    expect(left).toMatchObject({ identityProvider: null, tables: { User: [{ firebase_uid: person.uid }] } });
-    expect(await run('users', 'show', 'nobody@example.com')).toContain('nobody@example.com');
+    gatekeeper.firebase.delete(user.uid);
+    const left = JSON.parse(await run('users', 'export', user.uid, ...why)) as Record<string, unknown>;
+    expect(left).toMatchObject({ identityProvider: null, tables: { User: [{ firebase_uid: user.uid }] } });
+    expect(await run('users', 'show', 'unknown@example.com')).toContain('unknown@example.com');
   });
 
   it.each([
@@ -56,64 +56,65 @@ describe('a person', () => {
     ['subscriptions', 'revoke', ...why],
     ['subscriptions', 'block', ...why],
     ['subscriptions', 'unblock', ...why],
-  ])('may have a name that begins with a dash: %s %s', async (group, command, ...options) => {
-    for (const name of ['-h-nobody', '--nobody']) {
+  ])('accepts an account that begins with a dash: %s %s', async (group, command, ...options) => {
+    for (const name of ['-h-unknown', '--unknown']) {
       expect(await run(group, command, name, ...options)).toContain(name);
     }
   });
 
   it.each([
     ['an empty reason', ['--reason', ' ', '--by', 'hopper']],
-    ['a reason that the audit cannot hold', ['--reason', 'x'.repeat(501), '--by', 'hopper']],
-    ['a reason that names somebody', ['--reason', 'asked by ada@example.com', '--by', 'hopper']],
-    ['the name that the person has there', ['--reason', 'asked', '--by', 'self']],
-  ])('is left alone by an operator who gives %s', async (_what, given) => {
-    const person = await gatekeeper.signInWithTrial();
-    for (const act of [['export'], ['signout'], ['delete', '--yes']] as const) {
-      expect(await run('users', act[0], person.email, ...act.slice(1), ...given)).toMatch(/^--(by|reason): expected /);
+    ['a reason that is too long', ['--reason', 'x'.repeat(501), '--by', 'hopper']],
+    ['a reason with an e-mail address', ['--reason', 'asked by ada@example.com', '--by', 'hopper']],
+    ['the name that the audit log uses for the user', ['--reason', 'asked', '--by', 'self']],
+  ])('does nothing when the operator gives %s', async (_what, options) => {
+    const user = await gatekeeper.signInWithTrial();
+    for (const action of [['export'], ['signout'], ['delete', '--yes']] as const) {
+      const refusal = await run('users', action[0], user.email, ...action.slice(1), ...options);
+      expect(refusal).toMatch(/^--(by|reason): expected /);
     }
-    expect((await gatekeeper.get('/account', person.headers)).status).toBe(200);
-    const audit = (await (await gatekeeper.get('/account/audit', person.headers)).json()) as { acts: unknown[] };
+    expect((await gatekeeper.get('/account', user.headers)).status).toBe(200);
+    const audit = (await (await gatekeeper.get('/account/audit', user.headers)).json()) as { acts: unknown[] };
     expect(audit.acts).toEqual([]);
   });
 
-  it('is signed out everywhere, and reads who did it and why', async () => {
-    // Firebase counts in seconds: a sign-in of this very second would outlive it.
+  it('signs out a user everywhere, who can read the operator and the reason', async () => {
+    // Firebase stores times in seconds: a sign-in of the same second would stay valid.
     const at = new Date(gatekeeper.clock.now().getTime() - 60_000);
     const account = { email: `${randomUUID()}@example.com`, emailVerified: true, createdAt: at };
     const { uid } = gatekeeper.firebase.createAccount(account);
     const claims = { auth_time: Math.floor(at.getTime() / 1000) };
     const token = await gatekeeper.firebase.mintIdToken(uid, { claims });
-    const person = { uid, email: account.email, headers: { authorization: `Bearer ${token}` } };
-    expect((await gatekeeper.get('/account', person.headers)).status).toBe(200);
-    expect(await run('users', 'signout', person.email, ...why)).toBe('Signed out everywhere.');
+    const user = { uid, email: account.email, headers: { authorization: `Bearer ${token}` } };
+    expect((await gatekeeper.get('/account', user.headers)).status).toBe(200);
+    expect(await run('users', 'signout', user.email, ...why)).toBe('The user is signed out on all devices.');
     await expect
-      .poll(async () => (await gatekeeper.get('/account', person.headers)).status, { timeout: 15_000 })
+      .poll(async () => (await gatekeeper.get('/account', user.headers)).status, { timeout: 15_000 })
       .toBe(401);
-    // The command goes by the machine's clock.
+    // The command uses the machine's clock.
     gatekeeper.clock.set(new Date(Date.now() + 2_000));
-    const headers = await gatekeeper.signInAgain(person.uid);
+    const headers = await gatekeeper.signInAgain(user.uid);
     await expect(gatekeeper.get('/account/audit', headers).then((answer) => answer.json())).resolves.toMatchObject({
       acts: [{ by: 'operator', action: 'account.sign_out_everywhere', reason: 'asked by mail' }],
     });
   });
 
-  it('is deleted, wholly', async () => {
-    const person = await gatekeeper.signInWithTrial();
-    expect(await run('users', 'delete', person.email, '--yes', ...why)).toBe('The account is being deleted.');
-    await expect.poll(() => rowsOf(person), { timeout: 15_000 }).toEqual([]);
-    expect(gatekeeper.firebase.exists(person.uid)).toBe(false);
+  it('deletes a user with all data', async () => {
+    const user = await gatekeeper.signInWithTrial();
+    expect(await run('users', 'delete', user.email, '--yes', ...why)).toBe('The account is being deleted.');
+    await expect.poll(() => rowsOf(user), { timeout: 15_000 }).toEqual([]);
+    expect(gatekeeper.firebase.exists(user.uid)).toBe(false);
   });
 });
 
-describe('maintenance', () => {
+describe('admin notify maintenance', () => {
   const announce = (...args: string[]) => run('notify', 'maintenance', '--text', 'We move.', ...why, ...args);
 
-  it('is announced to everybody once', async () => {
+  it('announces maintenance to all users once', async () => {
     await gatekeeper.signInWithTrial();
     const when = ['--from', '2035-01-01T02:00:00Z', '--to', '2035-01-01T05:00:00+02:00'];
-    expect(await announce(...when)).toMatch(/^Announced to [1-9]\d*\./);
-    expect(await announce(...when)).toBe('Everybody was told already.');
+    expect(await announce(...when)).toMatch(/^Notifying [1-9]\d* users\./);
+    expect(await announce(...when)).toBe('All users have been notified already.');
     const audit = `SELECT actor, user_id FROM identity."AuditEvent" WHERE action = 'notify.maintenance'`;
     expect(await query(gatekeeper.stack.ownerUrl, audit)).toEqual([
       { actor: 'hopper', user_id: null },
@@ -121,7 +122,7 @@ describe('maintenance', () => {
     ]);
   });
 
-  it('says what was expected', async () => {
+  it('explains what was expected', async () => {
     expect(await announce('--from', '2035-01-02T00:00:00Z', '--to', '2035-01-01T00:00:00Z')).toContain('--from');
   });
 });

@@ -4,29 +4,31 @@ import { Clock } from '../../src/platform/config/index.js';
 import { decodeBase64url, encodeBase64url } from '../../src/crypto/index.js';
 import { IssuerKeysService } from '../../src/crypto/issuer/index.js';
 import { VerifierKeysService } from '../../src/crypto/verifier/index.js';
-import { holdsSide, OperatorError, withSide } from '../context.js';
-import { type Output, withJson, withName } from '../options.js';
+import { hasSide, OperatorError, withSide } from '../context.js';
+import { allowLeadingDash, type Output, withJson } from '../options.js';
 import { printDone, printRows } from '../output.js';
 
 export function keyCommands(): Command {
-  const keys = new Command('keys').description('the issuer keys, one a day');
+  const keys = new Command('keys').description('Manage the issuer keys, one for each day');
   withJson(keys.command('list'))
-    .description('keys whose tokens are still accepted')
+    .description('List the keys whose tokens are still accepted')
     .action(async (output: Output) => {
       const rows = await withSide('gatekeeper', listKeys);
-      printRows(rows, output, 'No issuer key yet.');
+      printRows(rows, output, 'No issuer keys yet.');
     });
   withJson(keys.command('rotate'))
-    .description("do the schedule's work now: make the next key, re-encrypt private halves, erase old ones")
+    .description(
+      'Rotate keys now instead of on schedule: create the next key, re-encrypt private keys, delete old ones',
+    )
     .action(async (output: Output) => {
       const rows = await withSide('gatekeeper', async (app) => {
         await app.get(IssuerKeysService).rotate();
         return listKeys(app);
       });
-      printRows(rows, output, 'No issuer key yet.');
+      printRows(rows, output, 'No issuer keys yet.');
     });
-  withJson(withName(keys.command('retire <keyId>')))
-    .description('emergency: end a key at once on every side that this machine holds; its tokens are lost')
+  withJson(allowLeadingDash(keys.command('retire <keyId>')))
+    .description('Retire a key in an emergency, on each side of this machine; its tokens can no longer be spent')
     .action(retire);
   return keys;
 }
@@ -47,16 +49,21 @@ async function listKeys(app: INestApplicationContext) {
 async function retire(text: string, output: Output): Promise<void> {
   const keyId = decodeBase64url(text);
   if (keyId?.length !== 32)
-    throw new OperatorError('A key id is 32 bytes in base64url: see npm run admin -- keys list');
+    throw new OperatorError('Expected a key id: 32 bytes in base64url. List the keys: npm run admin -- keys list');
   const gatekeeper =
-    holdsSide('gatekeeper') && (await withSide('gatekeeper', (app) => app.get(IssuerKeysService).retire(keyId)));
+    hasSide('gatekeeper') && (await withSide('gatekeeper', (app) => app.get(IssuerKeysService).retire(keyId)));
   const anonymizer =
-    holdsSide('anonymizer') && (await withSide('anonymizer', (app) => app.get(VerifierKeysService).deny(keyId)));
-  if (!gatekeeper && !anonymizer) throw new OperatorError(`No live key has the id ${text}.`);
-  const elsewhere = holdsSide('gatekeeper') && holdsSide('anonymizer') ? '' : ' Run it on the other side too.';
-  const sides = [gatekeeper ? 'signs no more' : '', anonymizer ? 'verifies no more' : ''].filter(Boolean).join(' and ');
+    hasSide('anonymizer') && (await withSide('anonymizer', (app) => app.get(VerifierKeysService).deny(keyId)));
+  if (!gatekeeper && !anonymizer) {
+    throw new OperatorError(`No live key has the id ${text}. List the keys: npm run admin -- keys list`);
+  }
+  const nextStep = hasSide('gatekeeper') && hasSide('anonymizer') ? '' : ' Run this command on the other side too.';
+  const effects = [
+    gatekeeper ? 'The gatekeeper no longer signs with it.' : '',
+    anonymizer ? 'The anonymizer no longer accepts its tokens.' : '',
+  ];
   printDone(
-    `The key ${sides}.${elsewhere}`,
+    `Key retired. ${effects.filter(Boolean).join(' ')}${nextStep}`,
     { keyId: text, signingEnded: gatekeeper, verificationEnded: anonymizer },
     output,
   );

@@ -12,36 +12,37 @@ interface NewLocation extends Output {
 }
 
 export function locationCommands(): Command {
-  const locations = new Command('locations').description('where people can go');
+  const locations = new Command('locations').description('Manage the locations that users can connect to');
   withJson(locations.command('list'))
-    .description('all locations')
+    .description('List all locations')
     .action(async (output: Output) => {
       const rows = await withSide('anonymizer', (app) => app.get(OperatorLocationsService).list());
       printRows(
         rows.map((row) => ({ ...row })),
         output,
-        'No location yet.',
+        'No locations yet.',
       );
     });
   withJson(locations.command('add <id>'))
-    .description('offer a new location; its id is a slug such as de-frankfurt')
-    .requiredOption('--country <code>', 'ISO 3166-1 alpha-2, such as DE')
-    .requiredOption('--city <name>', 'city')
-    .requiredOption('--latitude <degrees>', 'degrees north', number)
-    .requiredOption('--longitude <degrees>', 'degrees east', number)
+    .description('Add a location; its id is a slug such as de-frankfurt')
+    .requiredOption('--country <code>', 'Country code (ISO 3166-1 alpha-2), such as DE')
+    .requiredOption('--city <name>', 'City')
+    .requiredOption('--latitude <degrees>', 'Latitude in degrees, positive to the north', number)
+    .requiredOption('--longitude <degrees>', 'Longitude in degrees, positive to the east', number)
     .action(async (id: string, { json, ...place }: NewLocation) => {
       const added = await withSide('anonymizer', (app) => app.get(OperatorLocationsService).add({ id, ...place }));
-      printDone(`${id} is offered. Let a node join: npm run admin -- enrolment create ${id}`, { ...added }, { json });
+      const next = `Let a node join: npm run admin -- enrolment create ${id}`;
+      printDone(`Added the location ${id}. ${next}`, { ...added }, { json });
     });
-  for (const [name, enabled, sentence] of [
-    ['disable', false, 'is no longer offered; its connections last until they end.'],
-    ['enable', true, 'is offered again.'],
+  for (const [name, enabled, description, outcome] of [
+    ['disable', false, 'Stop offering a location', 'is disabled. Existing connections stay until they end.'],
+    ['enable', true, 'Offer a location again', 'is enabled.'],
   ] as const) {
     withJson(locations.command(`${name} <id>`))
-      .description(enabled ? 'offer a location again' : 'stop offering a location')
+      .description(description)
       .action(async (id: string, output: Output) => {
         await withSide('anonymizer', (app) => app.get(OperatorLocationsService).setEnabled(id, enabled));
-        printDone(`${id} ${sentence}`, { id, enabled }, output);
+        printDone(`The location ${id} ${outcome}`, { id, enabled }, output);
       });
   }
   return locations;

@@ -5,31 +5,33 @@ import { type Output, withJson } from '../options.js';
 import { printDone, printRows } from '../output.js';
 
 export function nodeCommands(): Command {
-  const nodes = new Command('nodes').description('the VPN servers');
+  const nodes = new Command('nodes').description('Manage the VPN nodes');
   withJson(nodes.command('list'))
-    .description('all nodes, with health and load')
+    .description('List all nodes with their health and load')
     .action(async (output: Output) => {
       const rows = await withSide('anonymizer', (app) => app.get(FleetService).list());
       const shown = rows.map((row) => ({ ...row, lastPulseAt: row.lastPulseAt.toISOString() }));
-      printRows(shown, output, 'No node yet.');
+      printRows(shown, output, 'No nodes yet.');
     });
   withJson(nodes.command('drain <id>'))
-    .description('give a node no new connections; it keeps those it has')
+    .description('Stop new connections to a node; existing ones stay')
     .action(async (id: string, output: Output) => {
       await withSide('anonymizer', (app) => app.get(FleetService).drain(id));
-      printDone(`${id} drains: its last connection ends within 25 hours.`, { id, status: 'draining' }, output);
+      const outcome = `The node ${id} is draining. Its last connection ends within 25 hours.`;
+      printDone(outcome, { id, status: 'draining' }, output);
     });
   withJson(nodes.command('resume <id>'))
-    .description('take a draining node back')
+    .description('Allow new connections to a draining node again')
     .action(async (id: string, output: Output) => {
       await withSide('anonymizer', (app) => app.get(FleetService).resume(id));
-      printDone(`${id} gets new connections again, from its next pulse on.`, { id, status: 'unhealthy' }, output);
+      const outcome = `The node ${id} is resumed. It gets new connections after its next pulse.`;
+      printDone(outcome, { id, status: 'unhealthy' }, output);
     });
   withJson(nodes.command('retire <id>'))
-    .description('end a node for good, with its connections')
+    .description('Remove a node permanently and end its connections')
     .action(async (id: string, output: Output) => {
       await withSide('anonymizer', (app) => app.get(FleetService).retire(id));
-      printDone(`${id} is retired; its connections end.`, { id, status: 'retired' }, output);
+      printDone(`The node ${id} is retired. Its connections end.`, { id, status: 'retired' }, output);
     });
   return nodes;
 }

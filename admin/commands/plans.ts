@@ -17,27 +17,27 @@ interface PriceOptions extends Output {
 }
 
 export function planCommands(): Command {
-  const plans = new Command('plans').description('what can be had');
+  const plans = new Command('plans').description('Manage plans and their prices');
   withJson(plans.command('list'))
-    .description('all plans')
+    .description('List all plans')
     .action(async (output: Output) => {
       const rows = await withSide('gatekeeper', (app) => app.get(PlansService).list());
       printRows(
         rows.map((row) => ({ ...row })),
         output,
-        'No plan yet.',
+        'No plans yet.',
       );
     });
   withJson(plans.command('set <id>'))
-    .description('add a plan, or change it for everyone on it')
-    .requiredOption('--name <name>', 'what people read')
-    .requiredOption('--daily-tokens <count>', 'tokens a person may have signed per issuer key', number)
+    .description('Add a plan, or change it for all its users')
+    .requiredOption('--name <name>', 'Name that users see')
+    .requiredOption('--daily-tokens <count>', 'Maximum number of tokens per user and day', number)
     .action(async (id: string, { json, name, dailyTokens }: PlanOptions) => {
       const plan = await withSide('gatekeeper', (app) => app.get(PlansService).set({ id, name, dailyTokens }));
-      printDone(`${id} grants ${plan.dailyTokens} tokens a day.`, { ...plan }, { json });
+      printDone(`Saved the plan ${id} with ${plan.dailyTokens} tokens a day.`, { ...plan }, { json });
     });
   withJson(plans.command('prices'))
-    .description('by which prices of which provider plans are bought')
+    .description('List the prices of all plans')
     .action(async (output: Output) => {
       const rows = await withSide('gatekeeper', (app) => app.get(PlanPricesService).list());
       const shown = rows.map(({ planId: plan, provider, priceRef: price, ...row }) => ({
@@ -46,18 +46,18 @@ export function planCommands(): Command {
         price,
         ...row,
       }));
-      printRows(shown, output, 'No price yet.');
+      printRows(shown, output, 'No prices yet.');
     });
   withJson(plans.command('price <id>'))
-    .description('sell a plan by a price of Stripe or a product of the App Store, in the place of the one before')
-    .option('--stripe <price>', 'id of a price at Stripe, which says how much and how often')
-    .option('--apple <product>', 'product id at the App Store; needs --interval')
-    .addOption(new Option('--interval <interval>', 'how often the product is paid').choices(['month', 'year']))
+    .description('Offer a plan at a Stripe price or as an App Store product, replacing the previous one')
+    .option('--stripe <price>', 'Id of a Stripe price, which sets the amount and interval')
+    .option('--apple <product>', 'Id of an App Store product; requires --interval')
+    .addOption(new Option('--interval <interval>', 'Billing interval of the product').choices(['month', 'year']))
     .action(price);
   withJson(plans.command('withdraw'))
-    .description('sell a price no longer; who pays it keeps it')
-    .option('--stripe <price>', 'id of a price at Stripe')
-    .option('--apple <product>', 'product id at the App Store')
+    .description('Stop offering a price; existing subscriptions keep it')
+    .option('--stripe <price>', 'Id of a Stripe price')
+    .option('--apple <product>', 'Id of an App Store product')
     .action(withdraw);
   return plans;
 }
@@ -69,7 +69,7 @@ async function price(planId: string, { stripe, apple, interval, json }: PriceOpt
       return app.get(PlanPricesService).setApple(planId, apple, interval);
     throw new OperatorError('Expected --stripe <price>, or --apple <product> with --interval.');
   });
-  printDone(`${planId} is sold by ${set.priceRef}, each ${set.interval}.`, { ...set }, { json });
+  printDone(`The plan ${planId} is offered at ${set.priceRef}, billed every ${set.interval}.`, { ...set }, { json });
 }
 
 async function withdraw({ stripe, apple, json }: PriceOptions): Promise<void> {
@@ -77,6 +77,8 @@ async function withdraw({ stripe, apple, json }: PriceOptions): Promise<void> {
   if (priceRef === undefined) throw new OperatorError('Expected --stripe <price> or --apple <product>.');
   const provider = stripe === undefined ? 'apple' : 'stripe';
   const withdrawn = await withSide('gatekeeper', (app) => app.get(PlanPricesService).withdraw({ provider, priceRef }));
-  if (!withdrawn) throw new OperatorError(`${priceRef} is not sold. See npm run admin -- plans prices.`);
-  printDone(`${priceRef} is sold no longer.`, { provider, priceRef, offered: false }, { json });
+  if (!withdrawn) {
+    throw new OperatorError(`The price ${priceRef} is not offered. List the prices: npm run admin -- plans prices`);
+  }
+  printDone(`The price ${priceRef} is no longer offered.`, { provider, priceRef, offered: false }, { json });
 }

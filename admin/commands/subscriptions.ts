@@ -1,53 +1,51 @@
 import { Command, Option } from 'commander';
 import { OperatorAccessService } from '../../src/subscription/index.js';
 import { withSide } from '../context.js';
-import { account, type Audited, audited, number, type Output, withJson, withName } from '../options.js';
-import { printDone, printRows } from '../output.js';
+import { accountForms, allowLeadingDash, type Audited, number, type Output, withAudit, withJson } from '../options.js';
+import { counted, printDone, printRows } from '../output.js';
 
 export function subscriptionCommands(): Command {
-  const subscriptions = new Command('subscriptions').description(
-    "people's access: what gives it, and what operators do to it",
-  );
-  withJson(withName(subscriptions.command('show <account>')))
-    .description(`everything that gives an account access or takes it, ${account}`)
+  const subscriptions = new Command('subscriptions').description("Show and change users' access");
+  withJson(allowLeadingDash(subscriptions.command('show <account>')))
+    .description(`Show subscriptions, grants and blocks of an account (${accountForms})`)
     .action(show);
-  audited(withName(subscriptions.command('grant <account>')))
-    .description('give access, beside whatever else there is')
-    .requiredOption('--plan <id>', 'on which plan')
-    .requiredOption('--days <count>', 'for how many days', number)
+  withAudit(allowLeadingDash(subscriptions.command('grant <account>')))
+    .description('Grant access in addition to any subscription')
+    .requiredOption('--plan <id>', 'Plan of the grant')
+    .requiredOption('--days <count>', 'Number of days', number)
     .action(async (name: string, { plan: planId, days, json, ...why }: Audited & { plan: string; days: number }) => {
       const operator = { actor: why.by, reason: why.reason };
       const until = await withSide('gatekeeper', (app) =>
         app.get(OperatorAccessService).grant(name, { planId, days }, operator),
       );
       printDone(
-        `Access on ${planId} until ${until.toISOString()}.`,
+        `Granted access with the plan ${planId} until ${until.toISOString()}.`,
         { plan: planId, until: until.toISOString() },
         { json },
       );
     });
-  audited(withName(subscriptions.command('revoke <account>')))
-    .description('end what operators have granted; what is paid goes on')
+  withAudit(allowLeadingDash(subscriptions.command('revoke <account>')))
+    .description('End all grants of operators; paid subscriptions stay')
     .action(async (name: string, { by: actor, reason, json }: Audited) => {
       const revoked = await withSide('gatekeeper', (app) =>
         app.get(OperatorAccessService).revoke(name, { actor, reason }),
       );
-      printDone(revoked === 0 ? 'There was no grant to end.' : `${revoked} ended.`, { revoked }, { json });
+      printDone(revoked === 0 ? 'There are no grants.' : `Ended ${counted(revoked, 'grant')}.`, { revoked }, { json });
     });
-  audited(withName(subscriptions.command('block <account>')))
-    .description('take access away, whatever is paid')
-    .addOption(new Option('--kind <kind>', 'what people are told').choices(['abuse', 'dispute']).default('abuse'))
+  withAudit(allowLeadingDash(subscriptions.command('block <account>')))
+    .description('Block access, even with a paid subscription')
+    .addOption(new Option('--kind <kind>', 'Reason that the user sees').choices(['abuse', 'dispute']).default('abuse'))
     .action(async (name: string, { kind, by: actor, reason, json }: Audited & { kind: 'abuse' | 'dispute' }) => {
       await withSide('gatekeeper', (app) => app.get(OperatorAccessService).block(name, kind, { actor, reason }));
-      printDone('Blocked.', { blocked: kind }, { json });
+      printDone('The account is blocked.', { blocked: kind }, { json });
     });
-  audited(withName(subscriptions.command('unblock <account>')))
-    .description('lift every block, also that of a lost dispute')
+  withAudit(allowLeadingDash(subscriptions.command('unblock <account>')))
+    .description('Lift all blocks, including those of lost disputes')
     .action(async (name: string, { by: actor, reason, json }: Audited) => {
       const lifted = await withSide('gatekeeper', (app) =>
         app.get(OperatorAccessService).unblock(name, { actor, reason }),
       );
-      printDone(lifted === 0 ? 'There was no block.' : `${lifted} lifted.`, { lifted }, { json });
+      printDone(lifted === 0 ? 'There are no blocks.' : `Lifted ${counted(lifted, 'block')}.`, { lifted }, { json });
     });
   return subscriptions;
 }
@@ -66,8 +64,8 @@ async function show(name: string, { json }: Output): Promise<void> {
     return;
   }
   console.log(
-    `${account.firebaseUid}  ${account.email ?? 'no address'}\n${access.active ? 'has access' : 'has no access'}: ${access.reason}\n`,
+    `${account.firebaseUid}  ${account.email ?? 'no e-mail address'}\n${access.active ? 'Access' : 'No access'}: ${access.reason}\n`,
   );
-  printRows(sources, { json }, 'Nothing gives access.');
+  printRows(sources, { json }, 'No subscriptions, trials or grants.');
   if (acts.length > 0) printRows(acts, { json }, '');
 }

@@ -3,57 +3,57 @@ import { AccountDeletionService, AccountExportService } from '../../src/account/
 import { SignOutService } from '../../src/auth/index.js';
 import { OperatorAccessService } from '../../src/subscription/index.js';
 import { withSide } from '../context.js';
-import { account, type Audited, audited, type Output, withJson, withName } from '../options.js';
+import { accountForms, allowLeadingDash, type Audited, type Output, withAudit, withJson } from '../options.js';
 import { printDone, printRows } from '../output.js';
 
 export function userCommands(): Command {
-  const users = new Command('users').description('people: what is kept of them, and what they ask an operator to do');
-  withJson(withName(users.command('show <account>')))
-    .description(`who somebody is here, ${account}`)
+  const users = new Command('users').description('Show, export, delete and sign out users');
+  withJson(allowLeadingDash(users.command('show <account>')))
+    .description(`Show a user (${accountForms})`)
     .action(show);
-  audited(withName(users.command('export <account>')))
-    .description('everything that is kept of somebody, as the person may have it: one JSON document')
+  withAudit(allowLeadingDash(users.command('export <account>')))
+    .description('Export all stored data about a user as one JSON document, the same that the user can export')
     .action(async (name: string, { by: actor, reason }: Audited) => {
       const document = await withSide('gatekeeper', async (app) => {
-        const person = await app.get(OperatorAccessService).show(name);
-        return app.get(AccountExportService).export(person.account, { actor, reason });
+        const user = await app.get(OperatorAccessService).show(name);
+        return app.get(AccountExportService).export(user.account, { actor, reason });
       });
       console.log(JSON.stringify(document, null, 2));
     });
-  audited(withName(users.command('delete <account>')))
-    .description('end the subscriptions, delete the account at Firebase and erase the person; a worker does it')
-    .requiredOption('--yes', 'it cannot be undone')
+  withAudit(allowLeadingDash(users.command('delete <account>')))
+    .description("End the user's subscriptions, delete the account at Firebase and erase all data, in the background")
+    .requiredOption('--yes', 'Confirm: this cannot be undone')
     .action(async (name: string, { by: actor, reason, json }: Audited) => {
       const { stillBilledBy } = await withSide('gatekeeper', async (app) => {
-        const person = await app.get(OperatorAccessService).show(name);
-        return app.get(AccountDeletionService).begin(person.account, { actor, reason });
+        const user = await app.get(OperatorAccessService).show(name);
+        return app.get(AccountDeletionService).begin(user.account, { actor, reason });
       });
-      const apple = stillBilledBy.length > 0 ? ' Apple goes on charging until the person cancels there.' : '';
+      const apple = stillBilledBy.length > 0 ? ' Apple keeps charging until the user cancels there.' : '';
       printDone(`The account is being deleted.${apple}`, { stillBilledBy: stillBilledBy.join(' ') }, { json });
     });
-  audited(withName(users.command('signout <account>')))
-    .description('end every sign-in; the person is told')
+  withAudit(allowLeadingDash(users.command('signout <account>')))
+    .description('Sign a user out on all devices; the user is notified')
     .action(async (name: string, { by: actor, reason, json }: Audited) => {
       await withSide('gatekeeper', async (app) => {
-        const person = await app.get(OperatorAccessService).show(name);
-        await app.get(SignOutService).everywhere(person.account, { actor, reason });
+        const user = await app.get(OperatorAccessService).show(name);
+        await app.get(SignOutService).everywhere(user.account, { actor, reason });
       });
-      printDone('Signed out everywhere.', { signedOut: true }, { json });
+      printDone('The user is signed out on all devices.', { signedOut: true }, { json });
     });
   return users;
 }
 
 async function show(name: string, { json }: Output): Promise<void> {
   const {
-    account: person,
+    account: user,
     access,
     audit,
   } = await withSide('gatekeeper', (app) => app.get(OperatorAccessService).show(name));
   const acts = audit.map(({ at, actor, action, reason }) => ({ at: at.toISOString(), actor, action, reason }));
   const row = {
-    id: person.userId,
-    uid: person.firebaseUid,
-    email: person.email,
+    id: user.userId,
+    uid: user.firebaseUid,
+    email: user.email,
     access: access.state,
     until: access.until?.toISOString(),
   };
