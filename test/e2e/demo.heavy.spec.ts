@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 
-// `npm run demo` as a newcomer runs it: twice in a row, and beside a stack that runs already.
+// `npm run demo` as a newcomer runs it: several at once, and again afterwards.
 
-/** How it ended, and the summary on its last line. */
+/** Runs the demo. @returns its exit code, and the summary on its last line */
 async function demo(): Promise<{ code: unknown; summary: unknown }> {
   const { promise, resolve } = Promise.withResolvers<{ code: unknown; summary: unknown }>();
   execFile(process.execPath, ['dev/run.mjs', 'demo'], { maxBuffer: 10_000_000 }, (error, stdout) => {
@@ -14,9 +14,9 @@ async function demo(): Promise<{ code: unknown; summary: unknown }> {
 }
 
 describe('npm run demo', { timeout: 900_000 }, () => {
-  it('holds every step, beside another one and again after it', async () => {
-    const held = { code: 0, summary: expect.objectContaining({ demo: 'ok' }) as unknown };
-    expect(await Promise.all([demo(), demo()])).toEqual([held, held]);
-    expect(await demo()).toEqual(held);
+  it('passes every step, at the same time as another demo and again afterwards', async () => {
+    const passed = { code: 0, summary: expect.objectContaining({ demo: 'ok' }) as unknown };
+    expect(await Promise.all([demo(), demo()])).toEqual([passed, passed]);
+    expect(await demo()).toEqual(passed);
   });
 });

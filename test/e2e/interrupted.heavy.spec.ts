@@ -7,14 +7,14 @@ import { processStat } from '../../dev/services/process-stat.js';
 import { endWithThisProcess } from '../../dev/services/reaper.js';
 
 /*
- * A run of tests that is interrupted leaves no process and no data behind, whichever of its processes is killed. The run here
- * is of a spec that starts all there is: PostgreSQL, Redis, fakes, and the built service in processes of its own.
+ * An interrupted test run leaves no processes and no data behind, no matter which of its processes is killed. These tests
+ * interrupt a spec that starts everything: PostgreSQL, Redis, fake providers, and the built service in its own processes.
  */
 
 const command = ['test', '--', '--mode', 'heavy', 'test/chaos/kill-during-issuance.heavy.spec.ts'];
 
-// Those that were asked to end in good order are killed after ten seconds.
-const patience = { timeout: 25_000 };
+// Processes that do not exit by themselves are killed after ten seconds.
+const pollOptions = { timeout: 25_000 };
 
 interface Process extends ProcessIdentity {
   readonly parent: number;
@@ -26,7 +26,7 @@ afterEach(() => {
   if (npm?.pid !== undefined && npm.exitCode === null && npm.signalCode === null) process.kill(-npm.pid, 'SIGKILL');
 });
 
-/** All processes of this machine that can be seen (proc(5)). */
+/** All visible processes of this machine (proc(5)). */
 function processes(): Process[] {
   return readdirSync('/proc').flatMap((name) => {
     try {
@@ -34,7 +34,7 @@ function processes(): Process[] {
       const commandLine = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ');
       return [{ ...identify(Number(name)), parent: Number(parent), commandLine }];
     } catch {
-      // No process, or one that has just ended.
+      // Not a process, or one that has just exited.
       return [];
     }
   });
@@ -43,12 +43,12 @@ function processes(): Process[] {
 function descendantsOf(pid: number): Process[] {
   const all = processes();
   const below = (parent: number): Process[] =>
-    all.filter((each) => each.parent === parent).flatMap((each) => [each, ...below(each.pid)]);
+    all.filter((child) => child.parent === parent).flatMap((child) => [child, ...below(child.pid)]);
   return below(pid);
 }
 
-/** What a run consists of once its spec has begun. */
-const parts = [
+/** The processes of a run once its spec has started. */
+const commandLines = [
   /^npm /,
   /dev\/run\.mjs/,
   /vitest run/,
@@ -58,41 +58,43 @@ const parts = [
   /reaper-process/,
 ];
 
-/** @returns every process of a run that is under way */
+/** Starts a test run. @returns all its processes, once its spec has started */
 async function startRun(): Promise<Process[]> {
   npm = spawn('npm', command, { stdio: 'ignore', detached: true });
   endWithThisProcess(npm.pid);
   const pid = npm.pid ?? 0;
-  const find = () => [...processes().filter((each) => each.pid === pid), ...descendantsOf(pid)];
+  const find = () => [...processes().filter((candidate) => candidate.pid === pid), ...descendantsOf(pid)];
   const missing = () => {
     const run = find();
-    return parts.filter((part) => !run.some(({ commandLine }) => part.test(commandLine)));
+    return commandLines.filter((pattern) => !run.some(({ commandLine }) => pattern.test(commandLine)));
   };
   await expect.poll(missing, { timeout: 120_000 }).toEqual([]);
   return find();
 }
 
-function one(run: readonly Process[], what: RegExp): Process {
-  const found = run.find(({ commandLine }) => what.test(commandLine));
-  if (found === undefined) throw new Error(`no process is ${what}: ${run.map((each) => each.commandLine).join('\n')}`);
+function findProcess(run: readonly Process[], pattern: RegExp): Process {
+  const found = run.find(({ commandLine }) => pattern.test(commandLine));
+  if (found === undefined) {
+    throw new Error(`no process matches ${pattern}: ${run.map(({ commandLine }) => commandLine).join('\n')}`);
+  }
   return found;
 }
 
-describe.runIf(process.platform === 'linux')('a run of tests', { timeout: 180_000 }, () => {
+describe.runIf(process.platform === 'linux')('a test run', { timeout: 180_000 }, () => {
   it.each([
-    ['is interrupted by Ctrl-C', 'SIGINT', undefined],
-    ['loses npm', 'SIGKILL', /^npm /],
-    ['loses the process that started it', 'SIGKILL', /dev\/run\.mjs/],
-    ['loses the process that runs it', 'SIGKILL', /vitest run/],
-  ] as const)('leaves nothing behind when it %s', async (_, signal, victim) => {
+    ['Ctrl-C interrupts it', 'SIGINT', undefined],
+    ['npm is killed', 'SIGKILL', /^npm /],
+    ['its launcher is killed', 'SIGKILL', /dev\/run\.mjs/],
+    ['vitest is killed', 'SIGKILL', /vitest run/],
+  ] as const)('leaves nothing behind when %s', async (_, signal, victim) => {
     const run = await startRun();
-    const data = dirname(readlinkSync(`/proc/${one(run, /redis-server/).pid}/cwd`));
+    const data = dirname(readlinkSync(`/proc/${findProcess(run, /redis-server/).pid}/cwd`));
     expect(existsSync(data)).toBe(true);
 
-    // Ctrl-C reaches the whole group of the terminal.
-    process.kill(victim === undefined ? -(npm?.pid ?? 0) : one(run, victim).pid, signal);
+    // Ctrl-C signals the terminal's whole process group.
+    process.kill(victim === undefined ? -(npm?.pid ?? 0) : findProcess(run, victim).pid, signal);
 
-    await expect.poll(() => run.filter(isAlive).map((each) => each.commandLine), patience).toEqual([]);
-    await expect.poll(() => existsSync(data), patience).toBe(false);
+    await expect.poll(() => run.filter(isAlive).map(({ commandLine }) => commandLine), pollOptions).toEqual([]);
+    await expect.poll(() => existsSync(data), pollOptions).toBe(false);
   });
 });

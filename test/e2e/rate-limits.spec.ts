@@ -22,7 +22,7 @@ afterAll(() => stack.stop());
 
 async function start(env: Env): Promise<TestApp> {
   const limits = { RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE: '2', RATE_LIMIT_IDENTITY_ADDRESS_PER_MINUTE: '3' };
-  // The clock stands still: at midnight everybody gets another name in Redis, and is counted anew.
+  // A fixed clock: at midnight, addresses get new pseudonyms in Redis and their counts start again.
   service = await startTestApp(
     { ...gatekeeperEnv(stack), ...anonymizerEnv(stack), ...limits, ...env },
     new TestClock(new Date()),
@@ -30,12 +30,17 @@ async function start(env: Env): Promise<TestApp> {
   return service;
 }
 
-/** The status of a request that says it comes from somewhere. */
+/** The status of a request with this X-Forwarded-For header. */
 const statusOf = async ({ url }: TestApp, path: string, forwardedFor: string) =>
   (await fetch(`${url}${path}`, { headers: { 'x-forwarded-for': forwardedFor } })).status;
 
-/** Sends so many requests, which are let through, and then one that is not; or some more, should Redis have been slow. */
-async function useUp(app: TestApp, path: string, forwardedFor: readonly string[], status: number): Promise<void> {
+/** Sends requests up to the limit, and then more until one is refused: a slow Redis may let some through. */
+async function exhaustLimit(
+  app: TestApp,
+  path: string,
+  forwardedFor: readonly string[],
+  status: number,
+): Promise<void> {
   for (const header of forwardedFor) expect(await statusOf(app, path, header)).toBe(status);
   await expect.poll(() => statusOf(app, path, forwardedFor[0] ?? '')).toBe(429);
 }
@@ -46,26 +51,26 @@ const anotherProxy = () => `10.1.2.${(others += 1)}`;
 
 const [ada, bob, eve] = ['198.51.100.1', '198.51.100.2', '198.51.100.3'] as const;
 
-describe('requests from one address', () => {
-  it('are limited, on each side by itself, whoever they say that they come from', async () => {
+describe('rate limits by address', () => {
+  it('count each side separately, and ignore X-Forwarded-For without a trusted proxy', async () => {
     const app = await start({});
-    await useUp(app, '/vpn/locations', [ada, bob], 200);
-    // Somebody else each time: who they say that they are gives them nothing of their own.
+    await exhaustLimit(app, '/vpn/locations', [ada, bob], 200);
+    // A new address in the header each time gives no new quota.
     await expect.poll(() => statusOf(app, '/vpn/locations', another())).toBe(429);
-    await useUp(app, '/subscription', [ada, bob, eve], 401);
+    await exhaustLimit(app, '/subscription', [ada, bob, eve], 401);
   });
 
-  it('through a trusted proxy are those of the address that the proxy saw, not of the one that it was told', async () => {
+  it('use the address that a trusted proxy saw, not the one that the client sent to it', async () => {
     const app = await start({ TRUST_PROXY: '127.0.0.1/32, 10.0.0.0/8' });
-    await useUp(app, '/vpn/locations', [ada, ada], 200);
+    await exhaustLimit(app, '/vpn/locations', [ada, ada], 200);
     expect(await statusOf(app, '/vpn/locations', bob)).toBe(200);
-    // With an address of the client's own making in front; and behind two proxies of ours.
+    // First with an address that the client invented, then behind two trusted proxies.
     await expect.poll(() => statusOf(app, '/vpn/locations', `${another()}, ${ada}`)).toBe(429);
     await expect.poll(() => statusOf(app, '/vpn/locations', `${eve}, ${ada}, ${anotherProxy()}`)).toBe(429);
     expect(await statusOf(app, '/vpn/locations', `${ada}, ${eve}`)).toBe(200);
   });
 
-  it('leave no address in Redis', async () => {
+  it('store no address in Redis', async () => {
     const app = await start({ TRUST_PROXY: '127.0.0.1/32' });
     for (const address of [ada, bob]) await statusOf(app, '/vpn/locations', address);
     await statusOf(app, '/subscription', ada);
@@ -78,11 +83,11 @@ describe('requests from one address', () => {
       'an:limit:address:…',
       'gk:limit:address:…',
     ]);
-    // The same address has another name on the other side: the two cannot be matched.
+    // The same address has different pseudonyms on the two sides, so that they cannot be linked.
     expect(new Set(names.map((name) => name.slice(-22))).size).toBe(3);
   });
 
-  it('are limited at every endpoint, but for keys, health and the webhooks, whose senders sign', async () => {
+  it('apply to every endpoint except keys, health checks and the signed webhooks', async () => {
     const one = { RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE: '1', RATE_LIMIT_IDENTITY_ADDRESS_PER_MINUTE: '1' };
     const { url } = await start({ ...one, TRUST_PROXY: '127.0.0.1/32' });
     const unlimited = [
@@ -99,12 +104,12 @@ describe('requests from one address', () => {
       const statusNow = async () => (await send(url, request)).status;
       expect(await statusNow(), name).not.toBe(429);
       if (unlimited.includes(name)) expect(await statusNow(), name).not.toBe(429);
-      // Polled for, since a Redis that is slow lets a request through.
+      // Polled, since a slow Redis may let a request through.
       else await expect.poll(statusNow, { message: name }).toBe(429);
     }
   });
 
-  it('for keys and health are never limited: who cannot compare keys cannot find out that theirs differ', async () => {
+  it('never apply to keys and health checks, so that every client can compare keys', async () => {
     const app = await start({});
     const paths = ['/.well-known/private-token-issuer-directory', '/health/live', '/health/ready'];
     for (const path of [...paths, ...paths, ...paths, ...paths]) expect(await statusOf(app, path, ada)).toBe(200);

@@ -31,22 +31,22 @@ const readiness = async ({ url }: TestApp) => {
   return { code: response.status, ...((await response.json()) as { status: string; down: string[] }) };
 };
 
-describe('each role', () => {
-  it('all: serves both sides', async () => {
+describe('SERVICE_ROLE', () => {
+  it('all serves both sides', async () => {
     const service = await start(both());
     await expect.poll(() => readiness(service)).toEqual({ code: 200, status: 'ready', down: [] });
     expect((await fetch(`${service.url}/vpn/locations`)).status).toBe(200);
     expect((await fetch(`${service.url}/subscription`)).status).toBe(401);
   });
 
-  it('gatekeeper: has no anonymous endpoint', async () => {
+  it('gatekeeper serves no anonymous endpoint', async () => {
     const service = await start({ SERVICE_ROLE: 'gatekeeper', ...gatekeeperEnv(stack) });
     await expect.poll(() => readiness(service)).toMatchObject({ code: 200, status: 'ready' });
     expect((await fetch(`${service.url}/vpn/locations`)).status).toBe(404);
     expect((await fetch(`${service.url}/subscription`)).status).toBe(401);
   });
 
-  it('anonymizer: has no endpoint about people, and starts without the gatekeeper', async () => {
+  it('anonymizer serves no endpoint about users, and starts without the gatekeeper', async () => {
     const service = await start({
       SERVICE_ROLE: 'anonymizer',
       ...anonymizerEnv(stack),
@@ -59,7 +59,7 @@ describe('each role', () => {
 });
 
 describe('readiness', { timeout: 90_000 }, () => {
-  it('names what is down: without Redis degraded, without PostgreSQL unavailable, and ready again after', async () => {
+  it('is degraded without Redis, unavailable without PostgreSQL, and ready when they are back', async () => {
     const service = await start(both());
     await stack.killRedis();
     expect(await readiness(service)).toEqual({
@@ -81,7 +81,7 @@ describe('readiness', { timeout: 90_000 }, () => {
     await expect.poll(() => readiness(service), { timeout: 40_000 }).toEqual({ code: 200, status: 'ready', down: [] });
   });
 
-  it('refuses to start on a Redis that may forget, and says so of one that may since', async () => {
+  it('refuses to start with a Redis that may evict keys, and is degraded if that changes later', async () => {
     const redis = new Redis(stack.redisUrl);
     const service = await start(both());
     try {
@@ -94,7 +94,7 @@ describe('readiness', { timeout: 90_000 }, () => {
     }
   });
 
-  it('starts while PostgreSQL is away, and serves when it comes back', async () => {
+  it('becomes ready when PostgreSQL comes up after the service', async () => {
     await stack.killPostgres();
     const service = await start(both());
     expect(await readiness(service)).toMatchObject({ code: 503, status: 'unavailable' });
@@ -102,7 +102,7 @@ describe('readiness', { timeout: 90_000 }, () => {
     await expect.poll(() => readiness(service), { timeout: 40_000 }).toEqual({ code: 200, status: 'ready', down: [] });
   });
 
-  it('starts while Redis is away, and connects when it comes back', async () => {
+  it('becomes ready when Redis comes up after the service', async () => {
     await stack.killRedis();
     const service = await start(both());
     expect(await readiness(service)).toMatchObject({ code: 200, status: 'degraded' });
@@ -112,7 +112,7 @@ describe('readiness', { timeout: 90_000 }, () => {
 });
 
 describe('metrics', () => {
-  it('are on a port of their own, by route pattern and never by path', async () => {
+  it('are served on a separate port, and contain route patterns but no paths', async () => {
     const service = await start(both());
     await fetch(`${service.url}/node/00000000-0000-4000-8000-00000000abcd/pulse`, { method: 'POST' });
     const text = await (await fetch(`http://127.0.0.1:${service.app.get(MetricsServer).port()}/metrics`)).text();
@@ -122,18 +122,18 @@ describe('metrics', () => {
   });
 });
 
-describe('draining', () => {
-  it('is told to load balancers while requests are still served, for as long as it is set', async () => {
+describe('shutdown', () => {
+  it('reports draining to load balancers for SHUTDOWN_NOTICE_S seconds, and still serves requests', async () => {
     const service = await startTestApp({ ...both(), SHUTDOWN_NOTICE_S: '3' });
     const ended = service.stop();
-    const [told, served] = await Promise.all([readiness(service), fetch(`${service.url}/vpn/locations`)]);
-    expect(told).toMatchObject({ code: 503, status: 'draining' });
+    const [reported, served] = await Promise.all([readiness(service), fetch(`${service.url}/vpn/locations`)]);
+    expect(reported).toMatchObject({ code: 503, status: 'draining' });
     expect(served.status).toBe(200);
     await ended;
     await expect(readiness(service)).rejects.toThrow();
   });
 
-  it('lets a running request end and takes nothing new', async () => {
+  it('completes a running request and accepts no new ones', async () => {
     const service = await startTestApp(both());
     const lock = new pg.Client(stack.ownerUrl);
     await lock.connect();
@@ -151,18 +151,18 @@ describe('draining', () => {
       .poll(() =>
         query(
           stack.ownerUrl,
-          // Not the purge, which waits for the same table.
+          // Ignores the purge job, which waits for the same table.
           "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query NOT LIKE '%DELETE FROM%'",
         ),
       )
       .not.toEqual([]);
     const ended = service.stop();
-    const knock = () =>
+    const probe = () =>
       fetch(`${service.url}/health/live`).then(
         () => 'answers',
         () => 'refuses',
       );
-    await expect.poll(knock).toBe('refuses');
+    await expect.poll(probe).toBe('refuses');
     await lock.query('ROLLBACK');
     expect((await running).status).toBe(401);
     await ended;

@@ -5,7 +5,7 @@ import { HoldingProxy } from '../support/holding-proxy.js';
 import { createTestStack, type TestStack } from '../support/stack.js';
 import { postgres } from '../support/wire-protocols.js';
 
-/** A network that swallows everything: no refusal, no reset, no answer. */
+/* The network to the database drops everything: the service gets no refusal, no reset and no answer. */
 let stack: TestStack;
 let proxy: HoldingProxy;
 let service: TestApp;
@@ -27,16 +27,20 @@ afterAll(async () => {
 });
 
 const register = () =>
-  postJson(`${service.url}/node/register`, { public_key: wireguardKey(), ip: '192.0.2.1', location_id: 'x' }, 'nobody');
+  postJson(
+    `${service.url}/node/register`,
+    { public_key: wireguardKey(), ip: '192.0.2.1', location_id: 'x' },
+    'unknown',
+  );
 
-describe('a database that does not even refuse', () => {
-  it('is called unavailable, never a fault of the service', async () => {
+describe('a database that does not answer', () => {
+  it('causes answers 503, never 500', async () => {
     expect((await register()).status).toBe(401);
     proxy.freeze();
     const answers = await Promise.all(Array.from({ length: 20 }, register));
     const codes = await Promise.all(answers.map(async (answer) => ((await answer.json()) as { code: string }).code));
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]));
-    // Those that wait for an answer, and those that wait for a connection.
+    // Some requests wait for an answer of the database, others for a connection of the pool.
     expect(['request_timeout', 'unavailable']).toEqual(expect.arrayContaining([...new Set(codes)]));
   });
 });

@@ -16,7 +16,7 @@ import { addLocation, enrolmentToken, wireguardKey } from '../support/fleet.js';
 import { createTestStack, query, type TestStack } from '../support/stack.js';
 import { TestClock } from '../support/test-clock.js';
 
-/** What the specification asks for, request by request and answer by answer, with its own names and fields. */
+/* The requests and answers of the specification, one by one, with its own names and fields. */
 
 interface Sides {
   readonly gatekeeper: TestApp;
@@ -41,7 +41,7 @@ describe.each([
   ['one process', oneProcess],
   ['a process for each side', twoProcesses],
 ])('the specification, served by %s', (_shape, startSides) => {
-  // It stands still: keys change at midnight, and a client may have blinded for today's a moment before.
+  // A fixed clock: at midnight the key changes, perhaps between the blinding and the signing of a token.
   const clock = new TestClock(new Date());
   let stack: TestStack;
   let firebase: FakeFirebase;
@@ -83,7 +83,7 @@ describe.each([
     return blind(key.spki, await challengeDigestOf(directory.challenge));
   };
   const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64url');
-  /** Steps 2 and 3, up to T and its signature. */
+  /** Steps 2 and 3 of the specification, up to the token T and its signature. */
   const getToken = async () => {
     const idToken = await signIn();
     await post(sides.gatekeeper, '/subscription/trial', undefined, idToken);
@@ -142,7 +142,7 @@ describe.each([
     expect(again).toMatchObject({ http: 409, body: { code: 'token_reused' } });
   });
 
-  it('POST /vpn/config fails when the signature is not our stamp', async () => {
+  it('POST /vpn/config answers 401 when the signature is not ours', async () => {
     const [one, other] = [await getToken(), await getToken()];
     const body = { token: one.token, signature: other.signature, location: 'de-frankfurt' };
     const answer = await post(sides.anonymizer, '/vpn/config', body);

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { endWithThisProcess } from '../../dev/services/reaper.js';
 import { createTestStack } from '../support/stack.js';
 
-// `npm run start:prod` as an operator runs it. Which settings are refused, load-config.spec.ts says one by one.
+// `npm run start:prod` as an operator runs it. load-config.spec.ts tests each setting that is refused.
 
 const key = (byte: number) => Buffer.alloc(32, byte).toString('base64');
 const account = JSON.stringify({ client_email: 'a@b.iam.gserviceaccount.com', private_key: 'a private key' });
@@ -28,7 +28,7 @@ const anonymizer = {
 
 type Env = Readonly<Record<string, string>>;
 
-/** How it ends, and what it says on its way. */
+/** Runs the command until it exits. @returns its exit code and output */
 async function startProd(env: Env): Promise<{ code: unknown; output: string }> {
   const { promise, resolve } = Promise.withResolvers<{ code: unknown; output: string }>();
   const environment = { PATH: process.env['PATH'], ...env };
@@ -42,9 +42,13 @@ const namedIn = (output: string) => [...output.matchAll(/^ {2}([A-Z_]+)/gm)].map
 
 describe('npm run start:prod refuses', { timeout: 120_000 }, () => {
   it.each<[string, Env, string[]]>([
-    ['nothing at all', {}, [...Object.keys({ ...gatekeeper, ...anonymizer }), 'TOKEN_ISSUER_NAME', 'TOKEN_ORIGIN']],
     [
-      'fake providers, also where the environment speaks of development',
+      'an empty environment',
+      {},
+      [...Object.keys({ ...gatekeeper, ...anonymizer }), 'TOKEN_ISSUER_NAME', 'TOKEN_ORIGIN'],
+    ],
+    [
+      'fake providers, even with NODE_ENV=development',
       {
         ...{ ...common, ...gatekeeper, ...anonymizer, NODE_ENV: 'development' },
         ...{ FIREBASE_API_URL: 'https://127.0.0.1:9443', FIREBASE_CA_FILE: '/tmp/ca.pem' },
@@ -61,7 +65,7 @@ describe('npm run start:prod refuses', { timeout: 120_000 }, () => {
 });
 
 describe('npm run start:prod', { timeout: 120_000 }, () => {
-  it('serves both sides with nothing but what an operator gives it, and leaves when it is told to', async () => {
+  it('serves both sides with only the settings of an operator, and exits on SIGTERM', async () => {
     const stack = await createTestStack();
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const serviceAccount = {
@@ -85,8 +89,8 @@ describe('npm run start:prod', { timeout: 120_000 }, () => {
       const ready = await fetch(`${url}/health/ready`);
       expect(await ready.json()).toEqual({ status: 'ready', down: [] });
       expect((await fetch(`${url}/vpn/locations`)).status).toBe(200);
-      const stranger = await fetch(`${url}/subscription`, { headers: { authorization: 'Bearer x.y.z' } });
-      expect(stranger.status).toBe(401);
+      const unauthorized = await fetch(`${url}/subscription`, { headers: { authorization: 'Bearer x.y.z' } });
+      expect(unauthorized.status).toBe(401);
       child.kill('SIGTERM');
       expect(await ended).toEqual([0, null]);
     } finally {
@@ -96,7 +100,7 @@ describe('npm run start:prod', { timeout: 120_000 }, () => {
   });
 });
 
-/** Which port the service says it serves on. */
+/** The port in the service's log. */
 async function portOf(log: NodeJS.ReadableStream): Promise<number> {
   for await (const line of createInterface(log)) {
     const { msg, port } = JSON.parse(line) as { msg: string; port?: number };
@@ -105,5 +109,5 @@ async function portOf(log: NodeJS.ReadableStream): Promise<number> {
       return port;
     }
   }
-  throw new Error('The service ended before it served.');
+  throw new Error('The service exited before it served requests.');
 }

@@ -3,14 +3,14 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { endWithThisProcess } from '../../dev/services/reaper.js';
 import { freePort } from '../../dev/services/server-process.js';
 import { operatorOf } from '../../dev/stack/operator.js';
 
-// `npm start` as a person tries it: what it prints is followed to a subscription that was paid for.
+// Follows the instructions that `npm start` prints, up to a paid subscription.
 
-const patience = 300_000;
+const timeout = 300_000;
 
 const json = async <T>(response: Promise<Response>) => (await response).json() as Promise<T>;
 const sent = (body: object, headers: Readonly<Record<string, string>> = {}) => ({
@@ -19,10 +19,8 @@ const sent = (body: object, headers: Readonly<Record<string, string>> = {}) => (
   body: JSON.stringify(body),
 });
 
-it(
-  'npm start sells: an operator names the price, somebody pays on the page of Stripe, and has access',
-  { timeout: 2 * patience },
-  async () => {
+describe('npm start', { timeout: 2 * timeout }, () => {
+  it('sells a subscription: an operator sets the price, a user pays on the page of Stripe, and has access', async () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'start-selling-'));
     const child = spawn(process.execPath, ['dev/run.mjs', 'start'], {
       env: {
@@ -39,7 +37,7 @@ it(
     try {
       let output = '';
       child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-      await expect.poll(() => output, { timeout: patience, interval: 50 }).toContain('Ctrl-C stops everything.');
+      await expect.poll(() => output, { timeout, interval: 50 }).toContain('Ctrl-C stops everything.');
       const [, url = ''] = /service answers at (\S+)/.exec(output) ?? [];
       const [, signUp = ''] = /'(http\S+accounts:signUp\?key=any)'/.exec(output) ?? [];
       const [, price = ''] = /plans price standard --stripe (\S+)/.exec(output) ?? [];
@@ -70,5 +68,5 @@ it(
       await exit;
       rmSync(dataDir, { recursive: true, force: true });
     }
-  },
-);
+  });
+});

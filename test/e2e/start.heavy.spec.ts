@@ -9,10 +9,10 @@ import { endWithThisProcess } from '../../dev/services/reaper.js';
 import { freePort } from '../../dev/services/server-process.js';
 import { query } from '../support/stack.js';
 
-// `npm start` as a person runs it: real processes, real ports, a data folder that outlives them.
+// `npm start` as a developer runs it: real processes, real ports, and a data folder that outlives them.
 
-// Far more than it takes, for machines that are busy with something else.
-const patience = 300_000;
+// Generous, for busy machines.
+const timeout = 300_000;
 
 interface Claim {
   readonly launcher: ProcessIdentity;
@@ -31,7 +31,7 @@ let metricsPort: number;
 const running: Started[] = [];
 
 beforeAll(async () => {
-  // A 0700 folder: as root, PostgreSQL's own user could not enter it.
+  // The folder has mode 0700. When this runs as root, PostgreSQL's own user could not enter it.
   dataDir = mkdtempSync(join(tmpdir(), 'start-'));
   [port, metricsPort] = [await freePort(), await freePort()];
 });
@@ -41,7 +41,7 @@ afterEach(async () => {
     child.kill('SIGTERM');
     await exit;
   }
-}, patience);
+}, timeout);
 
 afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
 
@@ -65,13 +65,13 @@ function npmStart(env: Readonly<Record<string, string>>): Started {
   return started;
 }
 
-/** Started, and told how to stop. */
-async function up(env: Readonly<Record<string, string>> = {}): Promise<Started> {
+/** Starts the stack, and waits until it is ready. */
+async function startReady(env: Readonly<Record<string, string>> = {}): Promise<Started> {
   const started = npmStart(env);
   let code: number | null | undefined;
   void started.exit.then((ended) => (code = ended));
   await expect
-    .poll(() => started.output() + (code === undefined ? '' : 'ended'), { timeout: patience, interval: 50 })
+    .poll(() => started.output() + (code === undefined ? '' : 'ended'), { timeout, interval: 50 })
     .toMatch(/Ctrl-C stops|ended/);
   expect(started.output()).toContain('Ctrl-C stops everything.');
   return started;
@@ -83,27 +83,27 @@ const status = async (path: string) => (await fetch(`http://127.0.0.1:${port}${p
 const environment = () => readFileSync(join(dataDir, 'service.env'), 'utf8');
 const settingOf = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(environment())?.[1] ?? '';
 
-async function endedCleanly({ exit, output }: Started, servers: readonly ProcessIdentity[]): Promise<void> {
+async function expectCleanExit({ exit, output }: Started, servers: readonly ProcessIdentity[]): Promise<void> {
   expect([await exit, output()]).toEqual([0, output()]);
   expect(servers.filter(isAlive)).toEqual([]);
   expect(existsSync(join(dataDir, 'claim.json'))).toBe(false);
   await expect(fetch(`http://127.0.0.1:${port}/health/live`)).rejects.toThrow();
 }
 
-describe('npm start', { timeout: 2 * patience }, () => {
-  it('serves, refuses others on its data and ports, and killed without warning leaves its data alone', async () => {
-    const killed = await up();
+describe('npm start', { timeout: 2 * timeout }, () => {
+  it('serves, refuses a second stack on its data or ports, and keeps its data when it is killed', async () => {
+    const killed = await startReady();
     expect(await ready()).toEqual({ status: 'ready', down: [] });
     expect((await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).status).toBe(200);
     expect(await Promise.all(['/docs', '/subscription', '/vpn/locations'].map(status))).toEqual([200, 401, 200]);
-    for (const said of [`${port}/docs`, `${metricsPort}/metrics`, `DATA_DIR=${dataDir} npm run admin`]) {
-      expect(killed.output()).toContain(said);
+    for (const text of [`${port}/docs`, `${metricsPort}/metrics`, `DATA_DIR=${dataDir} npm run admin`]) {
+      expect(killed.output()).toContain(text);
     }
 
-    // On the same data; and on the same ports, with stores that it is given and so does not start.
+    // The second stack uses the same data. The third uses the same ports and the running stores, so it starts none.
     const elsewhere = join(dataDir, 'elsewhere');
-    const given = ['IDENTITY_DATABASE_URL', 'NETWORK_DATABASE_URL'].map((key) => [key, settingOf(key)]);
-    const stores = { ...(Object.fromEntries(given) as object), REDIS_URL: settingOf('NETWORK_REDIS_URL') };
+    const databases = ['IDENTITY_DATABASE_URL', 'NETWORK_DATABASE_URL'].map((key) => [key, settingOf(key)]);
+    const stores = { ...(Object.fromEntries(databases) as object), REDIS_URL: settingOf('NETWORK_REDIS_URL') };
     const [second, third] = [npmStart({}), npmStart({ ...stores, DATA_DIR: elsewhere })];
     expect([await second.exit, await third.exit]).toEqual([1, 1]);
     expect(second.output()).toMatch(/Another stack .* Stop it, or set DATA_DIR to another folder/);
@@ -119,26 +119,26 @@ describe('npm start', { timeout: 2 * patience }, () => {
     expect(servers).toHaveLength(3);
     await expect.poll(() => servers.filter(isAlive), { timeout: 15_000 }).toEqual([]);
 
-    const again = await up({ SERVICE_ROLE: 'gatekeeper' });
+    const restarted = await startReady({ SERVICE_ROLE: 'gatekeeper' });
     expect(
       await query(settingOf('IDENTITY_DATABASE_URL'), `SELECT name FROM identity."Plan" WHERE id = 'kept'`),
     ).toEqual([{ name: 'Kept' }]);
     expect(await ready()).toEqual({ status: 'ready', down: [] });
     expect(await Promise.all(['/subscription', '/vpn/locations'].map(status))).toEqual([401, 404]);
     expect(environment()).not.toMatch(/^NETWORK_/m);
-    const left = claim().servers;
-    again.child.kill('SIGINT');
-    await endedCleanly(again, left);
+    const restartedServers = claim().servers;
+    restarted.child.kill('SIGINT');
+    await expectCleanExit(restarted, restartedServers);
   });
 
-  it('serves the anonymizer alone, and asked twice to stop still leaves nothing', async () => {
+  it('serves the anonymizer alone, and exits cleanly when it gets two signals', async () => {
     const directory = `http://127.0.0.1:${await freePort()}/.well-known/private-token-issuer-directory`;
-    const started = await up({ SERVICE_ROLE: 'anonymizer', ISSUER_DIRECTORY_URL: directory });
+    const started = await startReady({ SERVICE_ROLE: 'anonymizer', ISSUER_DIRECTORY_URL: directory });
     expect(await ready()).toEqual({ status: 'degraded', down: ['issuer-directory'] });
     expect(await Promise.all(['/subscription', '/vpn/locations'].map(status))).toEqual([404, 200]);
     expect(environment()).not.toMatch(/^(IDENTITY|ISSUER_KEY|FIREBASE)_/m);
     const { launcher, servers } = claim();
     for (const name of ['SIGHUP', 'SIGINT'] as const) signal(launcher, name);
-    await endedCleanly(started, servers);
+    await expectCleanExit(started, servers);
   });
 });

@@ -3,7 +3,7 @@ import { type AgentNode, followAs, startAnonymizer, type TestAnonymizer } from '
 import { type TestApp } from '../support/app.js';
 import { enrolNode } from '../support/fleet.js';
 
-/** A node follows whichever replica a load balancer gave it, and redemptions come to the others. */
+/* A load balancer may connect a node to one replica, and send redemptions to another. */
 let anonymizer: TestAnonymizer;
 let replica: TestApp;
 let node: AgentNode;
@@ -31,9 +31,9 @@ async function redeem(): Promise<void> {
 }
 
 describe('a redemption at one replica', () => {
-  it('reaches a node that follows another', redeem);
+  it('reaches a node that follows another replica', redeem);
 
-  it('reaches it with Redis down', async () => {
+  it('reaches that node while Redis is down', async () => {
     await anonymizer.stack.killRedis();
     try {
       await redeem();
