@@ -2,13 +2,13 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 
 type Bytes = Buffer<ArrayBuffer>;
 
-/** The client's side of a tunnel: its public key, and the private one only when we made the pair for it. */
+/** The client's WireGuard keys. We have the private key only when we generated the pair. */
 export interface ClientKeys {
   readonly publicKey: Bytes;
   readonly privateKey?: Bytes;
 }
 
-/** A WireGuard key pair for a client that sent none. It is in the reply and nowhere else. */
+/** Generates a WireGuard key pair for a client that sent no key. The private key is only in the response, never stored. */
 export function makeClientKeys(): Required<ClientKeys> {
   const { publicKey, privateKey } = generateKeyPairSync('x25519');
   return { publicKey: rawKey(publicKey, 'x'), privateKey: rawKey(privateKey, 'd') };

@@ -1,8 +1,8 @@
 import { decodeBase64url, encodePaddedBase64url, splitToken } from '../crypto/index.js';
 
 /**
- * `Authorization: PrivateToken token=…` (RFC 9577 §2.2): the 354-byte Token in base64url, quoted or not, other parameters
- * ignored. Undefined when the header has another scheme, "malformed" when it has this one and no such token.
+ * Parses `Authorization: PrivateToken token=…` (RFC 9577 §2.2): the 354-byte Token in base64url, quoted or not. Other
+ * parameters are ignored. Returns undefined for another scheme, and "malformed" for this scheme without a valid token.
  */
 export function tokenOfAuthorization(
   header: string | undefined,
@@ -14,7 +14,7 @@ export function tokenOfAuthorization(
   return (bytes && splitToken(bytes)) ?? 'malformed';
 }
 
-/** `WWW-Authenticate` (RFC 9577 §2.1): what a token must answer, and the key it must be signed by. */
+/** Builds `WWW-Authenticate` (RFC 9577 §2.1): the challenge that a token must answer, and the key that must sign it. */
 export function challengeHeader(challenge: Uint8Array, tokenKey: Uint8Array | undefined): string {
   const key = tokenKey === undefined ? '' : `, token-key="${encodePaddedBase64url(tokenKey)}"`;
   return `PrivateToken challenge="${encodePaddedBase64url(challenge)}"${key}`;

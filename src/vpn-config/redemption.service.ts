@@ -14,52 +14,53 @@ import { type DnsBlocking } from '../prisma/network/index.js';
 import { type ClientKeys } from './client-keys.js';
 import * as refuse from './redemption-problems.js';
 import { type RedemptionRequest } from './redemption.js';
-import { type Mark, SpentTokensStore } from './spent-tokens.store.js';
-import { type GoodToken, TokenInspectorService } from './token-inspector.service.js';
+import { type MarkState, SpentTokensStore } from './spent-tokens.store.js';
+import { type VerifiedToken, TokenInspectorService } from './token-inspector.service.js';
 
-/** A mark outlives its key by an hour, for clocks that run behind. */
+/** A mark expires an hour after its key, in case a clock runs behind. */
 const markMarginMs = 3_600_000;
 
 const redemptions = new Counter({
   name: 'redemptions_total',
-  help: 'Redemptions by outcome: "ok", or the code of the problem.',
+  help: 'Redemptions by outcome: "ok", or the problem code.',
   labelNames: ['outcome'],
 });
 
-/** A connection that stands, with what is needed to describe it to its client. */
+/** An active connection, with everything that its client needs to use it. */
 export interface Redemption {
   readonly connection: LiveConnection;
   readonly node: NodeEndpoint;
   readonly keys: ClientKeys;
-  /** Opens the connection's status, and ends it. */
+  /** Lets the client read the connection's status, and end it. */
   readonly secret: string;
   /** 32 bytes. */
   readonly presharedKey: Buffer;
 }
 
-/** One request on its way through steps 6 and 7, with what the steps before have found. */
-interface Attempt {
-  readonly good: GoodToken;
+/** What steps 1 to 5 have found; the input of steps 6 and 7. */
+interface RedemptionAttempt {
+  readonly verified: VerifiedToken;
   readonly dnsBlocking: DnsBlocking;
-  readonly mark: Mark;
-  /** Nodes with room that were not tried yet. */
+  readonly mark: MarkState;
+  /** Nodes with room that this request has not tried yet. */
   readonly candidates: readonly NodeEndpoint[];
 }
 
 /**
- * Redeeming: a token from nobody in particular becomes one connection, never two, and is never burnt for nothing.
+ * Redeems a token for a connection. A token never gives two connections, and is never lost without giving one.
  *
- * Two locks stand on a token. The mark in Redis is fast and refuses most second spends before they cost anything. The row in
- * PostgreSQL, whose primary key is derived from the token's hash, is the one that holds: it survives a Redis that was
- * flushed, restarted or failed over, and while Redis is away it stands alone. So every doubt about the mark (a time-out
- * after which it may be set or not) is settled by the row.
+ * Two locks protect a token. The mark in Redis is fast and refuses most double spends before they cost anything. The row in
+ * PostgreSQL has a primary key that is derived from the token's hash, and it decides: it survives a Redis that is flushed,
+ * restarted or failed over, and is enough while Redis is down. When we cannot know whether the mark is set, for example
+ * after a time-out, the row decides.
  *
- * The mark carries a fingerprint of token and public key. The same client that comes again, after whatever was lost on the
- * way, finds its own mark and its own row, and gets the same connection; anybody else is refused. Whenever no row was made,
- * or it was taken back, the mark goes as well; a kill in between leaves a mark that lets the same client through.
+ * The mark holds a fingerprint of the token and the public key. When the same client retries, whatever was lost before, it
+ * finds its own mark and its own row and gets the same connection. Another client is refused. When no row was inserted, or
+ * the row was deleted again, we remove the mark too. A process killed in between leaves a mark, which still lets the same
+ * client retry.
  *
- * Only an active row, one whose node has said that it has the peer, is answered. What is known of a token's row decides in
- * one place, `settle`, which is the table of docs/redemption.md in its order and its words.
+ * Only an active row is answered with a connection: its node has acknowledged the peer. `decideByRow` alone decides what
+ * follows from a token's row. It is the table of docs/redemption.md, in the same order and with the same terms.
  */
 @Injectable()
 export class RedemptionService {
@@ -79,7 +80,7 @@ export class RedemptionService {
    */
   async redeem(request: RedemptionRequest): Promise<Redemption> {
     try {
-      const redemption = await this.take(request);
+      const redemption = await this.spend(request);
       redemptions.inc({ outcome: 'ok' });
       return redemption;
     } catch (error) {
@@ -88,33 +89,33 @@ export class RedemptionService {
     }
   }
 
-  private async take(request: RedemptionRequest): Promise<Redemption> {
+  private async spend(request: RedemptionRequest): Promise<Redemption> {
     // 1. Shape  2. Key  3. Signature
-    const good = await this.inspector.inspect(request);
+    const verified = await this.inspector.inspect(request);
     // 4. Room
-    const candidates = this.candidates(good);
-    const row = candidates.length > 0 ? undefined : await this.known(good);
-    if (row?.is === 'none' || row?.is === 'none, key in use') throw noRoom(good);
+    const candidates = this.candidates(verified);
+    const row = candidates.length > 0 ? undefined : await this.findRow(verified);
+    if (row?.state === 'none' || row?.state === 'none, key in use') throw noRoom(verified);
     // 5. Spend
-    const until = new Date(good.key.verifyUntil.getTime() + markMarginMs);
-    const mark = await this.spentTokens.mark(good.hash, good.fingerprint, until);
-    const attempt: Attempt = { good, dnsBlocking: request.dnsBlocking, mark, candidates };
-    if (mark === 'another') return this.settle(attempt, await this.known(good));
+    const until = new Date(verified.key.verifyUntil.getTime() + markMarginMs);
+    const mark = await this.spentTokens.mark(verified.hash, verified.fingerprint, until);
+    const attempt: RedemptionAttempt = { verified, dnsBlocking: request.dnsBlocking, mark, candidates };
+    if (mark === 'another') return this.decideByRow(attempt, await this.findRow(verified));
     try {
-      // Where there is room, no row was looked for: the INSERT finds it.
-      return await this.settle(attempt, row ?? { is: 'none' });
+      // When a node has room, we did not look for a row: the INSERT finds it.
+      return await this.decideByRow(attempt, row ?? { state: 'none' });
     } catch (error) {
-      // Where a row of ours stands, the mark stays with it. A store that failed may have made one: the row is the lock then.
-      if (error instanceof refuse.NothingTaken || !(error instanceof AppError)) {
-        await this.spentTokens.unmark(good.hash, good.fingerprint);
+      // The mark stays while our row exists. After a database error a row may exist, but then the row itself is the lock.
+      if (error instanceof refuse.MarkReleasingRefusal || !(error instanceof AppError)) {
+        await this.spentTokens.unmark(verified.hash, verified.fingerprint);
       }
       throw error;
     }
   }
 
-  /** The table of docs/redemption.md: what follows from what is known of this token's row. */
-  private async settle(attempt: Attempt, row: KnownRow): Promise<Redemption> {
-    switch (row.is) {
+  /** The table of docs/redemption.md: decides what follows from this token's row. */
+  private async decideByRow(attempt: RedemptionAttempt, row: KnownRow): Promise<Redemption> {
+    switch (row.state) {
       case 'none':
         if (attempt.mark === 'another') throw refuse.tokenReused();
         return this.allocate(attempt);
@@ -128,64 +129,64 @@ export class RedemptionService {
       case 'foreign, pending':
       case 'foreign, active':
       case 'foreign, ending':
-        throw refuse.tokenTaken();
+        throw refuse.tokenSpentByAnotherClient();
       case 'ended':
         throw refuse.tokenReused();
     }
   }
 
-  /** 6. Allocate: the next candidate takes the connection, or a row is in the way, or it is full as well. */
-  private async allocate(attempt: Attempt): Promise<Redemption> {
-    const { good, dnsBlocking } = attempt;
+  /** 6. Allocate: tries the next candidate. When that fails, another row is in the way or the node is full. */
+  private async allocate(attempt: RedemptionAttempt): Promise<Redemption> {
+    const { verified, dnsBlocking } = attempt;
     const [node, ...candidates] = attempt.candidates;
     if (node === undefined) throw refuse.noCapacity();
-    const { token, key, keys } = good;
+    const { token, key, keys } = verified;
     const { keyId } = key;
     const placed = await this.placements.place({ token, keyId, publicKey: keys.publicKey, dnsBlocking }, node);
-    if (placed === undefined) return this.settle({ ...attempt, candidates }, await this.known(good));
-    const redemption = await this.confirmed(good, placed);
-    this.usage.redeemed(good.location.id);
+    if (placed === undefined) return this.decideByRow({ ...attempt, candidates }, await this.findRow(verified));
+    const redemption = await this.waitForNode(verified, placed);
+    this.usage.recordRedemption(verified.location.id);
     return redemption;
   }
 
-  /** The same client again: the same connection, at the same location. */
-  private async resume({ good }: Attempt, connection: LiveConnection): Promise<Redemption> {
+  /** A retry of the same client: it gets the same connection, at the same location only. */
+  private async resume({ verified }: RedemptionAttempt, connection: LiveConnection): Promise<Redemption> {
     const node = this.directory.endpoint(connection.nodeId);
-    if (node !== undefined && node.locationId !== good.location.id) throw refuse.locationChanged();
-    return this.confirmed(good, connection);
+    if (node !== undefined && node.locationId !== verified.location.id) throw refuse.locationChanged();
+    return this.waitForNode(verified, connection);
   }
 
-  /** 7. Wait for the node's acknowledgement, and answer for what is active then. */
-  private async confirmed(good: GoodToken, placed: LiveConnection): Promise<Redemption> {
-    const confirmation = await this.placements.confirm(placed, good.location.id);
-    if (confirmation.is === 'released') throw refuse.noCapacity();
-    if (confirmation.is === 'changed') {
-      throw confirmation.known.status === 'pending' ? refuse.notInstalledYet() : refuse.tokenReused();
+  /** 7. Wait for the node's acknowledgement. Only an active connection is returned. */
+  private async waitForNode(verified: VerifiedToken, placed: LiveConnection): Promise<Redemption> {
+    const confirmation = await this.placements.confirm(placed, verified.location.id);
+    if (confirmation.outcome === 'released') throw refuse.noCapacity();
+    if (confirmation.outcome === 'changed') {
+      throw confirmation.known.status === 'pending' ? refuse.connectionNotReady() : refuse.tokenReused();
     }
     const { connection } = confirmation;
-    // Ours was given up by a retry of ours, and somebody else was quicker than the next one.
-    if (!connection.publicKey.equals(good.keys.publicKey)) throw refuse.tokenTaken();
-    // Its hour has come, whether the sweep has been there or not.
+    // A retry of this client released our row, and another client spent the token before we did.
+    if (!connection.publicKey.equals(verified.keys.publicKey)) throw refuse.tokenSpentByAnotherClient();
+    // It has expired, even if the maintenance job has not ended it yet.
     if (connection.expiresAt <= this.clock.now()) throw refuse.tokenReused();
     const { id, nodeId, salt, secretKeyId } = connection;
     const node = this.directory.endpoint(nodeId);
-    const secret = this.secrets.connectionSecret(good.token, secretKeyId);
+    const secret = this.secrets.connectionSecret(verified.token, secretKeyId);
     const presharedKey = this.secrets.presharedKey(id, salt, secretKeyId);
-    if (node === undefined || secret === undefined || presharedKey === undefined) throw refuse.notInstalledYet();
-    return { connection, node, keys: good.keys, secret, presharedKey };
+    if (node === undefined || secret === undefined || presharedKey === undefined) throw refuse.connectionNotReady();
+    return { connection, node, keys: verified.keys, secret, presharedKey };
   }
 
-  /** Nodes with room, at a location that is offered. */
-  private candidates({ location }: GoodToken): NodeEndpoint[] {
+  /** Nodes with room at an enabled location. */
+  private candidates({ location }: VerifiedToken): NodeEndpoint[] {
     if (!location.enabled) return [];
     return this.directory.candidates(location.id).filter((node) => node !== undefined);
   }
 
-  private async known({ token, keys }: GoodToken): Promise<KnownRow> {
-    return this.placements.known(token, keys.publicKey);
+  private async findRow({ token, keys }: VerifiedToken): Promise<KnownRow> {
+    return this.placements.findRow(token, keys.publicKey);
   }
 }
 
-function noRoom({ location }: GoodToken): AppError {
+function noRoom({ location }: VerifiedToken): AppError {
   return location.enabled ? refuse.noCapacity() : refuse.unknownLocation();
 }

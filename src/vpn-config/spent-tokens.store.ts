@@ -4,42 +4,42 @@ import { AnonymizerRedis } from '../platform/redis/index.js';
 
 const withoutRedis = new Counter({
   name: 'redemptions_without_redis_total',
-  help: "Redemptions that went on with PostgreSQL's lock alone, because Redis did not answer.",
+  help: 'Redemptions that relied on the PostgreSQL row alone because Redis did not answer.',
 });
 
-/** Deletes a mark only while it is ours: one command for Redis, so nothing comes between the look and the deed. */
+/** Deletes a mark only if it is ours. Redis runs the script as one command, so the mark cannot change in between. */
 const compareAndDelete = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 
-/** What the mark said: it is ours by now, or somebody spent the token before us, or Redis does not answer. */
-export type Mark = 'ours' | 'another' | 'unknown';
+/** `ours`: this request or an earlier attempt of the same client set the mark. `unknown`: Redis did not answer. */
+export type MarkState = 'ours' | 'another' | 'unknown';
 
-/** The marks of spent tokens: the first and fast of the two locks on a token. */
+/** Marks spent tokens in Redis: the first and faster of the two locks on a token. */
 @Injectable()
 export class SpentTokensStore {
   constructor(private readonly redis: AnonymizerRedis) {}
 
   /**
-   * Marks a token as spent unless it is. The end is absolute and the same for all tokens of a key, so what is left of it
-   * does not tell when the token was spent.
+   * Marks a token as spent unless it is marked already. The expiry is absolute and the same for all tokens of a key, so the
+   * remaining time to live does not reveal when the token was spent.
    *
    * @param tokenHash SHA-256 of the token
-   * @param fingerprint tells the same client's retry from another's spend
+   * @param fingerprint tells a retry of the same client from a spend by another client
    */
-  async mark(tokenHash: Buffer, fingerprint: string, until: Date): Promise<Mark> {
+  async mark(tokenHash: Buffer, fingerprint: string, until: Date): Promise<MarkState> {
     try {
       const seconds = String(Math.ceil(until.getTime() / 1000));
       const before = await this.redis.client.call('SET', keyOf(tokenHash), fingerprint, 'NX', 'GET', 'EXAT', seconds);
       return before === null || before === fingerprint ? 'ours' : 'another';
     } catch {
-      // Also when it was slow: the mark may be set then, and is ours if so.
+      // After a time-out the mark may be set all the same; then it is ours.
       withoutRedis.inc();
       return 'unknown';
     }
   }
 
   /**
-   * Takes our mark back. Best effort: PostgreSQL's row is the lock that holds, and a mark left behind still lets the same
-   * client with the same public key through.
+   * Removes our mark. Best effort: the PostgreSQL row is the lock that counts, and a mark that stays still lets the same
+   * client with the same public key retry.
    */
   async unmark(tokenHash: Buffer, fingerprint: string): Promise<void> {
     await this.redis.client.eval(compareAndDelete, 1, keyOf(tokenHash), fingerprint).catch(() => undefined);

@@ -4,7 +4,7 @@ import { challengeDigest, parseTokenInput, serviceChallenge, type TokenInput } f
 import { VerifierKeysService } from '../crypto/verifier/index.js';
 import { challengeHeader } from './private-token.js';
 
-/** The one challenge that a token must answer here (RFC 9577 §2.1). */
+/** The challenge that every token must answer here (RFC 9577 §2.1). */
 @Injectable()
 export class TokenChallengeService {
   private readonly challenge: Buffer;
@@ -19,13 +19,13 @@ export class TokenChallengeService {
     this.digest = challengeDigest(this.challenge);
   }
 
-  /** What a token says; undefined when it is not of type 0x0002, or answers another challenge. */
-  read(token: Buffer): TokenInput | undefined {
+  /** The fields of a token; undefined when it is not of type 0x0002 or answers another challenge. */
+  parse(token: Buffer): TokenInput | undefined {
     const input = parseTokenInput(token);
     return input?.challengeDigest.equals(this.digest) === true ? input : undefined;
   }
 
-  /** What every 401 says (RFC 9110 §15.5.2): the challenge, and the newest key that signs now. */
+  /** The headers that a 401 must have (RFC 9110 §15.5.2): the challenge, and the newest key that signs now. */
   headers(): { readonly 'www-authenticate': string } {
     const now = this.clock.now();
     const [current] = this.keys

@@ -8,19 +8,19 @@ import { type RedemptionRequest } from './redemption.js';
 import * as refuse from './redemption-problems.js';
 import { TokenChallengeService } from './token-challenge.service.js';
 
-/** A token that was found good, with what is derived from it, and where it is to be spent. */
-export interface GoodToken {
+/** A token whose signature is verified, with values derived from it and the requested location. */
+export interface VerifiedToken {
   readonly token: Buffer;
   readonly hash: Buffer;
   readonly key: VerifyingKey;
   readonly keys: ClientKeys;
-  /** SHA-256(token ‖ public key), which the same client sends again; random bytes when it sent no key. base64url. */
+  /** SHA-256(token ‖ public key), so a retry of the same client has the same one; random when the client sent no key. base64url. */
   readonly fingerprint: string;
-  /** Known, and offered or not. */
+  /** Exists, but may be disabled. */
   readonly location: LocationRecord;
 }
 
-/** The part of redeeming that changes nothing: whether a token is good. The cheap checks first; no store is asked. */
+/** Checks a token without changing anything. Cheap checks come first; neither PostgreSQL nor Redis is read. */
 @Injectable()
 export class TokenInspectorService {
   constructor(
@@ -31,30 +31,34 @@ export class TokenInspectorService {
 
   /**
    * @throws {AppError} `invalid_request`, `unknown_location`, `token_expired`, `unknown_key`, `invalid_signature`;
-   * `unavailable` while the fleet or the issuer's keys are not known well enough to say
+   * `unavailable` while the list of locations or of issuer keys is missing or out of date
    */
-  async inspect(request: RedemptionRequest): Promise<GoodToken> {
+  async inspect(request: RedemptionRequest): Promise<VerifiedToken> {
     // 1. Shape
-    const input = this.challenge.read(request.token);
-    if (input === undefined) throw refuse.foreignToken();
+    const input = this.challenge.parse(request.token);
+    if (input === undefined) throw refuse.tokenNotForThisService();
     const location = this.directory.current().locations.get(request.location);
     if (location === undefined) throw refuse.unknownLocation();
     // 2. Key
     const key = await this.verifyingKey(input.keyId);
     // 3. Signature
     if (!key.verifies(request.token, request.signature)) throw refuse.invalidSignature(this.challenge.headers());
-    return goodToken(request, key, location);
+    return verifiedToken(request, key, location);
   }
 
   private async verifyingKey(keyId: Buffer): Promise<VerifyingKey> {
     const answer = await this.keys.find(keyId);
     if (answer.status === 'known') return answer.key;
     if (answer.status !== 'unknown') throw refuse.tokenExpired(this.challenge.headers());
-    throw answer.stale ? refuse.keysNotKnownYet() : refuse.unknownKey(this.challenge.headers());
+    throw answer.stale ? refuse.issuerKeysStale() : refuse.unknownKey(this.challenge.headers());
   }
 }
 
-function goodToken({ token, publicKey }: RedemptionRequest, key: VerifyingKey, location: LocationRecord): GoodToken {
+function verifiedToken(
+  { token, publicKey }: RedemptionRequest,
+  key: VerifyingKey,
+  location: LocationRecord,
+): VerifiedToken {
   const hash = tokenHashOf(token);
   const fingerprint =
     publicKey === undefined ? randomBytes(32) : createHash('sha256').update(token).update(publicKey).digest();

@@ -2,7 +2,12 @@ import { Body, Controller, Header, Headers, Post, UseGuards } from '@nestjs/comm
 import { ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import { OnSide, Problems, Returns } from '../platform/http/index.js';
 import { AnonymizerAddressLimit } from '../platform/rate-limit/index.js';
-import { redeemed, type Redeemed, redemptionBody, type RedemptionBody } from './vpn-config.schema.js';
+import {
+  redemptionResponse,
+  type RedemptionResponse,
+  redemptionBody,
+  type RedemptionBody,
+} from './vpn-config.schema.js';
 import { VpnConfigService } from './vpn-config.service.js';
 
 @ApiTags('vpn')
@@ -14,18 +19,18 @@ export class VpnConfigController {
 
   @Post()
   @Header('cache-control', 'no-store')
-  // Or none: then the token is in the body.
+  // The empty requirement: no Authorization when the token is in the body.
   @ApiSecurity('privateToken')
   @ApiSecurity({})
   @ApiOperation({
-    summary: 'Spend a token, get a WireGuard configuration',
+    summary: 'Redeem a token for a WireGuard configuration',
     description:
-      'Anonymous: send no credential but the token. Safe to repeat with the same `token`, `public_key` and `location`: the ' +
-      'answer is the same connection. Without a `public_key` a retry cannot be told from a thief: an orderly failure leaves ' +
-      'the token unspent, a crash or a time-out between spend and answer may cost it. The Token may also come as ' +
-      '`Authorization: PrivateToken token=…` (RFC 9577), with the rest as body.',
+      'Anonymous: send no other credential than the token. You can safely retry with the same `token`, `public_key` and ' +
+      '`location`: you get the same connection. Without a `public_key` the server cannot tell your retry from a theft of ' +
+      'the token: an error response leaves the token unspent, but a crash or a lost response may cost it. You can also ' +
+      'send the token as `Authorization: PrivateToken token=…` (RFC 9577) and the other fields in the body.',
   })
-  @Returns(200, redeemed)
+  @Returns(200, redemptionResponse)
   @Problems(
     'invalid_request',
     'token_missing',
@@ -43,7 +48,7 @@ export class VpnConfigController {
   async redeem(
     @Body({ schema: redemptionBody }) body: RedemptionBody,
     @Headers('authorization') authorization: string | undefined,
-  ): Promise<Redeemed> {
+  ): Promise<RedemptionResponse> {
     return this.configs.configure(body, authorization);
   }
 }

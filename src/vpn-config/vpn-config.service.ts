@@ -6,10 +6,10 @@ import { tokenMissing } from './redemption-problems.js';
 import { type RedemptionRequest } from './redemption.js';
 import { type Redemption, RedemptionService } from './redemption.service.js';
 import { TokenChallengeService } from './token-challenge.service.js';
-import { type Redeemed, type RedemptionBody } from './vpn-config.schema.js';
+import { type RedemptionResponse, type RedemptionBody } from './vpn-config.schema.js';
 import { allowedIps, endpointText, persistentKeepalive, wireguardConfig } from './wireguard-config.js';
 
-/** From a request in either of its two forms to a configuration. */
+/** Turns a request, with its token in the body or in Authorization, into a WireGuard configuration. */
 @Injectable()
 export class VpnConfigService {
   constructor(
@@ -17,36 +17,38 @@ export class VpnConfigService {
     private readonly challenge: TokenChallengeService,
   ) {}
 
-  /** @throws {AppError} `token_missing` with a challenge, and whatever redeeming throws */
-  async configure(body: RedemptionBody, authorization: string | undefined): Promise<Redeemed> {
-    return this.describe(await this.redemptions.redeem(this.requestOf(body, authorization)));
+  /** @throws {AppError} `token_missing` with a challenge, and what `RedemptionService.redeem` throws */
+  async configure(body: RedemptionBody, authorization: string | undefined): Promise<RedemptionResponse> {
+    return this.toResponse(await this.redemptions.redeem(this.toRequest(body, authorization)));
   }
 
-  private requestOf(body: RedemptionBody, authorization: string | undefined): RedemptionRequest {
-    const rest = { location: body.location, publicKey: body.public_key, dnsBlocking: body.dns_blocking };
+  private toRequest(body: RedemptionBody, authorization: string | undefined): RedemptionRequest {
+    const options = { location: body.location, publicKey: body.public_key, dnsBlocking: body.dns_blocking };
     const inHeader = tokenOfAuthorization(authorization);
     const { token, signature } = body;
     if (inHeader !== undefined && (token ?? signature) !== undefined) {
-      throw new AppError('invalid_request', 'token: expected in the body or in Authorization, not in both.');
+      throw new AppError('invalid_request', 'token: send it in the body or in Authorization, not in both.');
     }
     if (inHeader === 'malformed') {
       throw new AppError(
         'invalid_request',
-        'Authorization: PrivateToken: expected token= with 354 bytes as base64url.',
+        'Authorization: expected PrivateToken token="…" with the 354 bytes of the Token as base64url.',
       );
     }
-    if (inHeader !== undefined) return { ...inHeader, ...rest };
+    if (inHeader !== undefined) return { ...inHeader, ...options };
     if (token === undefined && signature === undefined) throw tokenMissing(this.challenge.headers());
     if (token === undefined || signature === undefined) {
       throw new AppError(
         'invalid_request',
-        `${token === undefined ? 'token' : 'signature'}: expected beside the other.`,
+        token === undefined
+          ? 'token: missing. Send it together with signature.'
+          : 'signature: missing. Send it together with token.',
       );
     }
-    return { token, signature, ...rest };
+    return { token, signature, ...options };
   }
 
-  private describe({ connection, node, keys, secret, presharedKey }: Redemption): Redeemed {
+  private toResponse({ connection, node, keys, secret, presharedKey }: Redemption): RedemptionResponse {
     const { id, slot, dnsBlocking, expiresAt } = connection;
     const settings = {
       privateKey: keys.privateKey && encodeWireguardKey(keys.privateKey),

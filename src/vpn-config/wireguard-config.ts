@@ -1,13 +1,13 @@
 import { tunnelMtu } from '../nodes/index.js';
 
-/** Keeps the path through a NAT open; wg-quick(8) suggests 25 seconds. */
+/** Seconds. Keeps the NAT mapping open; wg-quick(8) suggests 25. */
 export const persistentKeepalive = 25;
 
-/** All traffic goes into the tunnel. */
+/** Routes all traffic into the tunnel. */
 export const allowedIps = ['0.0.0.0/0', '::/0'];
 
 export interface TunnelSettings {
-  /** Standard base64. Absent when the client keeps it. */
+  /** Standard base64. Undefined when the client generated the pair. */
   readonly privateKey: string | undefined;
   readonly addresses: readonly string[];
   readonly dns: readonly string[];
@@ -16,13 +16,13 @@ export interface TunnelSettings {
   readonly endpoint: string;
 }
 
-/** The text that wg-quick(8) and the WireGuard apps read. */
+/** The configuration file for wg-quick(8) and the WireGuard apps. */
 export function wireguardConfig(settings: TunnelSettings): string {
   const { privateKey, addresses, dns, serverPublicKey, presharedKey, endpoint } = settings;
   return [
     '[Interface]',
     privateKey === undefined
-      ? '# Insert here: PrivateKey = the private key of the public_key you sent'
+      ? '# Replace this line with: PrivateKey = <the private key of the public_key you sent>'
       : `PrivateKey = ${privateKey}`,
     `Address = ${addresses.join(', ')}`,
     `DNS = ${dns.join(', ')}`,

@@ -43,52 +43,52 @@ export type DirectoryDirectoryError = DirectoryDirectoryErrors[keyof DirectoryDi
 
 export type DirectoryDirectoryResponses = {
     /**
-     * The keys.
+     * The key directory.
      */
     200: {
         /**
-         * Where tokens are signed, relative to the issuer.
+         * Path at which the issuer signs tokens, relative to the issuer.
          */
         'issuer-request-uri': string;
         /**
-         * The TokenChallenge that tokens answer, base64url.
+         * The TokenChallenge that tokens must answer, base64url.
          */
         'token-challenge': string;
         /**
-         * Newest first, the next one included.
+         * Keys that clients may use, newest first, including the key of the next day.
          */
         'token-keys': Array<{
             'token-type': 2;
             'token-key': string;
             /**
-             * From here on clients choose this key; Unix seconds.
+             * Clients use this key from this time on; Unix seconds.
              */
             'not-before': number;
             /**
-             * The key signs until then; Unix seconds.
+             * The key signs tokens until this time; Unix seconds.
              */
             'not-after': number;
             /**
-             * Tokens of the key are accepted until then; Unix seconds.
+             * Tokens signed by this key are accepted until this time; Unix seconds.
              */
             'verify-until': number;
         }>;
         /**
-         * Ended by an operator: their tokens are worthless.
+         * Keys that the operator has revoked. Their tokens are not accepted.
          */
         'retired-keys': Array<{
             'token-type': 2;
             'token-key': string;
             /**
-             * From here on clients choose this key; Unix seconds.
+             * Clients use this key from this time on; Unix seconds.
              */
             'not-before': number;
             /**
-             * The key signs until then; Unix seconds.
+             * The key signs tokens until this time; Unix seconds.
              */
             'not-after': number;
             /**
-             * Tokens of the key are accepted until then; Unix seconds.
+             * Tokens signed by this key are accepted until this time; Unix seconds.
              */
             'verify-until': number;
         }>;
@@ -1237,16 +1237,16 @@ export type SubscriptionStartTrialResponse = SubscriptionStartTrialResponses[key
 export type VpnConfigRedeemData = {
     body: {
         /**
-         * 98 bytes, base64url. May be in Authorization instead.
+         * The token: 98 bytes, base64url. Send it here with `signature`, or both in Authorization.
          */
         token?: string;
         /**
-         * 256 bytes, base64url: the unblinded signature.
+         * The unblinded signature of the token: 256 bytes, base64url.
          */
         signature?: string;
         location: string;
         /**
-         * A fresh WireGuard public key of the client. Without it a pair is made here, and a lost answer may cost the token.
+         * The WireGuard public key of a fresh key pair. Without it the server generates a pair, and losing the response may cost the token.
          */
         public_key?: string;
         dns_blocking?: 'none' | 'ads' | 'ads_trackers_malware';
@@ -1295,16 +1295,16 @@ export type VpnConfigRedeemResponses = {
      */
     200: {
         /**
-         * What wg-quick reads; without PrivateKey when public_key was sent.
+         * Configuration for wg-quick. It has no PrivateKey when the request had a `public_key`.
          */
         wireguard_conf: string;
         connection_id: string;
         /**
-         * Opens GET and DELETE /vpn/connection. The same again in a retry.
+         * Bearer token for GET and DELETE /vpn/connection. A retry gets the same one.
          */
         connection_secret: string;
         /**
-         * A whole hour, 24 to 25 hours on.
+         * When the connection ends: a full hour, 24 to 25 hours from now.
          */
         expires_at: string;
         location: string;
@@ -1314,7 +1314,7 @@ export type VpnConfigRedeemResponses = {
         preshared_key: string;
         public_key: string;
         /**
-         * Only when public_key was not sent. Kept nowhere here.
+         * Only when the request had no `public_key`. The server does not store it.
          */
         private_key?: string;
         addresses: Array<string>;
@@ -1361,7 +1361,7 @@ export type ConnectionDisconnectError = ConnectionDisconnectErrors[keyof Connect
 
 export type ConnectionDisconnectResponses = {
     /**
-     * It ends now.
+     * The connection is ending.
      */
     204: void;
 };
@@ -1409,7 +1409,7 @@ export type ConnectionStatusResponses = {
         status: 'pending' | 'active' | 'ending';
         location: string;
         /**
-         * A whole hour: nobody can tell from it when the connection began.
+         * When the connection ends. Rounded to the hour, so that it does not reveal when the connection began.
          */
         expires_at: string;
     };
@@ -1448,7 +1448,7 @@ export type LocationsListResponses = {
     200: {
         locations: Array<{
             /**
-             * What POST /vpn/config takes as `location`.
+             * The `location` for POST /vpn/config.
              */
             id: string;
             /**
@@ -1459,11 +1459,11 @@ export type LocationsListResponses = {
             latitude: number;
             longitude: number;
             /**
-             * How busy its nodes are, in steps that tell nothing about single people.
+             * Load of its nodes in per cent, rounded so coarsely that it does not reveal a single connection.
              */
             load: 0 | 25 | 50 | 75 | 100;
             /**
-             * Whether a node there has room now.
+             * Whether a node at this location has room now.
              */
             available: boolean;
         }>;
