@@ -3,31 +3,31 @@ import { Injectable } from '@nestjs/common';
 import { NetworkPrisma } from '../prisma/network/index.js';
 import { type KnownConnection, type LiveConnection, type WantedConnection } from './connection.js';
 import { allColumns, liveColumns } from './connection-columns.js';
-import { drawSlots } from './slots.js';
+import { randomSlots } from './slots.js';
 
 /**
- * Gives connections their places and takes them back while they are still pending. Transitions race with the node's
- * acknowledgement and with each other, so each is one statement and exactly one wins; unique indices on (node, slot), on
- * the public key and on the id are the only counters and the only locks.
+ * Allocates slots on nodes to connections, and moves or releases connections that are still pending. These transitions race
+ * with the node's acknowledgement and with each other. So each is one statement, and exactly one wins. The unique indices on
+ * (node, slot), on the public key and on the id are the only counters and the only locks.
  */
 @Injectable()
 export class AllocationStore {
   constructor(private readonly prisma: NetworkPrisma) {}
 
   /**
-   * Takes one of 32 random slots of a node. Undefined when none was free, or when the id or the public key has a row
-   * already: `find` tells which. (A second SELECT inside the same statement would share its snapshot and miss the row that
-   * won the race.)
+   * Inserts the connection into one of 32 random slots of a node. Undefined when all were taken, or when the id or the public
+   * key already has a row: `find` returns that row. (A second SELECT inside the same statement would share its snapshot and
+   * miss the row that won the race.)
    */
   async allocate(wanted: WantedConnection, nodeId: string, capacity: number): Promise<LiveConnection | undefined> {
     const { id, keyId, publicKey, salt, secretKeyId, secretHash, dnsBlocking, startedOn, expiresAt } = wanted;
-    // Random, so that a late acknowledgement of a placement that was taken back does not confirm the next one.
+    // Random, so that a late acknowledgement of a released placement does not confirm the next one.
     const revision = randomInt(1, 2 ** 30);
     const [row] = await this.prisma.$queryRaw<{ slot: number }[]>`
       INSERT INTO "Connection" (${allColumns})
-      SELECT ${id}::uuid, ${keyId}, 'pending', ${revision}, ${nodeId}::uuid, s, ${publicKey}, ${salt}, ${secretKeyId}, ${secretHash},
-             ${dnsBlocking}::"DnsBlocking", ${startedOn}::date, ${expiresAt}
-      FROM unnest(${drawSlots(capacity)}::int[]) WITH ORDINALITY AS drawn(s, o) ORDER BY o
+      SELECT ${id}::uuid, ${keyId}, 'pending', ${revision}, ${nodeId}::uuid, candidate.slot, ${publicKey}, ${salt},
+             ${secretKeyId}, ${secretHash}, ${dnsBlocking}::"DnsBlocking", ${startedOn}::date, ${expiresAt}
+      FROM unnest(${randomSlots(capacity)}::int[]) WITH ORDINALITY AS candidate(slot, position) ORDER BY candidate.position
       ON CONFLICT DO NOTHING RETURNING slot`;
     if (row === undefined) return undefined;
     return {
@@ -44,7 +44,7 @@ export class AllocationStore {
     };
   }
 
-  /** What stands in the way: the row of this id, else the row of this public key. */
+  /** The row that blocks an INSERT: the one with this id, else the one with this public key. */
   async find(id: string, publicKey: Uint8Array): Promise<KnownConnection | undefined> {
     const [row] = await this.prisma.$queryRaw<KnownConnection[]>`
       SELECT ${liveColumns} FROM "Connection" c
@@ -54,8 +54,8 @@ export class AllocationStore {
   }
 
   /**
-   * Moves a pending connection to another node, with a new salt and the next revision. Undefined when it was not pending
-   * there any more, and also when the other node was full: then the row is gone, and `find` finds nothing.
+   * Moves a pending connection to another node, with a new salt and the next revision. Undefined when this placement is no
+   * longer pending, and also when the other node is full. In the second case the row is deleted, and `find` finds nothing.
    */
   async move(
     from: LiveConnection,
@@ -64,29 +64,30 @@ export class AllocationStore {
     salt: Buffer<ArrayBuffer>,
   ): Promise<LiveConnection | undefined> {
     const [row] = await this.prisma.$queryRaw<{ slot: number; revision: number }[]>`
-      WITH gone AS (
+      WITH removed AS (
         DELETE FROM "Connection"
         WHERE id = ${from.id}::uuid AND node_id = ${from.nodeId}::uuid AND revision = ${from.revision} AND status = 'pending'
         RETURNING *
       )
       INSERT INTO "Connection" (${allColumns})
-      SELECT g.id, g.key_id, 'pending', g.revision + 1, ${nodeId}::uuid, s, g.public_key, ${salt}, g.secret_key_id,
-             g.secret_hash, g.dns_blocking, g.started_on, g.expires_at
-      FROM gone g, unnest(${drawSlots(capacity)}::int[]) WITH ORDINALITY AS drawn(s, o) ORDER BY o
+      SELECT r.id, r.key_id, 'pending', r.revision + 1, ${nodeId}::uuid, candidate.slot, r.public_key, ${salt},
+             r.secret_key_id, r.secret_hash, r.dns_blocking, r.started_on, r.expires_at
+      FROM removed r, unnest(${randomSlots(capacity)}::int[]) WITH ORDINALITY AS candidate(slot, position)
+      ORDER BY candidate.position
       ON CONFLICT DO NOTHING RETURNING slot, revision`;
     return row && { ...from, nodeId, slot: row.slot, revision: row.revision, salt };
   }
 
-  /** Takes a pending connection back as if it had never been. False when it was not pending there any more. */
+  /** Deletes a pending connection, without a tombstone. False when this placement is no longer pending. */
   async release({ id, nodeId, revision }: LiveConnection): Promise<boolean> {
-    const gone = await this.prisma.$executeRaw`
+    const deleted = await this.prisma.$executeRaw`
       DELETE FROM "Connection"
       WHERE id = ${id}::uuid AND node_id = ${nodeId}::uuid AND revision = ${revision} AND status = 'pending'`;
-    return gone === 1;
+    return deleted === 1;
   }
 }
 
-/** The driver gives bytes as Uint8Array; the rest of the code compares and encodes Buffers. */
+/** The driver returns bytes as Uint8Array, but the rest of the code compares and encodes Buffers. */
 function withBuffers(row: KnownConnection): KnownConnection {
   if (row.status === 'ended') return { id: row.id, status: 'ended' };
   const { publicKey, salt, secretKeyId } = row;

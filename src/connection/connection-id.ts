@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 
-/** 32 bytes: names a spent token in Redis, and through its id in PostgreSQL. */
+/** 32 bytes. Identifies a spent token in Redis, and in PostgreSQL through the connection id that is derived from it. */
 export function tokenHashOf(token: Uint8Array): Buffer<ArrayBuffer> {
   return createHash('sha256').update(token).digest();
 }
 
 /**
- * The id of the only connection that a token can buy: the first 16 bytes of SHA-256("vpn-connection-id" ‖ token hash), made
- * a UUID of version 8 (RFC 9562 §5.8). PostgreSQL's primary key is so a second lock on the token, beside the mark in Redis.
+ * The id of the only connection that a token can give: the first 16 bytes of SHA-256("vpn-connection-id" ‖ token hash), as a
+ * UUID of version 8 (RFC 9562 §5.8). This makes PostgreSQL's primary key a second lock on the token, beside the mark in Redis.
  */
 export function connectionIdOf(tokenHash: Uint8Array): string {
   const bytes = createHash('sha256').update('vpn-connection-id').update(tokenHash).digest();

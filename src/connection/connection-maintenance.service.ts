@@ -8,13 +8,13 @@ import { LifecycleStore } from './lifecycle.store.js';
 import { PeerSignalsService } from './peer-sync/peer-signals.service.js';
 import { UsageStatisticsService } from './usage-statistics.service.js';
 
-/** Rows ended by one statement: few enough that none is locked for long. */
+/** Maximum rows that one statement ends, so that it holds its locks only briefly. */
 const expireBatch = 5_000;
 const countMs = 10_000;
 
-const liveConnections = new Gauge({ name: 'connections_live', help: 'Connections that hold a place on a node.' });
+const liveConnections = new Gauge({ name: 'connections_live', help: 'Connections that occupy a slot on a node.' });
 
-/** What must happen to connections without anybody asking. */
+/** Maintenance jobs of connections: expiry, cleaning up after lost and retired nodes, purging and counting. */
 @Injectable()
 export class ConnectionMaintenanceService {
   constructor(
@@ -31,15 +31,15 @@ export class ConnectionMaintenanceService {
     background.add(new Repeater({ waitMs: countMs, run: () => this.count(), onFailure, atStart: true }));
   }
 
-  /** Ends everything whose hour has come. */
+  /** Ends all connections that have expired. */
   async expire(): Promise<void> {
     const now = this.clock.now();
     while ((await this.store.expire(now, expireBatch)) === expireBatch);
   }
 
   /**
-   * Ends what no node serves any more: those of nodes lost for ten minutes, and those of retired ones. Draining alone ends
-   * nothing: the node keeps what it has.
+   * Ends connections that no node serves any more: those on nodes silent for ten minutes, and those on retired nodes. A
+   * draining node keeps its connections.
    */
   async cleanUp(): Promise<void> {
     const now = this.clock.now();
@@ -49,16 +49,16 @@ export class ConnectionMaintenanceService {
     this.signals.nodesChanged(...(await this.store.endOnRetiredNodes()));
   }
 
-  /** Drops the tombstones of tokens that no key verifies any more. */
+  /** Deletes the tombstones of tokens whose issuer key has expired. */
   async purge(): Promise<void> {
     await this.store.purge();
   }
 
-  /** How full each node is, for choosing among them; between two counts, each process adds what it gives. */
+  /** Counts the live connections of each node, for load balancing. Between two counts, each process adds its own allocations. */
   async count(): Promise<void> {
     const counts = await this.store.liveByNode();
-    this.directory.reportLive(counts);
-    this.usage.seen(counts);
+    this.directory.setLiveCounts(counts);
+    this.usage.recordLive(counts);
     liveConnections.set([...counts.values()].reduce((sum, count) => sum + count, 0));
   }
 }

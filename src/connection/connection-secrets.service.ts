@@ -8,21 +8,22 @@ export const saltBytes = 16;
 const keyIdBytes = 8;
 
 /**
- * What a connection's secrets are derived by, so that nothing has to be kept that would open it: the connection secret
- * comes from the token alone, which only its holder has; the preshared key from the row's salt, which goes at the end.
+ * Derives a connection's secrets, so that the database stores nothing that gives access to it. The connection secret is
+ * derived from the token, which only the client has. The preshared key is derived from the row's salt, which is erased when
+ * the connection ends.
  *
- * A row names the server key that it was made under, so that NETWORK_SECRET_KEY can be rotated while connections live.
+ * Each row names the server key that its secrets are derived with, so NETWORK_SECRET_KEY can be rotated at any time.
  */
 @Injectable()
 export class ConnectionSecretsService {
-  /** Names the key that new rows are made under (8 bytes). */
+  /** Identifies the server key for new rows (8 bytes). */
   readonly currentKeyId: Bytes;
   private readonly keys: ReadonlyMap<string, Buffer>;
 
   constructor(@Inject(ANONYMIZER_CONFIG) config: Pick<AnonymizerConfig, 'secretKey' | 'secretKeyPrevious'>) {
-    const known = [config.secretKey, ...(config.secretKeyPrevious ? [config.secretKeyPrevious] : [])];
-    this.keys = new Map(known.map((key) => [nameOf(key).toString('hex'), key]));
-    this.currentKeyId = nameOf(config.secretKey);
+    const configured = [config.secretKey, ...(config.secretKeyPrevious ? [config.secretKeyPrevious] : [])];
+    this.keys = new Map(configured.map((key) => [keyIdOf(key).toString('hex'), key]));
+    this.currentKeyId = keyIdOf(config.secretKey);
   }
 
   /**
@@ -52,11 +53,11 @@ export class ConnectionSecretsService {
   }
 }
 
-/** SHA-256 of a connection secret: what the row keeps of it. */
+/** SHA-256 of a connection secret, which the row stores instead of the secret. */
 export function secretHashOf(secret: string): Bytes {
   return createHash('sha256').update(secret).digest();
 }
 
-function nameOf(key: Buffer): Bytes {
+function keyIdOf(key: Buffer): Bytes {
   return createHash('sha256').update(key).digest().subarray(0, keyIdBytes);
 }

@@ -15,7 +15,7 @@ export class ConnectionController {
 
   @Get()
   @Header('cache-control', 'no-store')
-  @ApiOperation({ summary: 'How a connection stands' })
+  @ApiOperation({ summary: 'Get the status of a connection' })
   @Returns(200, connectionStatus)
   @Problems('connection_secret_missing', 'connection_not_found', 'rate_limited', 'unavailable')
   async status(@Headers('authorization') authorization: string | undefined): Promise<ConnectionStatusView> {
@@ -24,8 +24,8 @@ export class ConnectionController {
 
   @Delete()
   @HttpCode(204)
-  @ApiOperation({ summary: 'Disconnect: the node drops the peer at once' })
-  @ApiNoContentResponse({ description: 'It ends now.' })
+  @ApiOperation({ summary: 'End a connection: its node removes the peer immediately' })
+  @ApiNoContentResponse({ description: 'The connection is ending.' })
   @Problems('connection_secret_missing', 'connection_not_found', 'rate_limited', 'unavailable')
   async disconnect(@Headers('authorization') authorization: string | undefined): Promise<void> {
     await this.connections.disconnect(bearerToken(authorization));

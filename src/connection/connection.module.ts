@@ -42,7 +42,7 @@ import { UsageStore } from './usage.store.js';
       every(10, 'connection-expiry', ConnectionMaintenanceService, (maintenance) => maintenance.expire()),
       every(15, 'connection-clean-up', ConnectionMaintenanceService, (maintenance) => maintenance.cleanUp()),
       every(600, 'connection-purge', ConnectionMaintenanceService, (maintenance) => maintenance.purge()),
-      every(600, 'close-usage', UsageStatisticsService, (usage) => usage.close()),
+      every(600, 'close-usage', UsageStatisticsService, (usage) => usage.closeDays()),
     ),
   ],
   exports: [ConnectionSecretsService, PlacementsService, UsageStatisticsService],

@@ -6,7 +6,7 @@ import { type ConnectionStatusView } from './connection.schema.js';
 import { LifecycleStore } from './lifecycle.store.js';
 import { PeerSignalsService } from './peer-sync/peer-signals.service.js';
 
-/** What whoever holds a connection's secret may do with it. */
+/** What a client can do with its connection secret: read the status and disconnect. */
 @Injectable()
 export class ConnectionService {
   constructor(
@@ -15,17 +15,17 @@ export class ConnectionService {
     private readonly clock: Clock,
   ) {}
 
-  /** @throws {AppError} `connection_secret_missing`; `connection_not_found` when the secret opens nothing, or nothing any more */
+  /** @throws {AppError} `connection_secret_missing`; `connection_not_found` when the secret is unknown or its connection has ended */
   async status(secret: string | undefined): Promise<ConnectionStatusView> {
     if (secret === undefined) throw secretMissing();
-    const connection = await this.store.bySecret(secretHashOf(secret), this.clock.now());
+    const connection = await this.store.findBySecret(secretHashOf(secret), this.clock.now());
     if (connection === undefined) throw notFound();
     const { id, status, locationId, expiresAt } = connection;
     return { connection_id: id, status, location: locationId, expires_at: expiresAt.toISOString() };
   }
 
   /**
-   * Ends a connection: its node is told at once, and drops the peer. Repeating it is harmless.
+   * Ends a connection and signals its node to remove the peer. Idempotent while the connection is ending.
    *
    * @throws {AppError} `connection_secret_missing`, `connection_not_found`
    */
@@ -38,11 +38,18 @@ export class ConnectionService {
 }
 
 function secretMissing(): AppError {
-  return new AppError('connection_secret_missing', 'Expected Authorization: Bearer with the connection_secret.', {
-    headers: { 'www-authenticate': 'Bearer' },
-  });
+  return new AppError(
+    'connection_secret_missing',
+    'Send the connection_secret of POST /vpn/config as Authorization: Bearer.',
+    {
+      headers: { 'www-authenticate': 'Bearer' },
+    },
+  );
 }
 
 function notFound(): AppError {
-  return new AppError('connection_not_found', 'No connection has this secret, or it has ended.');
+  return new AppError(
+    'connection_not_found',
+    'No connection has this secret, or it has ended. Redeem another token to connect again.',
+  );
 }

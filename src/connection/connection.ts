@@ -2,7 +2,7 @@ import { type ConnectionStatus, type DnsBlocking } from '../prisma/network/index
 
 type Bytes = Buffer<ArrayBuffer>;
 
-/** A row that is to be made: everything but its place. */
+/** A connection to insert: all columns but the node and the slot. */
 export interface WantedConnection {
   readonly id: string;
   readonly keyId: Bytes;
@@ -15,7 +15,7 @@ export interface WantedConnection {
   readonly expiresAt: Date;
 }
 
-/** A connection that has its place: the live part of a row. */
+/** A connection that has a node and a slot. */
 export interface LiveConnection {
   readonly id: string;
   readonly status: Exclude<ConnectionStatus, 'ended'>;
@@ -29,10 +29,10 @@ export interface LiveConnection {
   readonly expiresAt: Date;
 }
 
-/** What the database holds under a token's id, or under a public key. */
+/** A row found by a token's connection id or by a public key. */
 export type KnownConnection = LiveConnection | { readonly id: string; readonly status: 'ended' };
 
-/** Names one placement of a connection: a late acknowledgement of an earlier one does not count. */
+/** Identifies one placement of a connection, so that a late acknowledgement of an earlier placement does not count. */
 export interface Placement {
   readonly id: string;
   readonly revision: number;

@@ -21,7 +21,7 @@ const live = (change: Partial<LiveConnection>): LiveConnection => ({
 });
 
 describe('knownRow', () => {
-  it.each<[is: KnownRow['is'], found: KnownConnection | undefined]>([
+  it.each<[state: KnownRow['state'], found: KnownConnection | undefined]>([
     ['none', undefined],
     ['none, key in use', live({ id: otherId, status: 'pending' })],
     ['none, key in use', live({ id: otherId, status: 'active' })],
@@ -33,14 +33,14 @@ describe('knownRow', () => {
     ['foreign, active', live({ status: 'active', publicKey: otherKey })],
     ['foreign, ending', live({ status: 'ending', publicKey: otherKey })],
     ['ended', { id, status: 'ended' }],
-  ])('is "%s"', (is, found) => {
-    expect(knownRow(found, id, publicKey).is).toBe(is);
+  ])('is "%s"', (state, found) => {
+    expect(knownRow(found, id, publicKey).state).toBe(state);
   });
 
   it('hands out the connection to the client that has its public key, and to no other', () => {
     const connection = live({});
-    expect(knownRow(connection, id, publicKey)).toEqual({ is: 'own, active', connection });
-    expect(knownRow(connection, id, otherKey)).toEqual({ is: 'foreign, active' });
-    expect(knownRow(connection, otherId, publicKey)).toEqual({ is: 'none, key in use' });
+    expect(knownRow(connection, id, publicKey)).toEqual({ state: 'own, active', connection });
+    expect(knownRow(connection, id, otherKey)).toEqual({ state: 'foreign, active' });
+    expect(knownRow(connection, otherId, publicKey)).toEqual({ state: 'none, key in use' });
   });
 });

@@ -114,7 +114,12 @@ describe('a connection secret', () => {
     async (status) => {
       const placed = await place(status);
       const { id, expiresAt, secretHash } = placed;
-      expect(await store.bySecret(secretHash, now())).toEqual({ id, status, locationId: 'de-frankfurt', expiresAt });
+      expect(await store.findBySecret(secretHash, now())).toEqual({
+        id,
+        status,
+        locationId: 'de-frankfurt',
+        expiresAt,
+      });
       expect(await store.disconnect(secretHash, now())).toBe(node);
       expect(await store.disconnect(secretHash, now())).toBe(node);
       expect(await statusOf(placed)).toBe('ending');
@@ -129,7 +134,7 @@ describe('a connection secret', () => {
       [over, hoursLater(now(), 1)],
       [{ secretHash: randomBytes(32) }, now()],
     ] as const) {
-      expect(await store.bySecret(secretHash, time)).toBeUndefined();
+      expect(await store.findBySecret(secretHash, time)).toBeUndefined();
       expect(await store.disconnect(secretHash, time)).toBeUndefined();
     }
     expect(await statusOf(over)).toBe('active');

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type ConnectionStatus, NetworkPrisma } from '../prisma/network/index.js';
 import { asTombstone } from './connection-columns.js';
 
-/** What the holder of a connection's secret may see. */
+/** What a client can read with its connection secret. */
 export interface ConnectionView {
   readonly id: string;
   readonly status: Exclude<ConnectionStatus, 'ended'>;
@@ -10,13 +10,13 @@ export interface ConnectionView {
   readonly expiresAt: Date;
 }
 
-/** How connections end, and what of them is kept. */
+/** Ends connections, and keeps their tombstones until the token can no longer be spent. */
 @Injectable()
 export class LifecycleStore {
   constructor(private readonly prisma: NetworkPrisma) {}
 
-  /** Undefined when no connection has this secret, or when its hour has come and nobody has swept it up yet. */
-  async bySecret(secretHash: Uint8Array, now: Date): Promise<ConnectionView | undefined> {
+  /** Undefined when no connection has this secret, or when it has expired, even if `expire` has not run yet. */
+  async findBySecret(secretHash: Uint8Array, now: Date): Promise<ConnectionView | undefined> {
     const [row] = await this.prisma.$queryRaw<ConnectionView[]>`
       SELECT c.id, c.status::text AS status, n.location_id AS "locationId", c.expires_at AS "expiresAt"
       FROM "Connection" c JOIN "Node" n ON n.id = c.node_id
@@ -25,9 +25,9 @@ export class LifecycleStore {
   }
 
   /**
-   * Begins the end of a connection, pending or active; one that is ending already is left as it is.
+   * Sets a pending or active connection to `ending`; one that is already ending stays as it is.
    *
-   * @returns its node, which has to drop the peer; undefined when no live connection has this secret
+   * @returns the id of its node, which must remove the peer; undefined when no live connection has this secret
    */
   async disconnect(secretHash: Uint8Array, now: Date): Promise<string | undefined> {
     const [row] = await this.prisma.$queryRaw<{ nodeId: string }[]>`
@@ -37,16 +37,16 @@ export class LifecycleStore {
   }
 
   /**
-   * Ends what has reached its hour, at most so many rows at a time; the node drops the peer by its own clock. A pending
-   * connection was never answered for, so it goes without a tombstone: its token may still be spent.
+   * Ends connections that have expired, at most `limit` rows; the node removes the peer by its own clock. A pending
+   * connection was never returned to a client, so it is deleted without a tombstone: its token may still be spent.
    *
-   * @returns how many rows this was
+   * @returns how many rows it ended or deleted
    */
-  async expire(now: Date, most: number): Promise<number> {
+  async expire(now: Date, limit: number): Promise<number> {
     const [count] = await this.prisma.$queryRaw<{ rows: number }[]>`
       WITH due AS MATERIALIZED (
         SELECT id, status FROM "Connection" WHERE expires_at <= ${now} AND status <> 'ended'
-        LIMIT ${most} FOR UPDATE SKIP LOCKED
+        LIMIT ${limit} FOR UPDATE SKIP LOCKED
       ), released AS (
         DELETE FROM "Connection" c USING due d WHERE c.id = d.id AND d.status = 'pending'
       ), ended AS (
@@ -58,17 +58,17 @@ export class LifecycleStore {
   }
 
   /**
-   * Begins the end of what lost nodes were serving. What is still pending there was never answered for and goes as if it
-   * had never been: its client's next attempt gets another node.
+   * Sets the active connections of lost nodes to `ending`. Pending ones were never returned to a client, so they are deleted:
+   * the client's next attempt gets another node.
    *
-   * @param unheardSince a node that has pulsed since then was lost when it was looked for, and is not any more
-   * @returns how many connections this began to end
+   * @param silentSince a node that has pulsed since then is back, so its connections stay
+   * @returns how many connections it set to `ending`
    */
-  async endOnNodes(nodeIds: readonly string[], unheardSince: Date): Promise<number> {
+  async endOnNodes(nodeIds: readonly string[], silentSince: Date): Promise<number> {
     if (nodeIds.length === 0) return 0;
     return this.prisma.$executeRaw`
       WITH lost AS MATERIALIZED (
-        SELECT id FROM "Node" WHERE id = ANY(${nodeIds}::uuid[]) AND last_pulse_at < ${unheardSince} FOR SHARE
+        SELECT id FROM "Node" WHERE id = ANY(${nodeIds}::uuid[]) AND last_pulse_at < ${silentSince} FOR SHARE
       ), released AS (
         DELETE FROM "Connection" c USING lost WHERE c.node_id = lost.id AND c.status = 'pending'
       )
@@ -76,9 +76,9 @@ export class LifecycleStore {
   }
 
   /**
-   * The same for nodes that an operator has retired.
+   * The same for nodes that the operator has retired.
    *
-   * @returns the nodes that have peers to drop
+   * @returns the ids of nodes that must remove peers
    */
   async endOnRetiredNodes(): Promise<string[]> {
     const rows = await this.prisma.$queryRaw<{ nodeId: string }[]>`
@@ -95,8 +95,8 @@ export class LifecycleStore {
   }
 
   /**
-   * Drops tombstones whose key stopped verifying two hours ago, by the database's clock: a service whose clock runs ahead
-   * must not forget a token that another still accepts.
+   * Deletes tombstones whose issuer key expired two hours ago, by the database's clock: a replica whose clock runs ahead must
+   * not delete the tombstone of a token that another replica still accepts.
    */
   async purge(): Promise<number> {
     return this.prisma.$executeRaw`
@@ -104,7 +104,7 @@ export class LifecycleStore {
       WHERE c.status = 'ended' AND c.key_id = k.key_id AND k.verify_until + interval '2 hours' < now()`;
   }
 
-  /** How many live connections each node has; a pass over one index. */
+  /** The number of live connections of each node; scans one index. */
   async liveByNode(): Promise<Map<string, number>> {
     const rows = await this.prisma.$queryRaw<{ nodeId: string; count: number }[]>`
       SELECT node_id AS "nodeId", count(*)::int AS count FROM "Connection" WHERE node_id IS NOT NULL GROUP BY node_id`;

@@ -60,7 +60,7 @@ describe('confirming a placement', () => {
       },
     );
     const waited = confirmWhenWaitedFor(node);
-    expect(await patient.confirm(placed, 'de-frankfurt')).toMatchObject({ is: 'active' });
+    expect(await patient.confirm(placed, 'de-frankfurt')).toMatchObject({ outcome: 'active' });
     expect(waited.mock.calls.map(([milliseconds]) => milliseconds)).toEqual([1_234]);
   });
 
@@ -69,7 +69,7 @@ describe('confirming a placement', () => {
     await refresh();
     const placed = await connections.place(node);
     confirmWhenWaitedFor(node);
-    expect(await confirm(placed)).toEqual({ is: 'active', connection: { ...placed, status: 'active' } });
+    expect(await confirm(placed)).toEqual({ outcome: 'active', connection: { ...placed, status: 'active' } });
   });
 
   it.each(['unhealthy', 'retired'] as const)('waits for no node that is %s: it moves on at once', async (status) => {
@@ -78,7 +78,7 @@ describe('confirming a placement', () => {
     const placed = await connections.place(gone);
     const waited = confirmWhenWaitedFor(other);
     const before = (await outcomes())['moved'] ?? 0;
-    expect(await confirm(placed)).toMatchObject({ is: 'active', connection: { nodeId: other, id: placed.id } });
+    expect(await confirm(placed)).toMatchObject({ outcome: 'active', connection: { nodeId: other, id: placed.id } });
     expect((await outcomes())['moved']).toBe(before + 1);
     expect(waited.mock.calls.map(([, { revision }]) => revision)).toEqual([placed.revision + 1]);
   });
@@ -87,7 +87,7 @@ describe('confirming a placement', () => {
     const gone = await connections.addNode({ status: 'unhealthy' });
     await refresh();
     const placed = await connections.place(gone);
-    expect(await confirm(placed)).toEqual({ is: 'released' });
+    expect(await confirm(placed)).toEqual({ outcome: 'released' });
     expect(await connections.row(placed.id)).toBeUndefined();
   });
 
@@ -103,7 +103,7 @@ describe('confirming a placement', () => {
       return release(connection);
     });
     const before = await outcomes();
-    expect(await confirm(placed)).toMatchObject({ is: 'active', connection: { id: placed.id } });
+    expect(await confirm(placed)).toMatchObject({ outcome: 'active', connection: { id: placed.id } });
     expect(await outcomes()).toEqual({ ...before, late: (before['late'] ?? 0) + 1 });
   });
 
@@ -114,6 +114,6 @@ describe('confirming a placement', () => {
     await connections.setNode(other, 'unhealthy');
     await refresh();
     const moved = await connections.get(AllocationStore).move(placed, other, 100, placed.salt);
-    expect(await confirm(placed)).toEqual({ is: 'changed', known: moved });
+    expect(await confirm(placed)).toEqual({ outcome: 'changed', known: moved });
   });
 });

@@ -15,32 +15,32 @@ import { PeerSignalsService } from './peer-sync/peer-signals.service.js';
 
 const unacknowledged = new Counter({
   name: 'placements_unacknowledged_total',
-  help: 'Placements that a node did not acknowledge in time, by what came of them.',
+  help: 'Placements that a node did not acknowledge in time, by outcome.',
   labelNames: ['outcome'],
 });
 
 type Bytes = Buffer<ArrayBuffer>;
 
-/** What a redemption knows of the connection that it asks a place for; the rest of the row is derived. */
+/** What a redemption provides for a new connection; the other columns are derived. */
 export interface PlacementRequest {
-  /** 98 bytes: the id comes from it, and the secret that opens the connection. */
+  /** 98 bytes. The connection id and the connection secret are derived from it. */
   readonly token: Uint8Array;
-  /** Of the issuer's key that the token was signed by, 32 bytes: the row is purged once that key has stopped verifying. */
+  /** Id of the issuer key that signed the token, 32 bytes. The row is purged after that key has expired. */
   readonly keyId: Uint8Array;
   /** The client's WireGuard key, 32 bytes. */
   readonly publicKey: Bytes;
   readonly dnsBlocking: DnsBlocking;
 }
 
-/** Where a connection stands after the wait for its node. */
+/** The result of the wait for the node's acknowledgement. */
 export type Confirmation =
-  | { readonly is: 'active'; readonly connection: LiveConnection }
-  /** No node took it: its row is gone, and the token can be spent again. */
-  | { readonly is: 'released' }
-  /** Another request for it is at work, or it ended meanwhile: what the database held last. */
-  | { readonly is: 'changed'; readonly known: KnownConnection };
+  | { readonly outcome: 'active'; readonly connection: LiveConnection }
+  /** No node acknowledged it: its row is deleted, and the token can be spent again. */
+  | { readonly outcome: 'released' }
+  /** Another request is working on the same connection, or it ended meanwhile; `known` is its row. */
+  | { readonly outcome: 'changed'; readonly known: KnownConnection };
 
-/** Gives a connection a place on a node, and answers for it only once the node has it. */
+/** Places connections on nodes, and confirms them once the node has acknowledged the peer. */
 @Injectable()
 export class PlacementsService {
   constructor(
@@ -53,33 +53,33 @@ export class PlacementsService {
     @Inject(ANONYMIZER_CONFIG) private readonly config: AnonymizerConfig,
   ) {}
 
-  /** What stands under this token's id, for the client with this public key. */
-  async known(token: Uint8Array, publicKey: Uint8Array): Promise<KnownRow> {
+  /** The state of the token's row, seen from the client with this public key. */
+  async findRow(token: Uint8Array, publicKey: Uint8Array): Promise<KnownRow> {
     const id = connectionIdOf(tokenHashOf(token));
     return knownRow(await this.store.find(id, publicKey), id, publicKey);
   }
 
-  /** Takes a place on a node; undefined when it has none, or when `known` says what is in the way. */
+  /** Allocates a slot on a node; undefined when the node is full, or when another row is in the way: see `findRow`. */
   async place(request: PlacementRequest, node: NodeEndpoint): Promise<LiveConnection | undefined> {
-    const placed = await this.store.allocate(this.wanted(request), node.id, node.capacity);
-    if (placed !== undefined) this.directory.noteAllocated(node.id);
+    const placed = await this.store.allocate(this.toConnection(request), node.id, node.capacity);
+    if (placed !== undefined) this.directory.countAllocation(node.id);
     return placed;
   }
 
-  /** Waits for the node's acknowledgement; without it, moves the connection once to another node, then gives it up. */
+  /** Waits for the node's acknowledgement. Without it, moves the connection to another node once, then releases it. */
   async confirm(connection: LiveConnection, locationId: string): Promise<Confirmation> {
-    if (await this.isInstalled(connection)) return active(connection);
-    const moved = await this.moveOn(connection, locationId);
-    if (moved !== undefined && (await this.isInstalled(moved))) {
+    if (await this.waitUntilInstalled(connection)) return active(connection);
+    const moved = await this.moveToOtherNode(connection, locationId);
+    if (moved !== undefined && (await this.waitUntilInstalled(moved))) {
       unacknowledged.inc({ outcome: 'moved' });
       return active(moved);
     }
-    const end = await this.giveUp(moved ?? connection);
-    unacknowledged.inc({ outcome: end.is === 'active' ? 'late' : end.is });
-    return end;
+    const confirmation = await this.release(moved ?? connection);
+    unacknowledged.inc({ outcome: confirmation.outcome === 'active' ? 'late' : confirmation.outcome });
+    return confirmation;
   }
 
-  private wanted({ token, keyId, publicKey, dnsBlocking }: PlacementRequest): WantedConnection {
+  private toConnection({ token, keyId, publicKey, dnsBlocking }: PlacementRequest): WantedConnection {
     const now = this.clock.now();
     const secretKeyId = this.secrets.currentKeyId;
     const secret = this.secrets.connectionSecret(token, secretKeyId) ?? '';
@@ -96,7 +96,7 @@ export class PlacementsService {
     };
   }
 
-  private async isInstalled(connection: LiveConnection): Promise<boolean> {
+  private async waitUntilInstalled(connection: LiveConnection): Promise<boolean> {
     if (connection.status === 'active') return true;
     const status = this.directory.endpoint(connection.nodeId)?.status;
     if (status === 'unhealthy' || status === 'retired') return false;
@@ -105,23 +105,23 @@ export class PlacementsService {
     return installed;
   }
 
-  private async moveOn(connection: LiveConnection, locationId: string): Promise<LiveConnection | undefined> {
+  private async moveToOtherNode(connection: LiveConnection, locationId: string): Promise<LiveConnection | undefined> {
     const [other] = this.directory.candidates(locationId, connection.nodeId);
     if (other === undefined) return undefined;
     const moved = await this.store.move(connection, other.id, other.capacity, randomBytes(saltBytes));
-    if (moved !== undefined) this.directory.noteAllocated(other.id);
+    if (moved !== undefined) this.directory.countAllocation(other.id);
     return moved;
   }
 
-  /** When the row is not ours to release, an acknowledgement or another request was first, or a move found no place. */
-  private async giveUp(connection: LiveConnection): Promise<Confirmation> {
-    if (await this.store.release(connection)) return { is: 'released' };
+  /** When there is no pending row to delete, an acknowledgement or another request was faster, or the other node was full. */
+  private async release(connection: LiveConnection): Promise<Confirmation> {
+    if (await this.store.release(connection)) return { outcome: 'released' };
     const known = await this.store.find(connection.id, connection.publicKey);
-    if (known?.id !== connection.id) return { is: 'released' };
-    return known.status === 'active' ? active(known) : { is: 'changed', known };
+    if (known?.id !== connection.id) return { outcome: 'released' };
+    return known.status === 'active' ? active(known) : { outcome: 'changed', known };
   }
 }
 
 function active(connection: LiveConnection): Confirmation {
-  return { is: 'active', connection: { ...connection, status: 'active' } };
+  return { outcome: 'active', connection: { ...connection, status: 'active' } };
 }

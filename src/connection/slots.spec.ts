@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { drawSlots } from './slots.js';
+import { randomSlots } from './slots.js';
 
 describe('drawing slots', () => {
   it('gives 32 different ones of 1 to the capacity, or all of them when there are fewer', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 60_000 }), (capacity) => {
-        const slots = drawSlots(capacity);
+        const slots = randomSlots(capacity);
         expect(slots).toHaveLength(Math.min(32, capacity));
         expect(new Set(slots).size).toBe(slots.length);
         for (const slot of slots) {
@@ -20,7 +20,7 @@ describe('drawing slots', () => {
     const rounds = 100 * capacity;
     const first = new Map<number, number>();
     for (let round = 0; round < rounds; round += 1) {
-      const [slot = 0] = drawSlots(capacity);
+      const [slot = 0] = randomSlots(capacity);
       first.set(slot, (first.get(slot) ?? 0) + 1);
     }
     // Each is drawn first 100 times on average with a deviation of 10: 7 deviations off is no chance.

@@ -1,17 +1,17 @@
 import { randomInt } from 'node:crypto';
 
-/** How many places are tried in one statement. With a node nine tenths full, one of them is free in 97 cases of 100. */
-const draws = 32;
+/** How many slots one statement tries. On a node that is 90 % full, at least one of them is free in 97 % of cases. */
+const slotAttempts = 32;
 
 /**
- * Random different slots of 1…capacity: all of them, shuffled, when there are no more than 32. Random, so that a tunnel
- * address says nothing of when it was taken, and so that those who choose at once rarely choose alike.
+ * Distinct random slots of 1…capacity: all of them, shuffled, when there are no more than 32. Random, so that a tunnel
+ * address does not reveal when the connection began, and so that concurrent requests rarely try the same slots.
  */
-export function drawSlots(capacity: number): number[] {
-  if (capacity <= draws) return shuffle(Array.from({ length: capacity }, (_, index) => index + 1));
-  const drawn = new Set<number>();
-  while (drawn.size < draws) drawn.add(randomInt(1, capacity + 1));
-  return [...drawn];
+export function randomSlots(capacity: number): number[] {
+  if (capacity <= slotAttempts) return shuffle(Array.from({ length: capacity }, (_, index) => index + 1));
+  const slots = new Set<number>();
+  while (slots.size < slotAttempts) slots.add(randomInt(1, capacity + 1));
+  return [...slots];
 }
 
 function shuffle(slots: number[]): number[] {

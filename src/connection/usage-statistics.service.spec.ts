@@ -21,7 +21,7 @@ afterEach(() => vi.restoreAllMocks());
 afterAll(() => connections.stop());
 
 const redeem = (count: number, location = 'de-frankfurt') => {
-  for (let index = 0; index < count; index += 1) usage.redeemed(location);
+  for (let index = 0; index < count; index += 1) usage.recordRedemption(location);
 };
 const close = async (at: string) => {
   connections.clock.set(at);
@@ -47,7 +47,7 @@ describe('usage', () => {
     await usage.flush();
     const other = await connections.addReplica();
     const elsewhere = other.app.get(UsageStatisticsService, { strict: false });
-    for (let index = 0; index < 5; index += 1) elsewhere.redeemed('de-frankfurt');
+    for (let index = 0; index < 5; index += 1) elsewhere.recordRedemption('de-frankfurt');
     await elsewhere.flush();
     expect(await tallies()).toEqual([
       { epoch: '2030-01-01', location_id: 'de-frankfurt', redemptions: 30, peak: 0 },
@@ -108,7 +108,7 @@ describe('usage', () => {
   it('is written a last time when the process leaves', async () => {
     const replica = await connections.addReplica();
     await replica.start();
-    replica.app.get(UsageStatisticsService, { strict: false }).redeemed('de-frankfurt');
+    replica.app.get(UsageStatisticsService, { strict: false }).recordRedemption('de-frankfurt');
     await replica.stop();
     expect(await tallies()).toMatchObject([{ redemptions: 1 }]);
   });
@@ -139,7 +139,7 @@ describe('the peak', () => {
     const [one, two] = [await connections.addNode(), await connections.addNode()];
     const malmo = await connections.addNode({ locationId: 'se-malmo' });
     await connections.get(NodeDirectoryService).refresh();
-    const seen = (...counts: [string, number][]) => usage.seen(new Map(counts));
+    const seen = (...counts: [string, number][]) => usage.recordLive(new Map(counts));
     seen([one, 20], [two, 15], [malmo, 7]);
     seen([one, 30], [two, 1], ['3f2f6f0e-0000-4000-8000-000000000000', 99]);
     await usage.flush();
@@ -153,9 +153,9 @@ describe('the peak', () => {
     const node = await connections.addNode();
     await connections.get(NodeDirectoryService).refresh();
     vi.spyOn(connections.get(UsageStore), 'add').mockRejectedValueOnce(new Error('away'));
-    usage.seen(new Map([[node, 50]]));
+    usage.recordLive(new Map([[node, 50]]));
     await expect(usage.flush()).rejects.toThrow('away');
-    usage.seen(new Map([[node, 30]]));
+    usage.recordLive(new Map([[node, 30]]));
     await usage.flush();
     expect(await tallies()).toMatchObject([{ peak: 50 }]);
   });

@@ -8,17 +8,17 @@ import { dayOf } from './connection-times.js';
 import { type Usage, UsageStore } from './usage.store.js';
 
 const flushMs = 60_000;
-/** A day closes this late, so that every replica's last minute is in it. */
+/** A day is closed this late, so that it includes the last minute of every replica. */
 const closeDelayMs = 10 * 60_000;
 
 /**
- * Counts redemptions and connections by location and day. Counted in memory and written in steps of a minute, so that no
- * row's time tells of one redemption; a process that is killed takes its last minute's counts with it.
+ * Counts redemptions and connections by location and day. Counts are collected in memory and written once a minute, so that
+ * the time of a write does not reveal a single redemption. A process that is killed loses up to a minute of counts.
  */
 @Injectable()
 export class UsageStatisticsService {
-  /** By day, in milliseconds, and location: what happens before midnight counts to the day before, whenever it is written. */
-  private counted = new Map<number, Map<string, Usage>>();
+  /** By day (milliseconds) and location: a redemption before midnight counts for that day, even when it is written later. */
+  private unwritten = new Map<number, Map<string, Usage>>();
 
   constructor(
     private readonly store: UsageStore,
@@ -38,12 +38,12 @@ export class UsageStatisticsService {
     });
   }
 
-  redeemed(locationId: string): void {
+  recordRedemption(locationId: string): void {
     this.count(this.today(), locationId, { redemptions: 1, peak: 0 });
   }
 
   /** @param counts live connections by node */
-  seen(counts: ReadonlyMap<string, number>): void {
+  recordLive(counts: ReadonlyMap<string, number>): void {
     const live = new Map<string, number>();
     for (const [nodeId, count] of counts) {
       const location = this.directory.endpoint(nodeId)?.locationId;
@@ -52,10 +52,10 @@ export class UsageStatisticsService {
     for (const [location, peak] of live) this.count(this.today(), location, { redemptions: 0, peak });
   }
 
-  /** Writes what was counted since the last time; what cannot be written is kept for the next, as long as its day is open. */
+  /** Writes the counts since the last flush. Counts that cannot be written are kept for the next one. */
   async flush(): Promise<void> {
-    const counted = this.counted;
-    this.counted = new Map();
+    const counted = this.unwritten;
+    this.unwritten = new Map();
     try {
       for (const [day, usage] of counted) {
         await this.store.add(new Date(day), usage);
@@ -66,8 +66,9 @@ export class UsageStatisticsService {
     }
   }
 
-  async close(): Promise<void> {
-    await this.store.close(dayOf(new Date(this.clock.now().getTime() - closeDelayMs)));
+  /** Closes all days before today; see `UsageStore.closeDays`. */
+  async closeDays(): Promise<void> {
+    await this.store.closeDays(dayOf(new Date(this.clock.now().getTime() - closeDelayMs)));
   }
 
   /** Totals of closed days, newest first; "<20" for fewer than 20. */
@@ -80,9 +81,9 @@ export class UsageStatisticsService {
   }
 
   private count(day: number, location: string, { redemptions, peak }: Usage): void {
-    const usage = this.counted.get(day) ?? new Map<string, Usage>();
+    const usage = this.unwritten.get(day) ?? new Map<string, Usage>();
     const before = usage.get(location) ?? { redemptions: 0, peak: 0 };
     usage.set(location, { redemptions: before.redemptions + redemptions, peak: Math.max(before.peak, peak) });
-    this.counted.set(day, usage);
+    this.unwritten.set(day, usage);
   }
 }

@@ -6,12 +6,12 @@ export interface Usage {
   readonly peak: number;
 }
 
-/** How much each location is used: totals of the open day, and of the closed ones. */
+/** Usage of each location: exact totals for the open day; closed days show small counts as "<20". */
 @Injectable()
 export class UsageStore {
   constructor(private readonly prisma: NetworkPrisma) {}
 
-  /** Adds to the open day's totals. */
+  /** Adds to the totals of an open day. */
   async add(day: Date, usage: ReadonlyMap<string, Usage>): Promise<void> {
     if (usage.size === 0) return;
     const values = [...usage.values()];
@@ -24,8 +24,8 @@ export class UsageStore {
         SET redemptions = t.redemptions + excluded.redemptions, peak = greatest(t.peak, excluded.peak)`;
   }
 
-  /** Folds every day before this one into what is kept, with small counts as "<20"; the exact ones are gone after it. */
-  async close(today: Date): Promise<number> {
+  /** Moves every day before `today` to the history, with small counts as "<20", and deletes the exact counts. */
+  async closeDays(today: Date): Promise<number> {
     return this.prisma.$executeRaw`
       WITH closed AS (DELETE FROM "UsageTally" WHERE epoch < ${today}::date RETURNING *)
       INSERT INTO "DailyUsage" (epoch, location_id, redemptions, peak)

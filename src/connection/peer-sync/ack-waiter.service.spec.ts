@@ -66,11 +66,11 @@ describe('the poll', () => {
   it('finds what a lost signal would have said, and asks only for what is still waited for', async () => {
     const [active, waiting] = [await connections.place(node), await connections.place(node)];
     await polling.isActiveWithin(1, await connections.place(node));
-    const asked = vi.spyOn(outbox, 'activeOf');
+    const asked = vi.spyOn(outbox, 'findActive');
     const [first, second] = [active, waiting].map((placement) => polling.isActiveWithin(longMs, placement));
     await connections.set(active.id, 'active');
     expect(await first).toBe(true);
-    const idsOf = (call: Parameters<OutboxStore['activeOf']>) => call[0].map(({ id }) => id);
+    const idsOf = (call: Parameters<OutboxStore['findActive']>) => call[0].map(({ id }) => id);
     const before = asked.mock.calls.length;
     expect(idsOf(asked.mock.lastCall ?? [[]])).toEqual([active.id, waiting.id]);
     await expect.poll(() => asked.mock.calls.length).toBeGreaterThan(before + 1);
@@ -83,14 +83,14 @@ describe('the poll', () => {
     const placement = await connections.place(node);
     await connections.set(placement.id, 'active');
     const earlier = { ...placement, revision: placement.revision - 1 };
-    expect(await outbox.activeOf([earlier])).toEqual([]);
-    expect(await outbox.activeOf([placement, earlier])).toEqual([{ id: placement.id, revision: placement.revision }]);
+    expect(await outbox.findActive([earlier])).toEqual([]);
+    expect(await outbox.findActive([placement, earlier])).toEqual([{ id: placement.id, revision: placement.revision }]);
   });
 
   it('outlives a database that does not answer', async () => {
     const placement = await connections.place(node);
     const wait = polling.isActiveWithin(longMs, placement);
-    const asked = vi.spyOn(outbox, 'activeOf');
+    const asked = vi.spyOn(outbox, 'findActive');
     asked.mockRejectedValueOnce(new Error('away'));
     await expect.poll(() => asked.mock.calls.length).toBeGreaterThan(1);
     await connections.set(placement.id, 'active');

@@ -6,20 +6,20 @@ import { PeerSignalsService } from './peer-signals.service.js';
 
 const pollMs = 100;
 
-interface Waiting {
+interface WaitEntry {
   readonly placement: Placement;
   /** Several requests of one client may wait for the same placement. */
   readonly waiters: Set<() => void>;
 }
 
 /**
- * Waits for the node's acknowledgement. A client that starts before its peer is installed loses 5 seconds to WireGuard's
- * handshake timer, so an answer is worth waiting for. Signals wake a waiter at once; one poll for all of them, 100 ms after the one before,
- * finds what a lost signal would have said.
+ * Waits for nodes to acknowledge placements. A client that starts before its peer is installed loses 5 seconds to WireGuard's
+ * handshake timer, so it is worth waiting before we respond. A signal resolves its waiters at once. A poll every 100 ms, for
+ * all waiters together, covers lost signals.
  */
 @Injectable()
 export class AckWaiterService {
-  private readonly waiting = new Map<string, Waiting>();
+  private readonly entries = new Map<string, WaitEntry>();
 
   constructor(
     private readonly outbox: OutboxStore,
@@ -27,41 +27,41 @@ export class AckWaiterService {
     background: Background,
   ) {
     signals.onNowActive((placements) => this.settle(placements));
-    // While PostgreSQL is away the waiters time out, and what they do next says so.
+    // Errors are ignored: while PostgreSQL is down the waiters time out, and their next query reports the error.
     background.add(new Repeater({ waitMs: pollMs, run: () => this.poll() }));
   }
 
-  /** Resolves to true as soon as the placement is active, to false when it is not within so many milliseconds. */
+  /** Resolves to true as soon as the placement is active, or to false after `milliseconds`. */
   async isActiveWithin(milliseconds: number, placement: Placement): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const wake = () => resolve(true);
-    const entry = this.enter(placement, wake);
+    const onActive = () => resolve(true);
+    const entry = this.addWaiter(placement, onActive);
     const timer = setTimeout(() => resolve(false), milliseconds);
     try {
       return await promise;
     } finally {
       clearTimeout(timer);
-      entry.waiters.delete(wake);
-      if (entry.waiters.size === 0) this.waiting.delete(keyOf(placement));
+      entry.waiters.delete(onActive);
+      if (entry.waiters.size === 0) this.entries.delete(keyOf(placement));
     }
   }
 
-  private enter(placement: Placement, wake: () => void): Waiting {
-    const entry = this.waiting.get(keyOf(placement)) ?? { placement, waiters: new Set() };
-    entry.waiters.add(wake);
-    this.waiting.set(keyOf(placement), entry);
+  private addWaiter(placement: Placement, onActive: () => void): WaitEntry {
+    const entry = this.entries.get(keyOf(placement)) ?? { placement, waiters: new Set() };
+    entry.waiters.add(onActive);
+    this.entries.set(keyOf(placement), entry);
     return entry;
   }
 
   private settle(placements: readonly Placement[]): void {
     for (const placement of placements) {
-      for (const wake of this.waiting.get(keyOf(placement))?.waiters ?? []) wake();
+      for (const onActive of this.entries.get(keyOf(placement))?.waiters ?? []) onActive();
     }
   }
 
   private async poll(): Promise<void> {
-    if (this.waiting.size === 0) return;
-    this.settle(await this.outbox.activeOf([...this.waiting.values()].map(({ placement }) => placement)));
+    if (this.entries.size === 0) return;
+    this.settle(await this.outbox.findActive([...this.entries.values()].map(({ placement }) => placement)));
   }
 }
 

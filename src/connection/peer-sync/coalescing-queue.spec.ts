@@ -1,12 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { WakeUp } from './wake-up.js';
+import { CoalescingQueue } from './coalescing-queue.js';
 
 /** A job that each run waits in until it is let go. */
 function heldJob() {
   const runs: { marks: number[]; finish: (error?: Error) => void }[] = [];
   const failures: unknown[] = [];
-  const wakeUp = new WakeUp<number>(
+  const wakeUp = new CoalescingQueue<number>(
     (marks) =>
       new Promise((resolve, reject) => {
         runs.push({ marks: [...marks].sort(), finish: (error) => (error ? reject(error) : resolve()) });
@@ -19,8 +19,8 @@ function heldJob() {
 describe('waking up', () => {
   it('serves what was marked together in one run, each mark once', async () => {
     const { wakeUp, runs } = heldJob();
-    wakeUp.mark(1, 2);
-    wakeUp.mark(2, 3);
+    wakeUp.add(1, 2);
+    wakeUp.add(2, 3);
     await setImmediate();
     expect(runs.map(({ marks }) => marks)).toEqual([[1, 2, 3]]);
     runs[0]?.finish();
@@ -30,9 +30,9 @@ describe('waking up', () => {
 
   it('serves marks of a running job together in the next, and never runs two at once', async () => {
     const { wakeUp, runs } = heldJob();
-    wakeUp.mark(1);
+    wakeUp.add(1);
     await setImmediate();
-    for (const mark of [1, 2, 3, 3]) wakeUp.mark(mark);
+    for (const mark of [1, 2, 3, 3]) wakeUp.add(mark);
     await setImmediate();
     expect(runs).toHaveLength(1);
     runs[0]?.finish();
@@ -44,7 +44,7 @@ describe('waking up', () => {
 
   it('loses no mark that comes as the last run ends', async () => {
     let runs = 0;
-    const wakeUp = new WakeUp<number>(
+    const wakeUp = new CoalescingQueue<number>(
       () => {
         runs += 1;
         return Promise.resolve();
@@ -52,11 +52,11 @@ describe('waking up', () => {
       () => undefined,
     );
     for (let round = 0; round < 100; round += 1) {
-      wakeUp.mark(1);
+      wakeUp.add(1);
       await wakeUp.idle();
-      wakeUp.mark(2);
+      wakeUp.add(2);
       for (let turn = 0; turn < round % 5; turn += 1) await setImmediate();
-      wakeUp.mark(3);
+      wakeUp.add(3);
       await wakeUp.idle();
       expect(runs).toBeGreaterThanOrEqual(2 * (round + 1));
     }
@@ -73,23 +73,23 @@ describe('waking up', () => {
   ])('goes on after a job that %s, and says so', async (_, fail) => {
     let runs = 0;
     const failures: unknown[] = [];
-    const wakeUp = new WakeUp<number>(
+    const wakeUp = new CoalescingQueue<number>(
       () => {
         runs += 1;
         return runs === 1 ? fail() : Promise.resolve();
       },
       (error) => failures.push(error),
     );
-    wakeUp.mark(1);
+    wakeUp.add(1);
     await wakeUp.idle();
-    wakeUp.mark(2);
+    wakeUp.add(2);
     await wakeUp.idle();
     expect([runs, failures]).toEqual([2, [new Error('away')]]);
   });
 
   it('does nothing for no mark', async () => {
     const { wakeUp, runs } = heldJob();
-    wakeUp.mark();
+    wakeUp.add();
     await wakeUp.idle();
     await setImmediate();
     expect(runs).toEqual([]);

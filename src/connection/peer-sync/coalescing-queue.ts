@@ -1,38 +1,39 @@
 /**
- * Runs a job for what has been marked since the last run: marks that come while it runs are served together by the next
- * run, so a burst costs a few runs and not one each.
+ * Runs a job for all items that were added since its last run. Items that are added while it runs go into the next run
+ * together, and duplicates count once. So a burst costs a few runs, not one for each item.
  */
-export class WakeUp<Mark> {
-  private marked = new Set<Mark>();
+export class CoalescingQueue<Item> {
+  private queued = new Set<Item>();
   private running: Promise<void> | undefined;
 
   constructor(
-    private readonly job: (marks: ReadonlySet<Mark>) => Promise<void>,
+    private readonly job: (items: ReadonlySet<Item>) => Promise<void>,
     private readonly onFailure: (error: unknown) => void,
   ) {}
 
-  mark(...marks: readonly Mark[]): void {
-    for (const mark of marks) this.marked.add(mark);
-    if (this.marked.size > 0) this.running ??= this.serve();
+  add(...items: readonly Item[]): void {
+    for (const item of items) this.queued.add(item);
+    if (this.queued.size > 0) this.running ??= this.run();
   }
 
+  /** Resolves when everything that was added before has been processed. */
   async idle(): Promise<void> {
     await this.running;
   }
 
-  private async serve(): Promise<void> {
-    // After this turn of the event loop, so that marks made together are served together.
+  private async run(): Promise<void> {
+    // Wait for the end of this turn of the event loop, so that items added in it are processed together.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.marked.size > 0) {
-      const marks = this.marked;
-      this.marked = new Set();
+    while (this.queued.size > 0) {
+      const items = this.queued;
+      this.queued = new Set();
       try {
-        await this.job(marks);
+        await this.job(items);
       } catch (error) {
         this.onFailure(error);
       }
     }
-    // In the same turn as the last look, so that no mark falls in between.
+    // In the same turn as the last check of the loop, so that no item can be missed.
     this.running = undefined;
   }
 }

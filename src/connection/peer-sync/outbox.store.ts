@@ -5,7 +5,7 @@ import { asTombstone, liveColumns } from '../connection-columns.js';
 
 type Bytes = Buffer<ArrayBuffer>;
 
-/** What a node has to know of one connection. */
+/** A connection with the columns that its node needs. */
 export interface PeerRow extends Placement {
   readonly nodeId: string;
   readonly status: 'pending' | 'active' | 'ending';
@@ -18,17 +18,17 @@ export interface PeerRow extends Placement {
 }
 
 /**
- * Pending and ending rows are the outbox: the truth of what a node has still to apply. They leave it by the node's
- * acknowledgement alone (or when their time is over), so whatever is lost on the way is said again.
+ * Pending and ending rows are the outbox: they are exactly what nodes have still to apply. A row leaves the outbox only when
+ * its node acknowledges it or when the connection expires. So an event that is lost is sent again.
  */
 @Injectable()
 export class OutboxStore {
   constructor(private readonly prisma: NetworkPrisma) {}
 
   /**
-   * What these nodes have still to apply, at most so much for each: a node with tens of thousands of peers to remove hears
-   * of the next as it acknowledges the first. What is to be added, and somebody waits for, comes first. A retired node only
-   * removes.
+   * What these nodes have still to apply, at most `maxOfEach` rows for each node: a node with tens of thousands of peers to
+   * remove gets the next rows after it has acknowledged the first. Peers to add come first, because clients wait for them.
+   * A retired node only gets removals.
    */
   async outstanding(nodeIds: readonly string[], now: Date, maxOfEach: number): Promise<PeerRow[]> {
     return this.prisma.$queryRaw<PeerRow[]>`
@@ -40,19 +40,21 @@ export class OutboxStore {
       ) peer WHERE n.id = ANY(${nodeIds}::uuid[])`;
   }
 
-  /** What a node shall have, in the order of slots, from after one of them; none for a retired node. */
-  async peersOf(nodeId: string, now: Date, afterSlot: number, most: number): Promise<PeerRow[]> {
+  /** The peers that a node must have, ordered by slot, starting after `afterSlot`; empty for a retired node. */
+  async peersOf(nodeId: string, now: Date, afterSlot: number, limit: number): Promise<PeerRow[]> {
     return this.prisma.$queryRaw<PeerRow[]>`
       SELECT ${liveColumns}
       FROM "Connection" c JOIN "Node" n ON n.id = c.node_id AND n.status <> 'retired'
       WHERE c.node_id = ${nodeId}::uuid AND c.slot > ${afterSlot} AND c.status IN ('pending', 'active')
         AND c.expires_at > ${now}
-      ORDER BY c.slot LIMIT ${most}`;
+      ORDER BY c.slot LIMIT ${limit}`;
   }
 
   /**
-   * The node has these peers. Only its own, only this placement, only once: exactly one of racing transitions wins. A
-   * retired node confirms nothing.
+   * Sets placements to active after their node has installed them. It affects only pending placements of this node with this
+   * revision, so exactly one of several racing transitions wins. A retired node cannot acknowledge.
+   *
+   * @returns the placements that this call made active
    */
   async acknowledgeAdded(nodeId: string, placements: readonly Placement[]): Promise<Placement[]> {
     if (placements.length === 0) return [];
@@ -64,8 +66,8 @@ export class OutboxStore {
       RETURNING c.id, c.revision`;
   }
 
-  /** Which of these placements are active by now. */
-  async activeOf(placements: readonly Placement[]): Promise<Placement[]> {
+  /** Returns those of these placements that are active. */
+  async findActive(placements: readonly Placement[]): Promise<Placement[]> {
     return this.prisma.$queryRaw<Placement[]>`
       SELECT c.id, c.revision FROM "Connection" c
       JOIN unnest(${ids(placements)}::uuid[], ${revisions(placements)}::int[]) AS w(id, revision)
@@ -73,7 +75,7 @@ export class OutboxStore {
       WHERE c.status = 'active'`;
   }
 
-  /** The node has dropped these peers: what is left of them is the tombstone. */
+  /** Turns ending connections into tombstones after their node has removed the peers. */
   async acknowledgeRemoved(nodeId: string, placements: readonly Placement[]): Promise<number> {
     if (placements.length === 0) return 0;
     return this.prisma.$executeRaw`

@@ -9,31 +9,31 @@ import { OutboxStore } from './outbox.store.js';
 import { PeerListsService } from './peer-lists.service.js';
 import { PeerSignalsService } from './peer-signals.service.js';
 import { PeerStream } from './peer-stream.js';
-import { WakeUp } from './wake-up.js';
+import { CoalescingQueue } from './coalescing-queue.js';
 
 const pollMs = 250;
 const heartbeatMs = 15_000;
-/** Of one node at a time. */
+/** Per node and push. */
 const maxRows = 1_000;
-/** Streams of one node: the connection that it has lost and we have not yet, and the one it came back with. */
+/** Per node. After a reconnect, the old stream may still seem open to us beside the new one. */
 const maxStreams = 3;
 
-const streams = new Gauge({ name: 'peer_streams', help: 'Nodes that follow this process.' });
+const streams = new Gauge({ name: 'peer_streams', help: 'Nodes that have an event stream open to this process.' });
 
 /**
- * Tells nodes what to apply. Each replica serves its own streams from the outbox, which is in the database: a signal makes
- * it look at the nodes concerned at once, a poll at all of them four times a second. Whatever is outstanding is said, and
- * said again until it is acknowledged, so a lost event, signal, stream or process only costs time.
+ * Pushes peer changes to nodes over server-sent events. Each replica serves its own streams from the outbox in the database.
+ * A signal makes it read the changed nodes at once; a poll reads all connected nodes four times a second. Outstanding changes
+ * are sent repeatedly until the node acknowledges them. So losing an event, a signal, a stream or a process only costs time.
  */
 @Injectable()
 export class PeerFeedService {
   private readonly streams = new Map<string, Set<PeerStream>>();
-  private readonly wakeUp = new WakeUp<string>(
-    (nodeIds) => this.tell(nodeIds),
-    (error) => this.failed(error),
+  private readonly pushQueue = new CoalescingQueue<string>(
+    (nodeIds) => this.push(nodeIds),
+    (error) => this.logFailure(error),
   );
   private failing = false;
-  private leaving = false;
+  private shuttingDown = false;
 
   constructor(
     private readonly outbox: OutboxStore,
@@ -45,80 +45,80 @@ export class PeerFeedService {
     signals: PeerSignalsService,
     background: Background,
   ) {
-    signals.onNodesChanged((nodeIds) => this.wakeUp.mark(...nodeIds));
-    directory.onStatusChange((nodeId) => this.onPulse(nodeId));
-    // Stopped last: what was marked is still served.
-    background.add({ start: () => {}, drain: () => this.closeAll(), stop: () => this.wakeUp.idle() });
-    background.add(new Repeater({ waitMs: pollMs, run: () => this.wakeUp.mark(...this.streams.keys()) }));
-    // Apart: a store that is silent must silence no stream.
+    signals.onNodesChanged((nodeIds) => this.pushQueue.add(...nodeIds));
+    directory.onStatusChange((nodeId) => this.onStatusChange(nodeId));
+    // Added first, so stopped last: after the poll that adds to the queue.
+    background.add({ start: () => {}, drain: () => this.closeAll(), stop: () => this.pushQueue.idle() });
+    background.add(new Repeater({ waitMs: pollMs, run: () => this.pushQueue.add(...this.streams.keys()) }));
+    // Separate from the push, so that a database that hangs does not stop the heartbeats.
     background.add(new Repeater({ waitMs: heartbeatMs, run: () => this.heartbeat() }));
-    const onFailure = (error: unknown) => this.failed(error);
-    background.add(new Repeater({ waitMs: heartbeatMs, run: () => this.endUntrusted(), onFailure }));
+    const onFailure = (error: unknown) => this.logFailure(error);
+    background.add(new Repeater({ waitMs: heartbeatMs, run: () => this.closeUnauthorised(), onFailure }));
   }
 
-  /** Serves one node until either side ends: a snapshot first, then what changes. Never rejects. */
+  /** Serves one node until either side closes the stream: first a snapshot, then the changes. Never rejects. */
   async follow(node: AuthenticatedNode, response: ServerResponse): Promise<void> {
     const stream = new PeerStream(node, response);
-    if (this.leaving || response.destroyed) return stream.drop();
+    if (this.shuttingDown || response.destroyed) return stream.drop();
     this.add(stream);
     response.once('close', () => this.remove(stream));
-    // The operator's word may have come after the node was let in and before it was among the streams.
+    // The operator may have drained or retired the node after it authenticated and before its stream was added.
     if (node.status === 'draining' || node.status === 'retired') stream.drain();
-    else this.onPulse(node.id);
+    else this.onStatusChange(node.id);
     try {
       await stream.snapshot(this.lists.json(node.id));
-      this.wakeUp.mark(node.id);
+      this.pushQueue.add(node.id);
     } catch (error) {
-      // An error is never an empty list: the node keeps what it has and comes back.
+      // Drop the stream: an error must never look like an empty list. The node keeps its peers and reconnects.
       stream.drop();
-      if (!isReaderGone(error)) this.failed(error);
+      if (!isReaderGone(error)) this.logFailure(error);
     }
   }
 
-  /** Every 15 s: shows each stream that it lives, and drops the readers that do not. */
+  /** Runs every 15 s: sends a heartbeat to each stream, and drops streams whose reader is stuck. */
   heartbeat(): void {
-    for (const stream of this.of(this.streams.keys())) stream.heartbeat(this.clock.now().getTime());
+    for (const stream of this.streamsOf(this.streams.keys())) stream.heartbeat(this.clock.now().getTime());
   }
 
   /**
-   * Every 15 s: ends the streams of nodes that would not be let in any more. A rotated credential so ends what was opened
-   * with the old one; a retired node may come back, and is told of nothing but what it has to remove.
+   * Runs every 15 s: closes the streams of nodes whose credential was rotated or that were retired since they connected. A
+   * retired node may reconnect, but then it only gets removals.
    */
-  async endUntrusted(): Promise<void> {
-    const all = this.of(this.streams.keys());
+  async closeUnauthorised(): Promise<void> {
+    const all = this.streamsOf(this.streams.keys());
     if (all.length === 0) return;
-    const trusted = await this.authenticator.stillTrusted(all.map(({ node }) => node));
-    for (const stream of all) if (!trusted.has(stream.node)) stream.close();
+    const authorised = await this.authenticator.filterAuthorised(all.map(({ node }) => node));
+    for (const stream of all) if (!authorised.has(stream.node)) stream.close();
   }
 
-  private async tell(nodeIds: Iterable<string>): Promise<void> {
-    // Only streams that are open before the rows are read: a snapshot read after them could be overtaken by older news.
-    const open = this.of(nodeIds).filter((stream) => stream.isOpen);
+  private async push(nodeIds: Iterable<string>): Promise<void> {
+    // Choose the open streams before reading the rows. Otherwise a stream could get older changes after a newer snapshot.
+    const open = this.streamsOf(nodeIds).filter((stream) => stream.isOpen);
     if (open.length === 0) return;
     const now = this.clock.now();
     const rows = await this.outbox.outstanding([...new Set(open.map(({ node }) => node.id))], now, maxRows);
     this.failing = false;
     const byNode = Map.groupBy(rows, (row) => row.nodeId);
     for (const stream of open) {
-      stream.say(byNode.get(stream.node.id) ?? [], now.getTime(), (row) => this.lists.describe(row));
+      stream.send(byNode.get(stream.node.id) ?? [], now.getTime(), (row) => this.lists.describe(row));
     }
   }
 
-  /** What an operator has said of a node. */
-  private onPulse(nodeId: string): void {
+  /** Sends `drain`, or closes the stream, when the operator has drained or retired the node. */
+  private onStatusChange(nodeId: string): void {
     const status = this.directory.endpoint(nodeId)?.status;
-    for (const stream of this.of([nodeId])) {
+    for (const stream of this.streamsOf([nodeId])) {
       if (status === 'draining') stream.drain();
       if (status === 'retired' && stream.node.status !== 'retired') stream.close();
     }
   }
 
   private closeAll(): void {
-    this.leaving = true;
-    for (const stream of this.of(this.streams.keys())) stream.close();
+    this.shuttingDown = true;
+    for (const stream of this.streamsOf(this.streams.keys())) stream.close();
   }
 
-  private of(nodeIds: Iterable<string>): PeerStream[] {
+  private streamsOf(nodeIds: Iterable<string>): PeerStream[] {
     return [...nodeIds].flatMap((id) => [...(this.streams.get(id) ?? [])]);
   }
 
@@ -137,12 +137,17 @@ export class PeerFeedService {
     streams.set(this.streams.size);
   }
 
-  private failed(error: unknown): void {
+  private logFailure(error: unknown): void {
     if (!this.failing) this.logger.error('peer_feed_failed', error);
     this.failing = true;
   }
 }
 
-const isReaderGone = (error: unknown) => error instanceof Error && 'code' in error && gone.has(error.code);
+const isReaderGone = (error: unknown) => error instanceof Error && 'code' in error && disconnectCodes.has(error.code);
 
-const gone = new Set<unknown>(['ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_WRITE_AFTER_END', 'ECONNRESET', 'EPIPE']);
+const disconnectCodes = new Set<unknown>([
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'ERR_STREAM_WRITE_AFTER_END',
+  'ECONNRESET',
+  'EPIPE',
+]);

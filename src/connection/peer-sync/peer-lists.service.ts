@@ -6,15 +6,15 @@ import { ConnectionSecretsService } from '../connection-secrets.service.js';
 import { OutboxStore, type PeerRow } from './outbox.store.js';
 import { describePeer, describeRemoval } from './peers.schema.js';
 
-/** Rows read and described at a time: a full node's list is 20 MB, and other requests must not wait for it. */
+/** Rows per page. A full node's list is 20 MB, and other requests must not wait for it. */
 const pageRows = 500;
 
 const unknownKeys = new Counter({
   name: 'peers_without_key_total',
-  help: 'Peers left out of a list because NETWORK_SECRET_KEY was changed without NETWORK_SECRET_KEY_PREVIOUS.',
+  help: 'Peers omitted from a list because NETWORK_SECRET_KEY was changed without setting NETWORK_SECRET_KEY_PREVIOUS.',
 });
 
-/** Describes peers to nodes, as the protocol says it. */
+/** Renders peers as the node protocol describes them. */
 @Injectable()
 export class PeerListsService {
   constructor(
@@ -24,13 +24,13 @@ export class PeerListsService {
   ) {}
 
   /**
-   * Every peer that a node shall have, as the JSON of `peerList` in pieces, without a line break. Read page by page: a row
-   * that changes in between is outstanding, so it is said after the list. `complete` comes last and is false when a peer
-   * could not be described, because its key is not configured: the node then keeps what is not in the list.
+   * Yields all peers that a node must have, as the JSON of `peerList` in chunks, without a line break. The rows are read page
+   * by page: a row that changes in between is in the outbox, so it is sent after the list. `complete` comes last. It is false
+   * when a peer had to be left out because its key is not configured; then the node keeps peers that are not in the list.
    */
   async *json(nodeId: string): AsyncGenerator<string> {
     let complete = true;
-    let before = '{"peers":[';
+    let separator = '{"peers":[';
     for await (const rows of this.pages(nodeId)) {
       let text = '';
       for (const row of rows) {
@@ -39,22 +39,22 @@ export class PeerListsService {
           complete = false;
           continue;
         }
-        text += before + JSON.stringify(peer);
-        before = ',';
+        text += separator + JSON.stringify(peer);
+        separator = ',';
       }
       if (text !== '') yield text;
     }
-    yield `${before === ',' ? '' : before}],"complete":${complete}}`;
+    yield `${separator === ',' ? '' : separator}],"complete":${complete}}`;
   }
 
-  /** The same as a stream. Its first piece is there: a store that is away is an error, not an answer that breaks off. */
+  /** The same as a stream. Reads the first chunk before it resolves, so that a database outage is an error response. */
   async stream(nodeId: string): Promise<Readable> {
-    const pieces = this.json(nodeId);
-    const first = await pieces.next();
+    const chunks = this.json(nodeId);
+    const first = await chunks.next();
     return Readable.from(
       (async function* () {
         if (first.done !== true) yield first.value;
-        yield* pieces;
+        yield* chunks;
       })(),
     );
   }

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Background } from '../../platform/background/index.js';
 import { AnonymizerRedis } from '../../platform/redis/index.js';
 import { type Placement } from '../connection.js';
-import { WakeUp } from './wake-up.js';
+import { CoalescingQueue } from './coalescing-queue.js';
 
 const changedChannel = 'peers:changed';
 const activeChannel = 'peers:active';
@@ -16,12 +16,13 @@ interface Message<T> {
 }
 
 /**
- * Hastens what the rows already say: that a node has something to apply, and that a node has applied it. This process hears
- * at once, other replicas through Redis, in batches. Nothing depends on it: a signal that is lost costs a poll's delay.
+ * Notifies all replicas that nodes have changes to apply, or that nodes have applied them. Listeners in this process are
+ * called at once; other replicas get batches through Redis. Signals only save time: the rows are the truth, and after a lost
+ * signal the next poll finds the change.
  */
 @Injectable()
 export class PeerSignalsService {
-  private readonly me = randomUUID();
+  private readonly instanceId = randomUUID();
   private readonly changed: Channel<string>;
   private readonly active: Channel<Placement>;
 
@@ -30,25 +31,25 @@ export class PeerSignalsService {
     background: Background,
   ) {
     const publish = async (channel: string, items: readonly unknown[]) => {
-      await redis.client.publish(channel, JSON.stringify({ from: this.me, items }));
+      await redis.client.publish(channel, JSON.stringify({ from: this.instanceId, items }));
     };
     this.changed = new Channel((items) => publish(changedChannel, items));
     this.active = new Channel((items) => publish(activeChannel, items));
     background.add({ start: () => this.listen() });
   }
 
-  /** Something is to be applied on these nodes. */
+  /** Signals that these nodes have changes to apply. */
   nodesChanged(...nodeIds: readonly string[]): void {
-    this.changed.say(nodeIds);
+    this.changed.publish(nodeIds);
   }
 
   onNodesChanged(listener: Listener<string>): void {
     this.changed.listeners.push(listener);
   }
 
-  /** These connections have become active. */
+  /** Signals that these placements have become active. */
   nowActive(placements: readonly Placement[]): void {
-    this.active.say(placements);
+    this.active.publish(placements);
   }
 
   onNowActive(listener: Listener<Placement>): void {
@@ -59,44 +60,44 @@ export class PeerSignalsService {
     const subscriber = this.redis.subscriber();
     subscriber.on('message', (channel: string, text: string) => {
       const message = parse(text);
-      if (message === undefined || message.from === this.me) return;
-      (channel === changedChannel ? this.changed : this.active).tell(message.items);
+      if (message === undefined || message.from === this.instanceId) return;
+      (channel === changedChannel ? this.changed : this.active).notifyListeners(message.items);
     });
-    // Restored by the client when Redis comes back; until then the polls carry on alone.
+    // The client subscribes again when Redis is back. Until then, the polls find the changes.
     subscriber.subscribe(changedChannel, activeChannel).catch(() => undefined);
   }
 }
 
-/** Undefined for what no version of this service says: a listener that throws would end the process. */
+/** Undefined for a malformed message: a listener that throws would end the process. */
 function parse(text: string): Message<never> | undefined {
   try {
     const message = JSON.parse(text) as Message<never> | null;
-    return Array.isArray(message?.items) && message.items.every(isNamed) ? message : undefined;
+    return Array.isArray(message?.items) && message.items.every(isItem) ? message : undefined;
   } catch {
     return undefined;
   }
 }
 
-const isNamed = (item: unknown) => typeof item === 'string' || (typeof item === 'object' && item !== null);
+const isItem = (item: unknown) => typeof item === 'string' || (typeof item === 'object' && item !== null);
 
 class Channel<T> {
   readonly listeners: Listener<T>[] = [];
-  private readonly outgoing: WakeUp<T>;
+  private readonly outgoing: CoalescingQueue<T>;
 
   constructor(send: (items: readonly T[]) => Promise<void>) {
-    this.outgoing = new WakeUp(
+    this.outgoing = new CoalescingQueue(
       (items) => send([...items]),
       () => undefined,
     );
   }
 
-  say(items: readonly T[]): void {
+  publish(items: readonly T[]): void {
     if (items.length === 0) return;
-    this.tell(items);
-    this.outgoing.mark(...items);
+    this.notifyListeners(items);
+    this.outgoing.add(...items);
   }
 
-  tell(items: readonly T[]): void {
+  notifyListeners(items: readonly T[]): void {
     for (const listener of this.listeners) listener(items);
   }
 }

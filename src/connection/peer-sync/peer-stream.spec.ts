@@ -51,7 +51,7 @@ const describeRow = ({ id }: PeerRow) => ({ id, filling: 'x'.repeat(1_000) });
 
 /** Says more and more until the reader's side takes no more. */
 function fill(stream: PeerStream, response: ServerResponse): void {
-  while (!response.writableNeedDrain) stream.say(rows(100), 0, describeRow);
+  while (!response.writableNeedDrain) stream.send(rows(100), 0, describeRow);
 }
 
 describe('a reader that does not read', () => {
@@ -60,7 +60,7 @@ describe('a reader that does not read', () => {
     await stream.snapshot(pieces('{}'));
     fill(stream, response);
     const before = response.writableLength;
-    for (let round = 0; round < 100; round += 1) stream.say(rows(100), 0, describeRow);
+    for (let round = 0; round < 100; round += 1) stream.send(rows(100), 0, describeRow);
     expect(response.writableLength).toBe(before);
     reader.destroy();
   });
@@ -70,13 +70,13 @@ describe('a reader that does not read', () => {
     await stream.snapshot(pieces('{}'));
     fill(stream, response);
     const [last] = rows(1);
-    stream.say(last ? [last] : [], 0, describeRow);
+    stream.send(last ? [last] : [], 0, describeRow);
     let text = '';
     reader.on('data', (chunk: Buffer) => (text += chunk.toString()));
     reader.resume();
     await once(response, 'drain');
     expect(text).not.toContain(last?.id);
-    stream.say(last ? [last] : [], 0, describeRow);
+    stream.send(last ? [last] : [], 0, describeRow);
     await expect.poll(() => text.includes(last?.id ?? '-')).toBe(true);
     reader.destroy();
   });
@@ -129,10 +129,10 @@ describe('a stream that was closed', () => {
   it('has said everything, and is written to no more', async () => {
     const { stream, response, reader } = await openStream();
     await stream.snapshot(pieces('{"peers":', '[]}'));
-    stream.say(rows(1), 0, describeRow);
+    stream.send(rows(1), 0, describeRow);
     stream.close();
     stream.close();
-    stream.say(rows(1), 0, describeRow);
+    stream.send(rows(1), 0, describeRow);
     stream.drain();
     stream.heartbeat(0);
     reader.resume();
@@ -159,7 +159,7 @@ describe('a stream that was closed', () => {
     fill(stream, response);
     reader.resetAndDestroy();
     await once(response, 'close');
-    stream.say(rows(1), 0, describeRow);
+    stream.send(rows(1), 0, describeRow);
     stream.heartbeat(0);
     stream.close();
   });

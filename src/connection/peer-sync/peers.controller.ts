@@ -25,13 +25,14 @@ export class PeersController {
   @Get('events')
   @RouteConfig({ stream: true } satisfies RouteSettings)
   @ApiOperation({
-    summary: 'Follow what this node has to apply (server-sent events)',
+    summary: 'Stream the peer changes of this node (server-sent events)',
     description:
-      'A `snapshot` first, then `peer-added` and `peer-removed`, each until it is acknowledged, `drain`, and a `heartbeat` every 15 s.',
+      'The first event is a `snapshot` of all peers. Then come `peer-added` and `peer-removed`, each repeated until the node ' +
+      'acknowledges it, `drain` when the operator drains the node, and a `heartbeat` every 15 s.',
   })
   @ApiResponse({
     status: 200,
-    description: 'The stream',
+    description: 'The event stream.',
     content: { 'text/event-stream': { schema: { type: 'string' } } },
   })
   @Problems('invalid_node_credential', 'rate_limited', 'unavailable')
@@ -41,7 +42,7 @@ export class PeersController {
 
   @Get('peers')
   @RouteConfig({ stream: true } satisfies RouteSettings)
-  @ApiOperation({ summary: 'Everything this node shall have, to compare with what it has' })
+  @ApiOperation({ summary: 'List all peers that this node must have' })
   @Returns(200, peerList)
   @Problems('invalid_node_credential', 'rate_limited', 'unavailable')
   async list(@CurrentNode() node: AuthenticatedNode, @Res() reply: FastifyReply): Promise<void> {
@@ -51,7 +52,7 @@ export class PeersController {
 
   @Post('acks')
   @RouteConfig({ bodyLimit: 1024 * 1024 } satisfies RouteSettings)
-  @ApiOperation({ summary: 'Say what this node has applied' })
+  @ApiOperation({ summary: 'Acknowledge the changes that this node has applied' })
   @Returns(200, acknowledged)
   @Problems('invalid_request', 'invalid_node_credential', 'rate_limited', 'unavailable')
   async acknowledge(

@@ -10,22 +10,26 @@ const placement = z.strictObject({
     .max(2 ** 31 - 1),
 });
 
-const most = 5_000;
+const maxPlacements = 5_000;
 
 export const acknowledgements = z.strictObject({
-  added: z.array(placement).max(most).default([]).describe('Peers that are installed now.'),
-  removed: z.array(placement).max(most).default([]).describe('Peers that are gone now, also if they were never there.'),
+  added: z.array(placement).max(maxPlacements).default([]).describe('Peers that the node has installed.'),
+  removed: z
+    .array(placement)
+    .max(maxPlacements)
+    .default([])
+    .describe('Peers that the node no longer has, including peers that it never had.'),
 });
 
 export const acknowledged = z.strictObject({
-  added: z.int().describe('How many of them this made active.'),
-  removed: z.int().describe('How many of them this ended.'),
+  added: z.int().describe('How many connections became active with this request.'),
+  removed: z.int().describe('How many connections ended with this request.'),
 });
 
 export const peer = z.strictObject({
   connection_id: z.uuid(),
   revision: z.int(),
-  status: z.enum(['pending', 'active']).describe('A pending peer is to be acknowledged.'),
+  status: z.enum(['pending', 'active']).describe('The node must acknowledge a pending peer.'),
   public_key: z.string(),
   preshared_key: z.string(),
   allowed_ips: z.array(z.string()),
@@ -37,12 +41,12 @@ export const peerList = z.strictObject({
   peers: z.array(peer),
   complete: z
     .boolean()
-    .describe('True: what is not in the list, the node shall not have. False: keep it, the list lacks some.'),
+    .describe('True: remove every peer that is not in the list. False: the list lacks some peers, so remove none.'),
 });
 
 export type Acknowledgements = z.output<typeof acknowledgements>;
 
-/** A peer to have, as the protocol says it. */
+/** A peer to install, in the format of the node protocol. */
 export function describePeer(row: PeerRow, presharedKey: Uint8Array): z.output<typeof peer> {
   return {
     connection_id: row.id,
@@ -56,7 +60,7 @@ export function describePeer(row: PeerRow, presharedKey: Uint8Array): z.output<t
   };
 }
 
-/** A peer to drop. */
+/** A peer to remove, in the format of the node protocol. */
 export function describeRemoval(row: PeerRow) {
   return { connection_id: row.id, revision: row.revision, public_key: encodeWireguardKey(row.publicKey) };
 }

@@ -4,7 +4,7 @@ import { OutboxStore } from './outbox.store.js';
 import { PeerSignalsService } from './peer-signals.service.js';
 import { type Acknowledgements } from './peers.schema.js';
 
-/** What nodes say they have applied. */
+/** Processes the acknowledgements of nodes. */
 @Injectable()
 export class PeersService {
   constructor(
