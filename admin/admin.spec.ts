@@ -39,7 +39,9 @@ describe('admin locations', () => {
   });
 
   it('explains what was expected', async () => {
-    expect(await run('locations', 'add', 'de-frankfurt', ...frankfurt)).toContain('There is a location de-frankfurt');
+    expect(await run('locations', 'add', 'de-frankfurt', ...frankfurt)).toContain(
+      'The location de-frankfurt exists already',
+    );
     expect(await run('locations', 'add', 'NOT A SLUG', ...frankfurt)).toMatch(/^id: expected/);
     expect(await run('locations', 'disable', 'nowhere')).toContain('location');
   });
@@ -71,7 +73,7 @@ describe('admin nodes', () => {
     expect(await json('nodes', 'list')).toMatchObject([{ id, status: 'healthy' }]);
     expect(await json('nodes', 'drain', id)).toEqual({ id, status: 'draining' });
     expect(await json('nodes', 'resume', id)).toEqual({ id, status: 'unhealthy' });
-    expect(await run('nodes', 'resume', id)).toContain('does not drain');
+    expect(await run('nodes', 'resume', id)).toContain('is not draining');
     expect(await json('nodes', 'retire', id)).toEqual({ id, status: 'retired' });
     expect(await run('nodes', 'drain', id)).toContain('retired');
     expect(await run('nodes', 'retire', '00000000-0000-4000-8000-000000000000')).toContain('No node has this id');

@@ -25,7 +25,7 @@ export class EnrolmentTokenStore {
     return added === 1;
   }
 
-  /** @param prefix the first bytes of its hash */
+  /** @param prefix the first bytes of the token's hash */
   async remove(prefix: Hash): Promise<boolean> {
     const removed = await this.prisma.$executeRaw`
       DELETE FROM "EnrolmentToken" WHERE substring(hash FOR ${prefix.length}::int) = ${prefix}`;

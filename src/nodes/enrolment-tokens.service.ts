@@ -11,7 +11,7 @@ const idBytes = 8;
 
 export const newEnrolmentToken = z.strictObject({
   locationId,
-  /** How many servers may join with it. */
+  /** How many nodes may register with it. */
   uses: z.int().min(1).max(10_000).default(1),
   hours: z
     .number()
@@ -21,14 +21,14 @@ export const newEnrolmentToken = z.strictObject({
 });
 
 export interface EnrolmentTokenInfo {
-  /** Names the token without being it: the first 8 bytes of its SHA-256, in hex. */
+  /** Identifies the token without revealing it: the first 8 bytes of its SHA-256, in hex. */
   readonly id: string;
   readonly locationId: string;
   readonly usesLeft: number;
   readonly expiresAt: Date;
 }
 
-/** What lets new servers in: the operator's affair. */
+/** Manages the tokens with which new nodes register; used by the operator. */
 @Injectable()
 export class EnrolmentTokensService {
   constructor(
@@ -38,9 +38,9 @@ export class EnrolmentTokensService {
   ) {}
 
   /**
-   * Makes a token for one location. It is in the answer and nowhere else.
+   * Creates a token for one location. Only its hash is stored, so the token is only in the return value.
    *
-   * @throws {ZodError} when a field is not as `newEnrolmentToken` says
+   * @throws {ZodError} when a field does not match `newEnrolmentToken`
    * @throws {AppError} `unknown_location`
    */
   async create(wanted: z.input<typeof newEnrolmentToken>): Promise<EnrolmentTokenInfo & { readonly token: string }> {
@@ -55,12 +55,12 @@ export class EnrolmentTokensService {
     return (await this.store.list()).map(({ hash, ...rest }) => ({ id: idOf(hash), ...rest }));
   }
 
-  /** Drops the tokens that have expired. */
+  /** Deletes tokens that are used up or expired. */
   async purge(): Promise<void> {
     await this.registrations.purgeTokens(this.clock.now());
   }
 
-  /** The token stops working at once, also for a repeat. False when there is none with this id. */
+  /** The token stops working at once, also for repeated registrations. False when no token has this id. */
   async revoke(id: string): Promise<boolean> {
     return /^[0-9a-f]{16}$/.test(id) && this.store.remove(Buffer.from(id, 'hex'));
   }

@@ -30,7 +30,7 @@ const snapshotOf = (nodes: NodeEndpoint[], live: Record<string, number> = {}) =>
   new FleetSnapshot({ locations: [location('here'), location('there')], nodes }, new Map(Object.entries(live)));
 
 const drawnFrom = (snapshot: FleetSnapshot, id = 'here') =>
-  new Set(Array.from({ length: 200 }, () => snapshot.draw(id).map((drawn) => drawn.id)).flat());
+  new Set(Array.from({ length: 200 }, () => snapshot.pick(id).map((drawn) => drawn.id)).flat());
 
 describe('a snapshot', () => {
   it('draws healthy nodes of the location alone', () => {
@@ -44,7 +44,7 @@ describe('a snapshot', () => {
     ]);
     expect(drawnFrom(snapshot)).toEqual(new Set(['a', 'f']));
     expect(drawnFrom(snapshot, 'there')).toEqual(new Set(['e']));
-    expect(snapshot.draw('nowhere')).toEqual([]);
+    expect(snapshot.pick('nowhere')).toEqual([]);
   });
 
   it('draws no node without room, and knows it all the same', () => {

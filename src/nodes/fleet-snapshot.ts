@@ -1,5 +1,5 @@
 import { type NodeStatus } from '../prisma/network/index.js';
-import { hasRoom, type Loadable, loadOf, NodePool } from './load-balancing.js';
+import { hasRoom, type NodeLoad, loadOf, NodePool } from './load-balancing.js';
 
 export interface LocationRecord {
   /** Slug such as "de-frankfurt". */
@@ -9,11 +9,11 @@ export interface LocationRecord {
   readonly city: string;
   readonly latitude: number;
   readonly longitude: number;
-  /** Whether people may choose it. */
+  /** Whether users can choose it. */
   readonly enabled: boolean;
 }
 
-/** Where a node is reached, and whether it takes connections. */
+/** How clients reach a node, and whether it takes connections. */
 export interface NodeEndpoint {
   readonly id: string;
   readonly locationId: string;
@@ -25,13 +25,13 @@ export interface NodeEndpoint {
   readonly capacity: number;
   readonly currentLoad: number;
   readonly status: NodeStatus;
-  /** How its credential's hash begins, and that of a rotated one: 8 hex digits each. It lets nobody in. */
+  /** The first 8 hex digits of its credential's hash, then those of a rotated credential, if any. They do not authenticate a node. */
   readonly credentialHints: string;
 }
 
-type KnownNode = NodeEndpoint & Loadable;
+type NodeWithLoad = NodeEndpoint & NodeLoad;
 
-/** What the database said. */
+/** The fleet as read from the database. */
 export interface FleetRows {
   readonly locations: readonly LocationRecord[];
   readonly nodes: readonly NodeEndpoint[];
@@ -44,31 +44,31 @@ export interface LocationLoad {
   readonly available: boolean;
 }
 
-/** The fleet at one moment, arranged for choosing. Only `live` counts change, and with them who is in a pool. */
+/** The fleet at one moment, indexed for load balancing. Only the `live` counts change, and which nodes are in a pool. */
 export class FleetSnapshot {
   readonly locations: ReadonlyMap<string, LocationRecord>;
   readonly nodes: ReadonlyMap<string, NodeEndpoint>;
-  private readonly known = new Map<string, KnownNode>();
-  private readonly pools = new Map<string, NodePool<KnownNode>>();
+  private readonly loaded = new Map<string, NodeWithLoad>();
+  private readonly pools = new Map<string, NodePool<NodeWithLoad>>();
 
   constructor(rows: FleetRows, live: ReadonlyMap<string, number>) {
     this.locations = new Map(rows.locations.map((location) => [location.id, location]));
     for (const id of this.locations.keys()) this.pools.set(id, new NodePool());
     for (const row of rows.nodes) {
-      const node: KnownNode = { ...row, live: live.get(row.id) ?? 0 };
-      this.known.set(node.id, node);
+      const node: NodeWithLoad = { ...row, live: live.get(row.id) ?? 0 };
+      this.loaded.set(node.id, node);
       if (node.status === 'healthy' && hasRoom(node)) this.pools.get(node.locationId)?.add(node);
     }
-    this.nodes = this.known;
+    this.nodes = this.loaded;
   }
 
-  draw(locationId: string, exclude?: string): NodeEndpoint[] {
-    return this.pools.get(locationId)?.draw(exclude) ?? [];
+  pick(locationId: string, exclude?: string): NodeEndpoint[] {
+    return this.pools.get(locationId)?.pick(exclude) ?? [];
   }
 
-  /** A node that is full now is not drawn any more. */
+  /** Sets a node's live connections. A node that is full now is no longer picked. */
   setLive(nodeId: string, live: number): void {
-    const node = this.known.get(nodeId);
+    const node = this.loaded.get(nodeId);
     if (node === undefined) return;
     node.live = live;
     if (!hasRoom(node)) this.pools.get(node.locationId)?.remove(nodeId);
@@ -76,14 +76,14 @@ export class FleetSnapshot {
 
   countByStatus(): Record<NodeStatus, number> {
     const counts = { healthy: 0, unhealthy: 0, draining: 0, retired: 0 };
-    for (const node of this.known.values()) counts[node.status] += 1;
+    for (const node of this.loaded.values()) counts[node.status] += 1;
     return counts;
   }
 
-  /** Of every location at once: one pass over the fleet. */
+  /** The load of every location, in one pass over the fleet. */
   loads(): Map<string, LocationLoad> {
     const sums = new Map<string, { load: number; nodes: number }>();
-    for (const node of this.known.values()) {
+    for (const node of this.loaded.values()) {
       if (node.status !== 'healthy') continue;
       const sum = sums.get(node.locationId) ?? { load: 0, nodes: 0 };
       sums.set(node.locationId, { load: sum.load + loadOf(node), nodes: sum.nodes + 1 });

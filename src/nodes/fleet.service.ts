@@ -5,7 +5,7 @@ import { FleetStore, type NodeReport } from './fleet.store.js';
 import { nodeRetired } from './node-problems.js';
 import { isNodeId } from './node.store.js';
 
-/** The nodes as the operator sees them. */
+/** Lists, drains, resumes and retires nodes; used by the operator. */
 @Injectable()
 export class FleetService {
   constructor(private readonly store: FleetStore) {}
@@ -15,7 +15,7 @@ export class FleetService {
   }
 
   /**
-   * The node gets no new connections and keeps those it has until they end.
+   * Drains a node: it gets no new connections, and keeps its connections until they end.
    *
    * @throws {AppError} `node_not_found`, `node_retired`
    */
@@ -25,7 +25,7 @@ export class FleetService {
   }
 
   /**
-   * A draining node serves again, from its next pulse on.
+   * Ends draining: the node gets connections again after its next pulse.
    *
    * @throws {AppError} `node_not_found`, `node_retired`, `node_not_draining`
    */
@@ -34,11 +34,11 @@ export class FleetService {
     const status = await this.statusOf(id);
     if (status === undefined) throw nodeNotFound();
     if (status === 'retired') throw nodeRetired();
-    throw new AppError('node_not_draining', 'This node does not drain: there is nothing to take back.');
+    throw new AppError('node_not_draining', 'This node is not draining, so there is nothing to resume.');
   }
 
   /**
-   * The node is out for good: its connections end and it cannot register again.
+   * Retires a node permanently: its connections end, and it cannot register again.
    *
    * @throws {AppError} `node_not_found`
    */
@@ -52,5 +52,5 @@ export class FleetService {
 }
 
 function nodeNotFound(): AppError {
-  return new AppError('node_not_found', 'No node has this id. List them with: npm run admin -- nodes list');
+  return new AppError('node_not_found', 'No node has this id. List the nodes with: npm run admin -- nodes list');
 }

@@ -1,18 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { NetworkPrisma, Prisma, maintenanceGapSeconds } from '../prisma/network/index.js';
-import { type FleetHearing, forgottenSeconds, lostSeconds, unhealthySeconds } from './silence.js';
+import { type FleetLiveness, retiredRetentionSeconds, lostSeconds, unhealthySeconds } from './liveness.js';
 
-/** The job whose row in "MaintenanceRun" says since when this service has been up. */
+/** The maintenance job whose row in "MaintenanceRun" shows since when this service has been running. */
 export const healthJob = 'node-health';
 
-export interface Hearing extends FleetHearing {
-  /** Unheard for longer than `lostSeconds`. */
+export interface LivenessReport extends FleetLiveness {
+  /** Ids of nodes that were silent for longer than `lostSeconds`. */
   readonly lost: string[];
 }
 
 /**
- * Silence counts from the last pulse or from the moment this service came up, whichever is later: nobody could have been
- * heard before. Without a recent run of the health job the service has just come up, and nobody is silent yet.
+ * Measures how long nodes have been silent: since their last pulse or since this service started, whichever is later, because
+ * no pulse could arrive while the service was down. Without a recent run of the health job the service has only just started,
+ * and no node counts as silent yet.
  */
 @Injectable()
 export class HealthStore {
@@ -24,26 +25,26 @@ export class HealthStore {
       WHERE n.status = 'healthy' AND GREATEST(n.last_pulse_at, up.since) < ${secondsBefore(now, unhealthySeconds)}`;
   }
 
-  async hear(now: Date): Promise<Hearing> {
-    const [hearing] = await this.prisma.$queryRaw<[Hearing]>`
+  async readLiveness(now: Date): Promise<LivenessReport> {
+    const [report] = await this.prisma.$queryRaw<[LivenessReport]>`
       SELECT count(*)::int AS nodes,
-        (count(*) FILTER (WHERE heard_at < ${secondsBefore(now, unhealthySeconds)}))::int AS silent,
-        coalesce(array_agg(id::text) FILTER (WHERE heard_at < ${secondsBefore(now, lostSeconds)}), '{}') AS lost
-      FROM (SELECT n.id, GREATEST(n.last_pulse_at, up.since) AS heard_at
-            FROM "Node" n, ${upSince(now)} up WHERE n.status <> 'retired') heard`;
-    return hearing;
+        (count(*) FILTER (WHERE seen_at < ${secondsBefore(now, unhealthySeconds)}))::int AS silent,
+        coalesce(array_agg(id::text) FILTER (WHERE seen_at < ${secondsBefore(now, lostSeconds)}), '{}') AS lost
+      FROM (SELECT n.id, GREATEST(n.last_pulse_at, up.since) AS seen_at
+            FROM "Node" n, ${upSince(now)} up WHERE n.status <> 'retired') node`;
+    return report;
   }
 
-  /** Drops nodes that are retired, unheard for `forgottenSeconds`, and serve nobody. */
-  async forgetRetired(now: Date): Promise<void> {
+  /** Deletes retired nodes that have been silent for `retiredRetentionSeconds` and have no connections. */
+  async deleteRetired(now: Date): Promise<void> {
     await this.prisma.$executeRaw`
       DELETE FROM "Node" n
-      WHERE n.status = 'retired' AND n.last_pulse_at < ${secondsBefore(now, forgottenSeconds)}
+      WHERE n.status = 'retired' AND n.last_pulse_at < ${secondsBefore(now, retiredRetentionSeconds)}
         AND NOT EXISTS (SELECT 1 FROM "Connection" c WHERE c.node_id = n.id)`;
   }
 }
 
-/** One row when the service is up, none when it was down until now. */
+/** One row while the service is running; no row when it has just started. */
 function upSince(now: Date): Prisma.Sql {
   return Prisma.sql`(
     SELECT since FROM "MaintenanceRun" WHERE name = ${healthJob} AND last_at >= ${secondsBefore(now, maintenanceGapSeconds)})`;

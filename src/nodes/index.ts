@@ -8,7 +8,7 @@ export { NodeDirectoryService } from './node-directory.service.js';
 export { NodeGuard } from './node.guard.js';
 export { NodeHealthService } from './node-health.service.js';
 export { locationId } from './node.schema.js';
-export { lostSeconds } from './silence.js';
+export { lostSeconds } from './liveness.js';
 export { NodesModule } from './nodes.module.js';
 export { PublicLocationsModule } from './public-locations.module.js';
 export { resolverAddresses, slotAddresses, tunnelMtu } from './tunnel-addresses.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isMassSilence } from './silence.js';
+import { isMassSilence } from './liveness.js';
 
 describe('mass silence', () => {
   it.each([

@@ -1,31 +1,31 @@
-/** How often a node pulses. */
+/** How often a node sends a pulse. */
 export const pulseSeconds = 10;
 
-/** Silent for so long: no new connections. Three pulses may be lost. */
+/** A node that is silent for longer gets no new connections. Allows for three lost pulses. */
 export const unhealthySeconds = 30;
 
-/** Silent for so long: its connections end. */
+/** The connections of a node that is silent for longer are ended. */
 export const lostSeconds = 600;
 
-/** Retired and silent for so long: its row goes. */
-export const forgottenSeconds = 30 * 86_400;
+/** The row of a retired node that is silent for longer is deleted. */
+export const retiredRetentionSeconds = 30 * 86_400;
 
-/** How the fleet is heard at one moment; retired nodes do not count. */
-export interface FleetHearing {
+/** Liveness of the fleet at one moment, without retired nodes. */
+export interface FleetLiveness {
   readonly nodes: number;
-  /** Unheard for longer than `unhealthySeconds`. */
+  /** Nodes that have sent no pulse for longer than `unhealthySeconds`. */
   readonly silent: number;
 }
 
 const massSilenceShare = 0.2;
-const fewestForMassSilence = 3;
+const minNodesForMassSilence = 3;
 
 /**
- * When so many are silent at once it is the path to us that fails rather than the nodes, which then still carry their
- * people: nothing may be ended. In a fleet of a few, one or two silent nodes are always a large share, and just that, unless
- * nobody at all is heard.
+ * Whether so many nodes are silent at once that the network to this service has probably failed, not the nodes. Then the nodes
+ * still serve their users, so no connection may be ended. In a small fleet, one or two silent nodes are always a large share,
+ * so they only count as a mass silence when no node at all sends pulses.
  */
-export function isMassSilence({ nodes, silent }: FleetHearing): boolean {
+export function isMassSilence({ nodes, silent }: FleetLiveness): boolean {
   if (nodes > 1 && silent === nodes) return true;
-  return silent >= fewestForMassSilence && silent > massSilenceShare * nodes;
+  return silent >= minNodesForMassSilence && silent > massSilenceShare * nodes;
 }

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Loadable, loadOf, NodePool, type RandomIndex } from './load-balancing.js';
+import { type NodeLoad, loadOf, NodePool, type RandomIndex } from './load-balancing.js';
 
-type Node = Loadable & { live: number };
+type Node = NodeLoad & { live: number };
 
 const node = (id: string, more: Partial<Node> = {}): Node => ({
   id,
@@ -24,7 +24,7 @@ const many = (count: number) => Array.from({ length: count }, (_, index) => node
 function firsts(pool: NodePool<Node>, draws: number, exclude?: string): Map<string, number> {
   const counts = new Map<string, number>();
   for (let draw = 0; draw < draws; draw += 1) {
-    const [first] = pool.draw(exclude);
+    const [first] = pool.pick(exclude);
     if (first !== undefined) counts.set(first.id, (counts.get(first.id) ?? 0) + 1);
   }
   return counts;
@@ -49,7 +49,7 @@ describe('a draw', () => {
       fc.property(fleets, fc.nat(14), (fleet, excluded) => {
         const nodes = fleet.map(({ load, live }, index) => node(`n${index}`, { currentLoad: load, live }));
         const exclude = `n${excluded}`;
-        const drawn = poolOf(nodes).draw(exclude);
+        const drawn = poolOf(nodes).pick(exclude);
         const eligible = nodes.filter(({ id }) => id !== exclude);
         expect(drawn).toHaveLength(Math.min(2, eligible.length));
         expect(new Set(drawn).size).toBe(drawn.length);
@@ -77,7 +77,7 @@ describe('a draw', () => {
     const [pool, draws, pairs] = [poolOf(many(5)), 100_000, new Map<string, number>()];
     for (let draw = 0; draw < draws; draw += 1) {
       const pair = pool
-        .draw()
+        .pick()
         .map(({ id }) => id)
         .sort()
         .join();
@@ -91,7 +91,7 @@ describe('a draw', () => {
     const nodes = many(100).map((each) => ({ ...each, capacity: 60_000 }));
     const pool = poolOf(nodes);
     for (let connection = 0; connection < 100_000; connection += 1) {
-      const [first] = pool.draw();
+      const [first] = pool.pick();
       if (first !== undefined) first.live += 1;
     }
     // Single random choices would leave about a tenth above it.
@@ -104,7 +104,7 @@ describe('a draw', () => {
       asked += 1;
       return below - 1;
     });
-    expect(pool.draw('n9999').map(({ id }) => id)).toEqual(['n9998', 'n9997']);
+    expect(pool.pick('n9999').map(({ id }) => id)).toEqual(['n9998', 'n9997']);
     expect(asked).toBe(2);
   });
 });

@@ -1,37 +1,37 @@
 /**
- * Which node a connection goes to: of two drawn at random, the less loaded one.
+ * Load balancing by "the power of two choices": pick two nodes at random, and use the less loaded one.
  *
- * Always taking the least loaded sends everyone to the same node until the next pulse tells that it is full; taking one at
- * random lets the fullest grow log n / log log n above the mean. Two random choices keep every node within log log n of the
- * mean, although what is known about the load is seconds old (Mitzenmacher, "The Power of Two Choices in Randomized Load
- * Balancing", 2001), and cost the same in a fleet of ten and of ten thousand.
+ * Always using the least loaded node would send every client to the same node until its next pulse reports a higher load.
+ * Picking one node at random lets the fullest node grow log n / log log n above the mean. With two random choices every node
+ * stays within log log n of the mean, even though load reports are seconds old (Mitzenmacher, "The Power of Two Choices in
+ * Randomized Load Balancing", 2001). The cost is the same for ten and for ten thousand nodes.
  */
-export interface Loadable {
+export interface NodeLoad {
   readonly id: string;
-  /** Most connections it takes. */
+  /** Maximum number of connections. */
   readonly capacity: number;
-  /** What its last pulse said, 0 to 100. */
+  /** Load of the machine as reported by the last pulse, 0 to 100. */
   readonly currentLoad: number;
-  /** Connections it has, as far as this process knows. */
+  /** Number of its connections, as far as this process knows. */
   live: number;
 }
 
-/** A whole number from 0 to `below` − 1, each as likely. */
+/** Returns a uniformly random integer from 0 to `below` − 1. */
 export type RandomIndex = (below: number) => number;
 
 const randomIndex: RandomIndex = (below) => Math.floor(Math.random() * below);
 
-/** From 0, idle, to 1, full: whichever of machine and address space is nearer to its limit. */
-export function loadOf({ currentLoad, live, capacity }: Loadable): number {
+/** From 0 (idle) to 1 (full): the higher of the machine's load and the share of slots in use. */
+export function loadOf({ currentLoad, live, capacity }: NodeLoad): number {
   return Math.max(currentLoad / 100, live / capacity);
 }
 
-export function hasRoom({ live, capacity }: Loadable): boolean {
+export function hasRoom({ live, capacity }: NodeLoad): boolean {
   return live < capacity;
 }
 
-/** The nodes of one location that take connections. Drawing and removing take the same time however many there are. */
-export class NodePool<Node extends Loadable> {
+/** The nodes of one location that take connections. Picking and removing take constant time. */
+export class NodePool<Node extends NodeLoad> {
   private readonly nodes: Node[] = [];
   private readonly positions = new Map<string, number>();
 
@@ -45,7 +45,7 @@ export class NodePool<Node extends Loadable> {
     this.positions.set(node.id, this.nodes.push(node) - 1);
   }
 
-  /** The last one takes its place. */
+  /** Moves the last node into the free position. */
   remove(id: string): void {
     const position = this.positions.get(id);
     const last = this.nodes.at(-1);
@@ -57,15 +57,16 @@ export class NodePool<Node extends Loadable> {
   }
 
   /**
-   * Two different nodes drawn at random, the less loaded one first; fewer when there are fewer.
+   * Picks two different nodes at random, the less loaded one first; fewer when the pool has fewer.
    *
-   * @param exclude a node that must not be drawn
+   * @param exclude id of a node that must not be picked
    */
-  draw(exclude?: string): [] | [Node] | [Node, Node] {
-    const skipped = exclude === undefined ? undefined : this.positions.get(exclude);
-    const choices = this.nodes.length - (skipped === undefined ? 0 : 1);
-    // Drawn from a list without the excluded node, which is this list with everything from its place on moved up by one.
-    const at = (index: number) => this.nodes[skipped !== undefined && index >= skipped ? index + 1 : index] as Node;
+  pick(exclude?: string): [] | [Node] | [Node, Node] {
+    const excludedAt = exclude === undefined ? undefined : this.positions.get(exclude);
+    const choices = this.nodes.length - (excludedAt === undefined ? 0 : 1);
+    // Indices count without the excluded node: from its position on, they are off by one.
+    const at = (index: number) =>
+      this.nodes[excludedAt !== undefined && index >= excludedAt ? index + 1 : index] as Node;
     if (choices <= 0) return [];
     const first = this.random(choices);
     if (choices === 1) return [at(first)];

@@ -15,9 +15,9 @@ export class LocationsController {
 
   @Get()
   @HttpCode(200)
-  @ApiOperation({ summary: 'Where connections can go: the same answer for everyone' })
+  @ApiOperation({ summary: 'List the locations; the response is the same for every client' })
   @ApiResponse({ status: 200, description: 'Success', standardSchema: locationList })
-  @ApiResponse({ status: 304, description: 'Unchanged since the ETag that was sent.' })
+  @ApiResponse({ status: 304, description: 'Not modified since the ETag in If-None-Match.' })
   @Problems('rate_limited', 'unavailable')
   list(@Headers('if-none-match') known: string | undefined, @Res() reply: FastifyReply): void {
     void answer(reply, this.locations.published(), known);

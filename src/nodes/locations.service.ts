@@ -7,7 +7,7 @@ import { NodeDirectoryService } from './node-directory.service.js';
 
 type Load = LocationList['locations'][number]['load'];
 
-/** The same answer for everyone, rendered once per snapshot. */
+/** The response for every client, rendered once per snapshot. */
 export interface PublishedLocations {
   readonly body: string;
   readonly etag: string;
@@ -23,7 +23,7 @@ export class LocationsService implements PublicLocations {
     return listLocations(this.directory.current()).locations;
   }
 
-  /** @throws {AppError} `unavailable` while the fleet was never read */
+  /** @throws {AppError} `unavailable` until the fleet has been read */
   published(): PublishedLocations {
     const snapshot = this.directory.current();
     const known = this.rendered.get(snapshot);
@@ -35,19 +35,19 @@ export class LocationsService implements PublicLocations {
   }
 }
 
-/** The locations that are offered, with how busy they are. */
+/** The enabled locations with their load. */
 export function listLocations(snapshot: FleetSnapshot): LocationList {
   const loads = snapshot.loads();
-  const offered = [...snapshot.locations.values()].filter(({ enabled }) => enabled);
+  const enabledLocations = [...snapshot.locations.values()].filter(({ enabled }) => enabled);
   return {
-    locations: offered.map(({ id, country, city, latitude, longitude }) => {
+    locations: enabledLocations.map(({ id, country, city, latitude, longitude }) => {
       const { load = 1, available = false } = loads.get(id) ?? {};
       return { id, country, city, latitude, longitude, load: quantise(load), available };
     }),
   };
 }
 
-/** To the nearest quarter: a single connection must not show. */
+/** Rounds to the nearest quarter, so that a single connection is not visible. */
 export function quantise(load: number): Load {
   return (Math.min(4, Math.max(0, Math.round(load * 4))) * 25) as Load;
 }

@@ -4,7 +4,7 @@ import { NodeDirectoryService } from './node-directory.service.js';
 import { isNodeId, type NodeIdentity, NodeStore } from './node.store.js';
 import { hashOf, sameHash } from './secret.js';
 
-/** Tells whether a credential is a node's own. */
+/** Verifies node credentials. */
 @Injectable()
 export class NodeAuthenticatorService {
   constructor(
@@ -12,41 +12,46 @@ export class NodeAuthenticatorService {
     private readonly directory: NodeDirectoryService,
   ) {}
 
-  /** Whether this may be the node's own, as far as this process knows: asks nobody, and lets nobody in. */
-  isFamiliar(nodeId: string, credential: string): boolean {
+  /**
+   * Whether the credential could be the node's, by the hints of the snapshot in memory. Reads no database, and does not
+   * authenticate.
+   */
+  matchesCachedHint(nodeId: string, credential: string): boolean {
     const hints = this.directory.endpoint(nodeId)?.credentialHints ?? '';
-    const shown = hashOf(credential).toString('hex', 0, 4);
-    return hints.startsWith(shown) || hints.slice(8) === shown;
+    const hint = hashOf(credential).toString('hex', 0, 4);
+    return hints.startsWith(hint) || hints.slice(8) === hint;
   }
 
   /**
-   * A rotated credential replaces the old one when it is first used. Two first uses at once: one replaces, the other finds
-   * it replaced when it looks again.
+   * Verifies a credential. A rotated credential replaces the old one when it is first used. When two first uses race, one
+   * replaces the credential, and the other finds the new one on its second attempt.
+   *
+   * @returns undefined when the node is unknown or the credential is wrong
    */
   async authenticate(nodeId: string, credential: string): Promise<NodeIdentity | undefined> {
     if (!isNodeId(nodeId)) return undefined;
-    const shown = hashOf(credential);
-    for (let look = 1; look <= 2; look += 1) {
+    const hash = hashOf(credential);
+    for (let attempt = 1; attempt <= 2; attempt += 1) {
       const node = await this.store.find(nodeId);
       if (node === undefined) return undefined;
-      if (sameHash(shown, node.credentialHash)) return node;
-      if (!sameHash(shown, node.nextCredentialHash)) return undefined;
-      if (await this.store.promoteCredential(nodeId, shown)) return { ...node, credentialHash: shown };
+      if (sameHash(hash, node.credentialHash)) return node;
+      if (!sameHash(hash, node.nextCredentialHash)) return undefined;
+      if (await this.store.promoteCredential(nodeId, hash)) return { ...node, credentialHash: hash };
     }
     return undefined;
   }
 
   /**
-   * For what outlives a request: which of these nodes may still follow what they were let in to follow, because their
-   * credential is the same and no operator has retired them.
+   * For event streams, which outlive their request: returns those of these nodes that may keep their stream, because their
+   * credential is unchanged and they were not retired since.
    */
-  async stillTrusted(nodes: readonly AuthenticatedNode[]): Promise<ReadonlySet<AuthenticatedNode>> {
-    const now = new Map((await this.store.findAll(nodes.map(({ id }) => id))).map((node) => [node.id, node]));
+  async filterAuthorised(nodes: readonly AuthenticatedNode[]): Promise<ReadonlySet<AuthenticatedNode>> {
+    const current = new Map((await this.store.findAll(nodes.map(({ id }) => id))).map((node) => [node.id, node]));
     return new Set(
       nodes.filter(({ id, status, credentialHash }) => {
-        const known = now.get(id);
-        if (known === undefined || (known.status === 'retired' && status !== 'retired')) return false;
-        return sameHash(credentialHash, known.credentialHash);
+        const row = current.get(id);
+        if (row === undefined || (row.status === 'retired' && status !== 'retired')) return false;
+        return sameHash(credentialHash, row.credentialHash);
       }),
     );
   }

@@ -61,13 +61,13 @@ describe('the directory', () => {
     await addLocation(replica);
     const [busy, idle] = [await addNode(), await addNode()];
     await directory.refresh();
-    directory.reportLive(new Map([[busy, 10]]));
+    directory.setLiveCounts(new Map([[busy, 10]]));
     expect(chosen()).toEqual([idle, busy]);
-    for (let allocated = 0; allocated < 11; allocated += 1) directory.noteAllocated(idle);
+    for (let allocated = 0; allocated < 11; allocated += 1) directory.countAllocation(idle);
     expect(chosen()).toEqual([busy, idle]);
     await directory.refresh();
     expect(chosen()).toEqual([busy, idle]);
-    directory.reportLive(new Map([[busy, 1]]));
+    directory.setLiveCounts(new Map([[busy, 1]]));
     expect(chosen()).toEqual([idle, busy]);
   });
 
@@ -75,14 +75,14 @@ describe('the directory', () => {
     await addLocation(replica);
     const node = await addNode(2);
     await directory.refresh();
-    directory.noteAllocated(node);
+    directory.countAllocation(node);
     expect(chosen()).toEqual([node]);
-    directory.noteAllocated(node);
+    directory.countAllocation(node);
     expect(chosen()).toEqual([]);
     await directory.refresh();
     expect(chosen()).toEqual([]);
     expect(directory.endpoint(node)).toMatchObject({ id: node });
-    directory.reportLive(new Map([[node, 1]]));
+    directory.setLiveCounts(new Map([[node, 1]]));
     expect(chosen()).toEqual([node]);
   });
 

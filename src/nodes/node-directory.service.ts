@@ -9,7 +9,7 @@ import { FleetStore } from './fleet.store.js';
 
 const nodesByStatus = new Gauge({
   name: 'nodes',
-  help: 'Nodes by status, as of the last snapshot.',
+  help: 'Nodes by status, in the latest snapshot of the fleet.',
   labelNames: ['status'],
 });
 
@@ -18,8 +18,8 @@ const refreshMs = 800;
 export type StatusListener = (nodeId: string, status: NodeStatus) => void;
 
 /**
- * What this process knows of the fleet: a snapshot less than a second old, kept when PostgreSQL does not answer. Good for
- * choosing and for showing, never the authority: whether a connection gets its place is decided by one INSERT.
+ * The fleet as this process knows it: a snapshot that is refreshed about once a second, and kept while PostgreSQL is down. It
+ * serves for load balancing and for display, but decides nothing: whether a connection gets a slot is decided by one INSERT.
  */
 @Injectable()
 export class NodeDirectoryService {
@@ -35,7 +35,7 @@ export class NodeDirectoryService {
     logger: AnonymizerLogger,
     background: Background,
   ) {
-    // The first reading is waited for, so that a process that serves knows the fleet; a failed one does not stop the boot.
+    // The start waits for the first read, so that a process that serves requests knows the fleet. A failure does not stop it.
     const repeater = new Repeater({
       waitMs: () => refreshMs * (0.8 + 0.4 * Math.random()),
       run: () => this.refresh(),
@@ -45,54 +45,54 @@ export class NodeDirectoryService {
     background.add(repeater);
   }
 
-  /** Where a node is reached, whatever its status: a retry is answered from a draining node too. */
+  /** How to reach a node, whatever its status: a retry gets its connection on a draining node too. */
   endpoint(nodeId: string): NodeEndpoint | undefined {
     return this.snapshot?.nodes.get(nodeId);
   }
 
   /**
-   * Two different healthy nodes of a location with room, drawn at random, the less loaded one first; fewer when there are
-   * fewer. Takes the same time whatever the size of the fleet.
+   * Picks two different healthy nodes with room at a location at random, the less loaded one first; fewer when there are
+   * fewer. Takes constant time.
    *
-   * @param exclude a node that must not be among them
+   * @param exclude id of a node that must not be picked
    */
   candidates(locationId: string, exclude?: string): readonly [first?: NodeEndpoint, second?: NodeEndpoint] {
-    const [first, second] = this.snapshot?.draw(locationId, exclude) ?? [];
+    const [first, second] = this.snapshot?.pick(locationId, exclude) ?? [];
     return first === undefined ? [] : second === undefined ? [first] : [first, second];
   }
 
-  /** Replaces what is known of how many connections each node has; a node that is not named has none. */
-  reportLive(counts: ReadonlyMap<string, number>): void {
+  /** Replaces the number of live connections of each node; a node that is not listed has none. */
+  setLiveCounts(counts: ReadonlyMap<string, number>): void {
     this.live = new Map(counts);
     if (this.snapshot !== undefined) this.snapshot = new FleetSnapshot(this.rows, this.live);
   }
 
-  /** Counts a connection that was just given to a node, until the next report. */
-  noteAllocated(nodeId: string): void {
+  /** Counts a connection that was just allocated on a node, until the next `setLiveCounts`. */
+  countAllocation(nodeId: string): void {
     const live = (this.live.get(nodeId) ?? 0) + 1;
     this.live.set(nodeId, live);
     this.snapshot?.setLive(nodeId, live);
   }
 
   /**
-   * Calls back, within a second, for every node whose status has changed, by whoever; not for nodes that are new.
+   * Calls the listener, within about a second, for every node whose status has changed in the database; not for new nodes.
    *
-   * @returns ends the subscription
+   * @returns a function that ends the subscription
    */
   onStatusChange(listener: StatusListener): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
 
-  /** @throws {AppError} `unavailable` while no snapshot was ever read */
+  /** @throws {AppError} `unavailable` until the first snapshot has been read */
   current(): FleetSnapshot {
     if (this.snapshot !== undefined) return this.snapshot;
-    throw new AppError('unavailable', 'The list of nodes is not read yet. Try again.', {
+    throw new AppError('unavailable', 'The service has not loaded its list of nodes yet. Try again.', {
       headers: { 'retry-after': '1' },
     });
   }
 
-  /** Reads the fleet anew. Who asks while a reading runs gets the one after it, together with all others who ask. */
+  /** Reads the fleet. Calls during a running read share the next one, so each caller gets data from after its call. */
   refresh(): Promise<void> {
     if (this.next === undefined) {
       this.next = this.last.then(() => {
@@ -113,11 +113,11 @@ export class NodeDirectoryService {
     if (before === undefined || this.listeners.size === 0) return;
     for (const { id, status } of this.rows.nodes) {
       const known = before.nodes.get(id);
-      if (known !== undefined && known.status !== status) this.tell(id, status);
+      if (known !== undefined && known.status !== status) this.notifyListeners(id, status);
     }
   }
 
-  private tell(nodeId: string, status: NodeStatus): void {
+  private notifyListeners(nodeId: string, status: NodeStatus): void {
     for (const listener of this.listeners) listener(nodeId, status);
   }
 }

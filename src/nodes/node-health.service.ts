@@ -3,14 +3,14 @@ import { Counter } from 'prom-client';
 import { Clock } from '../platform/config/index.js';
 import { AnonymizerLogger } from '../logger/index.js';
 import { HealthStore } from './health.store.js';
-import { isMassSilence } from './silence.js';
+import { isMassSilence } from './liveness.js';
 
 const massSilence = new Counter({
   name: 'nodes_mass_silence_checks_total',
-  help: 'Health checks that found over 20 % of the nodes silent at once. Alert on any increase.',
+  help: 'Health checks that found more than 20 % of the nodes silent at once. Alert on any increase.',
 });
 
-/** Tells by their silence which nodes are away, and forgets those that are gone for good. */
+/** Detects nodes that have stopped pulsing, and deletes nodes that were retired long ago. */
 @Injectable()
 export class NodeHealthService {
   private alarmed = false;
@@ -22,27 +22,27 @@ export class NodeHealthService {
   ) {}
 
   /**
-   * Nodes silent for more than ten minutes of this service's own presence: their connections may end. None while over 20 %
-   * of the nodes are silent at once.
+   * Ids of the nodes that have been silent for more than ten minutes while this service was running: their connections may be
+   * ended. Empty during a mass silence; see `isMassSilence`.
    */
   async lostNodes(now: Date): Promise<string[]> {
-    const hearing = await this.store.hear(now);
-    return isMassSilence(hearing) ? [] : hearing.lost;
+    const liveness = await this.store.readLiveness(now);
+    return isMassSilence(liveness) ? [] : liveness.lost;
   }
 
-  /** Marks silent nodes as unhealthy; raises the alarm when too many are silent at once. */
+  /** Marks silent nodes as unhealthy, and logs an error when too many are silent at once. */
   async check(): Promise<void> {
     const now = this.clock.now();
     await this.store.markUnhealthy(now);
-    const hearing = await this.store.hear(now);
-    const alarm = isMassSilence(hearing);
-    if (alarm) massSilence.inc();
-    if (alarm && !this.alarmed) this.logger.error('nodes_mass_silence', undefined, { count: hearing.silent });
-    this.alarmed = alarm;
+    const liveness = await this.store.readLiveness(now);
+    const massSilent = isMassSilence(liveness);
+    if (massSilent) massSilence.inc();
+    if (massSilent && !this.alarmed) this.logger.error('nodes_mass_silence', undefined, { count: liveness.silent });
+    this.alarmed = massSilent;
   }
 
-  /** Drops what is left of nodes that were retired long ago. */
-  async forgetRetired(): Promise<void> {
-    await this.store.forgetRetired(this.clock.now());
+  /** Deletes the rows of nodes that were retired long ago. */
+  async deleteRetired(): Promise<void> {
+    await this.store.deleteRetired(this.clock.now());
   }
 }

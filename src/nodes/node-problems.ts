@@ -3,7 +3,7 @@ import { AppError } from '../platform/errors/index.js';
 export function invalidNodeCredential(): AppError {
   return new AppError(
     'invalid_node_credential',
-    'Expected "Authorization: Bearer <credential>" with the credential that this node got when it registered.',
+    'Send "Authorization: Bearer <credential>" with the credential that this node received when it registered.',
     { headers: { 'www-authenticate': 'Bearer' } },
   );
 }
@@ -13,9 +13,12 @@ export function invalidEnrolment(detail: string): AppError {
 }
 
 export function nodeRetired(): AppError {
-  return new AppError('node_retired', 'An operator has retired this node for good. A new node needs a new key.');
+  return new AppError(
+    'node_retired',
+    'The operator has retired this node permanently. Register a new node with a new key.',
+  );
 }
 
 export function unknownLocation(): AppError {
-  return new AppError('unknown_location', 'No location has this id. GET /vpn/locations lists those that are offered.');
+  return new AppError('unknown_location', 'No location has this id. Use one from GET /vpn/locations.');
 }

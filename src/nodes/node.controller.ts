@@ -32,12 +32,13 @@ export class NodeController {
   @ApiBearerAuth('enrolmentToken')
   @ApiBearerAuth('nodeCredential')
   @ApiOperation({
-    summary: 'Join the fleet, or say anew what this node is',
+    summary: 'Register a new node, or update this node',
     description:
-      'With an enrolment token: a new node, healthy at once. When the reply was lost, the same token may ask again for ' +
-      '10 minutes and gets a new credential. With the node’s own credential: its addresses, port, capacity and version ' +
-      'are replaced (what is left out takes its default) and the credential is rotated; the old one works until the new ' +
-      'one is first used. A node cannot change its key or location, nor come back from draining or retirement.',
+      'With an enrolment token: registers a new node, which is healthy at once. If the response is lost, repeat the request ' +
+      'with the same token within 10 minutes; you get a new credential. With the node’s own credential: replaces its ' +
+      'addresses, port, capacity and version (omitted fields get their default) and rotates the credential. The old ' +
+      'credential works until the new one is first used. A node cannot change its key or location, and it cannot end ' +
+      'draining or retirement.',
   })
   @Returns(201, nodeRegistered)
   @Problems(
@@ -61,9 +62,10 @@ export class NodeController {
   @ApiBearerAuth('nodeCredential')
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOperation({
-    summary: 'Say that this node lives, and how busy it is',
+    summary: 'Report that this node is alive, and its load',
     description:
-      'Every `next_pulse_s` seconds. Silent for 30 s, a node gets no new connections; for 10 minutes, its connections end.',
+      'Send a pulse every `next_pulse_s` seconds. After 30 s without one, the node gets no new connections; after 10 minutes, ' +
+      'its connections end.',
   })
   @Returns(200, nodePulsed)
   @Problems('invalid_request', 'invalid_node_credential', 'rate_limited', 'unavailable')

@@ -7,11 +7,12 @@ import { NodeAuthenticatorService } from './node-authenticator.service.js';
 import { invalidNodeCredential } from './node-problems.js';
 
 /**
- * Lets a node through to its own `/node/:id/…`: `Authorization: Bearer <credential>`. Retired nodes too, so that they can
- * acknowledge what they remove.
+ * Authenticates a node for its own `/node/:id/…` routes by `Authorization: Bearer <credential>`. Retired nodes pass too, so
+ * that they can acknowledge removals.
  *
- * A credential that the fleet's snapshot does not know counts against the address it comes from, before the database is
- * asked: a flood of guesses reads nothing there. A known one does not, for a node shares its address with all whom it carries.
+ * A credential that does not match the fleet's snapshot counts against the rate limit of its address before the database is
+ * read, so a flood of guesses causes no database load. A matching one does not count, because a node shares its address with
+ * all the clients whose traffic it forwards.
  */
 @Injectable()
 export class NodeGuard implements CanActivate {
@@ -24,8 +25,8 @@ export class NodeGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<FastifyRequest<{ Params: { id: string } }>>();
     const credential = bearerToken(request.headers.authorization);
     const { id } = request.params;
-    const isFamiliar = credential !== undefined && this.authenticator.isFamiliar(id, credential);
-    if (!isFamiliar) await this.limiter.consume('address', request.ip);
+    const isKnownCredential = credential !== undefined && this.authenticator.matchesCachedHint(id, credential);
+    if (!isKnownCredential) await this.limiter.consume('address', request.ip);
     const node = credential === undefined ? undefined : await this.authenticator.authenticate(id, credential);
     if (node === undefined) throw invalidNodeCredential();
     await this.limiter.consume('node', node.id);

@@ -3,13 +3,13 @@ import { z } from 'zod';
 import { maxSlots } from './tunnel-addresses.js';
 import { wireguardPublicKey } from './wireguard-key.js';
 
-/** A peer for each of a small server's megabits; an operator who knows better says so. */
+/** One peer per megabit per second of a small server; operators can set another value. */
 const defaultCapacity = 1_000;
 
 /** WireGuard's usual UDP port. */
 const defaultPort = 51_820;
 
-/** What a client can send a packet to: one host, of any scope. */
+/** Whether a range of addresses names single hosts, of any scope. */
 const isUnicast = (range: string) => !['unspecified', 'broadcast', 'multicast'].includes(range);
 
 const ipv4 = z
@@ -17,7 +17,8 @@ const ipv4 = z
   .max(15, { error: 'expected an IPv4 address' })
   .meta({ format: 'ipv4', examples: ['203.0.113.7'] })
   .refine((text) => ipaddr.IPv4.isValidFourPartDecimal(text) && isUnicast(ipaddr.IPv4.parse(text).range()), {
-    error: 'expected the unicast IPv4 address that clients reach, such as 203.0.113.7; an IPv6 one goes to ip_v6',
+    error:
+      'expected the unicast IPv4 address that clients connect to, such as 203.0.113.7; send an IPv6 address as ip_v6',
   });
 
 const ipv6 = z
@@ -58,13 +59,13 @@ export type NodeRegistration = z.output<typeof nodeRegistration>;
 
 export const nodeRegistered = z.strictObject({
   id: z.uuid(),
-  credential: z.string().describe('Authorises everything else the node does. Shown once.'),
+  credential: z.string().describe('Bearer credential for all other requests of this node. Returned only once.'),
   interface: z.strictObject({
-    addresses: z.array(z.string()).describe('What the tunnel interface carries, with the prefix lengths.'),
+    addresses: z.array(z.string()).describe('Addresses for the tunnel interface, with prefix lengths.'),
     resolvers: z
       .strictObject({ none: z.array(z.string()), ads: z.array(z.string()), ads_trackers_malware: z.array(z.string()) })
       .describe(
-        'Where the node answers DNS queries inside the tunnel: for each level of blocking, an address of each family.',
+        'Addresses at which the node must answer DNS queries inside the tunnel: one IPv4 and one IPv6 address for each level of blocking.',
       ),
     listen_port: z.int(),
     mtu: z.int(),
@@ -73,18 +74,18 @@ export const nodeRegistered = z.strictObject({
 
 export type NodeRegistered = z.output<typeof nodeRegistered>;
 
-/** Sums of the whole node alone: nothing here speaks of one peer. */
+/** Only totals of the whole node: no field describes a single peer. */
 export const nodePulse = z.strictObject({
-  currentLoad: z.number().min(0).max(100).describe('How busy the machine is, in per cent.'),
-  peers: z.int().min(0).max(maxSlots).optional().describe('Peers that the node holds.'),
+  currentLoad: z.number().min(0).max(100).describe('Load of the machine in per cent.'),
+  peers: z.int().min(0).max(maxSlots).optional().describe('Number of peers that the node has installed.'),
   rx_bytes: z.int().min(0).optional().describe('Bytes received from all peers since the last pulse.'),
   tx_bytes: z.int().min(0).optional().describe('Bytes sent to all peers since the last pulse.'),
   accepting: z
     .boolean()
     .default(true)
     .describe(
-      'False while the node takes no new connections: it is about to leave, or cannot serve. It is `unhealthy` until it ' +
-        'pulses with true again.',
+      'False while the node takes no new connections, because it is shutting down or cannot serve. It stays `unhealthy` until ' +
+        'it sends true again.',
     ),
 });
 
@@ -92,7 +93,7 @@ export type NodePulse = z.output<typeof nodePulse>;
 
 export const nodePulsed = z.strictObject({
   status: z.enum(['healthy', 'unhealthy', 'draining', 'retired']),
-  next_pulse_s: z.int().describe('When the next pulse is due, in seconds.'),
+  next_pulse_s: z.int().describe('Seconds until the next pulse is due.'),
 });
 
 export type NodePulsed = z.output<typeof nodePulsed>;

@@ -11,7 +11,7 @@ export interface NodeIdentity {
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** Whether a text can be a node's id at all; PostgreSQL refuses any other with an error. */
+/** Whether a text is a UUID. PostgreSQL would fail with an error on other texts. */
 export function isNodeId(text: string): boolean {
   return uuid.test(text);
 }
@@ -20,7 +20,7 @@ const identity = Prisma.sql`
   SELECT id, status::text AS status, credential_hash AS "credentialHash", next_credential_hash AS "nextCredentialHash"
   FROM "Node"`;
 
-/** One node's own row. */
+/** Reads and updates the row of a single node, for its own requests. */
 @Injectable()
 export class NodeStore {
   constructor(private readonly prisma: NetworkPrisma) {}
@@ -34,7 +34,7 @@ export class NodeStore {
     return this.prisma.$queryRaw<NodeIdentity[]>`${identity} WHERE id = ANY(${ids}::uuid[])`;
   }
 
-  /** The rotated credential was shown for the first time: it replaces the old one. False when it is not there to be used. */
+  /** Replaces the credential with the rotated one on its first use. False when `next` is not the rotated credential any more. */
   async promoteCredential(id: string, next: Hash): Promise<boolean> {
     const count = await this.prisma.$executeRaw`
       UPDATE "Node" SET credential_hash = next_credential_hash, next_credential_hash = NULL
@@ -43,7 +43,10 @@ export class NodeStore {
   }
 
   /**
-   * A node that speaks is not silent, and healthy as long as it takes connections; one that an operator took out stays out.
+   * Records a pulse. The node becomes healthy, or unhealthy when it accepts no connections; a draining or retired node keeps
+   * its status.
+   *
+   * @returns the node's status; undefined when the node is unknown
    */
   async pulse(id: string, currentLoad: number, accepting: boolean, now: Date): Promise<NodeStatus | undefined> {
     const health: NodeStatus = accepting ? 'healthy' : 'unhealthy';

@@ -21,7 +21,7 @@ import { RegistrationStore } from './registration.store.js';
 
 const operatorServices = [OperatorLocationsService, EnrolmentTokensService, FleetService];
 
-/** The edge nodes: how they join, whether they live, which one a connection goes to. */
+/** The edge nodes: registration, liveness and load balancing. */
 @Module({
   controllers: [NodeController, LocationsController],
   providers: [
@@ -41,11 +41,11 @@ const operatorServices = [OperatorLocationsService, EnrolmentTokensService, Flee
     ...maintenanceJobs(
       NetworkMaintenance,
       every(5, healthJob, NodeHealthService, (health) => health.check()),
-      every(3_600, 'retired-nodes', NodeHealthService, (health) => health.forgetRetired()),
+      every(3_600, 'retired-nodes', NodeHealthService, (health) => health.deleteRetired()),
       every(300, 'enrolment-token-purge', EnrolmentTokensService, (tokens) => tokens.purge()),
     ),
   ],
-  // The authenticator is for NodeGuard, which Nest builds within the module that uses it.
+  // NodeAuthenticatorService is for NodeGuard, which Nest instantiates in the module that uses it.
   exports: [LocationsService, NodeAuthenticatorService, NodeDirectoryService, NodeHealthService, ...operatorServices],
 })
 export class NodesModule {}

@@ -14,7 +14,7 @@ export const newLocation = z.strictObject({
   longitude: z.number().min(-180).max(180),
 });
 
-/** Where people can go: the operator's affair. */
+/** Manages the locations that users can choose; used by the operator. */
 @Injectable()
 export class OperatorLocationsService {
   constructor(private readonly store: LocationStore) {}
@@ -24,19 +24,19 @@ export class OperatorLocationsService {
   }
 
   /**
-   * Offers a new location, from now on.
+   * Adds a location. Users can choose it at once.
    *
-   * @throws {ZodError} when a field is not as `newLocation` says
+   * @throws {ZodError} when a field does not match `newLocation`
    * @throws {AppError} `location_exists`
    */
   async add(location: z.input<typeof newLocation>): Promise<LocationRecord> {
     const checked = newLocation.parse(location);
     if (await this.store.add(checked)) return { ...checked, enabled: true };
-    throw new AppError('location_exists', `There is a location ${checked.id}.`);
+    throw new AppError('location_exists', `The location ${checked.id} exists already. Choose another id.`);
   }
 
   /**
-   * Offers a location again, or stops offering it: its connections stay until they end.
+   * Enables or disables a location. The connections of a disabled location stay until they end.
    *
    * @throws {AppError} `unknown_location`
    */

@@ -3,7 +3,7 @@ import { PublicLocations } from '../platform/public-locations/index.js';
 import { LocationsService } from './locations.service.js';
 import { NodesModule } from './nodes.module.js';
 
-/** Global for the one thing of the fleet that is public, which a gatekeeper in this process takes from here. */
+/** Global, so that a gatekeeper in the same process can read the public list of locations, and nothing else of the fleet. */
 @Global()
 @Module({
   imports: [NodesModule],

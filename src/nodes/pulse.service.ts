@@ -4,21 +4,21 @@ import { Clock } from '../platform/config/index.js';
 import { invalidNodeCredential } from './node-problems.js';
 import { type NodePulse, type NodePulsed } from './node.schema.js';
 import { NodeStore } from './node.store.js';
-import { pulseSeconds } from './silence.js';
+import { pulseSeconds } from './liveness.js';
 
 const peersOfNode = new Histogram({
   name: 'node_peers',
-  help: 'Peers of a node, as its pulses say.',
+  help: 'Peers per node, as reported in pulses.',
   buckets: [0, 10, 100, 1_000, 10_000, 30_000, 60_000],
 });
 
 const traffic = new Counter({
   name: 'node_traffic_bytes_total',
-  help: 'Bytes that the whole fleet has carried, as pulses say, by direction seen from the nodes.',
+  help: 'Tunnel traffic of the whole fleet in bytes, as reported in pulses, by direction as seen from the nodes.',
   labelNames: ['direction'],
 });
 
-/** A node says that it lives. */
+/** Processes the pulses of nodes. */
 @Injectable()
 export class PulseService {
   constructor(

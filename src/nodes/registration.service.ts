@@ -5,11 +5,11 @@ import { AppError } from '../platform/errors/index.js';
 import { NodeDirectoryService } from './node-directory.service.js';
 import { invalidEnrolment, nodeRetired } from './node-problems.js';
 import { type NodeRegistered, type NodeRegistration } from './node.schema.js';
-import { type NodeDescription, type Refusal, RegistrationStore } from './registration.store.js';
+import { type NodeDescription, type RefusalReason, RegistrationStore } from './registration.store.js';
 import { type Hash, hashOf, newSecret } from './secret.js';
 import { allResolvers, nodeAddresses, tunnelMtu } from './tunnel-addresses.js';
 
-/** How servers join the fleet, and say anew what they are. */
+/** Registers new nodes, and updates registered ones. */
 @Injectable()
 export class RegistrationService {
   constructor(
@@ -20,25 +20,26 @@ export class RegistrationService {
   ) {}
 
   /**
-   * Enrols a node, or updates the one whose own credential this is. WireGuard public keys are public, so knowing one proves
-   * nothing: a key that is there already is refused, unless the token that brought it lost its reply.
+   * Enrols a new node with an enrolment token, or updates a node that sends its own credential. Knowing a WireGuard public key
+   * proves nothing. So a key that is registered already is refused, unless the same token repeats its enrolment because the
+   * response was lost.
    *
    * @param bearer an enrolment token, or the credential of the node with this key
    * @throws {AppError} `enrolment_token_invalid`, `location_mismatch`, `node_exists`, `node_retired`, `invalid_request`
    */
   async register(registration: NodeRegistration, bearer: string | undefined): Promise<NodeRegistered> {
     this.refuseLocalAddress(registration);
-    if (bearer === undefined) throw invalidEnrolment('Expected "Authorization: Bearer <enrolment token>".');
-    const node = describe(registration);
-    const shown = hashOf(bearer);
+    if (bearer === undefined) throw invalidEnrolment('Send "Authorization: Bearer <enrolment token>".');
+    const node = toDescription(registration);
+    const bearerHash = hashOf(bearer);
     const credential = newSecret();
     const now = this.clock.now();
     const id =
-      (await this.store.update(node, shown, credential.hash, now)) ??
-      (await this.store.enrol(node, shown, credential.hash, now)) ??
-      (await this.store.repeat(node, shown, credential.hash, now)) ??
-      (await this.refuse(node, shown, now));
-    await this.makeKnown();
+      (await this.store.update(node, bearerHash, credential.hash, now)) ??
+      (await this.store.enrol(node, bearerHash, credential.hash, now)) ??
+      (await this.store.repeatEnrolment(node, bearerHash, credential.hash, now)) ??
+      (await this.refuse(node, bearerHash, now));
+    await this.refreshDirectory();
     const { port } = registration;
     return {
       id,
@@ -47,26 +48,29 @@ export class RegistrationService {
     };
   }
 
-  /** Clients are sent there from elsewhere: an address of this machine or this link alone is a mistake, except in tests. */
+  /** Clients connect to this address over the internet: a loopback or link-local address is a mistake, except in tests. */
   private refuseLocalAddress({ ip, ip_v6 }: NodeRegistration): void {
     if (this.config.env !== 'production') return;
     for (const [field, address] of Object.entries({ ip, ip_v6 })) {
       if (address === undefined || !['loopback', 'linkLocal'].includes(ipaddr.parse(address).range())) continue;
-      throw new AppError('invalid_request', `${field}: expected an address that clients reach, not a local one`);
+      throw new AppError(
+        'invalid_request',
+        `${field}: expected an address that clients can reach, not a loopback or link-local one`,
+      );
     }
   }
 
-  private async refuse(node: NodeDescription, shown: Hash, now: Date): Promise<never> {
-    throw refusal(node, await this.store.explain(node.publicKey, shown, now));
+  private async refuse(node: NodeDescription, bearerHash: Hash, now: Date): Promise<never> {
+    throw refusal(node, await this.store.findRefusalReason(node.publicKey, bearerHash, now));
   }
 
-  /** So that this process chooses the node at once; a failure is made up for within a second. */
-  private async makeKnown(): Promise<void> {
+  /** Lets this process use the node at once. A failure does not matter: the next refresh follows within about a second. */
+  private async refreshDirectory(): Promise<void> {
     await this.directory.refresh().catch(() => undefined);
   }
 }
 
-function describe(registration: NodeRegistration): NodeDescription {
+function toDescription(registration: NodeRegistration): NodeDescription {
   return {
     publicKey: registration.public_key,
     locationId: registration.location_id,
@@ -78,22 +82,27 @@ function describe(registration: NodeRegistration): NodeDescription {
   };
 }
 
-/** What the caller may know of the reason: nothing about a node without its credential or a token that stands. */
-function refusal(node: NodeDescription, reason: Refusal): AppError {
+/** The reason as far as the caller may know it: without the node's credential or a valid token, nothing about the node. */
+function refusal(node: NodeDescription, reason: RefusalReason): AppError {
   const location = reason.ownCredential === true ? reason.nodeLocation : reason.tokenLocation;
-  const mayAskAgain = reason.ownCredential === true || reason.repeat === true;
-  if (location === null || (reason.tokenExpired === true && !mayAskAgain)) {
-    return invalidEnrolment('This is neither an enrolment token that is valid now nor the credential of this node.');
+  const mayRetry = reason.ownCredential === true || reason.repeat === true;
+  if (location === null || (reason.tokenExpired === true && !mayRetry)) {
+    return invalidEnrolment(
+      'The bearer is neither a valid enrolment token nor the credential of this node. Ask the operator for a new token.',
+    );
   }
-  if (mayAskAgain && reason.nodeStatus === 'retired') return nodeRetired();
+  if (mayRetry && reason.nodeStatus === 'retired') return nodeRetired();
   if (location !== node.locationId) {
     return new AppError(
       'location_mismatch',
-      'This credential is for another location, and a node cannot change its own.',
+      'This token or credential is for another location. A node cannot change its location.',
     );
   }
   if (reason.nodeStatus !== null) {
-    return new AppError('node_exists', 'A node has this public key. Register again with its own credential.');
+    return new AppError(
+      'node_exists',
+      'A node with this public key exists already. Update it with its own credential, or use a new key.',
+    );
   }
-  return invalidEnrolment('This enrolment token is used up.');
+  return invalidEnrolment('This enrolment token is used up. Ask the operator for a new token.');
 }

@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { NetworkPrisma, type NodeStatus } from '../prisma/network/index.js';
 import { type Hash } from './secret.js';
 
-/** A lost reply may be asked for again for so long, with the token that made the node. */
-const repeatMinutes = 10;
+/** How long the token that enrolled a node may repeat the enrolment, in case the response was lost. */
+const retryMinutes = 10;
 
-/** What a node says of itself. */
+/** The properties that a node registers with. */
 export interface NodeDescription {
   readonly publicKey: Buffer<ArrayBuffer>;
   readonly locationId: string;
@@ -16,28 +16,28 @@ export interface NodeDescription {
   readonly agentVersion: string | null;
 }
 
-/** Why a registration was refused: whatever is true of the token and the key when it is asked. */
-export interface Refusal {
-  /** The token's location, while it exists. */
+/** Explains a refused registration: the state of the token and of the node with this key. */
+export interface RefusalReason {
+  /** The token's location; null when the token does not exist. */
   readonly tokenLocation: string | null;
   readonly tokenExpired: boolean | null;
-  /** Of the node with this key, when there is one. */
+  /** Location of the node with this key; null when no node has it. */
   readonly nodeLocation: string | null;
   readonly nodeStatus: NodeStatus | null;
-  /** Whether the bearer is that node's own credential. */
+  /** Whether the bearer is the credential of the node with this key. */
   readonly ownCredential: boolean | null;
-  /** Whether the bearer is the token that made it, less than ten minutes ago. */
+  /** Whether the bearer is the token that enrolled this node, less than ten minutes ago. */
   readonly repeat: boolean | null;
 }
 
-/** Each statement decides alone whether it may, so that racing registrations cannot both be right. */
+/** Each statement checks and writes at once, so that two racing registrations cannot both succeed. */
 @Injectable()
 export class RegistrationStore {
   constructor(private readonly prisma: NetworkPrisma) {}
 
   /**
-   * The node whose key and credential these are says anew what it is. The credential it showed is its current one from now
-   * on, and `next` becomes that when it is first used: a lost reply locks nobody out.
+   * Updates the node with this key and credential. The credential of the request becomes the current one, and `next` replaces
+   * it when it is first used, so a lost response does not lock the node out.
    */
   async update(node: NodeDescription, credential: Hash, next: Hash, now: Date): Promise<string | undefined> {
     return idOf(
@@ -54,8 +54,8 @@ export class RegistrationStore {
   }
 
   /**
-   * A new node, counted against the token. Whoever races for the last use waits for the token's row and then sees what is
-   * left of it; whoever loses the race for the public key inserts nothing and so counts nothing.
+   * Inserts a new node and counts it against the token. Requests that race for the token's last use wait for its row lock and
+   * then see how many uses are left. A request that loses a race for the public key inserts nothing, so it uses nothing up.
    */
   async enrol(node: NodeDescription, token: Hash, credential: Hash, now: Date): Promise<string | undefined> {
     return idOf(
@@ -79,25 +79,25 @@ export class RegistrationStore {
     );
   }
 
-  /** The token that made the node asks again, because the reply was lost. A revoked token is gone and asks in vain. */
-  async repeat(node: NodeDescription, token: Hash, next: Hash, now: Date): Promise<string | undefined> {
+  /** Repeats an enrolment with the token that enrolled the node, because the response was lost. Fails for a revoked token. */
+  async repeatEnrolment(node: NodeDescription, token: Hash, next: Hash, now: Date): Promise<string | undefined> {
     return idOf(
       await this.prisma.$queryRaw<{ id: string }[]>`
         UPDATE "Node" SET next_credential_hash = ${next}
         WHERE public_key = ${node.publicKey} AND location_id = ${node.locationId} AND status <> 'retired'
-          AND enrolled_with = ${token} AND enrolled_at > ${now}::timestamptz - ${repeatMinutes} * interval '1 minute'
+          AND enrolled_with = ${token} AND enrolled_at > ${now}::timestamptz - ${retryMinutes} * interval '1 minute'
           AND EXISTS (SELECT FROM "EnrolmentToken" WHERE hash = ${token})
         RETURNING id`,
     );
   }
 
-  async explain(publicKey: Buffer<ArrayBuffer>, bearer: Hash, now: Date): Promise<Refusal> {
-    const [refusal] = await this.prisma.$queryRaw<[Refusal]>`
+  async findRefusalReason(publicKey: Buffer<ArrayBuffer>, bearer: Hash, now: Date): Promise<RefusalReason> {
+    const [refusal] = await this.prisma.$queryRaw<[RefusalReason]>`
       SELECT t.location_id AS "tokenLocation", t.expires_at <= ${now} AS "tokenExpired",
         n.location_id AS "nodeLocation", n.status::text AS "nodeStatus",
         (n.credential_hash = ${bearer} OR n.next_credential_hash IS NOT DISTINCT FROM ${bearer}) AS "ownCredential",
         n.enrolled_with = ${bearer}
-          AND n.enrolled_at > ${now}::timestamptz - ${repeatMinutes} * interval '1 minute' AS "repeat"
+          AND n.enrolled_at > ${now}::timestamptz - ${retryMinutes} * interval '1 minute' AS "repeat"
       FROM (SELECT 1) one
       LEFT JOIN "EnrolmentToken" t ON t.hash = ${bearer}
       LEFT JOIN "Node" n ON n.public_key = ${publicKey}`;
@@ -105,7 +105,7 @@ export class RegistrationStore {
   }
 
   /**
-   * Tokens of no more use: used up or expired, and past the time in which a node they made may ask again.
+   * Deletes tokens that are used up or expired, once no node that they enrolled may repeat its enrolment any more.
    */
   async purgeTokens(now: Date): Promise<void> {
     await this.prisma.$executeRaw`
@@ -113,7 +113,7 @@ export class RegistrationStore {
       WHERE (t.uses_left = 0 OR t.expires_at <= ${now})
         AND NOT EXISTS (
           SELECT FROM "Node" WHERE enrolled_with = t.hash
-            AND enrolled_at > ${now}::timestamptz - ${repeatMinutes} * interval '1 minute')`;
+            AND enrolled_at > ${now}::timestamptz - ${retryMinutes} * interval '1 minute')`;
   }
 }
 

@@ -1,12 +1,12 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
-/** Bytes are stored as this type by Prisma. */
+/** The type in which Prisma takes bytes. */
 export type Hash = Buffer<ArrayBuffer>;
 
 export interface Secret {
-  /** 32 random bytes, base64url: shown once. */
+  /** 32 random bytes, base64url; never stored. */
   readonly text: string;
-  /** SHA-256 of the text: what is kept. */
+  /** SHA-256 of the text; this is stored. */
   readonly hash: Hash;
 }
 
@@ -20,7 +20,7 @@ export function hashOf(text: string): Hash {
   return createHash('sha256').update(text).digest();
 }
 
-/** In a time that does not tell where they differ. */
+/** Compares in constant time. */
 export function sameHash(a: Uint8Array, b: Uint8Array | null): boolean {
   return b !== null && a.length === b.length && timingSafeEqual(a, b);
 }

@@ -1,20 +1,20 @@
 /**
- * The addresses inside the tunnel. They are the same on every node, because every node translates them: 10.64.0.0/16 and
- * a /112 of a unique local prefix (RFC 4193). A host number means the same host in both families: 1 is the node,
- * 2 to 4 its resolvers, and slot s of a node is host 255 + s.
+ * The addresses inside the tunnel: 10.64.0.0/16, and a /112 of a unique local prefix (RFC 4193). They are the same on every
+ * node, because every node translates them (NAT). A host number means the same host in both families: 1 is the node, 2 to 4
+ * are its resolvers, and slot s of a node is host 255 + s.
  */
 
-/** Most peers of one node, so also its highest slot. */
+/** Maximum number of peers per node, and so the highest slot. */
 export const maxSlots = 60_000;
 
-/** Leaves room for WireGuard's overhead (80 bytes over IPv6) in a packet of 1,500. */
+/** Leaves room for WireGuard's overhead (80 bytes over IPv6) in a packet of 1,500 bytes. */
 export const tunnelMtu = 1420;
 
 const hostOfNode = 1;
 const hostBeforeSlots = 255;
 const hostOfResolver = { none: 2, ads: 3, ads_trackers_malware: 4 } as const;
 
-/** What a node's own tunnel interface carries. */
+/** Addresses of a node's own tunnel interface. */
 export const nodeAddresses: readonly [v4: string, v6: string] = [`${v4(hostOfNode)}/16`, `${v6(hostOfNode)}/112`];
 
 /**
@@ -31,13 +31,13 @@ export function slotAddresses(slot: number): [v4: string, v6: string] {
   return [`${v4(host)}/32`, `${v6(host)}/128`];
 }
 
-/** The resolver of a node that blocks what was asked for, in both families. */
+/** The addresses of a node's resolver for this level of blocking. */
 export function resolverAddresses(dnsBlocking: keyof typeof hostOfResolver): [v4: string, v6: string] {
   const host = hostOfResolver[dnsBlocking];
   return [v4(host), v6(host)];
 }
 
-/** Where a node answers DNS queries, by what it blocks. */
+/** The addresses of all resolvers of a node, by level of blocking. */
 export function allResolvers() {
   return {
     none: resolverAddresses('none'),
