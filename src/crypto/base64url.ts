@@ -1,11 +1,11 @@
 import { z } from 'zod';
 
 /**
- * base64url (RFC 4648 §5), strictly. Node's decoder skips what it does not know and forgives the rest, so two texts could
- * mean one token; here a text has one meaning or none.
+ * Decodes base64url (RFC 4648 §5) strictly. Node's decoder skips unknown characters and ignores unused bits, so several texts
+ * could decode to the same token. Here every value has one encoding, with or without padding.
  *
- * @param bytes the exact length that the decoded value must have; any length when absent
- * @returns undefined unless `text` is base64url, unpadded or rightly padded, with its unused bits zero
+ * @param bytes the required length of the decoded value; any length when omitted
+ * @returns undefined unless `text` is base64url, unpadded or correctly padded, with its unused bits zero
  */
 export function decodeBase64url(text: string, bytes?: number): Buffer | undefined {
   const unpadded = text.replace(/=+$/, '');
@@ -21,13 +21,13 @@ export function encodeBase64url(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
 }
 
-/** base64url with padding, which RFC 9578 §4 and RFC 9577 §2 ask for. */
+/** base64url with padding, which RFC 9578 §4 and RFC 9577 §2 require. */
 export function encodePaddedBase64url(bytes: Uint8Array): string {
   const text = encodeBase64url(bytes);
   return text.padEnd(Math.ceil(text.length / 4) * 4, '=');
 }
 
-/** A field of a request or of a foreign document that holds exactly so many bytes; parses to a Buffer. */
+/** Schema of a field with exactly this many bytes as base64url; parses to a Buffer. */
 export function base64urlBytes(bytes: number) {
   const length = Math.ceil((bytes * 4) / 3);
   return z

@@ -4,11 +4,11 @@ import { type FastifyReply } from 'fastify';
 import { AppError } from '../platform/errors/index.js';
 import { matchesEntityTag, OnSide, Problems } from '../platform/http/index.js';
 import { directoryMediaType, directoryPath, publishedDirectorySchema } from './directory.js';
-import { IssuerPublishedDirectory, NetworkPublishedDirectory, type Published } from './published-directory.js';
+import { IssuerPublishedDirectory, NetworkPublishedDirectory, type RenderedDirectory } from './published-directory.js';
 
 /**
- * The key directory, on whichever sides this process serves; in one process the issuer's own rendering is the nearer.
- * Open to everyone and never limited by address: whoever cannot read it cannot find out that they are shown another.
+ * Serves the key directory on both sides. A process that runs both sides serves the issuer's own rendering. The route is
+ * public and has no rate limit: a client must always be able to check that it gets the same keys as every other client.
  */
 @ApiTags('keys')
 @OnSide('process')
@@ -21,23 +21,25 @@ export class DirectoryController {
 
   @Get(directoryPath)
   @HttpCode(200)
-  @ApiOperation({ summary: 'The issuer keys (RFC 9578 §4): the same answer for everyone, from both sides' })
+  @ApiOperation({
+    summary: 'List the issuer keys (RFC 9578 §4); the response is the same for every client and on both sides',
+  })
   @ApiProduces(directoryMediaType)
-  @ApiResponse({ status: 200, description: 'The keys.', standardSchema: publishedDirectorySchema })
-  @ApiResponse({ status: 304, description: 'Unchanged since the ETag that was sent.' })
+  @ApiResponse({ status: 200, description: 'The key directory.', standardSchema: publishedDirectorySchema })
+  @ApiResponse({ status: 304, description: 'Not modified since the ETag in If-None-Match.' })
   @Problems('unavailable')
   directory(@Headers('if-none-match') known: string | undefined, @Res() reply: FastifyReply): void {
     void answer(reply, this.current(), known);
   }
 
-  private current(): Published {
+  private current(): RenderedDirectory {
     const directory = this.issuer ?? this.network;
-    if (directory === undefined) throw new AppError('not_found', 'This process publishes no keys.');
+    if (directory === undefined) throw new AppError('not_found', 'This process does not publish issuer keys.');
     return directory.current();
   }
 }
 
-function answer(reply: FastifyReply, { body, etag }: Published, known: string | undefined): FastifyReply {
+function answer(reply: FastifyReply, { body, etag }: RenderedDirectory, known: string | undefined): FastifyReply {
   void reply.headers({ etag, 'cache-control': 'public, max-age=300' });
   return matchesEntityTag(known, etag)
     ? reply.status(304).send()

@@ -7,67 +7,69 @@ import { parseTokenKey } from './token-key.js';
 import { blindRsa } from './token.js';
 
 /**
- * The issuer's key directory (RFC 9578 §4), as published by both sides: a client that reads it from both and finds a
- * difference has found a key made for somebody in particular. So both render it here, byte for byte, from what each holds
- * in its own database.
+ * The issuer's key directory (RFC 9578 §4). Both sides publish it: a client that reads it from both and finds a difference may
+ * have been given a key of its own, by which its tokens could be recognised. So both sides render it with this code, byte for
+ * byte the same, each from its own database.
  *
- * Retired keys are listed, apart from the keys a client may use. The other side must learn of a retirement from a
- * statement, never from an absence: an old copy in a cache, a replica a second behind or an issuer restored from a backup
- * also lack keys, and acting on that would make good tokens worthless for good.
+ * Retired keys are listed too, apart from the keys that clients may use. The anonymizer must see an explicit retirement and
+ * never conclude it from a missing key: a cached copy, a replica that lags a second behind or an issuer restored from a backup
+ * also lack keys. To act on that would invalidate good tokens forever.
  */
 export interface DirectoryKey {
   readonly keyId: Buffer;
   /** 342 bytes of DER. */
   readonly spki: Buffer;
-  /** From here on clients choose it. */
+  /** From this time on, clients use the key. */
   readonly notBefore: Date;
   readonly signUntil: Date;
   readonly verifyUntil: Date;
-  /** An operator has ended it. */
+  /** The operator has revoked it. */
   readonly retired: boolean;
 }
 
 export const directoryPath = '/.well-known/private-token-issuer-directory';
 export const directoryMediaType = 'application/private-token-issuer-directory';
 
-/** Far more than the four or five keys of an ordinary day; a bound for what a reader takes. */
+/** Limits the size of a directory that we accept. On an ordinary day it has four or five keys. */
 const maxKeys = 64;
-/** A key's longest life: its epoch, 10 minutes, and the grace. */
-const longestLifeMs = 2 * graceMs + 3_600_000;
+/** Maximum from a key's `notBefore` to its `verifyUntil`: its epoch, 10 minutes and the grace period, with a margin. */
+const maxLifetimeMs = 2 * graceMs + 3_600_000;
 
 const seconds = z.int().min(0).max(0xffffffff);
 
 const tokenKey = z.object({
   'token-type': z.literal(blindRsa),
   'token-key': z.string().max(600),
-  'not-before': seconds.describe('From here on clients choose this key; Unix seconds.'),
-  'not-after': seconds.describe('The key signs until then; Unix seconds.'),
-  'verify-until': seconds.describe('Tokens of the key are accepted until then; Unix seconds.'),
+  'not-before': seconds.describe('Clients use this key from this time on; Unix seconds.'),
+  'not-after': seconds.describe('The key signs tokens until this time; Unix seconds.'),
+  'verify-until': seconds.describe('Tokens signed by this key are accepted until this time; Unix seconds.'),
 });
 
-const otherTypeOfKey = z.object({ 'token-type': z.int().refine((type) => type !== blindRsa) });
+const otherKeyType = z.object({ 'token-type': z.int().refine((type) => type !== blindRsa) });
 
-/** What a reader understands of a directory. Unknown members and token types are passed over (RFC 9578 §4). */
+/** Schema for reading a directory. Unknown members and token types are ignored (RFC 9578 §4). */
 const directorySchema = z.object({
-  'issuer-request-uri': z.string().max(2048).describe('Where tokens are signed, relative to the issuer.'),
-  'token-challenge': z.string().max(2048).describe('The TokenChallenge that tokens answer, base64url.'),
-  'token-keys': z.array(z.union([tokenKey, otherTypeOfKey])).max(maxKeys),
+  'issuer-request-uri': z.string().max(2048).describe('Path at which the issuer signs tokens, relative to the issuer.'),
+  'token-challenge': z.string().max(2048).describe('The TokenChallenge that tokens must answer, base64url.'),
+  'token-keys': z.array(z.union([tokenKey, otherKeyType])).max(maxKeys),
   'retired-keys': z
-    .array(z.union([tokenKey, otherTypeOfKey]))
+    .array(z.union([tokenKey, otherKeyType]))
     .max(maxKeys)
     .default([]),
 });
 
 export type DirectoryDocument = z.output<typeof directorySchema>;
 
-/** What we publish, for the API reference. */
+/** Schema of the directory that we publish, for the API reference. */
 export const publishedDirectorySchema = z.strictObject({
   ...directorySchema.shape,
-  'token-keys': z.array(tokenKey).describe('Newest first, the next one included.'),
-  'retired-keys': z.array(tokenKey).describe('Ended by an operator: their tokens are worthless.'),
+  'token-keys': z
+    .array(tokenKey)
+    .describe('Keys that clients may use, newest first, including the key of the next day.'),
+  'retired-keys': z.array(tokenKey).describe('Keys that the operator has revoked. Their tokens are not accepted.'),
 });
 
-/** Newest first; keys whose tokens have all expired are left out. */
+/** Renders the directory, newest key first, without keys whose tokens have all expired. */
 export function renderDirectory(keys: readonly DirectoryKey[], challenge: Uint8Array, now: Date): string {
   const listed = keys.filter((key) => key.verifyUntil > now).toSorted(newestFirst);
   return JSON.stringify({
@@ -91,22 +93,22 @@ export class DirectoryError extends Error {
 }
 
 /**
- * Reads a directory that somebody else rendered. All or nothing: a document that is wrong anywhere is believed nowhere.
- * Key ids are computed from the keys, never taken from the document.
+ * Parses a directory from another process. All or nothing: one error anywhere rejects the whole document. Key ids are computed
+ * from the keys, never taken from the document.
  *
  * @throws {DirectoryError}
  */
 export function parseDirectory(document: unknown): { keys: DirectoryKey[]; challenge: Buffer } {
   const parsed = directorySchema.safeParse(document);
-  if (!parsed.success) throw new DirectoryError('it has another shape');
+  if (!parsed.success) throw new DirectoryError('it does not have the expected format');
   const challenge = decodeBase64url(parsed.data['token-challenge']);
   if (challenge === undefined || parseTokenChallenge(challenge) === undefined) {
-    throw new DirectoryError('token-challenge is no TokenChallenge');
+    throw new DirectoryError('token-challenge is not a valid TokenChallenge');
   }
   const read = (entries: DirectoryDocument['token-keys'], retired: boolean) =>
     entries.filter((entry) => 'token-key' in entry).map((entry) => parseKey(entry, retired));
   const keys = [...read(parsed.data['token-keys'], false), ...read(parsed.data['retired-keys'], true)];
-  if (keys.every((key) => key.retired)) throw new DirectoryError('it lists no key');
+  if (keys.every((key) => key.retired)) throw new DirectoryError('it lists no usable key');
   if (new Set(keys.map((key) => key.keyId.toString('hex'))).size !== keys.length) {
     throw new DirectoryError('it lists a key twice');
   }
@@ -121,9 +123,9 @@ function parseKey(entry: z.output<typeof tokenKey>, retired: boolean): Directory
   const [notBefore, signUntil, verifyUntil] = [entry['not-before'], entry['not-after'], entry['verify-until']].map(
     (second) => new Date(second * 1000),
   ) as [Date, Date, Date];
-  const life = verifyUntil.getTime() - notBefore.getTime();
-  if (notBefore >= signUntil || signUntil > verifyUntil || life > longestLifeMs) {
-    throw new DirectoryError('the times of a key make no sense');
+  const lifetimeMs = verifyUntil.getTime() - notBefore.getTime();
+  if (notBefore >= signUntil || signUntil > verifyUntil || lifetimeMs > maxLifetimeMs) {
+    throw new DirectoryError('the times of a key are inconsistent');
   }
   return { keyId: key.keyId, spki: key.spki, notBefore, signUntil, verifyUntil, retired };
 }

@@ -1,7 +1,7 @@
 /**
- * One issuer key per UTC day. A key signs a little before its day, for clients whose clocks are ahead, and a little after,
- * for those that blinded just before midnight. Its tokens are good for at least 24 h, and their end is the key's: the key
- * id alone carries it, so no token needs a date that would set it apart.
+ * One issuer key per UTC day (epoch). A key already signs a little before its day, for clients whose clocks run ahead, and a
+ * little after it, for clients that blinded a token just before midnight. Tokens are valid for at least 24 h, and expire with
+ * their key. So a token needs no date of its own, which would make it distinguishable.
  */
 const minute = 60_000;
 const hour = 60 * minute;
@@ -11,14 +11,14 @@ const day = 24 * hour;
 const earlyMs = 2 * minute;
 /** How long after its epoch a key still signs. */
 const lateMs = 10 * minute;
-/** How long a token is good after its key has stopped signing. */
+/** How long tokens are accepted after their key has stopped signing. */
 export const graceMs = day;
 
 /** Days since 1970-01-01 UTC. */
 export type Epoch = number;
 
 export interface EpochTimes {
-  /** The epoch's midnight: from here on clients choose its key. */
+  /** Midnight at which the epoch starts: from this time on, clients use its key. */
   readonly notBefore: Date;
   readonly signFrom: Date;
   readonly signUntil: Date;
@@ -40,7 +40,7 @@ export function epochTimes(epoch: Epoch): EpochTimes {
   };
 }
 
-/** The epoch of a key that signs from `signFrom`, which lies on the day before. */
+/** The epoch of a key that signs from `signFrom`, which is on the day before the epoch. */
 export function epochSigningFrom(signFrom: Date): Epoch {
   return epochOf(new Date(signFrom.getTime() + earlyMs));
 }

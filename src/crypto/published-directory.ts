@@ -3,17 +3,17 @@ import { AppError } from '../platform/errors/index.js';
 import { type DirectoryKey, entityTagOf, renderDirectory } from './directory.js';
 import { serviceChallenge } from './token-challenge.js';
 
-export interface Published {
+export interface RenderedDirectory {
   readonly body: string;
-  /** Strong, with its quotes. */
+  /** A strong entity tag, with its quotes. */
   readonly etag: string;
 }
 
-/** The directory as this process publishes it: the same for every caller. */
+/** The directory as this process publishes it; the same for every client. */
 class PublishedDirectory {
   private readonly challenge: Buffer;
 
-  /** @param keys what the process knows now */
+  /** @param keys returns the keys that the process knows now */
   constructor(
     private readonly keys: () => readonly DirectoryKey[],
     private readonly clock: Clock,
@@ -22,11 +22,11 @@ class PublishedDirectory {
     this.challenge = serviceChallenge(config);
   }
 
-  /** @throws {AppError} `unavailable` without a single key: an empty list would say that every token is worthless */
-  current(): Published {
+  /** @throws {AppError} `unavailable` without any key: clients would take an empty list to mean that no token is valid */
+  current(): RenderedDirectory {
     const keys = this.keys();
     if (keys.length === 0) {
-      throw new AppError('unavailable', 'The issuer keys are not known yet. Try again.', {
+      throw new AppError('unavailable', 'The issuer keys have not been loaded yet. Try again.', {
         headers: { 'retry-after': '1' },
       });
     }
@@ -38,10 +38,10 @@ class PublishedDirectory {
 /** Rendered from the issuer's own keys. */
 export class IssuerPublishedDirectory extends PublishedDirectory {}
 
-/** Rendered from what the verifier has learnt: equal to the issuer's, byte for byte, or a client is being shown another. */
+/** Rendered from the verifier's copy of the keys. Must equal the issuer's, byte for byte; clients can compare the two. */
 export class NetworkPublishedDirectory extends PublishedDirectory {}
 
-/** Where the verifier learns the issuer's keys. Rejects when the answer cannot be had or believed. */
+/** Where the verifier reads the issuer's keys. Rejects when the directory cannot be fetched or is invalid. */
 export abstract class IssuerDirectorySource {
   abstract read(): Promise<DirectoryKey[]>;
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type CommonConfig } from '../platform/config/index.js';
 import { blindRsa } from './token.js';
 
-/** What a token is bound to. The redemption context of ours is empty, so that tokens can be fetched ahead and kept. */
+/** What a token is bound to. Our redemption context is empty, so that clients can prefetch and store tokens. */
 export interface TokenChallenge {
   readonly issuerName: string;
   /** Empty, or 32 bytes. */
@@ -60,12 +60,12 @@ export function parseTokenChallenge(bytes: Buffer): TokenChallenge | undefined {
   return { issuerName, redemptionContext, originInfo };
 }
 
-/** The one challenge that this service's tokens answer; the same on both sides. */
+/** The challenge that all tokens of this service answer; the same on both sides. */
 export function serviceChallenge({ issuerName, originInfo }: Pick<CommonConfig, 'issuerName' | 'originInfo'>): Buffer {
   return buildTokenChallenge({ issuerName, redemptionContext: Buffer.alloc(0), originInfo });
 }
 
-/** SHA-256 of the challenge: what a token carries of it. 32 bytes. */
+/** SHA-256 of the challenge, which each token contains. 32 bytes. */
 export function challengeDigest(challenge: Uint8Array): Buffer {
   return createHash('sha256').update(challenge).digest();
 }

@@ -1,10 +1,10 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 
 /**
- * A token key's public half as it is published: SubjectPublicKeyInfo with the RSASSA-PSS OID and the parameters SHA-384,
- * MGF1 with SHA-384, salt 48 (RFC 9578 §6.5). With RSA-2048 and e = 65537 every byte but the modulus is fixed, so building
- * and parsing are one template. Node's own `rsa-pss` export writes NULL parameters into the hashes (346 bytes), which
- * gives another key id.
+ * The published encoding of a token key: SubjectPublicKeyInfo with the RSASSA-PSS OID and the parameters SHA-384, MGF1 with
+ * SHA-384, salt 48 (RFC 9578 §6.5). With RSA-2048 and e = 65537 every byte but the modulus is fixed, so one template serves
+ * for building and for parsing. Node's own `rsa-pss` export writes NULL parameters into the hashes (346 bytes), which would
+ * give a different key id.
  */
 const beforeModulus = Buffer.from(
   '30820152' + // SEQUENCE
@@ -12,7 +12,7 @@ const beforeModulus = Buffer.from(
     'a11a301806092a864886f70d010108300b0609608648016503040202a203020130' + // MGF1 with SHA-384, salt 48
     '0382010f00' + // BIT STRING
     '3082010a' + // RSAPublicKey
-    '0282010100', // modulus: its first bit is set, so a zero byte keeps it positive
+    '0282010100', // modulus: its first bit is set, so a leading zero byte keeps it positive
   'hex',
 );
 const afterModulus = Buffer.from('0203010001', 'hex');
@@ -27,7 +27,7 @@ export interface TokenKey {
   readonly spki: Buffer;
   /** 256 bytes, big-endian. */
   readonly modulus: Buffer;
-  /** Plain RSA, so that it serves both RSA-PSS verification and raw operations. */
+  /** A plain RSA key, which works for both RSA-PSS verification and raw operations. */
   readonly publicKey: KeyObject;
 }
 
@@ -41,11 +41,12 @@ export function parseTokenKey(spki: Buffer): TokenKey | undefined {
   return { keyId: keyIdOf(spki), spki, modulus, publicKey: rsaPublicKey(modulus) };
 }
 
-/** The SPKI of an RSA key, private or public half, whatever its own encoding. */
+/** Encodes the public half of an RSA key (private or public) as SPKI. */
 export function encodeTokenKey(key: KeyObject): Buffer {
   const { n = '', e } = (key.type === 'private' ? createPublicKey(key) : key).export({ format: 'jwk' });
   const modulus = Buffer.from(n, 'base64url');
-  if (modulus.length !== modulusBytes || e !== 'AQAB') throw new RangeError('a token key is RSA-2048 with e = 65537');
+  if (modulus.length !== modulusBytes || e !== 'AQAB')
+    throw new RangeError('a token key must be RSA-2048 with e = 65537');
   return Buffer.concat([beforeModulus, modulus, afterModulus]);
 }
 
@@ -54,7 +55,7 @@ export function keyIdOf(spki: Uint8Array): Buffer {
   return createHash('sha256').update(spki).digest();
 }
 
-/** RFC 9578 §6.1: the key id's last byte, by which a TokenRequest names a key. */
+/** RFC 9578 §6.1: the last byte of the key id, which identifies the key in a TokenRequest. */
 export function truncatedKeyId(keyId: Buffer): number {
   return keyId.readUInt8(keyId.length - 1);
 }

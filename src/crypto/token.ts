@@ -1,13 +1,13 @@
 /** Token type 0x0002, Blind RSA (2048-bit): RFC 9578 §8.2.2. */
 export const blindRsa = 0x0002;
 
-/** Bytes of a blinded message, of a blind signature and of a finished signature: Nk of RFC 9578 §6. */
+/** Length of a blinded message, a blind signature and a finalized signature: Nk of RFC 9578 §6. */
 export const signatureBytes = 256;
 
-/** Bytes of `token` on the wire: what is signed (token_input of RFC 9578 §6.1). */
+/** Length of `token` on the wire, which is what the issuer signs (token_input of RFC 9578 §6.1). */
 export const tokenBytes = 98;
 
-/** What a token says, without its signature. Each part is 32 bytes. */
+/** The fields of a token without its signature. Each has 32 bytes. */
 export interface TokenInput {
   readonly nonce: Buffer;
   readonly challengeDigest: Buffer;
@@ -21,7 +21,7 @@ export interface TokenInput {
  */
 export function buildTokenInput({ nonce, challengeDigest, keyId }: TokenInput): Buffer {
   for (const part of [nonce, challengeDigest, keyId]) {
-    if (part.length !== 32) throw new RangeError('nonce, challenge digest and key id take 32 bytes each');
+    if (part.length !== 32) throw new RangeError('nonce, challenge digest and key id must have 32 bytes each');
   }
   return Buffer.concat([Buffer.of(0x00, 0x02), nonce, challengeDigest, keyId]);
 }
@@ -32,7 +32,7 @@ export function parseTokenInput(bytes: Buffer): TokenInput | undefined {
   return { nonce: bytes.subarray(2, 34), challengeDigest: bytes.subarray(34, 66), keyId: bytes.subarray(66, 98) };
 }
 
-/** Takes a Token (RFC 9577 §2.2.1, 354 bytes) apart; undefined when it has another length or type. */
+/** Splits a Token (RFC 9577 §2.2.1, 354 bytes) into token and signature; undefined for another length or type. */
 export function splitToken(bytes: Buffer): { token: Buffer; signature: Buffer } | undefined {
   if (bytes.length !== tokenBytes + signatureBytes || bytes.readUInt16BE(0) !== blindRsa) return undefined;
   return { token: bytes.subarray(0, tokenBytes), signature: bytes.subarray(tokenBytes) };
@@ -40,7 +40,7 @@ export function splitToken(bytes: Buffer): { token: Buffer; signature: Buffer } 
 
 /** A TokenRequest's content (RFC 9578 §6.1). */
 export interface TokenRequest {
-  /** The key id's last byte. */
+  /** The last byte of the key id. */
   readonly truncatedKeyId: number;
   /** 256 bytes. */
   readonly blindedMessage: Buffer;

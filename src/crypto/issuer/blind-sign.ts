@@ -1,14 +1,14 @@
 import { constants, type KeyObject, privateEncrypt, publicEncrypt } from 'node:crypto';
 
 /**
- * RFC 9474 §4.3, BlindSign, by OpenSSL's raw RSA on keys that stay parsed (parsing at each call costs three quarters of
- * the rate). The private operation is OpenSSL's own, blinded against timing.
+ * BlindSign of RFC 9474 §4.3, with OpenSSL's raw RSA. The keys stay parsed: parsing at each call would cost three quarters of
+ * the throughput. OpenSSL blinds the private operation against timing attacks.
  */
 export interface BlindSigner {
   /** A plain `rsa` key: an `rsa-pss` one refuses raw operations. */
   readonly privateKey: KeyObject;
   readonly publicKey: KeyObject;
-  /** Big-endian, its first byte not zero. */
+  /** Big-endian; the first byte is not zero. */
   readonly modulus: Buffer;
 }
 
@@ -23,8 +23,8 @@ export class BlindSignError extends Error {
 }
 
 /**
- * Beyond the RFC, which takes 0 ≤ m < n: 0, 1 and n − 1 are their own signatures (or their negatives) under every key, and
- * no blinding makes them.
+ * Why a blinded message must not be signed; undefined when it may. Stricter than the RFC, which allows 0 ≤ m < n: also refuses
+ * 0, 1 and n − 1, which are their own signatures (or negatives) under every key, and which blinding never produces.
  */
 export function refusalOf(modulus: Buffer, blindedMessage: Buffer): Refusal | undefined {
   if (blindedMessage.length !== modulus.length) return 'wrong_length';
@@ -48,7 +48,7 @@ export function blindSign(key: BlindSigner, blindedMessage: Buffer): Buffer {
   const signature = privateEncrypt({ key: key.privateKey, padding: constants.RSA_NO_PADDING }, blindedMessage);
   // 3. m' = RSAVP1(pk, s)
   const recovered = publicEncrypt({ key: key.publicKey, padding: constants.RSA_NO_PADDING }, signature);
-  // 4. If m != m', raise "signing failure": a faulty signature would give the private key away (Bellcore attack)
+  // 4. If m != m', raise "signing failure": a faulty signature would reveal the private key (Bellcore attack)
   if (!recovered.equals(blindedMessage)) throw new BlindSignError('signing_failure');
   // 5. blind_sig = int_to_bytes(s, modulus_len)
   return signature;

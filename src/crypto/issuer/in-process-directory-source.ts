@@ -12,7 +12,7 @@ export class InProcessDirectorySource extends IssuerDirectorySource {
 
   async read(): Promise<DirectoryKey[]> {
     await this.keys.refresh();
-    // Started before the issuer, on a new database.
+    // On a new database the verifier may start before the issuer has created its keys.
     if (this.keys.directoryKeys().length === 0) await this.keys.ensureKeys();
     return [...this.keys.directoryKeys()];
   }

@@ -5,11 +5,11 @@ import { type Epoch, epochSigningFrom, epochTimes } from '../epoch.js';
 import { encodeTokenKey, keyIdOf, parseTokenKey, truncatedKeyId } from '../token-key.js';
 import { blindSign, type BlindSigner, type Refusal, refusalOf } from './blind-sign.js';
 
-/** A key as the database holds it. */
+/** A key as stored in the database. */
 export interface StoredIssuerKey {
   readonly keyId: Buffer;
   readonly spki: Buffer;
-  /** Null once erased: the key no longer signs. */
+  /** Null once erased; then the key can no longer sign. */
   readonly encryptedPrivateKey: Buffer | null;
   readonly signFrom: Date;
   readonly signUntil: Date;
@@ -17,17 +17,17 @@ export interface StoredIssuerKey {
   readonly retiredAt: Date | null;
 }
 
-/** A key that is able to sign; whether it may, the time decides. */
+/** A key that can sign. Use it only while `signsAt` is true. */
 export class SigningKey {
   readonly keyId: Buffer;
   readonly spki: Buffer;
-  /** The UTC day it serves. `signFrom` lies on the day before. */
+  /** The UTC day of the key. `signFrom` is on the day before. */
   readonly epoch: Epoch;
-  /** The epoch's midnight: from here on clients choose it. */
+  /** Midnight at which the epoch starts: from this time on, clients use the key. */
   readonly notBefore: Date;
   readonly signFrom: Date;
   readonly signUntil: Date;
-  /** When the tokens it signs end. */
+  /** When the tokens that it signs expire. */
   readonly verifyUntil: Date;
 
   constructor(
@@ -47,7 +47,7 @@ export class SigningKey {
     return this.signFrom <= now && now < this.signUntil;
   }
 
-  /** Why this blinded message would not be signed; undefined when it would. Ask before a quota is spent. */
+  /** Why `blindSign` would refuse this message; undefined when it would sign. Check this before you use up a quota. */
   refusalOf(blindedMessage: Buffer): Refusal | undefined {
     return refusalOf(this.signer.modulus, blindedMessage);
   }
@@ -62,25 +62,25 @@ export class SigningKey {
   }
 }
 
-/** How many fresh keys are tried for one whose truncated id is free. With a handful of live keys, the second is rare. */
+/** How many keys to generate until one has a free truncated id. With a handful of live keys, the first nearly always has. */
 const maxAttempts = 64;
 
 export interface FreshKey {
   readonly keyId: Buffer;
   readonly spki: Buffer;
-  /** PKCS #8 DER. Overwrite it once sealed. */
+  /** PKCS #8 DER. Overwrite it after encryption. */
   readonly privateKey: Buffer;
 }
 
 /**
- * Makes an RSA-2048 key, off the main thread, whose truncated id no live key has: a TokenRequest names its key by that
- * byte alone.
+ * Generates an RSA-2048 key, off the main thread. Its truncated id differs from those of all live keys, because a TokenRequest
+ * identifies its key by that byte alone.
  */
 export async function makeIssuerKey(
   taken: ReadonlySet<number>,
   generate: () => Promise<KeyObject> = generateRsaKey,
 ): Promise<FreshKey> {
-  for (let tries = 0; tries < maxAttempts; tries += 1) {
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     const key = await generate();
     const spki = encodeTokenKey(key);
     const keyId = keyIdOf(spki);
@@ -88,16 +88,16 @@ export async function makeIssuerKey(
       return { keyId, spki, privateKey: key.export({ format: 'der', type: 'pkcs8' }) };
     }
   }
-  throw new Error('no issuer key with a free truncated id was found: too many keys are live');
+  throw new Error('could not generate an issuer key with a free truncated id: too many keys are live');
 }
 
-/** Makes a stored key able to sign. `privateKey` (PKCS #8 DER) is overwritten. */
+/** Turns a stored key into one that can sign. Overwrites `privateKey` (PKCS #8 DER). */
 export function openIssuerKey(stored: StoredIssuerKey, privateKey: Buffer): SigningKey {
   const key = createPrivateKey({ key: privateKey, format: 'der', type: 'pkcs8' });
   privateKey.fill(0);
   const tokenKey = parseTokenKey(stored.spki);
   if (tokenKey === undefined || !encodeTokenKey(key).equals(stored.spki)) {
-    throw new Error('an issuer key does not belong to its public half');
+    throw new Error('the private key of an issuer key does not match its public key');
   }
   return new SigningKey(stored, { privateKey: key, publicKey: tokenKey.publicKey, modulus: tokenKey.modulus });
 }

@@ -14,8 +14,8 @@ import { PrivateKeyEncryption } from './private-key-encryption.js';
 const refreshMs = 1_000;
 
 /**
- * The issuer's keys: today's and tomorrow's always exist, shared by all replicas through the database. What signs is read
- * from a snapshot in memory, at most a second old.
+ * The issuer's keys. The keys of today and tomorrow always exist, and all replicas share them through the database. Signing
+ * uses a snapshot in memory, which is refreshed every second.
  */
 @Injectable()
 export class IssuerKeysService {
@@ -24,7 +24,7 @@ export class IssuerKeysService {
   private readonly refresher = new Repeater({
     waitMs: refreshMs,
     run: () => this.tick(),
-    onFailure: (error) => this.failed(error),
+    onFailure: (error) => this.logFailure(error),
   });
   private readonly reads = new LatestRead();
 
@@ -41,14 +41,14 @@ export class IssuerKeysService {
   }
 
   /**
-   * The key that signs when the client names none.
+   * The key to sign with when the client names none.
    *
-   * @throws {AppError} `unavailable` when there is none, which maintenance repairs
+   * @throws {AppError} `unavailable` while no key can sign; the next refresh creates one
    */
   signingKey(): SigningKey {
     const key = this.ring.current(this.clock.now());
     if (key !== undefined) return key;
-    throw new AppError('unavailable', 'No issuer key can sign just now. Try again.', {
+    throw new AppError('unavailable', 'No issuer key is available for signing now. Try again.', {
       headers: { 'retry-after': '1' },
     });
   }
@@ -68,49 +68,49 @@ export class IssuerKeysService {
     return this.ring.published;
   }
 
-  /** Makes what is missing of today's and tomorrow's key, and reads the snapshot. Safe to call at any time, anywhere. */
+  /** Creates the keys of today and tomorrow unless they exist, and refreshes the snapshot. Safe to call at any time, on any replica. */
   async ensureKeys(): Promise<void> {
-    await this.store.createMissing(this.epochs(), this.clock.now(), (taken) => this.make(taken));
+    await this.store.createMissing(this.epochs(), this.clock.now(), (taken) => this.makeKey(taken));
     await this.refresh();
   }
 
-  /** What maintenance does: keys made ahead, private halves erased or re-encrypted, old rows dropped. */
+  /** The maintenance job: creates keys ahead, erases or re-encrypts private keys, and deletes old rows. */
   async rotate(): Promise<void> {
     await this.ensureKeys();
     const now = this.clock.now();
     await this.store.erasePrivateHalves(now);
     await this.store.purge(now);
-    // Last: it fails, and says so, while a private half cannot be opened.
+    // Last, because it throws when a private key cannot be decrypted.
     for (const key of await this.store.live(now)) await this.rewrap(key);
   }
 
   /**
-   * Emergency: the key signs and verifies no more, here within a second and at the anonymizer with its next read; its
-   * private half is erased. A key of today or tomorrow is replaced at once, with a quota of its own.
+   * For emergencies: revokes a key and erases its private key. Issuer replicas stop using it within a second, the anonymizer
+   * with its next read of the directory. A key of today or tomorrow is replaced at once; the new key has its own quota.
    *
    * @returns whether there is a live key with this id
    */
   async retire(keyId: Uint8Array): Promise<boolean> {
-    const found = await this.store.retire(keyId, this.epochs(), this.clock.now(), (taken) => this.make(taken));
+    const found = await this.store.retire(keyId, this.epochs(), this.clock.now(), (taken) => this.makeKey(taken));
     if (found) this.logger.warn('issuer_key_retired');
     await this.refresh();
     return found;
   }
 
-  /** Reads the snapshot now. */
+  /** Reads the snapshot from the database. */
   async refresh(): Promise<void> {
     await this.reads.run(
       () => this.store.live(this.clock.now()),
-      (stored) => this.take(stored),
+      (stored) => this.replaceRing(stored),
     );
   }
 
   private async start(): Promise<void> {
     await this.ensureKeys().catch((error: unknown) => {
       if (!isStoreOutage(error)) throw error;
-      this.failed(error);
+      this.logFailure(error);
     });
-    this.refuseForeignEncryptionKey();
+    this.assertEncryptionKeyMatches();
     await this.refresher.start();
   }
 
@@ -119,12 +119,12 @@ export class IssuerKeysService {
     if (this.ring.current(this.clock.now()) === undefined) await this.ensureKeys();
   }
 
-  /** With keys that cannot be opened, the process would look healthy and sign nothing. */
-  private refuseForeignEncryptionKey(): void {
+  /** If no key can be decrypted, the process would look healthy but sign nothing. So the start fails. */
+  private assertEncryptionKeyMatches(): void {
     if (this.ring.published.length === 0 || this.ring.current(this.clock.now()) !== undefined) return;
     throw new ConfigError([
-      'ISSUER_KEY_ENCRYPTION_KEY does not open the issuer keys in the database: give the one they were made with, ' +
-        'here or as ISSUER_KEY_ENCRYPTION_KEY_PREVIOUS, or retire them',
+      'ISSUER_KEY_ENCRYPTION_KEY does not decrypt the issuer keys in the database: set it, or ' +
+        'ISSUER_KEY_ENCRYPTION_KEY_PREVIOUS, to the key they were encrypted with, or retire them',
     ]);
   }
 
@@ -134,7 +134,7 @@ export class IssuerKeysService {
     return [today, today + 1];
   }
 
-  private async make(taken: ReadonlySet<number>): Promise<NewIssuerKey> {
+  private async makeKey(taken: ReadonlySet<number>): Promise<NewIssuerKey> {
     const { keyId, spki, privateKey } = await makeIssuerKey(taken);
     const encryptedPrivateKey = this.encryption.seal(keyId, privateKey);
     privateKey.fill(0);
@@ -147,18 +147,18 @@ export class IssuerKeysService {
     if (wrapped !== undefined) await this.store.rewrap(keyId, encryptedPrivateKey, wrapped);
   }
 
-  private take(stored: readonly StoredIssuerKey[]): void {
+  private replaceRing(stored: readonly StoredIssuerKey[]): void {
     const signing = stored.map((key) => this.open(key)).filter((key) => key !== undefined);
     this.ring = new KeyRing(stored, signing);
-    this.forgetAllBut(stored);
+    this.evictOpened(stored);
   }
 
-  /** Parsed once, then kept: parsing costs more than signing. What cannot be opened is tried and logged once, too. */
+  /** Opens each key once and caches it: parsing costs more than signing. A failure is cached too, and so logged only once. */
   private open(stored: StoredIssuerKey): SigningKey | undefined {
     const { keyId, encryptedPrivateKey: sealed } = stored;
     if (sealed === null) return undefined;
-    const known = this.opened.get(keyId.toString('hex'));
-    if (known !== undefined && (known.key !== undefined || known.sealed.equals(sealed))) return known.key;
+    const cached = this.opened.get(keyId.toString('hex'));
+    if (cached !== undefined && (cached.key !== undefined || cached.sealed.equals(sealed))) return cached.key;
     const key = this.tryToOpen(stored, sealed);
     this.opened.set(keyId.toString('hex'), { sealed, key });
     return key;
@@ -173,12 +173,12 @@ export class IssuerKeysService {
     }
   }
 
-  private forgetAllBut(stored: readonly StoredIssuerKey[]): void {
+  private evictOpened(stored: readonly StoredIssuerKey[]): void {
     const sealed = new Set(stored.filter((key) => key.encryptedPrivateKey).map((key) => key.keyId.toString('hex')));
     for (const name of this.opened.keys()) if (!sealed.has(name)) this.opened.delete(name);
   }
 
-  private failed(error: unknown): void {
+  private logFailure(error: unknown): void {
     this.logger.error('issuer_keys_not_read', error);
   }
 }

@@ -6,34 +6,34 @@ import { type StoredIssuerKey } from './issuer-key.js';
 
 export type NewIssuerKey = Pick<StoredIssuerKey, 'keyId' | 'spki'> & { readonly encryptedPrivateKey: Buffer };
 
-/** Makes a key whose truncated id is not among those taken. */
+/** Generates a key whose truncated id is not in `taken`. */
 export type KeyMaker = (taken: ReadonlySet<number>) => Promise<NewIssuerKey>;
 
-/** Rows outlive their tokens by this much, so that what counts by them can still be closed. */
-const keptHours = 48;
+/** Rows are kept this long after their tokens have expired, so that statistics by key can still be closed. */
+const retentionHours = 48;
 
 @Injectable()
 export class IssuerKeysStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
-  /** Keys whose tokens are still accepted, or would be had they not been retired. */
+  /** Keys that have not expired, including retired ones. */
   async live(now: Date): Promise<StoredIssuerKey[]> {
     const rows = await this.prisma.issuerKey.findMany({ where: { verifyUntil: { gt: now } } });
     return rows.map(toStored);
   }
 
-  /** Gives each epoch that has no key one. */
+  /** Creates a key for each epoch that has none. */
   async createMissing(epochs: readonly Epoch[], now: Date, make: KeyMaker): Promise<void> {
-    await this.underLock((transaction) => createMissing(transaction, epochs, now, make));
+    await this.withLock((transaction) => createMissing(transaction, epochs, now, make));
   }
 
   /**
-   * Ends a key. Its replacement appears in the same commit: no replica ever sees a day without a key.
+   * Retires a key. Its replacement is created in the same transaction, so no replica ever sees a day without a key.
    *
    * @returns whether there is a live key with this id
    */
   async retire(keyId: Uint8Array, epochs: readonly Epoch[], now: Date, make: KeyMaker): Promise<boolean> {
-    return this.underLock(async (transaction) => {
+    return this.withLock(async (transaction) => {
       const count = await transaction.$executeRaw`
         UPDATE "IssuerKey" SET retired_at = coalesce(retired_at, ${now}), encrypted_private_key = NULL
         WHERE key_id = ${bytes(keyId)} AND verify_until > ${now}`;
@@ -42,31 +42,31 @@ export class IssuerKeysStore {
     });
   }
 
-  /** Replaces a private half that nobody has replaced or erased meanwhile. */
+  /** Replaces an encrypted private key, unless it was replaced or erased meanwhile. */
   async rewrap(keyId: Uint8Array, from: Uint8Array, to: Uint8Array): Promise<void> {
     await this.prisma.$executeRaw`
       UPDATE "IssuerKey" SET encrypted_private_key = ${bytes(to)}
       WHERE key_id = ${bytes(keyId)} AND encrypted_private_key = ${bytes(from)}`;
   }
 
-  /** Erases the private halves that no longer sign. */
+  /** Erases the private keys of keys that no longer sign. */
   async erasePrivateHalves(now: Date): Promise<number> {
     return this.prisma.$executeRaw`
       UPDATE "IssuerKey" SET encrypted_private_key = NULL
       WHERE encrypted_private_key IS NOT NULL AND sign_until <= ${now}`;
   }
 
-  /** Drops what is long over, by our clock and the database's: a wrong clock alone deletes nothing. */
+  /** Deletes keys that expired long ago, by our clock and by the database's: one wrong clock alone deletes nothing. */
   async purge(now: Date): Promise<number> {
     return this.prisma.$executeRaw`
-      DELETE FROM "IssuerKey" WHERE verify_until < least(${now}::timestamptz, now()) - ${keptHours} * interval '1 hour'`;
+      DELETE FROM "IssuerKey" WHERE verify_until < least(${now}::timestamptz, now()) - ${retentionHours} * interval '1 hour'`;
   }
 
   /**
-   * Replicas that find a key missing queue up here, so that the first makes it and the others see it; the unique index on
-   * `sign_from` is the second lock.
+   * Serialises replicas that find a key missing: the first creates it, and the others then see it. The unique index on
+   * `sign_from` is a second lock.
    */
-  private async underLock<T>(work: (transaction: Prisma.TransactionClient) => Promise<T>): Promise<T> {
+  private async withLock<T>(work: (transaction: Prisma.TransactionClient) => Promise<T>): Promise<T> {
     return this.prisma.$transaction(
       async (transaction) => {
         await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('issuer-keys'))`;
@@ -119,7 +119,7 @@ function toStored(row: IssuerKey): StoredIssuerKey {
   };
 }
 
-/** Prisma takes bytes that own their memory; a pooled Buffer shares its. */
+/** Prisma needs bytes that own their memory; a pooled Buffer shares it. */
 function bytes(value: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(value);
 }

@@ -15,7 +15,7 @@ import { IssuerKeysService } from './issuer-keys.service.js';
 import { IssuerKeysStore } from './issuer-keys.store.js';
 import { PrivateKeyEncryption } from './private-key-encryption.js';
 
-/** Global for what is public of it: the directory, which the other side and the controller take from here. */
+/** Global, because the controller and a verifier in the same process inject the public directory from here. */
 @Global()
 @Module({
   imports: [DirectoryModule],

@@ -2,7 +2,7 @@ import { type DirectoryKey } from '../directory.js';
 import { truncatedKeyId } from '../token-key.js';
 import { type SigningKey, type StoredIssuerKey, toDirectoryKey } from './issuer-key.js';
 
-/** The issuer's keys as they were at one moment: what is published, and what may sign. */
+/** A snapshot of the issuer's keys: those to publish, and those that can sign. */
 export class KeyRing {
   readonly published: readonly DirectoryKey[];
   /** Newest first. */
@@ -13,21 +13,24 @@ export class KeyRing {
     this.signing = signing.toSorted((a, b) => b.notBefore.getTime() - a.notBefore.getTime());
   }
 
-  /** The epoch's own key. Around midnight its neighbours sign too, but only for those who name them. */
+  /**
+   * The key of the current epoch. Around midnight the key of the epoch before or after can sign too, but only for clients that
+   * name it. Without a key of the current epoch, the newest key that can sign.
+   */
   current(now: Date): SigningKey | undefined {
-    const able = this.able(now);
-    return able.find((key) => key.notBefore <= now) ?? able[0];
+    const keys = this.signingAt(now);
+    return keys.find((key) => key.notBefore <= now) ?? keys[0];
   }
 
   byId(keyId: Uint8Array, now: Date): SigningKey | undefined {
-    return this.able(now).find((key) => key.keyId.equals(keyId));
+    return this.signingAt(now).find((key) => key.keyId.equals(keyId));
   }
 
   byTruncatedId(truncated: number, now: Date): SigningKey | undefined {
-    return this.able(now).find((key) => truncatedKeyId(key.keyId) === truncated);
+    return this.signingAt(now).find((key) => truncatedKeyId(key.keyId) === truncated);
   }
 
-  private able(now: Date): SigningKey[] {
+  private signingAt(now: Date): SigningKey[] {
     return this.signing.filter((key) => key.signsAt(now));
   }
 }

@@ -1,13 +1,13 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 
 /**
- * Private halves at rest: AES-256-GCM under ISSUER_KEY_ENCRYPTION_KEY.
+ * Encrypts private keys at rest with AES-256-GCM and ISSUER_KEY_ENCRYPTION_KEY.
  *
  *     version 1 · tag of the encryption key 8 · nonce 12 · ciphertext · authentication tag 16
  *
- * The key id is authenticated with it, so that a row's private half cannot be swapped for another's. The tag says which
- * encryption key opens it, so that the key can be rotated: set the new one, keep the old one as …_PREVIOUS until maintenance has
- * wrapped every row again.
+ * The key id is part of the authenticated data, so that the private keys of two rows cannot be swapped. The tag identifies the
+ * encryption key, so that it can be rotated: set the new one, and keep the old one as …_PREVIOUS until maintenance has
+ * re-encrypted every row.
  */
 const version = 1;
 const headerBytes = 9;
@@ -16,7 +16,7 @@ const tagBytes = 16;
 
 export class PrivateKeyEncryptionError extends Error {
   constructor(readonly code: 'malformed' | 'unknown_encryption_key' | 'not_authentic') {
-    super(`an issuer key's private half cannot be opened: ${code}`);
+    super(`the private key of an issuer key cannot be decrypted: ${code}`);
     this.name = 'PrivateKeyEncryptionError';
   }
 }
@@ -25,7 +25,7 @@ export class PrivateKeyEncryption {
   private readonly currentHeader: Buffer;
   private readonly keys: ReadonlyMap<string, Buffer>;
 
-  /** @param current 32 bytes @param previous 32 bytes, opened but never used to seal */
+  /** @param current 32 bytes @param previous 32 bytes, only used to decrypt */
   constructor(
     private readonly current: Buffer,
     previous?: Buffer,
@@ -61,7 +61,7 @@ export class PrivateKeyEncryption {
     }
   }
 
-  /** The same private half under the current encryption key; undefined when it is already. */
+  /** The same private key, encrypted with the current encryption key; undefined when it is already. */
   rewrap(keyId: Buffer, sealed: Buffer): Buffer | undefined {
     if (sealed.subarray(0, headerBytes).equals(this.currentHeader)) return undefined;
     const opened = this.open(keyId, sealed);

@@ -2,12 +2,12 @@ import { fetchJson, UnreadableAnswer } from '../../platform/http/index.js';
 import { DirectoryError, type DirectoryKey, directoryMediaType, parseDirectory } from '../directory.js';
 import { IssuerDirectorySource } from '../published-directory.js';
 
-/** Room for 64 keys of each kind. */
+/** `maxBytes` has room for 64 usable and 64 retired keys. */
 const bounds = { accept: directoryMediaType, timeoutMs: 3_000, maxBytes: 128 * 1024 };
 
-/** The issuer's directory over HTTP: bounded in time and size, and believed only when all of it makes sense. */
+/** Fetches the issuer's directory over HTTP, with limits on time and size, and rejects it when any part is invalid. */
 export class HttpDirectorySource extends IssuerDirectorySource {
-  /** @param challenge the TokenChallenge that this side's tokens answer */
+  /** @param challenge the TokenChallenge that tokens must answer on this side */
   constructor(
     private readonly url: string,
     private readonly challenge: Buffer,
@@ -18,7 +18,9 @@ export class HttpDirectorySource extends IssuerDirectorySource {
   async read(): Promise<DirectoryKey[]> {
     const { keys, challenge } = parseDirectory(await fetchJson(this.url, bounds).catch(asDirectoryError));
     if (!challenge.equals(this.challenge)) {
-      throw new DirectoryError('TOKEN_ISSUER_NAME and TOKEN_ORIGIN differ there');
+      throw new DirectoryError(
+        'the issuer has another TOKEN_ISSUER_NAME or TOKEN_ORIGIN. Set the same values on both sides',
+      );
     }
     return keys;
   }

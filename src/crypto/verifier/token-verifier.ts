@@ -2,8 +2,8 @@ import { constants, type KeyObject, verify } from 'node:crypto';
 import { signatureBytes, tokenBytes } from '../token.js';
 
 /**
- * RFC 9578 §6.3 and RFC 9474 §4.5: RSASSA-PSS with SHA-384, MGF1 with SHA-384 and a salt of 48 bytes, over the token as
- * it is (the Deterministic variant prepares nothing). 24 µs, so it runs on the main thread.
+ * RFC 9578 §6.3 and RFC 9474 §4.5: RSASSA-PSS with SHA-384, MGF1 with SHA-384 and a salt of 48 bytes, over the token without
+ * preparation (the Deterministic variant). It takes 24 µs, so it runs on the main thread.
  *
  * @param publicKey a plain `rsa` key
  * @param token 98 bytes @param signature 256 bytes; anything else does not verify
@@ -13,7 +13,7 @@ export function verifyToken(publicKey: KeyObject, token: Buffer, signature: Buff
   return verifyMessage(publicKey, token, signature);
 }
 
-/** The same for a message of any length. */
+/** Verifies a signature of a message of any length. */
 export function verifyMessage(publicKey: KeyObject, message: Buffer, signature: Buffer): boolean {
   return verify(
     'sha384',

@@ -13,12 +13,12 @@ import { VerifierKeysStore } from './verifier-keys.store.js';
 
 const pollMs = 30_000;
 const refreshMs = 1_000;
-/** An unknown key makes the issuer be asked, but no more often than this, whoever sends them. */
-const askAgainMs = 1_000;
+/** A token with an unknown key triggers a poll of the directory. All such polls together are at least this far apart. */
+const minPollGapMs = 1_000;
 
 const directoryReads = new Counter({
   name: 'verifier_directory_reads_total',
-  help: 'Reads of the issuer directory, by result.',
+  help: 'Reads of the issuer directory, by result: ok or failed.',
   labelNames: ['result'],
 });
 
@@ -30,42 +30,42 @@ export interface VerifyingKey {
   verifies(token: Buffer, signature: Buffer): boolean;
 }
 
-export type KeyAnswer =
+export type KeyResult =
   | { readonly status: 'known'; readonly key: VerifyingKey }
   | { readonly status: 'denied' | 'expired' }
-  /** `stale`: the key may exist all the same, so nothing must be held against the token. */
+  /** `stale`: our copy of the directory is out of date, so the key may exist; do not reject the token as invalid. */
   | { readonly status: 'unknown'; readonly stale: boolean };
 
-interface HeldKey {
+interface CachedKey {
   readonly published: DirectoryKey;
   readonly verifying: VerifyingKey;
 }
 
-/** Where this process reads the directory: beside it, or over HTTP. */
+/** Where this process reads the directory: from an issuer in the same process, or over HTTP. */
 export const DIRECTORY_SOURCE = Symbol('DIRECTORY_SOURCE');
 
 /**
- * What the anonymizer knows of the issuer's keys. It learns them from the issuer's directory and keeps them in its own
- * database, so that it starts and goes on without the gatekeeper: a read that fails, or lacks a key, takes nothing away.
- * A key ends by its time, by the issuer's statement that it is retired, or by the operator's `deny` here; never otherwise.
+ * The anonymizer's copy of the issuer's keys. It reads them from the issuer's directory and stores them in its own database,
+ * so that it can start and run without the gatekeeper. A read that fails, or that lacks a key, removes no key. A key stops
+ * verifying only when it expires, when the directory lists it as retired, or when the operator denies it here.
  */
 @Injectable()
 export class VerifierKeysService {
-  private held = new Map<string, HeldKey>();
+  private cached = new Map<string, CachedKey>();
   private readonly poller = new Repeater({
     waitMs: pollMs,
     run: () => this.poll(),
-    onFailure: (error) => this.failed(error),
+    onFailure: (error) => this.logFailure(error),
   });
   private readonly refresher = new Repeater({
     waitMs: refreshMs,
-    run: () => this.catchUp(),
-    onFailure: (error) => this.failed(error),
+    run: () => this.tick(),
+    onFailure: (error) => this.logFailure(error),
   });
-  /** While the last read failed, or there was none, the list says nothing about keys that it lacks. */
+  /** True while the last read failed or none has succeeded yet: then a key may exist even if it is missing here. */
   private stale = true;
-  private asking: Promise<void> | undefined;
-  private mayAsk: Promise<unknown> = Promise.resolve();
+  private nextPoll: Promise<void> | undefined;
+  private pollGap: Promise<unknown> = Promise.resolve();
   private readonly refreshes = new LatestRead();
 
   constructor(
@@ -77,29 +77,29 @@ export class VerifierKeysService {
     readiness: Readiness,
   ) {
     background.add({ start: () => this.start(), stop: () => this.stop() });
-    readiness.add({ name: 'issuer-directory', needed: false, check: async () => this.refuseStaleness() });
+    readiness.add({ name: 'issuer-directory', needed: false, check: async () => this.assertFresh() });
   }
 
   /**
-   * What is known of the key with this id (32 bytes). For an unknown one the issuer is asked first, however much others have
-   * just asked: a replacement for a retired key signs before the next regular read, and a good token must not be called bad
-   * on the strength of a list that is older than its key. So a flood of unknown keys waits; it makes nobody's key unknown.
+   * Finds the key with this id (32 bytes). For an unknown id it first polls the directory: the replacement of a retired key
+   * signs before the next regular poll, and a good token must not be rejected because our list is older than its key. Polls
+   * are rate-limited and shared. So a flood of unknown ids makes requests wait, but never makes a valid key unknown.
    */
-  async find(keyId: Uint8Array): Promise<KeyAnswer> {
-    const answer = this.lookUp(keyId);
-    if (answer.status !== 'unknown') return answer;
-    await this.ask();
-    return this.lookUp(keyId);
+  async find(keyId: Uint8Array): Promise<KeyResult> {
+    const result = this.findCached(keyId);
+    if (result.status !== 'unknown') return result;
+    await this.pollSoon();
+    return this.findCached(keyId);
   }
 
-  /** Every key, expired ones too for a while. */
+  /** All keys, including expired ones until they are purged. */
   directoryKeys(): readonly DirectoryKey[] {
-    return [...this.held.values()].map(({ published }) => published);
+    return [...this.cached.values()].map(({ published }) => published);
   }
 
   /**
-   * The operator's emergency: tokens of this key (id of 32 bytes) are refused from now on, whatever the issuer says. Other
-   * replicas follow within a second.
+   * For emergencies: the operator denies a key (id of 32 bytes). Its tokens are refused from now on, even if the issuer still
+   * lists it. Other replicas follow within a second.
    *
    * @returns whether there is such a key
    */
@@ -110,13 +110,13 @@ export class VerifierKeysService {
     return found;
   }
 
-  /** Reads the issuer's directory and keeps what is new. Rejects when it cannot be had or believed. */
+  /** Reads the issuer's directory and stores new keys and retirements. Rejects when it cannot be fetched or is invalid. */
   async poll(): Promise<void> {
     try {
       const asOf = this.clock.now();
       const listed = await this.source.read();
-      // One that has ended is not taken up: its tombstones may be gone.
-      for (const key of listed.filter(({ verifyUntil }) => verifyUntil > asOf)) await this.store.learn(key, asOf);
+      // Skip expired keys: the tombstones of their spent tokens may be purged already.
+      for (const key of listed.filter(({ verifyUntil }) => verifyUntil > asOf)) await this.store.save(key, asOf);
       await this.refresh();
       this.stale = false;
       directoryReads.inc({ result: 'ok' });
@@ -127,66 +127,66 @@ export class VerifierKeysService {
     }
   }
 
-  /** Drops the keys whose tokens are long over. */
+  /** Deletes keys that expired long ago. */
   async purge(): Promise<void> {
     await this.store.purge(this.clock.now());
   }
 
-  /** Reads the snapshot from the database now. */
+  /** Reads the snapshot from the database. */
   async refresh(): Promise<void> {
     await this.refreshes.run(
       () => this.store.all(),
-      (keys) => (this.held = new Map(keys.map((key) => this.hold(key)).filter((entry) => entry !== undefined))),
+      (keys) => (this.cached = new Map(keys.map((key) => this.toCached(key)).filter((entry) => entry !== undefined))),
     );
   }
 
-  /** What other replicas have learnt; and the directory, while the last read of it failed. */
-  private async catchUp(): Promise<void> {
+  /** Reads what other replicas have stored, and polls the directory again after a failed read. */
+  private async tick(): Promise<void> {
     await this.refresh();
     if (this.stale) await this.poll();
   }
 
   private async start(): Promise<void> {
-    await this.refresh().catch((error: unknown) => this.failed(error));
-    await this.poll().catch((error: unknown) => this.failed(error));
+    await this.refresh().catch((error: unknown) => this.logFailure(error));
+    await this.poll().catch((error: unknown) => this.logFailure(error));
     await this.refresher.start();
     await this.poller.start();
   }
 
   private async stop(): Promise<void> {
-    await Promise.all([this.refresher.stop(), this.poller.stop(), this.asking]);
+    await Promise.all([this.refresher.stop(), this.poller.stop(), this.nextPoll]);
   }
 
-  private lookUp(keyId: Uint8Array): KeyAnswer {
-    const key = this.held.get(hex(keyId));
+  private findCached(keyId: Uint8Array): KeyResult {
+    const key = this.cached.get(hex(keyId));
     if (key === undefined) return { status: 'unknown', stale: this.stale };
     if (key.published.retired) return { status: 'denied' };
     if (key.published.verifyUntil <= this.clock.now()) return { status: 'expired' };
     return { status: 'known', key: key.verifying };
   }
 
-  /** Resolves after a read of the directory that began after this call; callers that wait for its turn share it. */
-  private ask(): Promise<void> {
-    this.asking ??= this.mayAsk.then(async () => {
-      this.asking = undefined;
-      this.mayAsk = setTimeout(askAgainMs, undefined, { ref: false });
-      await this.poll().catch((error: unknown) => this.failed(error));
+  /** Resolves after a read of the directory that began after this call. Callers that wait for the same read share it. */
+  private pollSoon(): Promise<void> {
+    this.nextPoll ??= this.pollGap.then(async () => {
+      this.nextPoll = undefined;
+      this.pollGap = setTimeout(minPollGapMs, undefined, { ref: false });
+      await this.poll().catch((error: unknown) => this.logFailure(error));
     });
-    return this.asking;
+    return this.nextPoll;
   }
 
-  /** Parsed once, then kept. */
-  private hold(published: DirectoryKey): [string, HeldKey] | undefined {
+  /** Reuses the parsed key when it is cached already. */
+  private toCached(published: DirectoryKey): [string, CachedKey] | undefined {
     const name = hex(published.keyId);
-    const verifying = this.held.get(name)?.verifying ?? toVerifyingKey(published);
+    const verifying = this.cached.get(name)?.verifying ?? toVerifyingKey(published);
     return verifying === undefined ? undefined : [name, { published, verifying }];
   }
 
-  private refuseStaleness(): void {
+  private assertFresh(): void {
     if (this.stale) throw new Error('the issuer directory cannot be read');
   }
 
-  private failed(error: unknown): void {
+  private logFailure(error: unknown): void {
     this.logger.error('issuer_directory_not_read', error);
   }
 }

@@ -3,16 +3,16 @@ import { NetworkPrisma } from '../../prisma/network/index.js';
 import { type DirectoryKey } from '../directory.js';
 
 /**
- * A key outlives its tokens by this much: tombstones of spent tokens are dated by it, and a connection bought at the last
- * moment still runs for a day.
+ * How long a key is kept after it has expired: tombstones of spent tokens are purged by its expiry, and a connection redeemed
+ * at the last moment still runs for a day.
  */
-const keptHours = 48;
+const retentionHours = 48;
 
 @Injectable()
 export class VerifierKeysStore {
   constructor(private readonly prisma: NetworkPrisma) {}
 
-  /** All keys, expired ones too, until they are purged. */
+  /** All keys, including expired ones until they are purged. */
   async all(): Promise<DirectoryKey[]> {
     const rows = await this.prisma.verifierKey.findMany();
     return rows.map((row) => ({
@@ -26,10 +26,10 @@ export class VerifierKeysStore {
   }
 
   /**
-   * Adds a key, or its retirement. What is known of a key never changes otherwise: its times date the marks and tombstones
-   * of spent tokens, so a later end would let tokens be spent again; and a denial is never taken back.
+   * Stores a new key, or the retirement of a known one. Nothing else of a known key ever changes: marks and tombstones of spent
+   * tokens expire by its times, so a later expiry would let tokens be spent again. A denial is permanent.
    */
-  async learn(key: DirectoryKey, now: Date): Promise<void> {
+  async save(key: DirectoryKey, now: Date): Promise<void> {
     const deniedAt = key.retired ? now : null;
     await this.prisma.$executeRaw`
       INSERT INTO "VerifierKey" AS known (key_id, spki, not_before, sign_until, verify_until, denied_at)
@@ -46,18 +46,18 @@ export class VerifierKeysStore {
   }
 
   /**
-   * Drops what is long over, by our clock and the database's: a wrong clock alone deletes nothing. Never before its
-   * tombstones, which nothing else dates.
+   * Deletes keys that expired long ago, by our clock and by the database's: one wrong clock alone deletes nothing. A key with
+   * tombstones stays, because their purge needs its expiry.
    */
   async purge(now: Date): Promise<number> {
     return this.prisma.$executeRaw`
       DELETE FROM "VerifierKey" k
-      WHERE verify_until < least(${now}::timestamptz, now()) - ${keptHours} * interval '1 hour'
+      WHERE verify_until < least(${now}::timestamptz, now()) - ${retentionHours} * interval '1 hour'
         AND NOT EXISTS (SELECT FROM "Connection" c WHERE c.key_id = k.key_id)`;
   }
 }
 
-/** Prisma takes bytes that own their memory; a pooled Buffer shares its. */
+/** Prisma needs bytes that own their memory; a pooled Buffer shares it. */
 function bytes(value: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(value);
 }

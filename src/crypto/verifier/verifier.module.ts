@@ -15,7 +15,7 @@ import { HttpDirectorySource } from './http-directory-source.js';
 import { DIRECTORY_SOURCE, VerifierKeysService } from './verifier-keys.service.js';
 import { VerifierKeysStore } from './verifier-keys.store.js';
 
-/** Global for the published directory, which the controller takes from here. */
+/** Global, because the controller injects the published directory from here. */
 @Global()
 @Module({
   imports: [DirectoryModule],
@@ -42,7 +42,7 @@ import { VerifierKeysStore } from './verifier-keys.store.js';
 })
 export class VerifierModule {}
 
-/** Over HTTP when an address is given; else the gatekeeper is in this process. */
+/** Reads over HTTP when ISSUER_DIRECTORY_URL is set, else from the issuer in this process. */
 function directorySource(
   { issuerDirectoryUrl }: AnonymizerConfig,
   common: CommonConfig,
@@ -50,5 +50,5 @@ function directorySource(
 ): IssuerDirectorySource {
   if (issuerDirectoryUrl !== undefined) return new HttpDirectorySource(issuerDirectoryUrl, serviceChallenge(common));
   if (inProcess !== undefined) return inProcess;
-  throw new Error('ISSUER_DIRECTORY_URL is missing, and no issuer is in this process');
+  throw new Error('ISSUER_DIRECTORY_URL is missing. Set it, or run the gatekeeper in the same process');
 }
