@@ -8,19 +8,19 @@ const x25519 = (x: Buffer, d?: Buffer) => ({
   format: 'jwk' as const,
 });
 
-describe('a pair made for a client', () => {
-  it('is 32 bytes each, and one half belongs to the other', () => {
-    const [ours, theirs] = [makeClientKeys(), makeClientKeys()];
-    expect([ours.publicKey.length, ours.privateKey.length]).toEqual([32, 32]);
-    const secret = ({ privateKey, publicKey }: typeof ours, peer: Buffer) =>
+describe('makeClientKeys', () => {
+  it('generates a matching pair of 32-byte keys', () => {
+    const [first, second] = [makeClientKeys(), makeClientKeys()];
+    expect([first.publicKey.length, first.privateKey.length]).toEqual([32, 32]);
+    const secret = ({ privateKey, publicKey }: typeof first, peer: Buffer) =>
       diffieHellman({
         privateKey: createPrivateKey(x25519(publicKey, privateKey)),
         publicKey: createPublicKey(x25519(peer)),
       });
-    expect(secret(ours, theirs.publicKey)).toEqual(secret(theirs, ours.publicKey));
+    expect(secret(first, second.publicKey)).toEqual(secret(second, first.publicKey));
   });
 
-  it('is one that a client could have sent, and never the same', () => {
+  it('generates a different pair each time, with a public key that a client could have sent', () => {
     const keys = Array.from({ length: 50 }, () => makeClientKeys().publicKey);
     expect(keys.some(isLowOrder)).toBe(false);
     expect(keys.every((key) => wireguardPublicKey.safeParse(key.toString('base64')).success)).toBe(true);

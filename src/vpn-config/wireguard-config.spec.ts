@@ -10,8 +10,8 @@ const settings: TunnelSettings = {
   endpoint: '203.0.113.7:51820',
 };
 
-describe('the text for wg-quick', () => {
-  it('is whole when the server made the key', () => {
+describe('wireguardConfig', () => {
+  it('includes the private key when the server generated it', () => {
     expect(wireguardConfig(settings)).toBe(`[Interface]
 PrivateKey = yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=
 Address = 10.64.1.0/32, fdb7:4a2c:91e6::100/128
@@ -27,16 +27,17 @@ PersistentKeepalive = 25
 `);
   });
 
-  it('leaves one commented line for the key that the client keeps, and differs in nothing else', () => {
-    const whole = wireguardConfig(settings).split('\n');
-    const without = wireguardConfig({ ...settings, privateKey: undefined }).split('\n');
-    expect(without[1]).toMatch(/^# .*PrivateKey/);
-    expect(without.toSpliced(1, 1)).toEqual(whole.toSpliced(1, 1));
+  it('has a comment in place of the private key when the client generated it, and is otherwise the same', () => {
+    const withKey = wireguardConfig(settings).split('\n');
+    const withoutKey = wireguardConfig({ ...settings, privateKey: undefined }).split('\n');
+    expect(withoutKey[1]).toMatch(/^# .*PrivateKey/);
+    expect(withoutKey.toSpliced(1, 1)).toEqual(withKey.toSpliced(1, 1));
   });
 });
 
-describe('an endpoint', () => {
-  it('of IPv4 is address:port', () => expect(endpointText('203.0.113.7', 51820)).toBe('203.0.113.7:51820'));
+describe('endpointText', () => {
+  it('formats an IPv4 endpoint as address:port', () =>
+    expect(endpointText('203.0.113.7', 51820)).toBe('203.0.113.7:51820'));
 
-  it('of IPv6 has its address in brackets', () => expect(endpointText('2001:db8::7', 443)).toBe('[2001:db8::7]:443'));
+  it('puts an IPv6 address in brackets', () => expect(endpointText('2001:db8::7', 443)).toBe('[2001:db8::7]:443'));
 });
