@@ -19,7 +19,7 @@ afterAll(() => connections.stop());
 const isDefined = <T>(value: T | undefined): value is T => value !== undefined;
 const times = <T>(count: number, make: (index: number) => T) =>
   Array.from({ length: count }, (_, index) => make(index));
-/** So many at once as the pools of connections take, again and again. */
+/** Runs `count` calls, 20 at a time, because the database pools limit concurrency. */
 async function race<T>(count: number, make: (index: number) => Promise<T>): Promise<T[]> {
   const results: T[] = [];
   while (results.length < count) {
@@ -30,8 +30,8 @@ async function race<T>(count: number, make: (index: number) => Promise<T>): Prom
 }
 const onNode = async (nodeId: string) => (await connections.rows()).filter((row) => row.node_id === nodeId);
 
-describe('allocating', () => {
-  it('gives a place with everything its peer needs, pending', async () => {
+describe('AllocationStore.allocate', () => {
+  it('inserts a pending row with everything that its peer needs', async () => {
     const node = await connections.addNode();
     const wanted = wantedConnection({ dnsBlocking: 'ads' });
     const placed = await store.allocate(wanted, node, 100);
@@ -54,7 +54,7 @@ describe('allocating', () => {
     });
   });
 
-  it('never exceeds the capacity, nor gives a slot twice, for 200 who come 20 at a time to two replicas', async () => {
+  it('never exceeds the capacity and never reuses a slot, with 200 requests to two replicas, 20 at a time', async () => {
     const node = await connections.addNode({ capacity: 30 });
     const other = (await connections.addReplica()).app.get(AllocationStore, { strict: false });
     const placed = await race(200, (index) => (index % 2 ? store : other).allocate(wantedConnection(), node, 30));
@@ -63,7 +63,7 @@ describe('allocating', () => {
     expect(await onNode(node)).toHaveLength(30);
   });
 
-  it('gives different slots of a large node to 300 who come 20 at a time', async () => {
+  it('gives 300 requests to a large node different slots, 20 at a time', async () => {
     const node = await connections.addNode({ capacity: 1_000 });
     const placed = await race(300, () => store.allocate(wantedConnection(), node, 1_000));
     const slots = placed.filter(isDefined).map(({ slot }) => slot);
@@ -71,7 +71,7 @@ describe('allocating', () => {
     expect(Math.max(...slots)).toBeLessThanOrEqual(1_000);
   });
 
-  it('gives one place to a token that is spent 100 times, on whichever nodes', async () => {
+  it('inserts one row for a token that is spent 100 times on two nodes', async () => {
     const nodes = [await connections.addNode(), await connections.addNode()];
     const id = randomUUID();
     const placed = await race(100, (index) => store.allocate(wantedConnection({ id }), nodes[index % 2] ?? '', 100));
@@ -79,7 +79,7 @@ describe('allocating', () => {
     expect((await connections.rows()).filter((row) => row.id === id)).toHaveLength(1);
   });
 
-  it('gives one place to a public key that 100 tokens bring', async () => {
+  it('inserts one row for a public key that is sent with 100 tokens', async () => {
     const node = await connections.addNode();
     const publicKey = randomBytes(32);
     const placed = await race(100, () => store.allocate(wantedConnection({ publicKey }), node, 100));
@@ -87,7 +87,7 @@ describe('allocating', () => {
     expect(await onNode(node)).toHaveLength(1);
   });
 
-  it('says of a full node that nothing is in the way, and finds the last free place', async () => {
+  it('returns undefined for a full node, and finds its last free slot', async () => {
     const node = await connections.addNode({ capacity: 5 });
     const placed = await Promise.all(times(5, () => store.allocate(wantedConnection(), node, 5)));
     const wanted = wantedConnection();
@@ -98,7 +98,7 @@ describe('allocating', () => {
     expect(await store.allocate(wanted, node, 5)).toMatchObject({ slot: third.slot });
   });
 
-  it('does not take the same revision again, so that a late acknowledgement cannot confirm the next placement', async () => {
+  it('uses a new revision each time, so that a late acknowledgement cannot confirm the next placement', async () => {
     const node = await connections.addNode({ capacity: 1 });
     const wanted = wantedConnection();
     const revisions = new Set<number | undefined>();
@@ -111,8 +111,8 @@ describe('allocating', () => {
   });
 });
 
-describe('what stands in the way', () => {
-  it('is the row of the id before the row of the public key', async () => {
+describe('AllocationStore.find', () => {
+  it('prefers the row with the id to the row with the public key', async () => {
     const node = await connections.addNode();
     const [mine, other] = [await connections.place(node), await connections.place(node)];
     expect(await store.find(mine.id, other.publicKey)).toEqual(mine);
@@ -121,7 +121,7 @@ describe('what stands in the way', () => {
     expect(await store.find(randomUUID(), randomBytes(32))).toBeUndefined();
   });
 
-  it('is a bare tombstone too, by its id alone', async () => {
+  it('finds a tombstone by its id only', async () => {
     const node = await connections.addNode();
     const { id, publicKey } = await connections.place(node, { expiresAt: new Date('2030-01-01T12:00:00Z') });
     await connections.set(id, 'active');
@@ -132,10 +132,10 @@ describe('what stands in the way', () => {
   });
 });
 
-describe('moving', () => {
+describe('AllocationStore.move and release', () => {
   const fresh = () => randomBytes(16);
 
-  it('takes a pending connection to another node, with a new salt and the next revision, once', async () => {
+  it('moves a pending connection to another node once, with a new salt and the next revision', async () => {
     const [node, other] = [await connections.addNode(), await connections.addNode()];
     const placed = await connections.place(node);
     const before = await connections.row(placed.id);
@@ -148,7 +148,7 @@ describe('moving', () => {
     expect(await onNode(node)).toEqual([]);
   });
 
-  it('gives the connection up when the other node is full', async () => {
+  it('deletes the connection when the other node is full', async () => {
     const [node, full] = [await connections.addNode(), await connections.addNode({ capacity: 1 })];
     await store.allocate(wantedConnection(), full, 1);
     const placed = await connections.place(node);
@@ -156,7 +156,7 @@ describe('moving', () => {
     expect(await store.find(placed.id, placed.publicKey)).toBeUndefined();
   });
 
-  it.each(['active', 'ending'] as const)('leaves one that is %s where it is', async (status) => {
+  it.each(['active', 'ending'] as const)('does not move or release a connection that is %s', async (status) => {
     const [node, other] = [await connections.addNode(), await connections.addNode()];
     const placed = await connections.place(node);
     await connections.set(placed.id, status);
@@ -165,21 +165,21 @@ describe('moving', () => {
     expect(await connections.row(placed.id)).toMatchObject({ status, node_id: node, revision: placed.revision });
   });
 
-  it('and giving up are of one placement: not of one at another node, nor of another revision', async () => {
+  it('does not move or release another placement of the connection (other node or revision)', async () => {
     const [node, other] = [await connections.addNode(), await connections.addNode()];
     const placed = await connections.place(node);
     const before = await connections.row(placed.id);
-    for (const strange of [
+    for (const otherPlacement of [
       { ...placed, nodeId: other },
       { ...placed, revision: placed.revision + 1 },
     ]) {
-      expect(await store.move(strange, other, 100, fresh())).toBeUndefined();
-      expect(await store.release(strange)).toBe(false);
+      expect(await store.move(otherPlacement, other, 100, fresh())).toBeUndefined();
+      expect(await store.release(otherPlacement)).toBe(false);
     }
     expect(await connections.row(placed.id)).toEqual(before);
   });
 
-  it('races with acknowledgement and release: exactly one wins, 100 times', async () => {
+  it('lets exactly one of acknowledgement, move and release win, in 100 races', async () => {
     const [node, other] = [
       await connections.addNode({ capacity: 1_000 }),
       await connections.addNode({ capacity: 1_000 }),
@@ -197,17 +197,17 @@ describe('moving', () => {
       const winners = (await Promise.all(order.map((contend) => contend()))).filter((winner) => winner !== false);
       expect(winners).toHaveLength(1);
       const row = await connections.row(placed.id);
-      const standing = row?.status === 'active' ? 'acknowledged' : row?.node_id === other ? 'moved' : 'released';
-      expect(standing).toBe(winners[0]);
-      won.add(standing);
+      const result = row?.status === 'active' ? 'acknowledged' : row?.node_id === other ? 'moved' : 'released';
+      expect(result).toBe(winners[0]);
+      won.add(result);
     };
     for (let batch = 0; batch < 10; batch += 1) await Promise.all(times(10, (index) => round(batch + index)));
     expect([...won].sort()).toEqual(['acknowledged', 'moved', 'released']);
   });
 });
 
-describe('an acknowledgement', () => {
-  it('does not count from another node, nor for an earlier placement, nor twice', async () => {
+describe('OutboxStore.acknowledgeAdded', () => {
+  it('ignores another node, an earlier placement and a repetition', async () => {
     const [node, other] = [await connections.addNode(), await connections.addNode()];
     const placed = await connections.place(node);
     expect(await outbox.acknowledgeAdded(other, [placed])).toEqual([]);
@@ -220,7 +220,7 @@ describe('an acknowledgement', () => {
     expect(await outbox.acknowledgeAdded(other, [moved])).toEqual([]);
   });
 
-  it('does not count from a retired node', async () => {
+  it('ignores a retired node', async () => {
     const node = await connections.addNode();
     const placed = await connections.place(node);
     await connections.setNode(node, 'retired');
@@ -229,8 +229,8 @@ describe('an acknowledgement', () => {
   });
 });
 
-describe('a place', () => {
-  it('cannot be had past the index, whoever writes', async () => {
+describe('the unique indices of Connection', () => {
+  it('refuse a second row with the same slot or public key', async () => {
     const node = await connections.addNode();
     const [one, other] = [await connections.place(node), await connections.place(node)];
     const set = (column: string, value: unknown) =>

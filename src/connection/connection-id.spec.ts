@@ -3,14 +3,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { connectionIdOf, tokenHashOf } from './connection-id.js';
 
-describe('the id of a connection', () => {
-  it('is the one that this token has had since the first release', () => {
+describe('connectionIdOf', () => {
+  it('gives the same id as in the first release', () => {
     const hash = tokenHashOf(Buffer.alloc(98));
     expect(hash.toString('hex')).toBe(createHash('sha256').update(Buffer.alloc(98)).digest('hex'));
     expect(connectionIdOf(hash)).toBe('a27b050a-0a83-8c1a-8bfd-5a4cbcaed454');
   });
 
-  it('is a UUID of version 8 that anybody with the token’s hash can derive', () => {
+  it('gives a UUID of version 8 that can be derived from the token’s hash', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (hash) => {
         const id = connectionIdOf(hash);
@@ -22,7 +22,7 @@ describe('the id of a connection', () => {
     );
   });
 
-  it('differs from the token’s hash, and from token to token', () => {
+  it('differs from the token’s hash, and for each token', () => {
     const ids = Array.from({ length: 1_000 }, () => connectionIdOf(tokenHashOf(randomBytes(98))));
     expect(new Set(ids).size).toBe(1_000);
     const hash = tokenHashOf(Buffer.alloc(98));

@@ -35,19 +35,19 @@ const run = async (job: string) => {
   expect(await connections.get(NetworkMaintenance).runOnce(job)).toBe(true);
 };
 
-/** Time passes with the service up; those who speak pulse. */
-async function up(seconds: number, speaking: readonly string[] = []): Promise<void> {
+/** Advances the clock while the service is running; the given nodes pulse. */
+async function up(seconds: number, pulsing: readonly string[] = []): Promise<void> {
   for (let passed = 0; passed < seconds; passed += 10) {
     connections.clock.advance(10_000);
     await connections.sql('UPDATE "Node" SET last_pulse_at = $2 WHERE id = ANY($1)', [
-      speaking,
+      pulsing,
       connections.clock.now(),
     ]);
     await run('node-health');
   }
 }
 
-/** One connection of each state on a node: their states now. */
+/** Places one connection of each status on a node; returns a function that reads their current statuses. */
 async function occupy(node: string): Promise<() => Promise<(string | undefined)[]>> {
   const placed = [await connections.place(node), await connections.place(node), await connections.place(node)];
   await connections.set(placed[1]?.id ?? '', 'active');
@@ -56,22 +56,22 @@ async function occupy(node: string): Promise<() => Promise<(string | undefined)[
 }
 
 const untouched = ['pending', 'active', 'ending'];
-/** The pending one is gone: nobody was told that it stands, so its token may be spent. */
+/** The pending one is deleted: it was never returned to a client, so its token may be spent. */
 const over = [undefined, 'ending', 'ending'];
 
-describe('clean-up', () => {
-  it('ends the connections of a node that is silent for ten minutes, and of no other', async () => {
-    const [silent, speaking] = [await connections.addNode(), await connections.addNode()];
-    const [onSilent, onSpeaking] = [await occupy(silent), await occupy(speaking)];
-    await up(600, [speaking]);
+describe('ConnectionMaintenanceService.cleanUp', () => {
+  it('ends the connections of a node that is silent for ten minutes, and of no other node', async () => {
+    const [silent, pulsing] = [await connections.addNode(), await connections.addNode()];
+    const [onSilent, onSpeaking] = [await occupy(silent), await occupy(pulsing)];
+    await up(600, [pulsing]);
     await run('connection-clean-up');
     expect(await onSilent()).toEqual(untouched);
-    await up(10, [speaking]);
+    await up(10, [pulsing]);
     await run('connection-clean-up');
     expect([await onSilent(), await onSpeaking()]).toEqual([over, untouched]);
   });
 
-  it('ends nothing while over 20 % of the nodes are silent at once', async () => {
+  it('ends no connections while more than 20 % of the nodes are silent at once', async () => {
     const nodes = [];
     for (let count = 0; count < 10; count += 1) nodes.push(await connections.addNode());
     const on = await occupy(nodes[0] ?? '');
@@ -83,7 +83,7 @@ describe('clean-up', () => {
     expect(await on()).toEqual(over);
   });
 
-  it('ends nothing for silence while the service itself was down', async () => {
+  it('does not count the time in which the service itself was down', async () => {
     const on = await occupy(await connections.addNode());
     connections.clock.advance(3_600_000);
     await run('connection-clean-up');
@@ -92,19 +92,19 @@ describe('clean-up', () => {
     expect(await on()).toEqual(untouched);
   });
 
-  it('ends the connections of a retired node, and tells whoever serves its stream', async () => {
+  it('ends the connections of a retired node, and signals the replica that serves its stream', async () => {
     const [retired, other] = [await connections.addNode(), await connections.addNode()];
     const [onRetired, onOther] = [await occupy(retired), await occupy(other)];
-    const told: string[] = [];
-    connections.get(PeerSignalsService).onNodesChanged((ids) => told.push(...ids));
+    const signalled: string[] = [];
+    connections.get(PeerSignalsService).onNodesChanged((ids) => signalled.push(...ids));
     await run('connection-clean-up');
     expect(await onRetired()).toEqual(untouched);
     await connections.setNode(retired, 'retired');
     await run('connection-clean-up');
-    expect([await onRetired(), await onOther(), told]).toEqual([over, untouched, [retired]]);
+    expect([await onRetired(), await onOther(), signalled]).toEqual([over, untouched, [retired]]);
   });
 
-  it('leaves a draining node what it has', async () => {
+  it('keeps the connections of a draining node', async () => {
     const node = await connections.addNode({ status: 'draining' });
     const on = await occupy(node);
     await up(700, [node]);
@@ -113,14 +113,14 @@ describe('clean-up', () => {
   });
 });
 
-describe('expiry', () => {
-  it('ends everything whose hour has come, batch after batch', async () => {
+describe('ConnectionMaintenanceService.expire', () => {
+  it('ends all expired connections, batch after batch', async () => {
     const node = await connections.addNode();
     for (let count = 0; count < 5; count += 1) await connections.set((await connections.place(node)).id, 'active');
     const store = connections.get(LifecycleStore);
     const expire = store.expire.bind(store);
     connections.clock.set('2030-01-02T12:00:00Z');
-    // Two rows pass for a full batch.
+    // Pretend that two rows are a full batch.
     const batches = vi.spyOn(store, 'expire');
     batches.mockImplementation(async (now, most) => ((await expire(now, 2)) === 2 ? most : 0));
     await run('connection-expiry');
@@ -129,9 +129,9 @@ describe('expiry', () => {
   });
 });
 
-describe('purging tombstones', () => {
+describe('ConnectionMaintenanceService.purge', () => {
   const keyId = randomBytes(32);
-  /** As the database's clock says it: a purge believes no other. */
+  /** By the database's clock, which is the one that the purge uses. */
   const addKey = (verifyUntil: string) =>
     connections.sql(
       `INSERT INTO "VerifierKey" (key_id, spki, not_before, sign_until, verify_until)
@@ -147,27 +147,27 @@ describe('purging tombstones', () => {
     return wanted;
   };
 
-  it('takes them two hours after their key stopped verifying', async () => {
+  it('deletes tombstones two hours after their key has expired', async () => {
     const { id } = await tombstone();
     await addKey('-2 hours -1 minute');
     await run('connection-purge');
     expect(await connections.row(id)).toBeUndefined();
   });
 
-  it('never takes one earlier, and a service whose clock runs ahead changes nothing', async () => {
+  it('never deletes one earlier, even when the clock of the service runs ahead', async () => {
     const wanted = await tombstone();
     await addKey('-2 hours 1 minute');
     connections.clock.set('2100-01-01T00:00:00Z');
     await run('connection-purge');
     expect(await connections.row(wanted.id)).toMatchObject({ status: 'ended' });
-    // And while it stands, the token buys nothing.
+    // While the tombstone exists, the token gives no connection.
     const node = await connections.addNode();
     expect(
       await connections.get(AllocationStore).allocate(wantedConnection({ id: wanted.id }), node, 100),
     ).toBeUndefined();
   });
 
-  it('leaves what lives, and tombstones of a key that it does not know', async () => {
+  it('keeps live connections, and tombstones of an unknown key', async () => {
     const unknown = await tombstone();
     await run('connection-purge');
     expect(await connections.row(unknown.id)).toBeDefined();
@@ -182,10 +182,10 @@ describe('purging tombstones', () => {
   });
 });
 
-describe('counting', () => {
+describe('ConnectionMaintenanceService.count', () => {
   const gauge = async () => (await register.getSingleMetric('connections_live')?.get())?.values[0]?.value;
 
-  it('tells the choice of nodes how full each is, and the operator how many there are', async () => {
+  it('updates the load of each node and the metric of live connections', async () => {
     const [full, other] = [await connections.addNode({ capacity: 2 }), await connections.addNode({ capacity: 2 })];
     await connections.place(full);
     const { id } = await connections.place(full);
@@ -201,7 +201,7 @@ describe('counting', () => {
     expect([chosen().sort(), await gauge()]).toEqual([[full, other].sort(), 2]);
   });
 
-  it('ends with the process, also in the middle of a count', async () => {
+  it('stops with the process, even during a count', async () => {
     const { get } = connections;
     const background = new Background();
     const [clock, logger, store] = [get(Clock), get(AnonymizerLogger), get(LifecycleStore)];

@@ -7,11 +7,11 @@ const token = randomBytes(98);
 const id = randomUUID();
 const salt = randomBytes(16);
 
-describe('connection secrets', () => {
+describe('ConnectionSecretsService', () => {
   const secrets = new ConnectionSecretsService({ secretKey: current, secretKeyPrevious: undefined });
   const { currentKeyId } = secrets;
 
-  it('are HMACs under the server key, each of its own kind', () => {
+  it('derives each secret as an HMAC with the server key and its own label', () => {
     const secret = createHmac('sha256', current).update('secret').update(token).digest('base64url');
     expect(secrets.connectionSecret(token, currentKeyId)).toBe(secret);
     expect(secret).toHaveLength(43);
@@ -22,11 +22,11 @@ describe('connection secrets', () => {
     expect(psk).toHaveLength(32);
   });
 
-  it('name their key by the first 8 bytes of its SHA-256', () => {
+  it('identifies a server key by the first 8 bytes of its SHA-256', () => {
     expect(currentKeyId).toEqual(createHash('sha256').update(current).digest().subarray(0, 8));
   });
 
-  it('come out the same again, and differ by token, connection, salt and key', () => {
+  it('is deterministic, and depends on token, connection, salt and key', () => {
     const other = new ConnectionSecretsService({ secretKey: old, secretKeyPrevious: undefined });
     const all = [
       secrets.connectionSecret(token, currentKeyId),
@@ -42,18 +42,18 @@ describe('connection secrets', () => {
     expect(secrets.presharedKey(id, salt, currentKeyId)?.toString('base64url')).toBe(all[3]);
   });
 
-  it('are kept as a SHA-256 that does not open what the secret opens', () => {
+  it('stores a SHA-256 of the connection secret, which does not work as the secret', () => {
     const secret = secrets.connectionSecret(token, currentKeyId) ?? '';
     expect(secretHashOf(secret)).toEqual(createHash('sha256').update(secret).digest());
     expect(secretHashOf(secretHashOf(secret).toString('base64url'))).not.toEqual(secretHashOf(secret));
   });
 });
 
-describe('rotating the server key', () => {
+describe('ConnectionSecretsService with a rotated server key', () => {
   const before = new ConnectionSecretsService({ secretKey: old, secretKeyPrevious: older });
   const after = new ConnectionSecretsService({ secretKey: current, secretKeyPrevious: old });
 
-  it('leaves the rows of the previous key as they were, and makes new ones under the new key', () => {
+  it('derives the same secrets for rows of the previous key, and uses the new key for new rows', () => {
     expect(after.connectionSecret(token, before.currentKeyId)).toBe(
       before.connectionSecret(token, before.currentKeyId),
     );
@@ -66,14 +66,14 @@ describe('rotating the server key', () => {
     );
   });
 
-  it('does not guess for a row whose key is gone', () => {
-    const forgotten = new ConnectionSecretsService({ secretKey: older, secretKeyPrevious: undefined }).currentKeyId;
-    expect(before.connectionSecret(token, forgotten)).toBeDefined();
-    expect(after.connectionSecret(token, forgotten)).toBeUndefined();
-    expect(after.presharedKey(id, salt, forgotten)).toBeUndefined();
+  it('returns undefined for a row whose key is no longer configured', () => {
+    const removedKeyId = new ConnectionSecretsService({ secretKey: older, secretKeyPrevious: undefined }).currentKeyId;
+    expect(before.connectionSecret(token, removedKeyId)).toBeDefined();
+    expect(after.connectionSecret(token, removedKeyId)).toBeUndefined();
+    expect(after.presharedKey(id, salt, removedKeyId)).toBeUndefined();
   });
 
-  it('finds the key by whatever bytes the driver gives for its name', () => {
+  it('finds the key when the driver returns its id as a Uint8Array', () => {
     expect(after.presharedKey(id, salt, new Uint8Array(before.currentKeyId))).toBeDefined();
   });
 });

@@ -33,11 +33,11 @@ describe('knownRow', () => {
     ['foreign, active', live({ status: 'active', publicKey: otherKey })],
     ['foreign, ending', live({ status: 'ending', publicKey: otherKey })],
     ['ended', { id, status: 'ended' }],
-  ])('is "%s"', (state, found) => {
+  ])('gives the state "%s"', (state, found) => {
     expect(knownRow(found, id, publicKey).state).toBe(state);
   });
 
-  it('hands out the connection to the client that has its public key, and to no other', () => {
+  it('includes the connection only for the client with its public key', () => {
     const connection = live({});
     expect(knownRow(connection, id, publicKey)).toEqual({ state: 'own, active', connection });
     expect(knownRow(connection, id, otherKey)).toEqual({ state: 'foreign, active' });

@@ -42,8 +42,8 @@ const erased = {
   expires_at: null,
 };
 
-describe('a connection', () => {
-  it('is pending, active once its node has it, ending when it disconnects, ended once its node has dropped it', async () => {
+describe('the lifecycle of a connection', () => {
+  it('goes from pending to active when the node acknowledges it, to ending on disconnect, and to ended when the node has removed it', async () => {
     const placed = await place();
     expect(await statusOf(placed)).toBe('pending');
     await outbox.acknowledgeAdded(node, [placed]);
@@ -54,7 +54,7 @@ describe('a connection', () => {
     expect(await statusOf(placed)).toBe('ended');
   });
 
-  it('goes on when its node, found lost, has pulsed since', async () => {
+  it('continues when its node was found lost but has pulsed since', async () => {
     const [pending, active] = [await place(), await place('active')];
     expect(await store.endOnNodes([node], now())).toBe(0);
     expect([await statusOf(pending), await statusOf(active)]).toEqual(['pending', 'active']);
@@ -62,7 +62,7 @@ describe('a connection', () => {
     expect([await statusOf(pending), await statusOf(active)]).toEqual([undefined, 'ending']);
   });
 
-  it('goes on when its node pulses in the very moment in which it is found lost', async () => {
+  it('continues when its node pulses while the connections of lost nodes are being ended', async () => {
     const active = await place('active');
     const pulsing = new pg.Client({ connectionString: connections.stack.ownerUrl, options: '-c search_path=network' });
     await pulsing.connect();
@@ -76,7 +76,7 @@ describe('a connection', () => {
     expect([await ended, await statusOf(active)]).toEqual([0, 'active']);
   });
 
-  it('leaves a bare tombstone: nothing but the spend and its key', async () => {
+  it('leaves a tombstone with nothing but its id and key', async () => {
     const [acknowledged, expired] = [await place('ending'), await place('ending', 0)];
     await outbox.acknowledgeRemoved(node, [acknowledged]);
     await store.expire(now(), 10);
@@ -86,12 +86,12 @@ describe('a connection', () => {
     }
   });
 
-  it('keeps its slot until its node has dropped it', async () => {
+  it('occupies its slot until its node has removed the peer', async () => {
     const placed = await place('ending');
     expect(await connections.row(placed.id)).toMatchObject({ slot: placed.slot, node_id: node });
   });
 
-  it('is ended by nobody’s word but its own node’s, on this placement, while it is ending', async () => {
+  it('is ended only by an acknowledgement of its own node, for this placement, while it is ending', async () => {
     const other = await connections.addNode();
     const [ending, active] = [await place('ending'), await place('active')];
     expect(await outbox.acknowledgeRemoved(other, [ending])).toBe(0);
@@ -101,32 +101,29 @@ describe('a connection', () => {
     expect(await outbox.acknowledgeRemoved(node, [ending, ending, active])).toBe(1);
   });
 
-  it('that is ending is not made active by a late acknowledgement', async () => {
+  it('does not become active again by a late acknowledgement while it is ending', async () => {
     const ending = await place('ending');
     expect(await outbox.acknowledgeAdded(node, [ending])).toEqual([]);
     expect(await statusOf(ending)).toBe('ending');
   });
 });
 
-describe('a connection secret', () => {
-  it.each(['pending', 'active', 'ending'] as const)(
-    'shows a connection that is %s, and disconnects it',
-    async (status) => {
-      const placed = await place(status);
-      const { id, expiresAt, secretHash } = placed;
-      expect(await store.findBySecret(secretHash, now())).toEqual({
-        id,
-        status,
-        locationId: 'de-frankfurt',
-        expiresAt,
-      });
-      expect(await store.disconnect(secretHash, now())).toBe(node);
-      expect(await store.disconnect(secretHash, now())).toBe(node);
-      expect(await statusOf(placed)).toBe('ending');
-    },
-  );
+describe('LifecycleStore.findBySecret and disconnect', () => {
+  it.each(['pending', 'active', 'ending'] as const)('find and disconnect a connection that is %s', async (status) => {
+    const placed = await place(status);
+    const { id, expiresAt, secretHash } = placed;
+    expect(await store.findBySecret(secretHash, now())).toEqual({
+      id,
+      status,
+      locationId: 'de-frankfurt',
+      expiresAt,
+    });
+    expect(await store.disconnect(secretHash, now())).toBe(node);
+    expect(await store.disconnect(secretHash, now())).toBe(node);
+    expect(await statusOf(placed)).toBe('ending');
+  });
 
-  it('opens nothing when its connection has ended, nor when its hour has come and nobody has swept yet', async () => {
+  it('find no connection that has ended or expired, even before the expiry job has run', async () => {
     const [ended, over] = [await place('ending'), await place('active', 1)];
     await outbox.acknowledgeRemoved(node, [ended]);
     for (const [{ secretHash }, time] of [
@@ -141,8 +138,8 @@ describe('a connection secret', () => {
   });
 });
 
-describe('expiry', () => {
-  it('ends what has reached its hour, whatever its state, and nothing else', async () => {
+describe('LifecycleStore.expire', () => {
+  it('ends active and ending connections that have expired, and no others', async () => {
     const [active, ending, later] = [await place('active', 1), await place('ending', 1), await place('active', 2)];
     connections.clock.advance(3_600_000 - 1);
     expect(await store.expire(now(), 100)).toBe(0);
@@ -156,26 +153,26 @@ describe('expiry', () => {
     expect(await store.expire(now(), 100)).toBe(0);
   });
 
-  it('lets a pending connection go without a tombstone: its token bought nothing', async () => {
+  it('deletes a pending connection without a tombstone, because its token was not used', async () => {
     const placed = await place('pending', 0);
     expect(await store.expire(now(), 100)).toBe(1);
     expect(await connections.row(placed.id)).toBeUndefined();
   });
 
-  it('takes no more than a batch at a time', async () => {
+  it('ends at most one batch at a time', async () => {
     for (let count = 0; count < 7; count += 1) await place(count % 2 ? 'active' : 'pending', 0);
     const batches = [];
     for (let batch = 0; batch < 4; batch += 1) batches.push(await store.expire(now(), 3));
     expect(batches).toEqual([3, 3, 1, 0]);
   });
 
-  it('by many at once ends each row once, and waits for none that another holds', async () => {
+  it('ends each row once when many calls run at once, and skips locked rows', async () => {
     for (let count = 0; count < 30; count += 1) await place('active', 0);
     const ended = await Promise.all(Array.from({ length: 8 }, () => store.expire(now(), 10)));
     expect(ended.reduce((sum, count) => sum + count)).toBe(30);
   });
 
-  it('races with the acknowledgement of a pending connection: either a tombstone stays or nobody was told it is active', async () => {
+  it('leaves a tombstone of a pending connection only when a concurrent acknowledgement succeeded', async () => {
     for (let round = 0; round < 30; round += 1) {
       const placed = await place('pending', 0);
       const [acknowledged] = await Promise.all([outbox.acknowledgeAdded(node, [placed]), store.expire(now(), 100)]);
@@ -185,8 +182,8 @@ describe('expiry', () => {
   });
 });
 
-describe('counting live connections', () => {
-  it('counts by node what holds a place there', async () => {
+describe('LifecycleStore.liveByNode', () => {
+  it('counts the connections that occupy a slot on each node', async () => {
     const other = await connections.addNode();
     await place('active');
     await place('pending');

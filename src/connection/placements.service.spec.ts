@@ -29,7 +29,7 @@ const outcomes = async (): Promise<Record<string, number>> => {
   return Object.fromEntries(metric?.values.map(({ labels, value }) => [String(labels['outcome']), value]) ?? []);
 };
 
-/** The node confirms as soon as somebody waits for this placement. */
+/** The node acknowledges as soon as a request waits for this placement. */
 function confirmWhenWaitedFor(nodeId: string) {
   const waiter = connections.get(AckWaiterService);
   const wait = waiter.isActiveWithin.bind(waiter);
@@ -42,8 +42,8 @@ function confirmWhenWaitedFor(nodeId: string) {
   });
 }
 
-describe('confirming a placement', () => {
-  it('waits for a node as long as the operator says', async () => {
+describe('PlacementsService.confirm', () => {
+  it('waits for a node as long as NODE_ACK_TIMEOUT_MS says', async () => {
     const node = await connections.addNode();
     await refresh();
     const placed = await connections.place(node);
@@ -64,7 +64,7 @@ describe('confirming a placement', () => {
     expect(waited.mock.calls.map(([milliseconds]) => milliseconds)).toEqual([1_234]);
   });
 
-  it('takes the node’s word', async () => {
+  it('returns the connection once the node has acknowledged it', async () => {
     const node = await connections.addNode();
     await refresh();
     const placed = await connections.place(node);
@@ -72,10 +72,10 @@ describe('confirming a placement', () => {
     expect(await confirm(placed)).toEqual({ outcome: 'active', connection: { ...placed, status: 'active' } });
   });
 
-  it.each(['unhealthy', 'retired'] as const)('waits for no node that is %s: it moves on at once', async (status) => {
-    const [gone, other] = [await connections.addNode({ status }), await connections.addNode()];
+  it.each(['unhealthy', 'retired'] as const)('moves the connection at once when its node is %s', async (status) => {
+    const [unusable, other] = [await connections.addNode({ status }), await connections.addNode()];
     await refresh();
-    const placed = await connections.place(gone);
+    const placed = await connections.place(unusable);
     const waited = confirmWhenWaitedFor(other);
     const before = (await outcomes())['moved'] ?? 0;
     expect(await confirm(placed)).toMatchObject({ outcome: 'active', connection: { nodeId: other, id: placed.id } });
@@ -83,15 +83,15 @@ describe('confirming a placement', () => {
     expect(waited.mock.calls.map(([, { revision }]) => revision)).toEqual([placed.revision + 1]);
   });
 
-  it('gives it up when no node takes it, and nothing of it is left', async () => {
-    const gone = await connections.addNode({ status: 'unhealthy' });
+  it('releases the connection without a trace when no node acknowledges it', async () => {
+    const unusable = await connections.addNode({ status: 'unhealthy' });
     await refresh();
-    const placed = await connections.place(gone);
+    const placed = await connections.place(unusable);
     expect(await confirm(placed)).toEqual({ outcome: 'released' });
     expect(await connections.row(placed.id)).toBeUndefined();
   });
 
-  it('takes a word that comes as it gives up, and counts it as late', async () => {
+  it('accepts an acknowledgement that arrives during the release, and counts it as late', async () => {
     const node = await connections.addNode();
     await refresh();
     const placed = await connections.place(node);
@@ -107,7 +107,7 @@ describe('confirming a placement', () => {
     expect(await outcomes()).toEqual({ ...before, late: (before['late'] ?? 0) + 1 });
   });
 
-  it('leaves a connection that another request has moved to that request', async () => {
+  it('reports a connection that another request has moved as changed', async () => {
     const [node, other] = [await connections.addNode(), await connections.addNode()];
     const placed = await connections.place(node);
     await connections.setNode(node, 'unhealthy');

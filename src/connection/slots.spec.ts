@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { randomSlots } from './slots.js';
 
-describe('drawing slots', () => {
-  it('gives 32 different ones of 1 to the capacity, or all of them when there are fewer', () => {
+describe('randomSlots', () => {
+  it('returns 32 different slots from 1 to the capacity, or all slots when there are fewer', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 60_000 }), (capacity) => {
         const slots = randomSlots(capacity);
@@ -16,14 +16,14 @@ describe('drawing slots', () => {
     );
   });
 
-  it.each([2, 32, 33, 200])('gives each of %i slots as often as any other, first and at all', (capacity) => {
+  it.each([2, 32, 33, 200])('returns each of %i slots equally often, both first and at all', (capacity) => {
     const rounds = 100 * capacity;
     const first = new Map<number, number>();
     for (let round = 0; round < rounds; round += 1) {
       const [slot = 0] = randomSlots(capacity);
       first.set(slot, (first.get(slot) ?? 0) + 1);
     }
-    // Each is drawn first 100 times on average with a deviation of 10: 7 deviations off is no chance.
+    // Each slot comes first 100 times on average, with a standard deviation of 10. 7 deviations do not happen by chance.
     expect(first.size).toBe(capacity);
     for (const count of first.values()) expect(Math.abs(count - 100)).toBeLessThan(70);
   });

@@ -38,8 +38,8 @@ const day = (redemptions: string, peak = '<20', locationId = 'de-frankfurt', epo
   peak,
 });
 
-describe('usage', () => {
-  it('is added up by day and location, over replicas, and shown only once the day has closed', async () => {
+describe('UsageStatisticsService', () => {
+  it('sums up redemptions by day and location over all replicas, and shows a day only once it is closed', async () => {
     redeem(15);
     await usage.flush();
     redeem(10);
@@ -65,14 +65,14 @@ describe('usage', () => {
     [19, '<20'],
     [20, '20'],
     [1, '<20'],
-  ])('keeps %i redemptions as %s', async (count, kept) => {
+  ])('stores %i redemptions as %s', async (count, kept) => {
     redeem(count);
     await usage.flush();
     await close('2030-01-02T00:10:00Z');
     expect(await daily()).toEqual([day(kept)]);
   });
 
-  it('belongs to the day on which it happened, whenever it is written', async () => {
+  it('counts a redemption for the day on which it happened, even when it is written later', async () => {
     connections.clock.set('2030-01-01T23:59:50Z');
     redeem(20);
     connections.clock.set('2030-01-02T00:00:10Z');
@@ -82,10 +82,10 @@ describe('usage', () => {
     expect(await daily()).toEqual([day('25', '<20', 'de-frankfurt', '2030-01-02'), day('20')]);
   });
 
-  it('is kept when it cannot be written, and written once', async () => {
-    const add = vi.spyOn(connections.get(UsageStore), 'add').mockRejectedValueOnce(new Error('away'));
+  it('keeps counts that cannot be written, and writes them once', async () => {
+    const add = vi.spyOn(connections.get(UsageStore), 'add').mockRejectedValueOnce(new Error('down'));
     redeem(20);
-    await expect(usage.flush()).rejects.toThrow('away');
+    await expect(usage.flush()).rejects.toThrow('down');
     redeem(1);
     await usage.flush();
     await usage.flush();
@@ -93,19 +93,19 @@ describe('usage', () => {
     expect(await tallies()).toMatchObject([{ redemptions: 21 }]);
   });
 
-  it('of one day is not written again because another day’s could not be', async () => {
+  it('does not write one day twice when writing another day fails', async () => {
     redeem(20);
     connections.clock.set('2030-01-02T00:00:10Z');
     redeem(20);
     const store = connections.get(UsageStore);
     const add = store.add.bind(store);
-    vi.spyOn(store, 'add').mockImplementationOnce(add).mockRejectedValueOnce(new Error('away'));
-    await expect(usage.flush()).rejects.toThrow('away');
+    vi.spyOn(store, 'add').mockImplementationOnce(add).mockRejectedValueOnce(new Error('down'));
+    await expect(usage.flush()).rejects.toThrow('down');
     await usage.flush();
     expect(await tallies()).toMatchObject([{ redemptions: 20 }, { redemptions: 20 }]);
   });
 
-  it('is written a last time when the process leaves', async () => {
+  it('writes its counts when the process stops', async () => {
     const replica = await connections.addReplica();
     await replica.start();
     replica.app.get(UsageStatisticsService, { strict: false }).recordRedemption('de-frankfurt');
@@ -113,7 +113,7 @@ describe('usage', () => {
     expect(await tallies()).toMatchObject([{ redemptions: 1 }]);
   });
 
-  it('closes each day once, and what comes after is not added to it', async () => {
+  it('closes each day once, and does not add later counts to a closed day', async () => {
     redeem(20);
     await usage.flush();
     await close('2030-01-02T00:10:00Z');
@@ -124,7 +124,7 @@ describe('usage', () => {
     expect([await daily(), await tallies()]).toEqual([[day('20')], []]);
   });
 
-  it('is listed for so many days, newest first', async () => {
+  it('lists the given number of days, newest first', async () => {
     for (const date of ['2030-01-01', '2030-01-02', '2030-01-03']) {
       await connections.get(UsageStore).add(new Date(date), new Map([['de-frankfurt', { redemptions: 1, peak: 1 }]]));
     }
@@ -134,8 +134,8 @@ describe('usage', () => {
   });
 });
 
-describe('the peak', () => {
-  it('is the most connections that a location has had at once, over its nodes', async () => {
+describe('UsageStatisticsService: the peak', () => {
+  it('is the highest number of simultaneous connections at a location, over all its nodes', async () => {
     const [one, two] = [await connections.addNode(), await connections.addNode()];
     const malmo = await connections.addNode({ locationId: 'se-malmo' });
     await connections.get(NodeDirectoryService).refresh();
@@ -149,12 +149,12 @@ describe('the peak', () => {
     expect(await daily()).toEqual([day('<20', '35'), day('<20', '40', 'se-malmo')]);
   });
 
-  it('outlives a write that fails', async () => {
+  it('is kept when a write fails', async () => {
     const node = await connections.addNode();
     await connections.get(NodeDirectoryService).refresh();
-    vi.spyOn(connections.get(UsageStore), 'add').mockRejectedValueOnce(new Error('away'));
+    vi.spyOn(connections.get(UsageStore), 'add').mockRejectedValueOnce(new Error('down'));
     usage.recordLive(new Map([[node, 50]]));
-    await expect(usage.flush()).rejects.toThrow('away');
+    await expect(usage.flush()).rejects.toThrow('down');
     usage.recordLive(new Map([[node, 30]]));
     await usage.flush();
     expect(await tallies()).toMatchObject([{ peak: 50 }]);

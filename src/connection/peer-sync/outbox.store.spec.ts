@@ -24,14 +24,14 @@ const outstanding = async (most = 10) =>
   (await outbox.outstanding([node], connections.clock.now(), most)).map(({ id }) => id);
 const peers = async () => (await outbox.peersOf(node, connections.clock.now(), -1, 10)).map(({ id }) => id);
 
-describe('what a node has still to apply', () => {
-  it('is what it shall add and remove, and not what it has', async () => {
+describe('OutboxStore.outstanding', () => {
+  it('returns pending and ending rows of a node, but no active ones', async () => {
     const [pending, ending] = [await place('pending'), await place('ending')];
     await place('active');
     expect((await outstanding()).sort()).toEqual([pending, ending].sort());
   });
 
-  it('begins with what somebody waits for, however much there is to remove', async () => {
+  it('returns pending rows first, however many peers there are to remove', async () => {
     await place('ending');
     await place('ending');
     const pending = await place('pending');
@@ -40,14 +40,14 @@ describe('what a node has still to apply', () => {
     expect((await outstanding(2))[0]).toBe(pending);
   });
 
-  it('leaves out what has reached its hour, which the node ends by itself', async () => {
+  it('omits expired connections, which the node removes by itself', async () => {
     const later = await place('pending', 2);
     for (const status of ['pending', 'ending', 'active'] as const) await place(status, 1);
     connections.clock.advance(3_600_000);
     expect([await outstanding(), await peers()]).toEqual([[later], [later]]);
   });
 
-  it('is to remove alone, for a retired node', async () => {
+  it('returns only removals for a retired node', async () => {
     await place('pending');
     await place('active');
     const ending = await place('ending');

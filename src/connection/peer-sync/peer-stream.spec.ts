@@ -17,7 +17,7 @@ afterAll(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-/** A stream and a reader that reads nothing until it is told to. */
+/** A stream and a client that reads nothing until the test resumes it. */
 async function openStream(): Promise<{ stream: PeerStream; response: ServerResponse; reader: Socket }> {
   const arrived = new Promise<ServerResponse>((resolve) => opened.push(resolve));
   const reader = connect((server.address() as AddressInfo).port, '127.0.0.1').pause();
@@ -46,16 +46,16 @@ const rows = (count: number): PeerRow[] =>
     expiresAt: new Date(),
   }));
 
-/** A kilobyte a peer. */
+/** One kilobyte per peer. */
 const describeRow = ({ id }: PeerRow) => ({ id, filling: 'x'.repeat(1_000) });
 
-/** Says more and more until the reader's side takes no more. */
+/** Sends changes until the connection's buffers are full. */
 function fill(stream: PeerStream, response: ServerResponse): void {
   while (!response.writableNeedDrain) stream.send(rows(100), 0, describeRow);
 }
 
-describe('a reader that does not read', () => {
-  it('is not written to beyond what its connection takes', async () => {
+describe('PeerStream with a client that does not read', () => {
+  it('stops writing when the connection’s buffers are full', async () => {
     const { stream, response, reader } = await openStream();
     await stream.snapshot(pieces('{}'));
     fill(stream, response);
@@ -65,7 +65,7 @@ describe('a reader that does not read', () => {
     reader.destroy();
   });
 
-  it('hears the rest, once it reads', async () => {
+  it('sends the rest once the client reads', async () => {
     const { stream, response, reader } = await openStream();
     await stream.snapshot(pieces('{}'));
     fill(stream, response);
@@ -81,22 +81,22 @@ describe('a reader that does not read', () => {
     reader.destroy();
   });
 
-  it('is dropped after four beats without any progress, and not when it makes some', async () => {
+  it('drops the client after four heartbeats without progress, but not when it makes progress', async () => {
     const { stream, response, reader } = await openStream();
     await stream.snapshot(pieces('{}'));
     fill(stream, response);
-    for (let beat = 0; beat < 3; beat += 1) stream.heartbeat(0);
+    for (let count = 0; count < 3; count += 1) stream.heartbeat(0);
     reader.resume();
     await once(response, 'drain');
     reader.pause();
     fill(stream, response);
-    for (let beat = 0; beat < 3; beat += 1) stream.heartbeat(0);
+    for (let count = 0; count < 3; count += 1) stream.heartbeat(0);
     expect(response.destroyed).toBe(false);
     stream.heartbeat(0);
     expect(response.destroyed).toBe(true);
   });
 
-  it('does not hold up a snapshot of any size in memory, and can be dropped in the middle of it', async () => {
+  it('does not buffer a large snapshot in memory, and can be dropped in the middle of it', async () => {
     const { stream, response } = await openStream();
     let written = 0;
     const endless = async function* () {
@@ -108,14 +108,14 @@ describe('a reader that does not read', () => {
     const snapshot = stream.snapshot(endless());
     await expect.poll(() => response.writableNeedDrain).toBe(true);
     const refused = expect(snapshot).rejects.toThrow();
-    for (let beat = 0; beat < 4; beat += 1) stream.heartbeat(0);
+    for (let count = 0; count < 4; count += 1) stream.heartbeat(0);
     await refused;
-    // What the two kernels' buffers take, and little more.
+    // The size of the two kernel buffers, and little more.
     expect(written).toBeLessThan(1_000);
     expect(stream.isOpen).toBe(false);
   });
 
-  it('does not keep a leaving process waiting', async () => {
+  it('does not delay the shutdown of the process', async () => {
     const { stream, response } = await openStream();
     await stream.snapshot(pieces('{}'));
     fill(stream, response);
@@ -125,8 +125,8 @@ describe('a reader that does not read', () => {
   });
 });
 
-describe('a stream that was closed', () => {
-  it('has said everything, and is written to no more', async () => {
+describe('PeerStream.close', () => {
+  it('delivers everything sent before, and writes no more', async () => {
     const { stream, response, reader } = await openStream();
     await stream.snapshot(pieces('{"peers":', '[]}'));
     stream.send(rows(1), 0, describeRow);
@@ -144,7 +144,7 @@ describe('a stream that was closed', () => {
     expect(response.writableFinished).toBe(true);
   });
 
-  it('before its snapshot says none', async () => {
+  it('prevents a snapshot that has not started', async () => {
     const { stream, reader } = await openStream();
     stream.close();
     await stream.snapshot(pieces('{}'));
@@ -153,7 +153,7 @@ describe('a stream that was closed', () => {
     await once(reader, 'close');
   });
 
-  it('survives a connection that breaks under it', async () => {
+  it('tolerates a connection that has broken', async () => {
     const { stream, response, reader } = await openStream();
     await stream.snapshot(pieces('{}'));
     fill(stream, response);
@@ -165,21 +165,21 @@ describe('a stream that was closed', () => {
   });
 });
 
-describe('a snapshot that cannot be read to its end', () => {
-  it('breaks the stream off rather than end it', async () => {
+describe('PeerStream.snapshot', () => {
+  it('rejects when reading fails in the middle, so that the event stays incomplete', async () => {
     const { stream, response, reader } = await openStream();
     let text = '';
     reader.resume().on('data', (chunk: Buffer) => (text += chunk.toString()));
     const broken = async function* () {
       yield '{"peers":[';
       await Promise.resolve();
-      throw new Error('away');
+      throw new Error('down');
     };
-    await expect(stream.snapshot(broken())).rejects.toThrow('away');
+    await expect(stream.snapshot(broken())).rejects.toThrow('down');
     stream.drop();
     await once(reader, 'close');
     expect([response.writableFinished, stream.isOpen]).toEqual([false, false]);
-    // An event counts when its empty line has come: this one never does.
+    // An event is complete at its empty line, which never comes here.
     expect(text).not.toContain('complete');
     expect(text.split('\r\n\r\n')[1] ?? '').not.toContain('\n\n');
   });
