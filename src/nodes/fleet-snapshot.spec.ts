@@ -30,10 +30,10 @@ const snapshotOf = (nodes: NodeEndpoint[], live: Record<string, number> = {}) =>
   new FleetSnapshot({ locations: [location('here'), location('there')], nodes }, new Map(Object.entries(live)));
 
 const drawnFrom = (snapshot: FleetSnapshot, id = 'here') =>
-  new Set(Array.from({ length: 200 }, () => snapshot.pick(id).map((drawn) => drawn.id)).flat());
+  new Set(Array.from({ length: 200 }, () => snapshot.pick(id).map((node) => node.id)).flat());
 
-describe('a snapshot', () => {
-  it('draws healthy nodes of the location alone', () => {
+describe('FleetSnapshot', () => {
+  it('picks only healthy nodes of the location', () => {
     const snapshot = snapshotOf([
       node('a'),
       node('b', { status: 'unhealthy' }),
@@ -47,7 +47,7 @@ describe('a snapshot', () => {
     expect(snapshot.pick('nowhere')).toEqual([]);
   });
 
-  it('draws no node without room, and knows it all the same', () => {
+  it('does not pick a node without room, but still returns its endpoint', () => {
     const snapshot = snapshotOf([node('full'), node('last'), node('free')], { full: 10, last: 9 });
     expect(drawnFrom(snapshot)).toEqual(new Set(['last', 'free']));
     snapshot.setLive('last', 10);
@@ -62,7 +62,7 @@ describe('a snapshot', () => {
   });
 });
 
-describe('the list of locations', () => {
+describe('listLocations', () => {
   it('shows the mean load of the healthy nodes, and whether one has room', () => {
     const nodes = [
       node('a', { currentLoad: 100 }),
@@ -81,7 +81,7 @@ describe('the list of locations', () => {
     });
   });
 
-  it('leaves out what is not offered', () => {
+  it('omits disabled locations', () => {
     const snapshot = new FleetSnapshot(
       { locations: [location('here', false), location('there')], nodes: [] },
       new Map(),
@@ -99,7 +99,7 @@ describe('the list of locations', () => {
     [0.875, 100],
     [1, 100],
     [1.2, 100],
-  ])('shows a load of %d as %d', (load, shown) => {
+  ])('rounds a load of %d to %d', (load, shown) => {
     expect(quantise(load)).toBe(shown);
   });
 });

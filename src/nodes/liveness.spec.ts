@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isMassSilence } from './liveness.js';
 
-describe('mass silence', () => {
+describe('isMassSilence', () => {
   it.each([
     [1, 1, false],
     [1, 2, false],
@@ -13,7 +13,7 @@ describe('mass silence', () => {
     [20, 100, false],
     [21, 100, true],
     [0, 0, false],
-  ])('%d silent of %d: %s', (silent, nodes, expected) => {
+  ])('for %d silent nodes of %d is %s', (silent, nodes, expected) => {
     expect(isMassSilence({ silent, nodes })).toBe(expected);
   });
 });

@@ -20,7 +20,7 @@ function poolOf(nodes: readonly Node[], random?: RandomIndex): NodePool<Node> {
 
 const many = (count: number) => Array.from({ length: count }, (_, index) => node(`n${index}`));
 
-/** How often each node came first in so many draws. */
+/** How often each node is picked first in this many picks. */
 function firsts(pool: NodePool<Node>, draws: number, exclude?: string): Map<string, number> {
   const counts = new Map<string, number>();
   for (let draw = 0; draw < draws; draw += 1) {
@@ -30,15 +30,15 @@ function firsts(pool: NodePool<Node>, draws: number, exclude?: string): Map<stri
   return counts;
 }
 
-describe('load', () => {
-  it('is that of whichever is nearer to its limit, the machine or its address space', () => {
+describe('loadOf', () => {
+  it('is the higher of the machine’s load and the share of slots in use', () => {
     expect(loadOf(node('a', { currentLoad: 45, live: 100 }))).toBe(0.45);
     expect(loadOf(node('a', { currentLoad: 45, live: 900 }))).toBe(0.9);
   });
 });
 
-describe('a draw', () => {
-  it('gives two different nodes, the less loaded first, never the excluded one', () => {
+describe('NodePool.pick', () => {
+  it('returns two different nodes, the less loaded one first, and never the excluded one', () => {
     const fleets = fc.array(
       fc.record({ load: fc.integer({ min: 0, max: 100 }), live: fc.integer({ min: 0, max: 999 }) }),
       {
@@ -49,31 +49,31 @@ describe('a draw', () => {
       fc.property(fleets, fc.nat(14), (fleet, excluded) => {
         const nodes = fleet.map(({ load, live }, index) => node(`n${index}`, { currentLoad: load, live }));
         const exclude = `n${excluded}`;
-        const drawn = poolOf(nodes).pick(exclude);
+        const picked = poolOf(nodes).pick(exclude);
         const eligible = nodes.filter(({ id }) => id !== exclude);
-        expect(drawn).toHaveLength(Math.min(2, eligible.length));
-        expect(new Set(drawn).size).toBe(drawn.length);
-        for (const each of drawn) expect(eligible).toContain(each);
-        const [first, second] = drawn;
+        expect(picked).toHaveLength(Math.min(2, eligible.length));
+        expect(new Set(picked).size).toBe(picked.length);
+        for (const each of picked) expect(eligible).toContain(each);
+        const [first, second] = picked;
         if (first !== undefined && second !== undefined) expect(loadOf(first)).toBeLessThanOrEqual(loadOf(second));
       }),
     );
   });
 
-  it('prefers no node among equals', () => {
+  it('picks equally loaded nodes equally often', () => {
     const draws = 100_000;
     for (const exclude of [undefined, 'n0', 'n3', 'n9']) {
       const counts = firsts(poolOf(many(10)), draws, exclude);
       const share = draws / (exclude === undefined ? 10 : 9);
-      // Six standard deviations of a fair draw: a fair one fails once in 10^8 runs.
+      // Six standard deviations: a fair pick fails this once in 10^8 runs.
       const tolerance = 6 * Math.sqrt(share * (1 - share / draws));
-      expect(counts.has(exclude ?? 'nobody')).toBe(false);
+      expect(counts.has(exclude ?? 'none')).toBe(false);
       for (const count of counts.values()) expect(Math.abs(count - share)).toBeLessThan(tolerance);
       expect(counts.size).toBe(exclude === undefined ? 10 : 9);
     }
   });
 
-  it('takes every pair as often as every other', () => {
+  it('picks every pair equally often', () => {
     const [pool, draws, pairs] = [poolOf(many(5)), 100_000, new Map<string, number>()];
     for (let draw = 0; draw < draws; draw += 1) {
       const pair = pool
@@ -87,30 +87,30 @@ describe('a draw', () => {
     for (const count of pairs.values()) expect(Math.abs(count - 10_000)).toBeLessThan(6 * Math.sqrt(9_000));
   });
 
-  it('keeps a fleet level: 10⁵ connections on 100 nodes leave none 2 % above the mean', () => {
+  it('keeps every node within 2 % of the mean for 10⁵ connections on 100 nodes', () => {
     const nodes = many(100).map((each) => ({ ...each, capacity: 60_000 }));
     const pool = poolOf(nodes);
     for (let connection = 0; connection < 100_000; connection += 1) {
       const [first] = pool.pick();
       if (first !== undefined) first.live += 1;
     }
-    // Single random choices would leave about a tenth above it.
+    // With single random picks, some nodes would be about 10 % above the mean.
     expect(Math.max(...nodes.map(({ live }) => live))).toBeLessThanOrEqual(1_020);
   });
 
-  it('costs two random numbers in a fleet of ten thousand', () => {
-    let asked = 0;
+  it('uses two random numbers in a fleet of ten thousand', () => {
+    let calls = 0;
     const pool = poolOf(many(10_000), (below) => {
-      asked += 1;
+      calls += 1;
       return below - 1;
     });
     expect(pool.pick('n9999').map(({ id }) => id)).toEqual(['n9998', 'n9997']);
-    expect(asked).toBe(2);
+    expect(calls).toBe(2);
   });
 });
 
-describe('a removed node', () => {
-  it('is not drawn, and everyone else still is', () => {
+describe('NodePool.remove', () => {
+  it('prevents that node from being picked, and no other', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 8 }), fc.array(fc.nat(9), { maxLength: 10 }), (size, removals) => {
         const pool = poolOf(many(size));

@@ -39,14 +39,14 @@ async function addNode(capacity = 100, locationId = 'de-frankfurt'): Promise<str
 const fleet = () => replica.app.get(FleetService, { strict: false });
 const chosen = (exclude?: string) => directory.candidates('de-frankfurt', exclude).map((node) => node?.id);
 
-describe('the directory', () => {
-  it('knows nothing before it has read, and says so', () => {
+describe('NodeDirectoryService', () => {
+  it('throws unavailable before it has read the fleet', () => {
     expect(directory.candidates('de-frankfurt')).toEqual([]);
     expect(directory.endpoint(randomUUID())).toBeUndefined();
     expect(() => directory.current()).toThrow(expect.objectContaining({ code: 'unavailable' }));
   });
 
-  it('offers two healthy nodes, one when one is excluded, none elsewhere', async () => {
+  it('returns two healthy nodes, one when one is excluded, and none at another location', async () => {
     await addLocation(replica);
     const [first, second] = [await addNode(), await addNode()];
     await directory.refresh();
@@ -57,7 +57,7 @@ describe('the directory', () => {
     expect(directory.current().locations.get('fi-helsinki')).toBeUndefined();
   });
 
-  it('offers the one with fewer connections first, as reported and as just allocated', async () => {
+  it('returns the node with fewer connections first, by reported counts and by allocations since', async () => {
     await addLocation(replica);
     const [busy, idle] = [await addNode(), await addNode()];
     await directory.refresh();
@@ -71,7 +71,7 @@ describe('the directory', () => {
     expect(chosen()).toEqual([idle, busy]);
   });
 
-  it('does not offer a node that has filled up, until a report says that it has room', async () => {
+  it('does not return a full node until new counts show that it has room', async () => {
     await addLocation(replica);
     const node = await addNode(2);
     await directory.refresh();
@@ -86,7 +86,7 @@ describe('the directory', () => {
     expect(chosen()).toEqual([node]);
   });
 
-  it('does not offer a draining node, and still knows where it is', async () => {
+  it('does not return a draining node as a candidate, but still returns its endpoint', async () => {
     await addLocation(replica);
     const node = await addNode();
     await fleet().drain(node);
@@ -110,27 +110,27 @@ describe('the directory', () => {
   });
 });
 
-describe('a change of status', () => {
-  it('is told to those who listen, once, and not for new nodes', async () => {
+describe('NodeDirectoryService.onStatusChange', () => {
+  it('calls listeners once for each change of status, and not for new nodes', async () => {
     await addLocation(replica);
     const node = await addNode();
-    const heard = vi.fn();
-    const unsubscribe = directory.onStatusChange(heard);
+    const listener = vi.fn();
+    const unsubscribe = directory.onStatusChange(listener);
     await directory.refresh();
-    expect(heard).not.toHaveBeenCalled();
+    expect(listener).not.toHaveBeenCalled();
     await fleet().drain(node);
     await directory.refresh();
     await directory.refresh();
-    expect(heard.mock.calls).toEqual([[node, 'draining']]);
+    expect(listener.mock.calls).toEqual([[node, 'draining']]);
     unsubscribe();
     await fleet().retire(node);
     await directory.refresh();
-    expect(heard).toHaveBeenCalledOnce();
+    expect(listener).toHaveBeenCalledOnce();
   });
 });
 
-describe('refreshing', () => {
-  it('happens within a second by itself, and survives PostgreSQL with what it knew', async () => {
+describe('NodeDirectoryService.refresh', () => {
+  it('runs by itself within a second, and keeps the snapshot while PostgreSQL is down', async () => {
     await addLocation(replica);
     const first = await addNode();
     await replica.start();
@@ -146,7 +146,7 @@ describe('refreshing', () => {
     await expect.poll(() => chosen()).toEqual([first]);
   });
 
-  it('reads once for all who ask while a reading runs, and after they asked', async () => {
+  it('shares one later read between all calls during a running read', async () => {
     await addLocation(replica);
     const read = vi.spyOn(replica.app.get(FleetStore, { strict: false }), 'readFleet');
     const early = directory.refresh();

@@ -36,16 +36,16 @@ async function check(): Promise<void> {
   expect(await get(NetworkMaintenance).runOnce('node-health')).toBe(true);
 }
 
-/** Time passes with the service up; those who speak pulse every 10 s. */
-async function up(seconds: number, speaking: readonly string[] = []): Promise<void> {
+/** Advances the clock while the service is running; the given nodes pulse every 10 s. */
+async function up(seconds: number, pulsing: readonly string[] = []): Promise<void> {
   for (let left = seconds; left > 0; left -= 10) {
     clock.advance(Math.min(left, 10) * 1_000);
-    await Promise.all(speaking.map(async (id) => get(NodeStore).pulse(id, 10, true, clock.now())));
+    await Promise.all(pulsing.map(async (id) => get(NodeStore).pulse(id, 10, true, clock.now())));
     await check();
   }
 }
 
-/** Time passes with the service, or its database, down. */
+/** Advances the clock while the service, or its database, is down. */
 const down = (seconds: number) => clock.advance(seconds * 1000);
 
 async function addNodes(count: number, status: NodeStatus = 'healthy'): Promise<string[]> {
@@ -68,8 +68,8 @@ const alarms = async () => {
   return metric?.values[0]?.value ?? 0;
 };
 
-describe('a silent node', () => {
-  it('is unhealthy after 30 s, and healthy again with its next pulse', async () => {
+describe('NodeHealthService.check with a silent node', () => {
+  it('marks it unhealthy after 30 s; its next pulse makes it healthy again', async () => {
     const [node = ''] = await addNodes(1);
     await up(30);
     expect(await statusOf(node)).toBe('healthy');
@@ -80,7 +80,7 @@ describe('a silent node', () => {
     expect(await statusOf(node)).toBe('healthy');
   });
 
-  it('stays draining or retired, silent or not', async () => {
+  it('does not change the status of a draining or retired node', async () => {
     const [draining = ''] = await addNodes(1, 'draining');
     const [retired = ''] = await addNodes(1, 'retired');
     await up(60);
@@ -89,7 +89,7 @@ describe('a silent node', () => {
     expect([await statusOf(draining), await statusOf(retired)]).toEqual(['draining', 'retired']);
   });
 
-  it('stays draining or retired, whether it takes connections or not', async () => {
+  it('does not change it either when the node pulses, accepting connections or not', async () => {
     const [draining = ''] = await addNodes(1, 'draining');
     const [retired = ''] = await addNodes(1, 'retired');
     for (const accepting of [false, true]) {
@@ -98,22 +98,22 @@ describe('a silent node', () => {
     }
   });
 
-  it('is lost after 10 minutes, draining too, and nobody else is', async () => {
-    const [speaking = '', silent = ''] = await addNodes(2);
+  it('reports it as lost after 10 minutes, also when it is draining, and no other node', async () => {
+    const [pulsing = '', silent = ''] = await addNodes(2);
     const [draining = ''] = await addNodes(1, 'draining');
     await addNodes(1, 'retired');
-    await up(600, [speaking]);
+    await up(600, [pulsing]);
     expect(await lost()).toEqual([]);
-    await up(5, [speaking]);
+    await up(5, [pulsing]);
     expect((await lost()).sort()).toEqual([silent, draining].sort());
-    expect(await statusOf(speaking)).toBe('healthy');
+    expect(await statusOf(pulsing)).toBe('healthy');
   });
 });
 
-describe('a retired node', () => {
-  it('is forgotten when it was silent for 30 days and serves nobody', async () => {
-    const forget = () => get(NetworkMaintenance).runOnce('retired-nodes');
-    const [retired = '', serving = '', speaking = ''] = await addNodes(3, 'retired');
+describe('NodeHealthService.deleteRetired', () => {
+  it('deletes a retired node that was silent for 30 days and has no connections', async () => {
+    const deleteRetired = () => get(NetworkMaintenance).runOnce('retired-nodes');
+    const [retired = '', serving = '', pulsing = ''] = await addNodes(3, 'retired');
     const [silent = ''] = await addNodes(1, 'unhealthy');
     await query(
       stack.networkUrl,
@@ -125,20 +125,20 @@ describe('a retired node', () => {
     );
     const known = async () => (await get(FleetService).list()).map(({ id }) => id).sort();
     clock.advance(30 * 86_400_000);
-    await forget();
-    expect(await known()).toEqual([retired, serving, speaking, silent].sort());
-    await get(NodeStore).pulse(speaking, 1, true, clock.now());
+    await deleteRetired();
+    expect(await known()).toEqual([retired, serving, pulsing, silent].sort());
+    await get(NodeStore).pulse(pulsing, 1, true, clock.now());
     clock.advance(1_000);
-    await forget();
-    expect(await known()).toEqual([serving, speaking, silent].sort());
+    await deleteRetired();
+    expect(await known()).toEqual([serving, pulsing, silent].sort());
     await query(stack.networkUrl, 'DELETE FROM network."Connection"');
-    await forget();
-    expect(await known()).toEqual([speaking, silent].sort());
+    await deleteRetired();
+    expect(await known()).toEqual([pulsing, silent].sort());
   });
 });
 
-describe('silence while the service was down', () => {
-  it('is nobody’s fault: it counts from when the service came back', async () => {
+describe('NodeHealthService after the service was down', () => {
+  it('counts silence from the restart of the service', async () => {
     const [node] = await addNodes(1);
     down(3_600);
     expect(await lost()).toEqual([]);
@@ -154,7 +154,7 @@ describe('silence while the service was down', () => {
     expect(await lost()).toEqual([node]);
   });
 
-  it('starts again after every outage', async () => {
+  it('starts counting again after every outage', async () => {
     const [node] = await addNodes(1);
     for (let outage = 0; outage < 3; outage += 1) {
       await up(300);
@@ -166,7 +166,7 @@ describe('silence while the service was down', () => {
     expect(await lost()).toEqual([node]);
   });
 
-  it('makes nobody unhealthy who pulses every 10 s, however long the outage', async () => {
+  it('marks no node unhealthy that pulses every 10 s, however long the outage was', async () => {
     const [node = ''] = await addNodes(1);
     for (let outage = 1; outage <= 40; outage += 1) {
       await get(NodeStore).pulse(node, 1, true, clock.now());
@@ -178,7 +178,7 @@ describe('silence while the service was down', () => {
     }
   });
 
-  it('is unknown before the first check of all', async () => {
+  it('reports no silent nodes before the first check', async () => {
     await query(stack.networkUrl, 'DELETE FROM network."MaintenanceRun"');
     const [node] = await addNodes(1);
     down(3_600);
@@ -188,8 +188,8 @@ describe('silence while the service was down', () => {
   });
 });
 
-describe('silence of over 20 % of the nodes', () => {
-  it('ends nothing and raises the alarm once, until fewer are silent', async () => {
+describe('NodeHealthService during a mass silence', () => {
+  it('reports no lost nodes and logs one error, until fewer nodes are silent', async () => {
     const logged = vi.spyOn(get(AnonymizerLogger), 'error');
     const nodes = await addNodes(14);
     const before = await alarms();
@@ -206,7 +206,7 @@ describe('silence of over 20 % of the nodes', () => {
     expect(await alarms()).toBe(after);
   });
 
-  it('counts those just silent together with those long silent', async () => {
+  it('counts nodes that just became silent together with nodes that have been silent for long', async () => {
     const nodes = await addNodes(10);
     await up(605, nodes.slice(1));
     expect(await lost()).toEqual([nodes[0]]);
@@ -214,18 +214,18 @@ describe('silence of over 20 % of the nodes', () => {
     expect(await lost()).toEqual([]);
   });
 
-  it('does not hold up a fleet of a few, nor count the retired', async () => {
+  it('does not apply to single silent nodes of a small fleet, and does not count retired nodes', async () => {
     const few = await addNodes(2);
-    const [heard = ''] = await addNodes(1);
+    const [pulsing = ''] = await addNodes(1);
     await addNodes(40, 'retired');
-    await up(605, [heard]);
+    await up(605, [pulsing]);
     expect((await lost()).sort()).toEqual(few.sort());
     await addNodes(1, 'draining');
-    await up(605, [heard]);
+    await up(605, [pulsing]);
     expect(await lost()).toEqual([]);
   });
 
-  it('holds up even two when nobody else is heard', async () => {
+  it('applies to a fleet of two when both are silent', async () => {
     await addNodes(2);
     await up(605);
     expect(await lost()).toEqual([]);

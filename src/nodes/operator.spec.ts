@@ -23,8 +23,8 @@ afterAll(async () => {
 const tokens = () => replica.app.get(EnrolmentTokensService, { strict: false });
 const locations = () => replica.app.get(OperatorLocationsService, { strict: false });
 
-describe('an enrolment token', () => {
-  it('is shown once; what is kept and listed names it without being it', async () => {
+describe('EnrolmentTokensService', () => {
+  it('returns a token once; the stored and listed data identify it without revealing it', async () => {
     const { token, ...info } = await tokens().create({ locationId: 'de-frankfurt', uses: 3, hours: 2 });
     expect(Buffer.from(token, 'base64url')).toHaveLength(32);
     expect(info).toEqual({
@@ -39,7 +39,7 @@ describe('an enrolment token', () => {
     );
   });
 
-  it('is revoked by its id, and no other with it', async () => {
+  it('revokes a token by its id, and no other token', async () => {
     const [one, two] = await Promise.all([1, 2].map(() => tokens().create({ locationId: 'de-frankfurt' })));
     expect(await tokens().revoke(one?.id ?? '')).toBe(true);
     expect(await tokens().revoke(one?.id ?? '')).toBe(false);
@@ -49,7 +49,7 @@ describe('an enrolment token', () => {
     expect((await tokens().list()).map(({ id }) => id)).toContain(two?.id);
   });
 
-  it('is not made for a location that is not there, nor for nobody or for ever', async () => {
+  it('refuses an unknown location, zero uses and an unlimited lifetime', async () => {
     await expect(tokens().create({ locationId: 'xx-nowhere' })).rejects.toMatchObject({ code: 'unknown_location' });
     for (const wrong of [{ uses: 0 }, { uses: 1.5 }, { hours: 0 }, { hours: 1e6 }]) {
       await expect(tokens().create({ locationId: 'de-frankfurt', ...wrong })).rejects.toThrow(ZodError);
@@ -57,8 +57,8 @@ describe('an enrolment token', () => {
   });
 });
 
-describe('a location', () => {
-  it('is added, listed, and offered or not', async () => {
+describe('OperatorLocationsService', () => {
+  it('adds, lists, disables and enables a location', async () => {
     const helsinki = { id: 'fi-helsinki', country: 'FI', city: 'Helsinki', latitude: 60.2, longitude: 24.9 };
     expect(await locations().add(helsinki)).toEqual({ ...helsinki, enabled: true });
     await locations().setEnabled('fi-helsinki', false);
@@ -70,7 +70,7 @@ describe('a location', () => {
     expect((await locations().list()).map(({ enabled }) => enabled)).toEqual([true, true]);
   });
 
-  it('is refused when it is no place on earth', async () => {
+  it('refuses invalid coordinates and codes', async () => {
     const valid = { id: 'se-malmo', country: 'SE', city: 'Malmö', latitude: 55.6, longitude: 13 };
     for (const wrong of [{ id: 'Malmö' }, { country: 'se' }, { city: ' ' }, { latitude: 91 }, { longitude: NaN }]) {
       await expect(locations().add({ ...valid, ...wrong })).rejects.toThrow(ZodError);

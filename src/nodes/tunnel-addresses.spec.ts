@@ -6,8 +6,8 @@ const everySlot = Array.from({ length: maxSlots }, (_, index) => slotAddresses(i
 const hostOf = (address: string) => ipaddr.parse(address).toByteArray().slice(-2).join('.');
 const bare = (cidr: string) => cidr.split('/')[0] ?? '';
 
-describe('tunnel addresses', () => {
-  it('give every slot addresses of its own, which no node or resolver has', () => {
+describe('slotAddresses', () => {
+  it('gives every slot unique addresses, different from those of the node and its resolvers', () => {
     const reserved = [
       ...nodeAddresses.map(bare),
       ...(['none', 'ads', 'ads_trackers_malware'] as const).flatMap((choice) => resolverAddresses(choice)),
@@ -17,7 +17,7 @@ describe('tunnel addresses', () => {
     expect(new Set(all).size).toBe(8 + 2 * maxSlots);
   });
 
-  it('keep every slot within the node’s networks, the same host in both families', () => {
+  it('keeps every slot within the node’s networks, with the same host number in both families', () => {
     const [net4, net6] = nodeAddresses.map((cidr) => ipaddr.parseCIDR(cidr));
     if (net4 === undefined || net6 === undefined) throw new Error('a node has an address of each family');
     for (const [v4, v6] of everySlot) {
@@ -27,7 +27,7 @@ describe('tunnel addresses', () => {
     }
   });
 
-  it('are those of the protocol', () => {
+  it('matches the addresses that the protocol documents', () => {
     expect(nodeAddresses).toEqual(['10.64.0.1/16', 'fdb7:4a2c:91e6::1/112']);
     expect(slotAddresses(1)).toEqual(['10.64.1.0/32', 'fdb7:4a2c:91e6::100/128']);
     expect(slotAddresses(maxSlots)).toEqual(['10.64.235.95/32', 'fdb7:4a2c:91e6::eb5f/128']);
@@ -36,7 +36,7 @@ describe('tunnel addresses', () => {
     expect(resolverAddresses('ads_trackers_malware')).toEqual(['10.64.0.4', 'fdb7:4a2c:91e6::4']);
   });
 
-  it.each([0, -1, 60_001, 1.5, NaN])('do not exist for slot %d', (slot) => {
+  it.each([0, -1, 60_001, 1.5, NaN])('throws for slot %d', (slot) => {
     expect(() => slotAddresses(slot)).toThrow(RangeError);
   });
 });

@@ -5,7 +5,7 @@ import { decodeWireguardKey, encodeWireguardKey, isLowOrder, wireguardPublicKey 
 
 const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
 
-/** OpenSSL's word on it: it refuses a shared secret of zeros (RFC 7748 §6.1). */
+/** Whether OpenSSL refuses the key, as it does when the shared secret is zero (RFC 7748 §6.1). */
 function hasKnownSecret(point: Uint8Array): boolean {
   const spki = Buffer.concat([Buffer.from('302a300506032b656e032100', 'hex'), point]);
   const publicKey = createPublicKey({ key: spki, format: 'der', type: 'spki' });
@@ -24,8 +24,8 @@ const nearTheEdges = [
   Buffer.from('5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157', 'hex'),
 ].flatMap((point) => [point, Buffer.from(point.map((byte, index) => (index === 31 ? byte | 0x80 : byte)))]);
 
-describe('a WireGuard key', () => {
-  it('has one text, which means it', () => {
+describe('WireGuard keys', () => {
+  it('decode from exactly one text, which encodes them', () => {
     fc.assert(
       fc.property(bytes32, (key) => {
         const text = encodeWireguardKey(key);
@@ -36,7 +36,7 @@ describe('a WireGuard key', () => {
   });
 
   it.each([
-    ['nothing', ''],
+    ['an empty text', ''],
     ['31 bytes', randomBytes(31).toString('base64')],
     ['33 bytes', randomBytes(33).toString('base64')],
     ['no padding', 'A'.repeat(43)],
@@ -45,24 +45,24 @@ describe('a WireGuard key', () => {
     ['a line end', `${'A'.repeat(43)}=\n`],
     ['a space within', `${'A'.repeat(20)} ${'A'.repeat(22)}=`],
     ['hex', randomBytes(22).toString('hex')],
-  ])('is not %s', (_, text) => {
+  ])('do not decode from %s', (_, text) => {
     expect(decodeWireguardKey(text)).toBeUndefined();
     expect(wireguardPublicKey.safeParse(text).success).toBe(false);
   });
 
   it.each(nearTheEdges.map((point) => [point.toString('hex'), point] as const))(
-    '%s is of low order exactly when OpenSSL says that its secrets are known',
+    'isLowOrder agrees with OpenSSL about %s',
     (_, point) => {
       expect(isLowOrder(point)).toBe(hasKnownSecret(point));
       expect(wireguardPublicKey.safeParse(encodeWireguardKey(point)).success).toBe(!hasKnownSecret(point));
     },
   );
 
-  it('of low order is among those tried, with and without the top bit', () => {
+  it('tries points of low order, with and without the top bit', () => {
     expect(nearTheEdges.filter(hasKnownSecret)).toHaveLength(14);
   });
 
-  it('parses to its bytes', () => {
+  it('parse to their bytes in a schema', () => {
     const key = generateKeyPairSync('x25519').publicKey.export({ format: 'der', type: 'spki' }).subarray(-32);
     expect(wireguardPublicKey.parse(encodeWireguardKey(key))).toEqual(key);
   });
