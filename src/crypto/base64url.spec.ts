@@ -12,7 +12,7 @@ describe('base64url', () => {
     );
   });
 
-  it('gives every accepted text one meaning: what decodes, encodes to the same text', () => {
+  it('accepts only texts that encode back to themselves', () => {
     const character = fc.constantFrom(...'ABYZabyz0189-_=+/ \n.%é');
     fc.assert(
       fc.property(fc.array(character, { maxLength: 12 }), (characters) => {
@@ -33,19 +33,19 @@ describe('base64url', () => {
     ['a lone character', 'A'],
     ['too much padding', 'AA==='],
     ['too little padding', 'AA='],
-    ['padding without need', 'AAAA===='],
+    ['unnecessary padding', 'AAAA===='],
     ['padding in the middle', 'AA==AAAA'],
     ['padding alone', '='],
   ])('refuses %s', (_what, text) => {
     expect(decodeBase64url(text)).toBeUndefined();
   });
 
-  it('refuses every other length', () => {
+  it('refuses another length than required', () => {
     for (const length of [255, 257])
       expect(decodeBase64url(encodeBase64url(Buffer.alloc(length)), 256)).toBeUndefined();
   });
 
-  it('says in a request what was expected', () => {
+  it('explains in a validation error what was expected', () => {
     const field = base64urlBytes(98);
     expect(field.parse(encodeBase64url(Buffer.alloc(98, 7)))).toEqual(Buffer.alloc(98, 7));
     for (const bad of ['', 'x'.repeat(131), 'x'.repeat(100_000), 'é'.repeat(131), 7, null, ['AA']]) {

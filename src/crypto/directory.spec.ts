@@ -38,8 +38,8 @@ function rendered(keys: readonly DirectoryKey[] = [yesterday, today, tomorrow, r
   return JSON.parse(renderDirectory(keys, challenge, now)) as Document;
 }
 
-describe('the directory', () => {
-  it('lists the keys newest first, the next one included, and the retired ones apart', () => {
+describe('renderDirectory and parseDirectory', () => {
+  it('list the keys newest first, including the next one, and retired keys separately', () => {
     const document = rendered([today, retired, yesterday, tomorrow]);
     expect(Object.keys(document)).toEqual(['issuer-request-uri', 'token-challenge', 'token-keys', 'retired-keys']);
     expect(document['issuer-request-uri']).toBe('/auth/vpn-token');
@@ -56,7 +56,7 @@ describe('the directory', () => {
     expect(document['retired-keys']).toHaveLength(1);
   });
 
-  it('is the same text whatever order the keys come in', () => {
+  it('render the same text for any order of the keys', () => {
     const orders = [
       [yesterday, today, tomorrow, retired],
       [retired, tomorrow, today, yesterday],
@@ -67,35 +67,35 @@ describe('the directory', () => {
     expect(renderDirectory(twins, challenge, now)).toBe(renderDirectory(twins.toReversed(), challenge, now));
   });
 
-  it('drops a key at the moment its tokens end', () => {
+  it('omit a key from the moment its tokens expire', () => {
     const end = today.verifyUntil;
     const before = JSON.parse(renderDirectory([today], challenge, new Date(end.getTime() - 1))) as Document;
     const after = JSON.parse(renderDirectory([today], challenge, end)) as Document;
     expect([before['token-keys'].length, after['token-keys'].length]).toEqual([1, 0]);
   });
 
-  it('reads back what was rendered', () => {
+  it('round-trip', () => {
     const { keys, challenge: read } = parseDirectory(rendered());
     expect(read).toEqual(challenge);
     expect(keys).toEqual([tomorrow, today, yesterday, retired]);
   });
 
-  it('changes its entity tag with its body', () => {
+  it('change the entity tag with the body', () => {
     const body = renderDirectory([today], challenge, now);
     expect(entityTagOf(body)).toMatch(/^"[A-Za-z0-9_-]{22}"$/);
     expect(entityTagOf(body)).toBe(entityTagOf(renderDirectory([today], challenge, now)));
     expect(entityTagOf(renderDirectory([today, tomorrow], challenge, now))).not.toBe(entityTagOf(body));
   });
 
-  it('passes over members, token types and a missing list of retired keys that it does not know', () => {
+  it('ignore unknown members and token types, and accept a missing list of retired keys', () => {
     const { 'retired-keys': _none, ...document } = rendered([today]);
-    const foreign = { 'token-type': 1, 'token-key': 'whatever', 'not-before': 'soon' };
+    const foreign = { 'token-type': 1, 'token-key': 'anything', 'not-before': 'soon' };
     const { keys } = parseDirectory({ ...document, 'token-keys': [foreign, ...document['token-keys']], extra: true });
     expect(keys).toEqual([today]);
   });
 });
 
-describe('a directory that somebody else rendered is refused whole when', () => {
+describe('parseDirectory refuses the whole directory when', () => {
   const entry = () => rendered([today])['token-keys'][0] as Entry;
   const withEntry = (change: Partial<Record<keyof Entry, unknown>>) => ({
     ...rendered([yesterday]),
@@ -105,16 +105,16 @@ describe('a directory that somebody else rendered is refused whole when', () => 
   const plain = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'der', type: 'spki' });
 
   it.each<[string, () => unknown]>([
-    ['it is no object', () => []],
+    ['it is not an object', () => []],
     ['it is null', () => null],
     ['it is empty', () => ({})],
     ['it lists no key', () => ({ ...rendered(), 'token-keys': [] })],
-    ['it lists retired keys alone', () => rendered([retired])],
-    ['token-keys is no list', () => ({ ...rendered(), 'token-keys': {} })],
+    ['it lists only retired keys', () => rendered([retired])],
+    ['token-keys is not a list', () => ({ ...rendered(), 'token-keys': {} })],
     ['a key is listed twice', () => withEntry({ 'token-key': rendered([yesterday])['token-keys'][0]?.['token-key'] })],
-    ['a key is both good and retired', () => ({ ...rendered(), 'retired-keys': rendered([today])['token-keys'] })],
+    ['a key is both usable and retired', () => ({ ...rendered(), 'retired-keys': rendered([today])['token-keys'] })],
     ['a key is not base64url', () => withEntry({ 'token-key': `${entry()['token-key'].slice(0, -1)}!` })],
-    ['a key is cut', () => withEntry({ 'token-key': entry()['token-key'].slice(0, -8) })],
+    ['a key is truncated', () => withEntry({ 'token-key': entry()['token-key'].slice(0, -8) })],
     ['a key is RSA-1024', () => withEntry({ 'token-key': small.toString('base64url') })],
     ['a key has the plain RSA OID', () => withEntry({ 'token-key': plain.toString('base64url') })],
     ['a key is missing', () => withEntry({ 'token-key': undefined })],
@@ -122,11 +122,11 @@ describe('a directory that somebody else rendered is refused whole when', () => 
     ['a time is a fraction', () => withEntry({ 'not-after': 1.5 })],
     ['a time is negative', () => withEntry({ 'not-before': -1 })],
     ['a key ends before it starts', () => withEntry({ 'not-after': entry()['not-before'] })],
-    ['tokens end before signing does', () => withEntry({ 'verify-until': entry()['not-after'] - 1 })],
-    ['a key lives for ever', () => withEntry({ 'verify-until': 0xffffffff })],
+    ['tokens expire before the key stops signing', () => withEntry({ 'verify-until': entry()['not-after'] - 1 })],
+    ['a key never expires', () => withEntry({ 'verify-until': 0xffffffff })],
     ['the challenge is missing', () => ({ ...rendered(), 'token-challenge': undefined })],
-    ['the challenge is no TokenChallenge', () => ({ ...rendered(), 'token-challenge': 'AAAA' })],
-    ['it lists more keys than a reader takes', () => ({ ...rendered(), 'token-keys': Array(65).fill(entry()) })],
+    ['the challenge is not a TokenChallenge', () => ({ ...rendered(), 'token-challenge': 'AAAA' })],
+    ['it lists too many keys', () => ({ ...rendered(), 'token-keys': Array(65).fill(entry()) })],
   ])('%s', (_what, document) => {
     expect(() => parseDirectory(JSON.parse(JSON.stringify(document())))).toThrow(DirectoryError);
   });

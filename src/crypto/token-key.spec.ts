@@ -6,15 +6,15 @@ import { encodeTokenKey, keyIdOf, parseTokenKey, truncatedKeyId } from './token-
 const pair = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const spki = encodeTokenKey(pair.publicKey);
 
-describe('token keys', () => {
-  it('are 342 bytes around the AlgorithmIdentifier of RSASSA-PSS with SHA-384 and salt 48', () => {
+describe('encodeTokenKey and parseTokenKey', () => {
+  it('use 342 bytes with the AlgorithmIdentifier of RSASSA-PSS with SHA-384 and salt 48', () => {
     expect(spki).toHaveLength(342);
     expect(spki.subarray(4, 67).toString('hex')).toBe(
       '303d06092a864886f70d01010a3030a00d300b0609608648016503040202a11a301806092a864886f70d010108300b0609608648016503040202a203020130',
     );
   });
 
-  it('are DER that others read: the same modulus, exponent and PSS parameters', () => {
+  it('produce DER that another parser reads with the same modulus, exponent and PSS parameters', () => {
     const read = createPublicKey({ key: spki, format: 'der', type: 'spki' });
     expect(read.asymmetricKeyType).toBe('rsa-pss');
     expect(read.asymmetricKeyDetails).toMatchObject({
@@ -28,7 +28,7 @@ describe('token keys', () => {
     expect(plain).toEqual(pair.publicKey.export({ format: 'der', type: 'spki' }));
   });
 
-  it('are named by the SHA-256 of that DER, which is not that of Node’s own export', () => {
+  it('identify a key by the SHA-256 of that DER, which differs from that of Node’s own export', () => {
     const key = parseTokenKey(spki);
     expect(key?.keyId).toEqual(createHash('sha256').update(spki).digest());
     expect(truncatedKeyId(keyIdOf(spki))).toBe(keyIdOf(spki)[31]);
@@ -39,7 +39,7 @@ describe('token keys', () => {
     expect(parseTokenKey(reexported)).toBeUndefined();
   });
 
-  it('encode alike from the private half', () => {
+  it('encode a private key like its public key', () => {
     expect(encodeTokenKey(pair.privateKey)).toEqual(spki);
   });
 
@@ -49,7 +49,7 @@ describe('token keys', () => {
     expect(key?.modulus.toString('base64url')).toBe(pair.publicKey.export({ format: 'jwk' }).n);
   });
 
-  it('refuse every other size and exponent', () => {
+  it('refuse another size or exponent', () => {
     for (const options of [
       { modulusLength: 1024 },
       { modulusLength: 3072 },
@@ -59,7 +59,7 @@ describe('token keys', () => {
     }
   });
 
-  it('refuse a change of any fixed byte, a cut, an addition, a short or an even modulus', () => {
+  it('refuse a change of any fixed byte, a wrong length, and a short or even modulus', () => {
     const fixed = [...Array(81).keys(), 337, 338, 339, 340, 341];
     for (const index of fixed) {
       const changed = Buffer.from(spki);

@@ -12,7 +12,7 @@ import { buildTokenInput, parseTokenInput, parseTokenRequest, splitToken } from 
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length }).map((b) => Buffer.from(b));
 
-describe('token input', () => {
+describe('buildTokenInput and parseTokenInput', () => {
   it('round-trips', () => {
     const input = fc.record({ nonce: bytes(32), challengeDigest: bytes(32), keyId: bytes(32) });
     fc.assert(
@@ -22,7 +22,7 @@ describe('token input', () => {
     );
   });
 
-  it('has the layout of RFC 9578 §6.1', () => {
+  it('use the layout of RFC 9578 §6.1', () => {
     const token = buildTokenInput({
       nonce: Buffer.alloc(32, 1),
       challengeDigest: Buffer.alloc(32, 2),
@@ -31,7 +31,7 @@ describe('token input', () => {
     expect(token.toString('hex')).toBe(`0002${'01'.repeat(32)}${'02'.repeat(32)}${'03'.repeat(32)}`);
   });
 
-  it('refuses another length or type', () => {
+  it('refuse another length or type', () => {
     const good = Buffer.concat([Buffer.of(0, 2), randomBytes(96)]);
     expect(parseTokenInput(good)).toBeDefined();
     expect(parseTokenInput(good.subarray(0, 97))).toBeUndefined();
@@ -44,7 +44,7 @@ describe('token input', () => {
     }
   });
 
-  it('refuses to build from parts of another length', () => {
+  it('refuse to build from parts of another length', () => {
     const part = Buffer.alloc(32);
     expect(() => buildTokenInput({ nonce: Buffer.alloc(31), challengeDigest: part, keyId: part })).toThrow(RangeError);
     expect(() => buildTokenInput({ nonce: part, challengeDigest: part, keyId: Buffer.alloc(33) })).toThrow(RangeError);
@@ -60,7 +60,7 @@ describe('Token, TokenRequest and TokenResponse', () => {
     expect(splitToken(Buffer.concat([Buffer.of(0, 1), randomBytes(352)]))).toBeUndefined();
   });
 
-  it('reads a TokenRequest', () => {
+  it('parses a TokenRequest', () => {
     const request = Buffer.concat([Buffer.of(0, 2, 0xab), Buffer.alloc(256, 9)]);
     expect(parseTokenRequest(request)).toEqual({ truncatedKeyId: 0xab, blindedMessage: Buffer.alloc(256, 9) });
   });
@@ -89,7 +89,7 @@ describe('TokenChallenge', () => {
     );
   });
 
-  it('refuses every cut and every longer text', () => {
+  it('refuses every truncated and every extended encoding', () => {
     fc.assert(
       fc.property(anyChallenge, (challenge) => {
         const built = buildTokenChallenge(challenge);
@@ -102,7 +102,7 @@ describe('TokenChallenge', () => {
     );
   });
 
-  it('refuses another type, an empty issuer, another context length and text that is not UTF-8', () => {
+  it('refuses another type, an empty issuer, an invalid context length and text that is not UTF-8', () => {
     expect(parseTokenChallenge(Buffer.from('0001000161000000', 'hex'))).toBeUndefined();
     expect(parseTokenChallenge(Buffer.from('00020000000000', 'hex'))).toBeUndefined();
     expect(parseTokenChallenge(Buffer.from('00020001610141'.concat('0000'), 'hex'))).toBeUndefined();
@@ -110,7 +110,7 @@ describe('TokenChallenge', () => {
     expect(parseTokenChallenge(Buffer.from('0002000161000000', 'hex'))).toBeDefined();
   });
 
-  it('refuses to build what does not fit its length fields', () => {
+  it('refuses to build from values that do not fit the length fields', () => {
     const fits = { issuerName: 'a', redemptionContext: Buffer.alloc(0), originInfo: '' };
     expect(() => buildTokenChallenge({ ...fits, issuerName: '' })).toThrow(RangeError);
     expect(() => buildTokenChallenge({ ...fits, issuerName: 'a'.repeat(65_536) })).toThrow(RangeError);
@@ -118,7 +118,7 @@ describe('TokenChallenge', () => {
     expect(() => buildTokenChallenge({ ...fits, redemptionContext: Buffer.alloc(31) })).toThrow(RangeError);
   });
 
-  it('is the service names alone, without a redemption context', () => {
+  it('contains only the names of the service, without a redemption context', () => {
     const challenge = serviceChallenge({ issuerName: 'issuer.example', originInfo: 'vpn.example' });
     expect(challenge.toString('hex')).toBe(
       `0002000e${Buffer.from('issuer.example').toString('hex')}00000b${Buffer.from('vpn.example').toString('hex')}`,

@@ -18,15 +18,15 @@ function signerOf(privateKey: KeyObject): BlindSigner {
 const fromHex = (text: string) => Buffer.from(text, 'hex');
 const signer = signerOf(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey);
 
-/** A number as long as a modulus. */
+/** Encodes a number with the length of a modulus. */
 function number(value: bigint, bytes = 256): Buffer {
   return fromHex(value.toString(16).padStart(2 * bytes, '0'));
 }
 
 const n = BigInt(`0x${signer.modulus.toString('hex')}`);
 
-describe('blind signing', () => {
-  it('gives the signature of RFC 9474, Appendix A.3', () => {
+describe('blindSign', () => {
+  it('produces the signature of RFC 9474, Appendix A.3', () => {
     const key = signerOf(rsaKeyFromPrimes(rfc9474));
     expect(blindSign(key, fromHex(rfc9474.blindedMsg)).toString('hex')).toBe(rfc9474.blindSig);
     expect(verifyMessage(key.publicKey, fromHex(rfc9474.msg), fromHex(rfc9474.sig))).toBe(true);
@@ -38,7 +38,7 @@ describe('blind signing', () => {
       const privateKey = rsaKeyFromPrimes(rfc9578);
       const key = signerOf(privateKey);
 
-      it('names the key as its request and its token do', () => {
+      it('derives the key ids that the request and the token contain', () => {
         const keyId = keyIdOf(encodeTokenKey(privateKey));
         expect(parseTokenRequest(fromHex(vector.tokenRequest))?.truncatedKeyId).toBe(truncatedKeyId(keyId));
         expect(parseTokenInput(fromHex(vector.token).subarray(0, 98))?.keyId).toEqual(keyId);
@@ -65,7 +65,7 @@ describe('blind signing', () => {
     },
   );
 
-  it('completes what another implementation has blinded', async () => {
+  it('signs what another implementation has blinded', async () => {
     const suite = RSABSSA.SHA384.PSS.Deterministic();
     const spki = new Uint8Array(signer.publicKey.export({ format: 'der', type: 'spki' }));
     const publicKey = await crypto.subtle.importKey('spki', spki, { name: 'RSA-PSS', hash: 'SHA-384' }, true, [
@@ -78,7 +78,7 @@ describe('blind signing', () => {
     expect(verifyToken(signer.publicKey, message, Buffer.from(signature))).toBe(true);
   });
 
-  it('signs every number from 2 to n - 2, the same each time', () => {
+  it('signs every number from 2 to n - 2 deterministically', () => {
     for (const value of [2n, 3n, n / 2n, n - 3n, n - 2n]) {
       const signature = blindSign(signer, number(value));
       expect(signature).toHaveLength(256);
@@ -102,14 +102,14 @@ describe('blind signing', () => {
     expect(() => blindSign(signer, randomBytes(length))).toThrow(new BlindSignError('wrong_length'));
   });
 
-  it('gives nothing away when the signature does not check out', () => {
+  it('throws without a signature when its own check of the signature fails', () => {
     const jwk = { ...signer.publicKey.export({ format: 'jwk' }), e: 'Aw' };
     const faulty = { ...signer, publicKey: createPublicKey({ key: jwk, format: 'jwk' }) };
     expect(() => blindSign(faulty, number(2n))).toThrow(new BlindSignError('signing_failure'));
   });
 });
 
-describe('verification', () => {
+describe('verifyToken', () => {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const token = randomBytes(98);
   const signWith = (saltLength: number, hash: string) =>
@@ -123,7 +123,7 @@ describe('verification', () => {
     expect(verifyToken(signer.publicKey, token, signWith(48, 'sha384'))).toBe(false);
   });
 
-  it('answers false, never an error, to whatever is no signature', () => {
+  it('returns false and never throws for invalid signatures', () => {
     const good = signWith(48, 'sha384');
     const all = [Buffer.alloc(256), Buffer.alloc(256, 0xff), number(n), number(1n), good.subarray(1), Buffer.alloc(0)];
     for (const bad of [...all, Buffer.concat([good, Buffer.of(0)])])

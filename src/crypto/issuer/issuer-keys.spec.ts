@@ -48,8 +48,8 @@ const rows = () =>
     'SELECT key_id, encrypted_private_key AS sealed, sign_from, retired_at FROM identity."IssuerKey" ORDER BY sign_from',
   );
 
-describe('issuer keys', () => {
-  it('exist for today and tomorrow as soon as a database is new', async () => {
+describe('IssuerKeysService', () => {
+  it('creates the keys of today and tomorrow on a new database', async () => {
     const { issuer } = await replica();
     await issuer.ensureKeys();
     const today = epochOf(clock.now());
@@ -61,7 +61,7 @@ describe('issuer keys', () => {
     expect(issuer.directoryKeys()).toHaveLength(2);
   });
 
-  it('are made once, however many replicas find them missing at the same moment', async () => {
+  it('creates each key once, even when many replicas find it missing at the same time', async () => {
     replicas = await Promise.all(Array.from({ length: 8 }, () => replica()));
     await Promise.all(replicas.map(({ issuer }) => issuer.ensureKeys()));
     expect(await rows()).toHaveLength(2);
@@ -69,7 +69,7 @@ describe('issuer keys', () => {
     expect(chosen.size).toBe(1);
   }, 60_000);
 
-  it('are each made apart from all live ones, those made in the same breath too: no two share their last byte', async () => {
+  it('creates keys whose truncated ids differ from those of all live keys, including keys created together', async () => {
     const store = (await replica()).app.get(IssuerKeysStore, { strict: false });
     const today = epochOf(clock.now());
     const taken: number[][] = [];
@@ -84,7 +84,7 @@ describe('issuer keys', () => {
     expect(taken).toEqual([[], [first], [first, second].sort()]);
   });
 
-  it('sign alike on every replica, to a signature that the public key checks', async () => {
+  it('signs identically on every replica, with a signature that the public key verifies', async () => {
     const [one, other] = [await replica(), await replica()];
     await one.issuer.ensureKeys();
     await other.issuer.ensureKeys();
@@ -94,7 +94,7 @@ describe('issuer keys', () => {
     expect(one.issuer.signingKey().refusalOf(Buffer.alloc(256))).toBe('out_of_range');
   });
 
-  it('are found by id and by its last byte while they sign', async () => {
+  it('finds a key by its id and by its truncated id while it signs', async () => {
     const { issuer } = await replica();
     await issuer.ensureKeys();
     const key = issuer.signingKey();
@@ -108,7 +108,7 @@ describe('issuer keys', () => {
     expect(issuer.keyForTruncated(truncatedKeyId(key.keyId))).toBeUndefined();
   });
 
-  it('change at midnight; the next signs 2 minutes early and the last 10 minutes late for who names it', async () => {
+  it('changes the key at midnight; the next signs 2 minutes early and the last 10 minutes late when named', async () => {
     const { issuer } = await replica();
     await issuer.ensureKeys();
     const monday = issuer.signingKey();
@@ -126,7 +126,7 @@ describe('issuer keys', () => {
     expect(signing('2030-06-11T00:10:00.000Z')).toEqual({ byDefault: 'tuesday', named: [false, true] });
   });
 
-  it('are published at least 2 hours before they sign, on any schedule of maintenance', async () => {
+  it('publishes keys at least 2 hours before they sign, on any schedule of maintenance', async () => {
     const service = await replica();
     for (let day = 0; day < 3; day += 1) {
       clock.set(new Date(Date.UTC(2030, 5, 10 + day, 21, 57)));
@@ -136,7 +136,7 @@ describe('issuer keys', () => {
     }
   });
 
-  it('lose their private half when they stop signing, and their row two days after their tokens ended', async () => {
+  it('erases a private key when the key stops signing, and deletes its row two days after its tokens expired', async () => {
     const service = await replica();
     clock.set('2020-06-10T12:00:00Z');
     await service.issuer.ensureKeys();
@@ -145,16 +145,16 @@ describe('issuer keys', () => {
       clock.set(at);
       await service.identityMaintenance.runOnce('issuer-keys');
       const row = (await rows()).find(({ key_id }) => key_id.equals(first.keyId));
-      return row === undefined ? 'gone' : row.sealed === null ? 'erased' : 'whole';
+      return row === undefined ? 'deleted' : row.sealed === null ? 'erased' : 'whole';
     };
     const after = (date: Date, ms: number) => new Date(date.getTime() + ms);
     expect(await states(after(first.signUntil, -1))).toBe('whole');
     expect(await states(first.signUntil)).toBe('erased');
     expect(await states(after(first.verifyUntil, 48 * 3_600_000))).toBe('erased');
-    expect(await states(after(first.verifyUntil, 48 * 3_600_000 + 1_000))).toBe('gone');
+    expect(await states(after(first.verifyUntil, 48 * 3_600_000 + 1_000))).toBe('deleted');
   });
 
-  it('are not deleted by a wrong clock of ours alone', async () => {
+  it('deletes no key because of a wrong clock of the service alone', async () => {
     const service = await replica();
     await service.issuer.ensureKeys();
     clock.set('2050-01-01T00:00:00Z');
@@ -163,8 +163,8 @@ describe('issuer keys', () => {
   });
 });
 
-describe('a retired key', () => {
-  it('signs no more, is replaced for the same day, and stays in the directory as retired', async () => {
+describe('IssuerKeysService.retire', () => {
+  it('stops the key from signing, replaces it for the same day, and lists it as retired', async () => {
     const { issuer } = await replica();
     await issuer.ensureKeys();
     const retired = issuer.signingKey();
@@ -179,19 +179,19 @@ describe('a retired key', () => {
     expect((await rows()).filter((row) => row.retired_at !== null).map((row) => row.sealed)).toEqual([null]);
   });
 
-  it('is retired on the other replicas with their next look', async () => {
+  it('takes effect on other replicas with their next refresh', async () => {
     const [one, other] = [await replica(), await replica()];
     await one.issuer.ensureKeys();
     await other.start();
     const { keyId } = one.issuer.signingKey();
     expect(other.issuer.keyFor(keyId)).toBeDefined();
     await one.issuer.retire(keyId);
-    // It never sees a moment without a key: the replacement comes with the retirement.
+    // There is no moment without a key: the replacement comes with the retirement.
     await expect.poll(() => other.issuer.signingKey().keyId).not.toEqual(keyId);
     expect(other.issuer.signingKey().keyId).toEqual(one.issuer.signingKey().keyId);
   });
 
-  it('has one replacement when several operators retire it at once', async () => {
+  it('creates one replacement when several operators retire the key at once', async () => {
     replicas = await Promise.all(Array.from({ length: 4 }, () => replica()));
     const [first] = replicas as [CryptoSides];
     await first.issuer.ensureKeys();
@@ -200,7 +200,7 @@ describe('a retired key', () => {
     expect(await rows()).toHaveLength(3);
   }, 60_000);
 
-  it('must be one that lives', async () => {
+  it('returns false for a key that is not live', async () => {
     const { issuer } = await replica();
     await issuer.ensureKeys();
     expect(await issuer.retire(randomBytes(32))).toBe(false);
@@ -208,10 +208,10 @@ describe('a retired key', () => {
   });
 });
 
-describe('the encryption key of the private halves', () => {
+describe('IssuerKeysService with ISSUER_KEY_ENCRYPTION_KEY', () => {
   const [oldKey, newKey] = [randomBytes(32).toString('base64'), randomBytes(32).toString('base64')];
 
-  it('is rotated without a pause: the previous one opens, maintenance wraps again, then the new one is enough', async () => {
+  it('rotates it without downtime: the previous key decrypts until maintenance has re-encrypted all rows', async () => {
     const before = await replica({ ISSUER_KEY_ENCRYPTION_KEY: oldKey });
     await before.issuer.ensureKeys();
     const { keyId } = before.issuer.signingKey();
@@ -225,7 +225,7 @@ describe('the encryption key of the private halves', () => {
     expect(before.issuer.signingKey().keyId).toEqual(keyId);
   });
 
-  it('stops the boot when it opens nothing, and makes no key of its own instead', async () => {
+  it('fails to start when it decrypts no key, and creates no new key instead', async () => {
     const before = await replica({ ISSUER_KEY_ENCRYPTION_KEY: oldKey });
     await before.issuer.ensureKeys();
     const stranger = await replica({ ISSUER_KEY_ENCRYPTION_KEY: newKey });
@@ -234,7 +234,7 @@ describe('the encryption key of the private halves', () => {
     expect(await rows()).toHaveLength(2);
   });
 
-  it('opens no private half that was moved to another row', async () => {
+  it('does not decrypt a private key that was moved to another row', async () => {
     const { issuer } = await replica();
     await issuer.ensureKeys();
     await query(
@@ -248,8 +248,8 @@ describe('the encryption key of the private halves', () => {
   });
 });
 
-describe('a new key', () => {
-  it('is made again until its last byte differs from that of every live key', async () => {
+describe('makeIssuerKey', () => {
+  it('generates keys until one has a truncated id that no live key has', async () => {
     const candidates = Array.from({ length: 8 }, () => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey);
     const byteOf = (key: KeyObject) => truncatedKeyId(keyIdOf(encodeTokenKey(key)));
     const [first, ...rest] = candidates as [KeyObject, ...KeyObject[]];
@@ -260,12 +260,12 @@ describe('a new key', () => {
     expect(offered).toHaveLength(0);
   });
 
-  it('is never made when no byte is free', async () => {
+  it('fails when no truncated id is free', async () => {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     await expect(makeIssuerKey(new Set(Array(256).keys()), async () => privateKey)).rejects.toThrow('free');
   });
 
-  it('is RSA-2048 with e = 65537 and named by its public half', async () => {
+  it('generates RSA-2048 with e = 65537, identified by its public key', async () => {
     const { keyId, spki, privateKey } = await makeIssuerKey(new Set());
     const key = createPrivateKey({ key: privateKey, format: 'der', type: 'pkcs8' });
     expect(key.asymmetricKeyType).toBe('rsa');

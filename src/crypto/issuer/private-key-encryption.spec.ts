@@ -11,14 +11,14 @@ const after = new PrivateKeyEncryption(newKey);
 
 const refused = (code: PrivateKeyEncryptionError['code']) => new PrivateKeyEncryptionError(code);
 
-describe('private halves at rest', () => {
-  it('open to what was sealed, and no two sealings are alike', () => {
+describe('PrivateKeyEncryption', () => {
+  it('decrypts what it encrypted, and never produces the same ciphertext twice', () => {
     expect(before.open(keyId, before.seal(keyId, privateKey))).toEqual(privateKey);
     expect(before.seal(keyId, privateKey)).not.toEqual(before.seal(keyId, privateKey));
     expect(before.seal(keyId, privateKey).includes(privateKey.subarray(0, 16))).toBe(false);
   });
 
-  it('open with the previous encryption key until they are wrapped again', () => {
+  it('decrypts with the previous encryption key until the private key is re-encrypted', () => {
     const sealed = before.seal(keyId, privateKey);
     expect(during.open(keyId, sealed)).toEqual(privateKey);
     const wrapped = during.rewrap(keyId, sealed);
@@ -28,20 +28,20 @@ describe('private halves at rest', () => {
     expect(during.rewrap(keyId, wrapped as Buffer)).toBeUndefined();
   });
 
-  it('are sealed with the current key even while the previous one is there', () => {
+  it('encrypts with the current key even when a previous one is configured', () => {
     expect(after.open(keyId, during.seal(keyId, privateKey))).toEqual(privateKey);
   });
 
-  it('do not open with another encryption key', () => {
+  it('does not decrypt with another encryption key', () => {
     const sealed = before.seal(keyId, privateKey);
     expect(() => new PrivateKeyEncryption(otherKey).open(keyId, sealed)).toThrow(refused('unknown_encryption_key'));
   });
 
-  it('do not open under another key id: rows cannot be swapped', () => {
+  it('does not decrypt for another key id, so that rows cannot be swapped', () => {
     expect(() => before.open(randomBytes(32), before.seal(keyId, privateKey))).toThrow(refused('not_authentic'));
   });
 
-  it('do not open with any byte changed', () => {
+  it('does not decrypt when any byte is changed', () => {
     const sealed = before.seal(keyId, privateKey);
     for (let index = 0; index < sealed.length; index += 1) {
       const changed = Buffer.from(sealed);
@@ -50,7 +50,7 @@ describe('private halves at rest', () => {
     }
   });
 
-  it('do not open cut or lengthened', () => {
+  it('does not decrypt truncated or extended data', () => {
     const sealed = before.seal(keyId, privateKey);
     for (const length of [0, 1, 8, 9, 20, 21, 36, 37, sealed.length - 1]) {
       expect(() => before.open(keyId, sealed.subarray(0, length)), `${length}`).toThrow(PrivateKeyEncryptionError);

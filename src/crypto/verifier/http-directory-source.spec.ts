@@ -35,8 +35,8 @@ afterAll(() => {
 
 const read = () => new HttpDirectorySource(url, challenge).read();
 
-describe('the directory over HTTP', () => {
-  it('is read past caches', async () => {
+describe('HttpDirectorySource', () => {
+  it('bypasses caches', async () => {
     let headers: IncomingMessage['headers'] = {};
     answer = (request, response) => {
       headers = request.headers;
@@ -53,7 +53,7 @@ describe('the directory over HTTP', () => {
     ['500', (response) => response.writeHead(500).end(good)],
     ['204', (response) => response.writeHead(204).end()],
     ['an empty body', (response) => response.end()],
-    ['a cut body', (response) => response.end(good.slice(0, -40))],
+    ['a truncated body', (response) => response.end(good.slice(0, -40))],
     ['HTML', (response) => response.end('<html>login</html>')],
     ['no keys', (response) => response.end('{"token-keys":[]}')],
     ['more than 128 KiB', (response) => response.end(good.padEnd(200_000, ' '))],
@@ -62,12 +62,12 @@ describe('the directory over HTTP', () => {
       (response) =>
         response.end(renderDirectory([key], serviceChallenge({ issuerName: 'x', originInfo: 'y' }), notBefore)),
     ],
-  ])('is not believed with %s', async (_what, respond) => {
+  ])('rejects a response with %s', async (_what, respond) => {
     answer = (_request, response) => respond(response);
     await expect(read()).rejects.toThrow(DirectoryError);
   });
 
-  it('is not believed from somewhere else', async () => {
+  it('rejects a redirect to another address', async () => {
     answer = (request, response) => {
       if (request.url === '/directory') response.writeHead(302, { location: '/elsewhere' }).end();
       else response.end(good);
@@ -75,7 +75,7 @@ describe('the directory over HTTP', () => {
     await expect(read()).rejects.toThrow();
   });
 
-  it('is not waited for when the connection breaks', async () => {
+  it('rejects when the connection breaks', async () => {
     answer = (_request, response) => {
       response.write(good.slice(0, 100));
       setTimeout(() => response.destroy(), 20);
@@ -83,7 +83,7 @@ describe('the directory over HTTP', () => {
     await expect(read()).rejects.toThrow();
   });
 
-  it('is not waited for longer than 3 seconds, even when it trickles', async () => {
+  it('rejects after 3 seconds, even when data keeps trickling in', async () => {
     const timers: NodeJS.Timeout[] = [];
     answer = (_request, response) => {
       timers.push(setInterval(() => response.write(' '), 100));

@@ -11,10 +11,10 @@ import { epochOf, epochTimes } from '../epoch.js';
 import { serviceChallenge } from '../token-challenge.js';
 import { encodeTokenKey, keyIdOf } from '../token-key.js';
 
-/** A gatekeeper of which only the directory is there; what it answers is up to the test. */
+/** A gatekeeper with only a directory; the test sets its response. */
 class FakeIssuer {
   keys: DirectoryKey[] = [];
-  /** Sent instead of the keys. */
+  /** The response to send instead of the keys. */
   instead: string | undefined;
   readonly readAt: number[] = [];
   url = '';
@@ -86,8 +86,8 @@ function newKey(epoch = today): DirectoryKey {
 
 const statusOf = async ({ verifier }: CryptoSides, { keyId }: DirectoryKey) => (await verifier.find(keyId)).status;
 
-describe('the verifier’s keys', () => {
-  it('are learnt from the issuer and verify its signatures', async () => {
+describe('VerifierKeysService', () => {
+  it('reads keys from the issuer, which verify its signatures', async () => {
     const key = newKey();
     issuer.keys = [key];
     const service = await replica();
@@ -105,7 +105,7 @@ describe('the verifier’s keys', () => {
     expect(answer.key.verifyUntil).toEqual(key.verifyUntil);
   });
 
-  it('are there after a restart without the issuer', async () => {
+  it('still has its keys after a restart without the issuer', async () => {
     const key = newKey();
     issuer.keys = [key];
     await (await replica()).verifier.poll();
@@ -116,7 +116,7 @@ describe('the verifier’s keys', () => {
     expect(await restarted.verifier.find(randomBytes(32))).toEqual({ status: 'unknown', stale: true });
   });
 
-  it('expire at the end of their tokens, not before', async () => {
+  it('expires a key when its tokens expire, not before', async () => {
     const key = newKey();
     issuer.keys = [key];
     const service = await replica();
@@ -127,7 +127,7 @@ describe('the verifier’s keys', () => {
     expect(await statusOf(service, key)).toBe('expired');
   });
 
-  it('are asked for when one is unknown, so that a replacement is known at its first token', async () => {
+  it('polls the directory for an unknown key, so that a replacement is known at its first token', async () => {
     issuer.keys = [newKey()];
     const service = await replica();
     await service.verifier.poll();
@@ -136,7 +136,7 @@ describe('the verifier’s keys', () => {
     expect(await statusOf(service, replacement)).toBe('known');
   });
 
-  it('are asked for once a second, however many unknown keys come', async () => {
+  it('polls at most once a second, however many unknown keys are requested', async () => {
     issuer.keys = [newKey()];
     const service = await replica();
     await service.verifier.poll();
@@ -152,7 +152,7 @@ describe('the verifier’s keys', () => {
     expect(third - second).toBeGreaterThan(900);
   });
 
-  it('are known at their first token, also when somebody has just asked for another', async () => {
+  it('finds a new key at its first token, even just after a poll for another key', async () => {
     issuer.keys = [newKey()];
     const service = await replica();
     await service.verifier.poll();
@@ -162,7 +162,7 @@ describe('the verifier’s keys', () => {
     expect(await statusOf(service, replacement)).toBe('known');
   });
 
-  it('leave an unknown key open while the issuer cannot be asked', async () => {
+  it('reports an unknown key as stale while the issuer is down', async () => {
     issuer.keys = [newKey()];
     const service = await replica();
     await service.verifier.poll();
@@ -170,7 +170,7 @@ describe('the verifier’s keys', () => {
     expect(await service.verifier.find(randomBytes(32))).toEqual({ status: 'unknown', stale: true });
   });
 
-  it('survive every broken answer', async () => {
+  it('keeps its keys despite any broken response', async () => {
     const keys = [newKey(), newKey(today + 1)];
     issuer.keys = keys;
     const service = await replica();
@@ -188,13 +188,13 @@ describe('the verifier’s keys', () => {
       issuer.instead = answer;
       await expect(service.verifier.poll(), answer).rejects.toThrow();
     }
-    // Well-formed, but lacking a key: an old copy from a cache, or an issuer restored from a backup.
+    // Well-formed, but without a key: a cached copy, or an issuer restored from a backup.
     issuer.instead = one;
     await service.verifier.poll();
     expect(await Promise.all(keys.map((key) => statusOf(service, key)))).toEqual(['known', 'known']);
   });
 
-  it('never change their times: a later end would let spent tokens be spent again', async () => {
+  it('never changes the times of a key, because a later expiry would let spent tokens be spent again', async () => {
     const key = newKey();
     issuer.keys = [key];
     const service = await replica();
@@ -213,7 +213,7 @@ describe('the verifier’s keys', () => {
     expect(service.verifier.directoryKeys()).toContainEqual({ ...key, retired: true });
   });
 
-  it('are not taken up once they have ended', async () => {
+  it('does not store a key that has expired', async () => {
     const old = newKey(today - 3);
     issuer.instead = renderDirectory([newKey(), old], challenge, old.notBefore);
     const service = await replica();
@@ -222,7 +222,7 @@ describe('the verifier’s keys', () => {
     expect(service.verifier.directoryKeys()).toHaveLength(1);
   });
 
-  it('are purged two days after their end, by both clocks', async () => {
+  it('purges a key two days after its expiry, by both clocks', async () => {
     const service = await replica();
     clock.set('2020-06-10T12:00:00Z');
     const old = newKey(epochOf(clock.now()));
@@ -244,7 +244,7 @@ describe('the verifier’s keys', () => {
     expect(await count()).toBe(1);
   });
 
-  it('stay as long as the tombstone of a spent token is dated by them', async () => {
+  it('keeps a key while the tombstone of a spent token depends on it', async () => {
     const service = await replica();
     clock.set('2020-06-10T12:00:00Z');
     const old = newKey(epochOf(clock.now()));
@@ -263,8 +263,8 @@ describe('the verifier’s keys', () => {
   });
 });
 
-describe('a denied key', () => {
-  it('is denied by the issuer’s statement that it is retired, once and for all', async () => {
+describe('VerifierKeysService with denied keys', () => {
+  it('permanently denies a key that the issuer lists as retired', async () => {
     const key = newKey();
     issuer.keys = [key];
     const service = await replica();
@@ -277,14 +277,14 @@ describe('a denied key', () => {
     expect(await statusOf(service, key)).toBe('denied');
   });
 
-  it('is denied even when it was retired before it was ever seen', async () => {
+  it('denies a key that was retired before it was first read', async () => {
     const key = { ...newKey(), retired: true };
     issuer.keys = [newKey(), key];
     const service = await replica();
     expect(await statusOf(service, key)).toBe('denied');
   });
 
-  it('is denied by the operator here, whatever the issuer says, on every replica within a second', async () => {
+  it('denies a key on behalf of the operator, whatever the issuer lists, on every replica within a second', async () => {
     const key = newKey();
     issuer.keys = [key];
     const [one, other] = [await replica(), await replica()];
@@ -298,7 +298,7 @@ describe('a denied key', () => {
     expect(await statusOf(one, key)).toBe('denied');
   });
 
-  it('must be one that is known', async () => {
+  it('returns false when the operator denies an unknown key', async () => {
     issuer.keys = [newKey()];
     const service = await replica();
     await service.verifier.poll();
