@@ -23,9 +23,9 @@ export interface TokenChallenge {
 export function buildTokenChallenge({ issuerName, redemptionContext, originInfo }: TokenChallenge): Buffer {
   const issuer = Buffer.from(issuerName, 'utf8');
   const origin = Buffer.from(originInfo, 'utf8');
-  if (issuer.length === 0 || issuer.length > 0xffff) throw new RangeError('issuer_name takes 1 to 65535 bytes');
-  if (![0, 32].includes(redemptionContext.length)) throw new RangeError('redemption_context takes 0 or 32 bytes');
-  if (origin.length > 0xffff) throw new RangeError('origin_info takes up to 65535 bytes');
+  if (issuer.length === 0 || issuer.length > 0xffff) throw new RangeError('issuer_name must have 1 to 65535 bytes');
+  if (![0, 32].includes(redemptionContext.length)) throw new RangeError('redemption_context must have 0 or 32 bytes');
+  if (origin.length > 0xffff) throw new RangeError('origin_info must have at most 65535 bytes');
   return Buffer.concat([
     uint16(blindRsa),
     uint16(issuer.length),

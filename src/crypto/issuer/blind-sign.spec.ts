@@ -57,10 +57,10 @@ describe('blindSign', () => {
           redemptionContext: fromHex(redemptionContext),
         });
         expect(challenge.toString('hex')).toBe(tokenChallenge);
-        const whole = splitToken(fromHex(vector.token));
-        if (whole === undefined) throw new Error('the vector is no Token');
-        expect(parseTokenInput(whole.token)?.challengeDigest).toEqual(challengeDigest(challenge));
-        expect(verifyToken(key.publicKey, whole.token, whole.signature)).toBe(true);
+        const parts = splitToken(fromHex(vector.token));
+        if (parts === undefined) throw new Error('the vector is not a Token');
+        expect(parseTokenInput(parts.token)?.challengeDigest).toEqual(challengeDigest(challenge));
+        expect(verifyToken(key.publicKey, parts.token, parts.signature)).toBe(true);
       });
     },
   );

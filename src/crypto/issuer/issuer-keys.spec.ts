@@ -145,10 +145,10 @@ describe('IssuerKeysService', () => {
       clock.set(at);
       await service.identityMaintenance.runOnce('issuer-keys');
       const row = (await rows()).find(({ key_id }) => key_id.equals(first.keyId));
-      return row === undefined ? 'deleted' : row.sealed === null ? 'erased' : 'whole';
+      return row === undefined ? 'deleted' : row.sealed === null ? 'erased' : 'complete';
     };
     const after = (date: Date, ms: number) => new Date(date.getTime() + ms);
-    expect(await states(after(first.signUntil, -1))).toBe('whole');
+    expect(await states(after(first.signUntil, -1))).toBe('complete');
     expect(await states(first.signUntil)).toBe('erased');
     expect(await states(after(first.verifyUntil, 48 * 3_600_000))).toBe('erased');
     expect(await states(after(first.verifyUntil, 48 * 3_600_000 + 1_000))).toBe('deleted');
