@@ -21,9 +21,9 @@ function poolOf(nodes: readonly Node[], random?: RandomIndex): NodePool<Node> {
 const many = (count: number) => Array.from({ length: count }, (_, index) => node(`n${index}`));
 
 /** How often each node is picked first in this many picks. */
-function firsts(pool: NodePool<Node>, draws: number, exclude?: string): Map<string, number> {
+function firsts(pool: NodePool<Node>, picks: number, exclude?: string): Map<string, number> {
   const counts = new Map<string, number>();
-  for (let draw = 0; draw < draws; draw += 1) {
+  for (let round = 0; round < picks; round += 1) {
     const [first] = pool.pick(exclude);
     if (first !== undefined) counts.set(first.id, (counts.get(first.id) ?? 0) + 1);
   }
@@ -61,12 +61,12 @@ describe('NodePool.pick', () => {
   });
 
   it('picks equally loaded nodes equally often', () => {
-    const draws = 100_000;
+    const picks = 100_000;
     for (const exclude of [undefined, 'n0', 'n3', 'n9']) {
-      const counts = firsts(poolOf(many(10)), draws, exclude);
-      const share = draws / (exclude === undefined ? 10 : 9);
+      const counts = firsts(poolOf(many(10)), picks, exclude);
+      const share = picks / (exclude === undefined ? 10 : 9);
       // Six standard deviations: a fair pick fails this once in 10^8 runs.
-      const tolerance = 6 * Math.sqrt(share * (1 - share / draws));
+      const tolerance = 6 * Math.sqrt(share * (1 - share / picks));
       expect(counts.has(exclude ?? 'none')).toBe(false);
       for (const count of counts.values()) expect(Math.abs(count - share)).toBeLessThan(tolerance);
       expect(counts.size).toBe(exclude === undefined ? 10 : 9);
@@ -74,8 +74,8 @@ describe('NodePool.pick', () => {
   });
 
   it('picks every pair equally often', () => {
-    const [pool, draws, pairs] = [poolOf(many(5)), 100_000, new Map<string, number>()];
-    for (let draw = 0; draw < draws; draw += 1) {
+    const [pool, picks, pairs] = [poolOf(many(5)), 100_000, new Map<string, number>()];
+    for (let round = 0; round < picks; round += 1) {
       const pair = pool
         .pick()
         .map(({ id }) => id)
