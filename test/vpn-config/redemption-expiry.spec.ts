@@ -7,14 +7,14 @@ let anonymizer: TestAnonymizer;
 let node: AgentNode;
 let start: Date;
 let request: RedemptionRequest;
-/** Holds the lock of the sweep that ends what has expired, so that it does so when a test lets it. */
-let sweepHeld: Awaited<ReturnType<typeof holdMaintenanceJob>>;
+/** Holds the lock of the job that ends expired connections, so that it does not run during the tests. */
+let expiryJob: Awaited<ReturnType<typeof holdMaintenanceJob>>;
 
 beforeAll(async () => {
   anonymizer = await startAnonymizer();
   node = await anonymizer.addNode();
   start = anonymizer.clock.now();
-  sweepHeld = await holdMaintenanceJob(anonymizer.stack.ownerUrl, 'network', 'connection-expiry');
+  expiryJob = await holdMaintenanceJob(anonymizer.stack.ownerUrl, 'network', 'connection-expiry');
 });
 
 beforeEach(async () => {
@@ -23,14 +23,14 @@ beforeEach(async () => {
 });
 
 afterAll(async () => {
-  await sweepHeld.release();
+  await expiryJob.release();
   await anonymizer.stop();
 });
 
 const reused = { status: 409, code: 'token_reused' };
 
-describe('a connection whose hour has come', () => {
-  it('is no longer answered, although its row is not swept yet and its token would still verify', async () => {
+describe('RedemptionService with an expired connection', () => {
+  it('refuses the token, even before the expiry job has run and while the token would still verify', async () => {
     const { connection_id, expires_at = '' } = await anonymizer.connect(request);
     anonymizer.clock.set(new Date(new Date(expires_at).getTime() - 1));
     expect(await anonymizer.connect(request)).toMatchObject({ status: 200, connection_id, expires_at });
@@ -40,7 +40,7 @@ describe('a connection whose hour has come', () => {
     expect((await anonymizer.traces(request)).row?.status).toBe('active');
   });
 
-  it('does not come back when Redis has forgotten it', async () => {
+  it('refuses the token even when Redis has lost the mark', async () => {
     const { expires_at = '' } = await anonymizer.connect(request);
     anonymizer.clock.set(expires_at);
     await anonymizer.stack.flushRedis();
@@ -49,8 +49,8 @@ describe('a connection whose hour has come', () => {
   });
 });
 
-describe('the mark', () => {
-  it('outlives the last moment at which its token verifies', async () => {
+describe('the mark of a spent token', () => {
+  it('expires after the token’s key', async () => {
     await anonymizer.connect(request);
     const { verifyUntil } = anonymizer.issuer.signingKey();
     const [mark = ''] = await anonymizer.redis.keys('spent:*');

@@ -12,24 +12,24 @@ import { query } from '../support/stack.js';
 import { tokenHashOf } from '../../src/connection/index.js';
 
 /*
- * A kill between two steps leaves what the steps before it have written, and nothing else: these tests put exactly that
- * there, and then let the same client and a thief come.
+ * When a process is killed between two steps, only the writes of the steps before remain. These tests create exactly that
+ * state, and then redeem as the same client and as a thief.
  */
 
 let anonymizer: TestAnonymizer;
 let silent: SilentNode;
-let good: AgentNode;
+let working: AgentNode;
 let request: RedemptionRequest;
 
 beforeAll(async () => {
   anonymizer = await startAnonymizer();
   silent = await anonymizer.addSilentNode();
-  good = await anonymizer.addNode();
+  working = await anonymizer.addNode();
 });
 
 beforeEach(async () => {
   await anonymizer.setStatus(silent, 'unhealthy');
-  await anonymizer.setStatus(good, 'healthy');
+  await anonymizer.setStatus(working, 'healthy');
   request = await anonymizer.request();
 });
 
@@ -45,7 +45,7 @@ const keyless = () => anonymizer.redeem(withoutKey());
 const bytesOf = (text: string) => Buffer.from(text, 'base64url');
 const spentKey = () => `spent:${tokenHashOf(bytesOf(request.token)).toString('hex')}`;
 
-/** Step 5 and no further. */
+/** The state after step 5. */
 async function leaveMark(): Promise<void> {
   const publicKey = Buffer.from(request.public_key, 'base64');
   const fingerprint = createHash('sha256').update(bytesOf(request.token)).update(publicKey).digest('base64url');
@@ -53,10 +53,10 @@ async function leaveMark(): Promise<void> {
   await anonymizer.redis.set(spentKey(), fingerprint, 'EXAT', verifyUntil.getTime() / 1_000 + 3_600);
 }
 
-/** Step 6 and no further: the service's own row, on a node that says nothing, which the service could not take back. */
+/** The state after step 6: a row on a node that does not acknowledge, which the service could not delete. */
 async function leaveMarkAndPendingRow(): Promise<void> {
   await anonymizer.setStatus(silent, 'healthy');
-  await anonymizer.setStatus(good, 'draining');
+  await anonymizer.setStatus(working, 'draining');
   await query(
     anonymizer.stack.ownerUrl,
     `CREATE FUNCTION network.spare() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
@@ -65,13 +65,13 @@ async function leaveMarkAndPendingRow(): Promise<void> {
   expect(await anonymizer.redeem(request)).toMatchObject({ status: 503, code: 'unavailable' });
   await query(anonymizer.stack.ownerUrl, 'DROP FUNCTION network.spare CASCADE');
   await anonymizer.setStatus(silent, 'unhealthy');
-  await anonymizer.setStatus(good, 'healthy');
+  await anonymizer.setStatus(working, 'healthy');
   const { mark, row } = await anonymizer.traces(request);
   expect(mark).toBeDefined();
   expect(row).toMatchObject({ status: 'pending', node_id: silent.id });
 }
 
-const forgetMark = async () => void (await anonymizer.redis.del(spentKey()));
+const deleteMark = async () => void (await anonymizer.redis.del(spentKey()));
 
 async function leaveActiveRow(): Promise<void> {
   expect((await anonymizer.connect(request)).status).toBe(200);
@@ -83,32 +83,32 @@ async function leaveEndedRow(): Promise<void> {
   await expect.poll(async () => (await anonymizer.traces(request)).row?.status).toBe('ended');
 }
 
-describe('after a kill that left', () => {
+describe('RedemptionService after a kill that left', () => {
   const both = (first: () => Promise<void>, then: () => Promise<void>) => () => first().then(then);
 
   it.each<[what: string, leave: () => Promise<void>]>([
     ['the mark alone', leaveMark],
     ['mark and pending row', leaveMarkAndPendingRow],
-    ['a pending row alone', both(leaveMarkAndPendingRow, forgetMark)],
+    ['a pending row alone', both(leaveMarkAndPendingRow, deleteMark)],
     ['mark and active row', leaveActiveRow],
-    ['an active row alone', both(leaveActiveRow, forgetMark)],
-  ])('%s: the same client gets its connection, nobody else does', async (_what, leave) => {
+    ['an active row alone', both(leaveActiveRow, deleteMark)],
+  ])('%s returns the connection to the same client only', async (_what, leave) => {
     await leave();
     expect(await thief()).toMatchObject(reused);
     expect(await keyless()).toMatchObject(reused);
     const answer = await anonymizer.connect(request);
-    expect(answer).toMatchObject({ status: 200, server_public_key: good.publicKey, public_key: request.public_key });
+    expect(answer).toMatchObject({ status: 200, server_public_key: working.publicKey, public_key: request.public_key });
     expect(await thief()).toMatchObject(reused);
     expect(await keyless()).toMatchObject(reused);
     expect(await anonymizer.connect(request)).toMatchObject({ status: 200, connection_id: answer.connection_id });
-    const installed = (await good.driver.list()).filter(({ publicKey }) => publicKey === request.public_key);
+    const installed = (await working.driver.list()).filter(({ publicKey }) => publicKey === request.public_key);
     expect(installed).toHaveLength(1);
   });
 
   it.each<[what: string, leave: () => Promise<void>]>([
     ['mark and ended row', leaveEndedRow],
-    ['an ended row alone', both(leaveEndedRow, forgetMark)],
-  ])('%s: the token is spent, for everybody', async (_what, leave) => {
+    ['an ended row alone', both(leaveEndedRow, deleteMark)],
+  ])('%s refuses the token for every client', async (_what, leave) => {
     await leave();
     expect(await thief()).toMatchObject(reused);
     expect(await keyless()).toMatchObject(reused);
@@ -117,43 +117,43 @@ describe('after a kill that left', () => {
   });
 });
 
-describe('a pending row that a kill has left', () => {
-  it('is its client’s as well once its own node has taken it', async () => {
+describe('RedemptionService with a pending row left by a kill', () => {
+  it('returns the connection to its client once the node has acknowledged it', async () => {
     await leaveMarkAndPendingRow();
     const { id = '', revision = 0 } = (await anonymizer.traces(request)).row ?? {};
     expect(await anonymizer.acknowledge(silent, { connection_id: id, revision })).toBe(true);
     expect(await anonymizer.connect(request)).toMatchObject({ status: 200, server_public_key: silent.publicKey });
   });
 
-  it('is its client’s although Redis was flushed and a thief’s mark came first', async () => {
+  it('returns the connection to its client even if Redis was flushed and a thief’s mark was set first', async () => {
     await leaveMarkAndPendingRow();
-    await anonymizer.redis.set(spentKey(), 'the fingerprint of somebody else');
+    await anonymizer.redis.set(spentKey(), 'the fingerprint of another client');
     expect(await thief()).toMatchObject(reused);
     expect(await anonymizer.connect(request)).toMatchObject({ status: 200, public_key: request.public_key });
   });
 
-  it('leaves no mark of a thief behind, whose kill could then cost the client its token', async () => {
+  it('removes the mark of a thief, which could cost the client its token', async () => {
     await leaveMarkAndPendingRow();
-    await forgetMark();
+    await deleteMark();
     expect(await thief()).toMatchObject(reused);
     expect((await anonymizer.traces(request)).mark).toBeUndefined();
   });
 });
 
-describe('without a public_key', () => {
-  it('a kill after the mark costs the token, as the API says', async () => {
-    await anonymizer.redis.set(spentKey(), 'random bytes that nobody can repeat');
+describe('RedemptionService without a public_key', () => {
+  it('loses the token when it is killed after the mark, as the API documents', async () => {
+    await anonymizer.redis.set(spentKey(), 'random bytes that no client can repeat');
     expect(await keyless()).toMatchObject(reused);
     expect(await anonymizer.redeem(request)).toMatchObject(reused);
   });
 
-  it('an orderly failure does not', async () => {
+  it('does not lose the token when it answers with an error', async () => {
     await anonymizer.setStatus(silent, 'healthy');
-    await anonymizer.setStatus(good, 'draining');
+    await anonymizer.setStatus(working, 'draining');
     expect(await keyless()).toMatchObject({ status: 503, code: 'no_capacity' });
     expect(await anonymizer.traces(request)).toEqual({ mark: undefined, row: undefined });
     await anonymizer.setStatus(silent, 'unhealthy');
-    await anonymizer.setStatus(good, 'healthy');
+    await anonymizer.setStatus(working, 'healthy');
     expect((await anonymizer.connect(withoutKey())).status).toBe(200);
   });
 });

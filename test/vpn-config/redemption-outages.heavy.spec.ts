@@ -29,7 +29,7 @@ beforeEach(async () => {
   request = await anonymizer.request();
 });
 
-/** Whatever a test has broken, the next one finds whole. */
+/** Repairs what a test has broken. */
 afterEach(async () => {
   const { stack } = anonymizer;
   await stack.flushRedis().catch(() => stack.restartRedis());
@@ -51,7 +51,7 @@ async function withoutRedis(): Promise<number> {
   return metric?.values[0]?.value ?? 0;
 }
 
-/** Redemption goes on in these states of Redis, by the row alone, and says so in the metrics. */
+/** Expects that redemption works with the PostgreSQL row alone, and that the metric counts it. */
 async function expectOneConnection(): Promise<void> {
   const before = await withoutRedis();
   const first = await anonymizer.connect(request);
@@ -66,8 +66,8 @@ async function expectOneConnection(): Promise<void> {
   expect(statuses.filter((status) => status === 409)).toHaveLength(29);
 }
 
-describe('while Redis', () => {
-  it('is down, redemption goes on; when it comes back empty, what was spent is spent', async () => {
+describe('RedemptionService while Redis', () => {
+  it('is down still redeems, and refuses spent tokens after Redis comes back empty', async () => {
     await anonymizer.stack.killRedis();
     await expectOneConnection();
     await anonymizer.stack.restartRedis();
@@ -75,7 +75,7 @@ describe('while Redis', () => {
     expect((await anonymizer.connect(request)).status).toBe(200);
   });
 
-  it('is slow, redemption goes on; what was late is of no consequence', async () => {
+  it('is slow still redeems, and tolerates marks that are set late', async () => {
     await anonymizer.redis.call('CLIENT', 'PAUSE', '60000', 'WRITE');
     await expectOneConnection();
     await anonymizer.redis.call('CLIENT', 'UNPAUSE');
@@ -84,13 +84,13 @@ describe('while Redis', () => {
     expect((await anonymizer.connect(request)).status).toBe(200);
   });
 
-  it('is full, redemption goes on', async () => {
+  it('is full still redeems', async () => {
     await anonymizer.redis.config('SET', 'maxmemory', '1');
     await expectOneConnection();
     await anonymizer.redis.config('SET', 'maxmemory', '0');
   });
 
-  it('has forgotten everything in between, there is no second connection', async () => {
+  it('loses all data makes no second connection', async () => {
     const first = await anonymizer.connect(request);
     await anonymizer.stack.flushRedis();
     expect(await thief()).toMatchObject(reused);
@@ -99,13 +99,13 @@ describe('while Redis', () => {
   });
 });
 
-describe('while PostgreSQL is down', () => {
+describe('RedemptionService while PostgreSQL is down', () => {
   const restarted = async () => {
     await anonymizer.stack.restartPostgres();
     await expect.poll(() => anonymizer.refresh().then(() => 'read', String), { timeout: 15_000 }).toBe('read');
   };
 
-  it('the answer is 503 and nothing is burnt, whatever key comes next', async () => {
+  it('answers 503 and spends no token, so that it can be redeemed with any key later', async () => {
     await anonymizer.stack.killPostgres();
     const { public_key: _, ...keyless } = request;
     for (const body of [request, keyless]) {
@@ -118,18 +118,18 @@ describe('while PostgreSQL is down', () => {
     expect((await anonymizer.connect({ ...request, public_key: wireguardKey() })).status).toBe(200);
   });
 
-  it('while its node was waited for, the row that was made is still the same client’s', async () => {
+  it('still returns the connection to the same client when the outage began during the wait for the node', async () => {
     await anonymizer.setStatus(silent, 'healthy');
     await anonymizer.setStatus(node, 'draining');
     for (;;) {
       const answer = anonymizer.redeem(request);
-      await silent.told();
+      await silent.nextPeer();
       await anonymizer.stack.killPostgres();
       const { status, code } = await answer;
       await restarted();
       expect(status).toBe(503);
       if (code === 'unavailable') break;
-      // On a busy machine the node's time was over before the database was gone.
+      // On a busy machine, the wait for the node ended before the database was down.
       request = await anonymizer.request();
     }
     expect(await thief()).toMatchObject(reused);
@@ -138,7 +138,7 @@ describe('while PostgreSQL is down', () => {
     expect(await anonymizer.connect(request)).toMatchObject({ status: 200, server_public_key: node.publicKey });
   });
 
-  it('from the very start, no location is called unknown', async () => {
+  it('answers 503, not unknown_location, when it was down from the start', async () => {
     await anonymizer.stack.killPostgres();
     const late = await anonymizer.addCutOff();
     expect(await redeemAt(late.url, request)).toMatchObject(outage);

@@ -31,8 +31,8 @@ async function connectionsOf(...answers: readonly Answer[]): Promise<number> {
   return (await anonymizer.rows()).filter(({ id }) => ids.has(id)).length;
 }
 
-describe('one token, a hundred times at once', () => {
-  it('by one client: one connection, told to each in the same words', async () => {
+describe('RedemptionService with one token, a hundred times at once', () => {
+  it('makes one connection for one client, and returns it identically each time', async () => {
     const request = await anonymizer.request();
     const before = (await anonymizer.rows()).length;
     const answers = await race(
@@ -45,7 +45,7 @@ describe('one token, a hundred times at once', () => {
     expect((await node.driver.list()).filter(({ publicKey }) => publicKey === request.public_key)).toHaveLength(1);
   });
 
-  it('by a hundred clients: one is served, the others are refused, and only its peer is installed', async () => {
+  it('serves one of a hundred clients, refuses the others, and installs only its peer', async () => {
     const request = await anonymizer.request();
     const before = (await anonymizer.rows()).length;
     const answers = await race(
@@ -59,7 +59,7 @@ describe('one token, a hundred times at once', () => {
     expect(peers.filter((key) => answers.some(({ public_key }) => public_key === key))).toHaveLength(1);
   });
 
-  it('by a hundred who send no key: one is served', async () => {
+  it('serves one of a hundred clients that send no key', async () => {
     const { token, signature, location } = await anonymizer.request();
     const answers = await race(
       both,
@@ -70,7 +70,7 @@ describe('one token, a hundred times at once', () => {
     expect(await connectionsOf(...granted(answers))).toBe(1);
   });
 
-  it('while Redis forgets everything, again and again: one is served all the same', async () => {
+  it('serves one client even while Redis loses all data again and again', async () => {
     const request = await anonymizer.request();
     let racing = true;
     const flushing = (async () => {
@@ -87,8 +87,8 @@ describe('one token, a hundred times at once', () => {
   });
 });
 
-describe('twenty tokens with one key at once', () => {
-  it('one is served, the others are told so and stay spendable', async () => {
+describe('RedemptionService with twenty tokens and one key at once', () => {
+  it('serves one token, refuses the others with public_key_in_use, and leaves them unspent', async () => {
     const public_key = wireguardKey();
     const requests = await Promise.all(times(20, async () => ({ ...(await anonymizer.request()), public_key })));
     const answers = await race(both, requests);
@@ -103,8 +103,8 @@ describe('twenty tokens with one key at once', () => {
   });
 });
 
-describe('whatever few clients do with few tokens, at once and in any order', () => {
-  it('a token serves one key at most, and a key one token at most', async () => {
+describe('RedemptionService with a few clients and tokens, at once and in any order', () => {
+  it('serves at most one key per token, and at most one token per key', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.record({ token: fc.nat(2), key: fc.nat(2) }), { minLength: 2, maxLength: 16 }),

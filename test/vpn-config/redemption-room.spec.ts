@@ -18,7 +18,7 @@ beforeEach(async () => {
   request = await anonymizer.request();
 });
 
-/** Each test has nodes of its own. */
+/** Each test uses its own nodes. */
 afterEach(async () => {
   await query(anonymizer.stack.ownerUrl, `UPDATE network."Node" SET status = 'retired'`);
   await anonymizer.refresh();
@@ -29,14 +29,14 @@ afterAll(() => anonymizer.stop());
 const noCapacity = { status: 503, code: 'no_capacity' };
 const untouched = { mark: undefined, row: undefined };
 
-/** A busy node is drawn last of two. */
+/** Of two picked nodes, the busy one comes last. */
 async function makeBusy(node: TestNode): Promise<void> {
   await pulse(anonymizer.service, node, 90);
   await anonymizer.refresh();
 }
 
-describe('without room the token is not spent', () => {
-  it('no node at all', async () => {
+describe('RedemptionService without room', () => {
+  it('does not spend the token when there is no node', async () => {
     const answer = await anonymizer.redeem(request);
     expect(answer).toMatchObject(noCapacity);
     expect(answer.headers.get('retry-after')).toBe('10');
@@ -45,31 +45,34 @@ describe('without room the token is not spent', () => {
     expect((await anonymizer.connect({ ...request, public_key: wireguardKey() })).status).toBe(200);
   });
 
-  it.each(['unhealthy', 'draining', 'retired'] as const)('a node that is %s', async (status) => {
-    const node = await anonymizer.addSilentNode();
-    await anonymizer.setStatus(node, status);
-    expect(await anonymizer.redeem(request)).toMatchObject(noCapacity);
-    expect(await anonymizer.traces(request)).toEqual(untouched);
-  });
+  it.each(['unhealthy', 'draining', 'retired'] as const)(
+    'does not spend the token when the only node is %s',
+    async (status) => {
+      const node = await anonymizer.addSilentNode();
+      await anonymizer.setStatus(node, status);
+      expect(await anonymizer.redeem(request)).toMatchObject(noCapacity);
+      expect(await anonymizer.traces(request)).toEqual(untouched);
+    },
+  );
 
-  it('every place taken, whether this process knows it or only the database', async () => {
+  it('does not spend the token when every slot is taken, even when only the database knows it', async () => {
     await anonymizer.addNode({ capacity: 1 });
     expect((await anonymizer.connect(request)).status).toBe(200);
     const late = await anonymizer.request();
     expect(await anonymizer.redeem(late)).toMatchObject(noCapacity);
-    // As in a replica that has given none of the places itself.
-    directory.reportLive(new Map());
+    // As in a replica that has allocated none of the slots itself.
+    directory.setLiveCounts(new Map());
     expect(await anonymizer.redeem(late)).toMatchObject(noCapacity);
     expect(await anonymizer.traces(late)).toEqual(untouched);
   });
 
-  it('a node is never given more than it takes, and nobody else pays', async () => {
+  it('never exceeds the capacity of a node, and spends no token without a connection', async () => {
     const { id } = await anonymizer.addNode({ capacity: 5 });
     const requests = await Promise.all(Array.from({ length: 12 }, () => anonymizer.request()));
     await Promise.all(requests.map((each) => anonymizer.redeem(each)));
-    // What a busy node was too late for was taken back, and the next attempt finds the place.
+    // When a busy node acknowledges too late, the connection is released, and the next attempt finds the slot.
     for (let served = 0; served < 5;) {
-      directory.reportLive(new Map());
+      directory.setLiveCounts(new Map());
       const answers = await Promise.all(requests.map((each) => anonymizer.redeem(each)));
       served = answers.filter(({ status }) => status === 200).length;
       expect(answers.filter(({ status }) => status !== 200 && status !== 503)).toEqual([]);
@@ -84,8 +87,8 @@ describe('without room the token is not spent', () => {
   });
 });
 
-describe('a full node', () => {
-  it('is passed over for the other one drawn', async () => {
+describe('RedemptionService with a full node', () => {
+  it('uses the other picked node', async () => {
     const full = await anonymizer.addNode({ capacity: 1 });
     expect((await anonymizer.connect(request)).server_public_key).toBe(full.publicKey);
     const other = await anonymizer.addNode();
@@ -95,17 +98,17 @@ describe('a full node', () => {
     const triedNodes = async () => {
       next = await anonymizer.request();
       place.mockClear();
-      directory.reportLive(new Map());
+      directory.setLiveCounts(new Map());
       await anonymizer.redeem(next);
       return place.mock.calls.map(([, node]) => node.id);
     };
-    // Polled for, since the service itself counts now and then, and knows then that the first is full.
+    // Polled, because the service itself counts from time to time, and then knows that the first node is full.
     await expect.poll(triedNodes).toEqual([full.id, other.id]);
     place.mockRestore();
     expect(await anonymizer.connect(next)).toMatchObject({ status: 200, server_public_key: other.publicKey });
   });
 
-  it('still answers whom it serves', async () => {
+  it('still returns existing connections to their clients', async () => {
     await anonymizer.addNode({ capacity: 1 });
     const first = await anonymizer.connect(request);
     expect((await anonymizer.connect(request)).connection_id).toBe(first.connection_id);
@@ -113,8 +116,8 @@ describe('a full node', () => {
   });
 });
 
-describe('a location that is no longer offered', () => {
-  it('still answers whom it serves, and nobody else', async () => {
+describe('RedemptionService with a disabled location', () => {
+  it('still returns existing connections to their clients, but makes no new ones', async () => {
     await anonymizer.addNode();
     const first = await anonymizer.connect(request);
     await anonymizer.service.app.get(OperatorLocationsService, { strict: false }).setEnabled('de-frankfurt', false);
@@ -126,10 +129,10 @@ describe('a location that is no longer offered', () => {
   });
 });
 
-describe('a node that does not acknowledge', () => {
-  it('is given up, and the token is as good as before, for any key', async () => {
+describe('RedemptionService with a node that does not acknowledge', () => {
+  it('releases the connection, and the token can be spent with any key', async () => {
     const silent = await anonymizer.addSilentNode();
-    const [answer, peer] = await Promise.all([anonymizer.redeem(request), silent.told()]);
+    const [answer, peer] = await Promise.all([anonymizer.redeem(request), silent.nextPeer()]);
     expect(answer).toMatchObject(noCapacity);
     expect(await anonymizer.traces(request)).toEqual(untouched);
     expect(await anonymizer.acknowledge(silent, peer)).toBe(false);
@@ -139,28 +142,32 @@ describe('a node that does not acknowledge', () => {
     expect((await anonymizer.connect({ ...request, public_key: wireguardKey() })).status).toBe(200);
   });
 
-  it('loses the connection to another node, with another preshared key', async () => {
+  it('moves the connection to another node, with another preshared key', async () => {
     const silent = await anonymizer.addSilentNode();
-    const good = await anonymizer.addNode();
-    await makeBusy(good);
-    const [answer, peer] = await Promise.all([anonymizer.redeem(request), silent.told()]);
-    expect(answer).toMatchObject({ status: 200, server_public_key: good.publicKey, connection_id: peer.connection_id });
+    const working = await anonymizer.addNode();
+    await makeBusy(working);
+    const [answer, peer] = await Promise.all([anonymizer.redeem(request), silent.nextPeer()]);
+    expect(answer).toMatchObject({
+      status: 200,
+      server_public_key: working.publicKey,
+      connection_id: peer.connection_id,
+    });
     expect(answer.preshared_key).not.toBe(peer.preshared_key);
     const { row } = await anonymizer.traces(request);
-    expect(row).toMatchObject({ node_id: good.id, revision: peer.revision + 1, status: 'active' });
-    expect(await good.driver.list()).toContainEqual({
+    expect(row).toMatchObject({ node_id: working.id, revision: peer.revision + 1, status: 'active' });
+    expect(await working.driver.list()).toContainEqual({
       publicKey: request.public_key,
       presharedKey: answer.preshared_key,
       allowedIps: answer.addresses,
     });
   });
 
-  it('cannot confirm what has moved on, and after the second such node the token is free', async () => {
+  it('ignores late acknowledgements after a move, and frees the token after the second such node', async () => {
     const nodes = [await anonymizer.addSilentNode(), await anonymizer.addSilentNode()];
     const answer = anonymizer.redeem(request);
-    const told = nodes.map(async (node) => ({ node, peer: await node.told() }));
-    const first = await Promise.race(told);
-    const second = await Promise.any(told.filter((_, n) => nodes[n] !== first.node));
+    const peers = nodes.map(async (node) => ({ node, peer: await node.nextPeer() }));
+    const first = await Promise.race(peers);
+    const second = await Promise.any(peers.filter((_, n) => nodes[n] !== first.node));
     expect(second.peer.revision).toBe(first.peer.revision + 1);
     expect(await anonymizer.acknowledge(first.node, first.peer)).toBe(false);
     expect(await anonymizer.acknowledge(first.node, second.peer)).toBe(false);
@@ -169,12 +176,12 @@ describe('a node that does not acknowledge', () => {
     expect(await anonymizer.traces(request)).toEqual(untouched);
   });
 
-  it('confirms this placement, not an earlier one of the same token', async () => {
+  it('accepts the acknowledgement of this placement, not of an earlier one of the same token', async () => {
     const silent = await anonymizer.addSilentNode();
-    const [, earlier] = await Promise.all([anonymizer.redeem(request), silent.told()]);
+    const [, earlier] = await Promise.all([anonymizer.redeem(request), silent.nextPeer()]);
     const answered = await untilInTime(async () => {
       const answer = anonymizer.redeem(request);
-      const peer = await silent.told();
+      const peer = await silent.nextPeer();
       expect(peer.revision).not.toBe(earlier.revision);
       expect(await anonymizer.acknowledge(silent, earlier)).toBe(false);
       const inTime = await anonymizer.acknowledge(silent, peer);
@@ -183,13 +190,13 @@ describe('a node that does not acknowledge', () => {
     expect(answered).toMatchObject({ status: 200, server_public_key: silent.publicKey });
   });
 
-  it('does not hand one client the connection that another has got meanwhile', async () => {
+  it('does not return a connection that another client has made meanwhile', async () => {
     const silent = await anonymizer.addSilentNode();
     const theirs = Buffer.from(wireguardKey(), 'base64');
     const answered = await untilInTime(async () => {
       const answer = anonymizer.redeem(request);
-      const { connection_id } = await silent.told();
-      // As if a retry had released it, and somebody else had placed since and been acknowledged.
+      const { connection_id } = await silent.nextPeer();
+      // As if a retry had released the row, and another client had then made a connection that was acknowledged.
       const replaced = await query(
         anonymizer.stack.ownerUrl,
         `UPDATE network."Connection" SET revision = revision + 7, public_key = $2, status = 'active'
@@ -203,7 +210,7 @@ describe('a node that does not acknowledge', () => {
   });
 });
 
-/** Tries again what came after the service had stopped waiting, as it may on a busy machine. */
+/** Repeats an attempt in which the acknowledgement came too late, as can happen on a busy machine. */
 async function untilInTime<T>(attempt: () => Promise<T | void>): Promise<T> {
   return (await attempt()) ?? untilInTime(attempt);
 }

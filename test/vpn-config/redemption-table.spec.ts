@@ -8,20 +8,20 @@ import { type KnownRow, PlacementsService, tokenHashOf } from '../../src/connect
 import { NodeDirectoryService } from '../../src/nodes/index.js';
 
 /*
- * The table of docs/redemption.md, line by line: which row stands under a token's id, which mark is on it, what the client
- * is answered and which mark is left.
+ * Tests the table of docs/redemption.md line by line: for each row of the token and each mark, the response to the client and
+ * the mark that remains.
  */
 
 let anonymizer: TestAnonymizer;
-/** Takes what comes. */
-let good: TestNode;
-/** Has the rows that a test finds there, and says nothing. */
+/** Acknowledges every peer. */
+let working: TestNode;
+/** Has the rows that a test prepares, and acknowledges nothing. */
 let silent: TestNode;
 let request: RedemptionRequest;
 
 beforeAll(async () => {
   anonymizer = await startAnonymizer({ env: { NODE_ACK_TIMEOUT_MS: '4000' } });
-  good = await anonymizer.addNode();
+  working = await anonymizer.addNode();
   silent = await anonymizer.addSilentNode();
   await anonymizer.setStatus(silent, 'unhealthy');
 });
@@ -42,73 +42,73 @@ const another = 'the fingerprint of another client';
 async function placeRow(token: Buffer, publicKey: string): Promise<string> {
   const { app } = anonymizer.service;
   const node = app.get(NodeDirectoryService, { strict: false }).endpoint(silent.id);
-  if (node === undefined) throw new Error('the node is not known');
+  if (node === undefined) throw new Error('the node is unknown');
   const { keyId } = anonymizer.issuer.signingKey();
-  const asked = { token, keyId, publicKey: Buffer.from(publicKey, 'base64'), dnsBlocking: 'none' } as const;
-  const placed = await app.get(PlacementsService, { strict: false }).place(asked, node);
+  const placement = { token, keyId, publicKey: Buffer.from(publicKey, 'base64'), dnsBlocking: 'none' } as const;
+  const placed = await app.get(PlacementsService, { strict: false }).place(placement, node);
   return placed?.id ?? '';
 }
 
-async function leaveRow(is: KnownRow['is']): Promise<void> {
-  if (is === 'none') return;
-  if (is === 'none, key in use')
+async function leaveRow(state: KnownRow['state']): Promise<void> {
+  if (state === 'none') return;
+  if (state === 'none, key in use')
     return void (await placeRow(bytesOf((await anonymizer.mint()).token), request.public_key));
-  const [whose, status] = is.split(', ');
-  const id = await placeRow(tokenOf(request), whose === 'foreign' ? wireguardKey() : request.public_key);
+  const [owner, status] = state.split(', ');
+  const id = await placeRow(tokenOf(request), owner === 'foreign' ? wireguardKey() : request.public_key);
   const change = status === undefined ? asTombstone.text : `status = '${status}'`;
   await query(anonymizer.stack.ownerUrl, `UPDATE network."Connection" SET ${change} WHERE id = '${id}'`);
 }
 
-const said = ({ status, code }: Answer) => (code === undefined ? `${status}` : `${status} ${code}`);
+const responseOf = ({ status, code }: Answer) => (code === undefined ? `${status}` : `${status} ${code}`);
 const mark = async () => (await anonymizer.traces(request)).mark;
 
 interface Line {
-  readonly row: KnownRow['is'];
-  /** Under no mark, or our own. */
+  readonly row: KnownRow['state'];
+  /** Without a mark, or with our own mark. */
   readonly answer: string;
   readonly leaves: 'our mark' | 'no mark';
-  readonly underAnothersMark: string;
+  readonly withAnothersMark: string;
 }
 
 const reused = '409 token_reused';
 const lines: readonly Line[] = [
-  { row: 'none', answer: '200', leaves: 'our mark', underAnothersMark: reused },
-  { row: 'none, key in use', answer: '409 public_key_in_use', leaves: 'no mark', underAnothersMark: reused },
-  { row: 'own, pending', answer: '200', leaves: 'our mark', underAnothersMark: '200' },
-  { row: 'own, active', answer: '200', leaves: 'our mark', underAnothersMark: '200' },
-  { row: 'own, ending', answer: reused, leaves: 'our mark', underAnothersMark: reused },
-  { row: 'foreign, pending', answer: reused, leaves: 'no mark', underAnothersMark: reused },
-  { row: 'foreign, active', answer: reused, leaves: 'no mark', underAnothersMark: reused },
-  { row: 'foreign, ending', answer: reused, leaves: 'no mark', underAnothersMark: reused },
-  { row: 'ended', answer: reused, leaves: 'our mark', underAnothersMark: reused },
+  { row: 'none', answer: '200', leaves: 'our mark', withAnothersMark: reused },
+  { row: 'none, key in use', answer: '409 public_key_in_use', leaves: 'no mark', withAnothersMark: reused },
+  { row: 'own, pending', answer: '200', leaves: 'our mark', withAnothersMark: '200' },
+  { row: 'own, active', answer: '200', leaves: 'our mark', withAnothersMark: '200' },
+  { row: 'own, ending', answer: reused, leaves: 'our mark', withAnothersMark: reused },
+  { row: 'foreign, pending', answer: reused, leaves: 'no mark', withAnothersMark: reused },
+  { row: 'foreign, active', answer: reused, leaves: 'no mark', withAnothersMark: reused },
+  { row: 'foreign, ending', answer: reused, leaves: 'no mark', withAnothersMark: reused },
+  { row: 'ended', answer: reused, leaves: 'our mark', withAnothersMark: reused },
 ];
 
-describe.each(lines)('a row that is "$row"', ({ row, answer, leaves, underAnothersMark }) => {
+describe.each(lines)('RedemptionService with the row "$row"', ({ row, answer, leaves, withAnothersMark }) => {
   beforeEach(() => leaveRow(row));
 
-  it(`under no mark: ${answer}, and ${leaves} is left`, async () => {
-    expect(said(await anonymizer.redeem(request))).toBe(answer);
+  it(`answers ${answer} without a mark, and leaves ${leaves}`, async () => {
+    expect(responseOf(await anonymizer.redeem(request))).toBe(answer);
     expect(await mark()).toBe(leaves === 'our mark' ? ours() : undefined);
   });
 
-  it(`under our mark: ${answer}, and ${leaves} is left`, async () => {
+  it(`answers ${answer} with our mark, and leaves ${leaves}`, async () => {
     await anonymizer.redis.set(spentKey(), ours());
-    expect(said(await anonymizer.redeem(request))).toBe(answer);
+    expect(responseOf(await anonymizer.redeem(request))).toBe(answer);
     expect(await mark()).toBe(leaves === 'our mark' ? ours() : undefined);
   });
 
-  it(`under another's mark: ${underAnothersMark}, and that mark is left`, async () => {
+  it(`answers ${withAnothersMark} with another client's mark, and leaves that mark`, async () => {
     await anonymizer.redis.set(spentKey(), another);
-    expect(said(await anonymizer.redeem(request))).toBe(underAnothersMark);
+    expect(responseOf(await anonymizer.redeem(request))).toBe(withAnothersMark);
     expect(await mark()).toBe(another);
   });
 });
 
-describe('without room', () => {
-  beforeAll(() => anonymizer.setStatus(good, 'draining'));
-  afterAll(() => anonymizer.setStatus(good, 'healthy'));
+describe('RedemptionService without room on any node', () => {
+  beforeAll(() => anonymizer.setStatus(working, 'draining'));
+  afterAll(() => anonymizer.setStatus(working, 'healthy'));
 
-  it.each<[row: KnownRow['is'], answer: string, leaves: 'our mark' | 'no mark']>([
+  it.each<[row: KnownRow['state'], answer: string, leaves: 'our mark' | 'no mark']>([
     ['none', '503 no_capacity', 'no mark'],
     ['none, key in use', '503 no_capacity', 'no mark'],
     ['own, pending', '503 no_capacity', 'no mark'],
@@ -118,9 +118,9 @@ describe('without room', () => {
     ['foreign, active', reused, 'no mark'],
     ['foreign, ending', reused, 'no mark'],
     ['ended', reused, 'our mark'],
-  ])('a row that is "%s": %s, and %s is left', async (row, answer, leaves) => {
+  ])('with the row "%s" answers %s, and leaves %s', async (row, answer, leaves) => {
     await leaveRow(row);
-    expect(said(await anonymizer.redeem(request))).toBe(answer);
+    expect(responseOf(await anonymizer.redeem(request))).toBe(answer);
     expect(await mark()).toBe(leaves === 'our mark' ? ours() : undefined);
   });
 });

@@ -31,13 +31,13 @@ afterAll(() => anonymizer.stop());
 const reused = { status: 409, code: 'token_reused' };
 const withoutKey = ({ token, signature, location }: RedemptionRequest) => ({ token, signature, location });
 
-/** What belongs to the connection rather than to the answer. */
+/** The members of the response that describe the connection. */
 function members({ headers: _, ...answer }: Answer): Omit<Answer, 'headers'> {
   return answer;
 }
 
-describe('a good token', () => {
-  it('becomes a connection that its node has, that shows its status, and that ends', async () => {
+describe('redeeming a valid token', () => {
+  it('makes a connection that its node installs, that has a status and that can be ended', async () => {
     const answer = await anonymizer.connect(request);
     expect(answer).toMatchObject({ status: 200, server_public_key: frankfurt.publicKey, location: 'de-frankfurt' });
     expect(answer.headers.get('cache-control')).toBe('no-store');
@@ -52,7 +52,7 @@ describe('a good token', () => {
     await expect.poll(() => frankfurt.driver.list()).toEqual([]);
   });
 
-  it('is answered as data and as text, and they say the same', async () => {
+  it('returns the configuration as data and as text with the same values', async () => {
     const answer = await anonymizer.connect(request);
     const text = answer.wireguard_conf ?? '';
     expect(parseWireguardConf(text)).toEqual({
@@ -70,7 +70,7 @@ describe('a good token', () => {
     expect(answer.public_key).toBe(request.public_key);
   });
 
-  it('lasts at least 24 hours, to a whole hour', async () => {
+  it('makes a connection that lasts at least 24 hours, up to a full hour', async () => {
     const { expires_at = '' } = await anonymizer.connect(request);
     const left = new Date(expires_at).getTime() - anonymizer.clock.now().getTime();
     expect(left).toBeGreaterThanOrEqual(24 * 3_600_000);
@@ -82,13 +82,13 @@ describe('a good token', () => {
     ['none', '10.64.0.2'],
     ['ads', '10.64.0.3'],
     ['ads_trackers_malware', '10.64.0.4'],
-  ])('with dns_blocking %s uses the resolver %s', async (dns_blocking, resolver) => {
+  ])('uses, with dns_blocking %s, the resolver %s', async (dns_blocking, resolver) => {
     const answer = await anonymizer.connect({ ...request, dns_blocking });
     expect(answer.dns?.[0]).toBe(resolver);
     expect(answer.wireguard_conf).toContain(`DNS = ${resolver}, `);
   });
 
-  it('is marked under its hash, to the end of its key and an hour, whenever it is spent', async () => {
+  it('sets a mark under the token’s hash that expires an hour after the key, whenever the token is spent', async () => {
     const { verifyUntil } = anonymizer.issuer.signingKey();
     const expectedEnd = verifyUntil.getTime() / 1000 + 3_600;
     for (const laterMs of [0, 5_000]) {
@@ -104,54 +104,54 @@ describe('a good token', () => {
   });
 });
 
-describe('the same client again', () => {
-  it('gets the same connection, to the letter', async () => {
+describe('a retry by the same client', () => {
+  it('gets exactly the same connection', async () => {
     const first = await anonymizer.connect(request);
     const again = await anonymizer.connect(request);
     expect(members(again)).toEqual(members(first));
     expect(first.status).toBe(200);
   });
 
-  it('keeps the resolver it first asked for', async () => {
+  it('keeps the resolver of the first request', async () => {
     const first = await anonymizer.connect({ ...request, dns_blocking: 'ads' });
     expect(members(await anonymizer.connect({ ...request, dns_blocking: 'none' }))).toEqual(members(first));
   });
 
-  it('at another location: 409, and its connection stays', async () => {
+  it('gets 409 for another location, and its connection stays', async () => {
     const first = await anonymizer.connect(request);
     const elsewhere = await anonymizer.connect({ ...request, location: 'se-stockholm' });
     expect(elsewhere).toMatchObject({ status: 409, code: 'location_changed' });
     expect(members(await anonymizer.connect(request))).toEqual(members(first));
   });
 
-  it('at a location that is not there: 404, and its connection stays', async () => {
+  it('gets 404 for an unknown location, and its connection stays', async () => {
     const first = await anonymizer.connect(request);
     const nowhere = await anonymizer.redeem({ ...request, location: 'atlantis' });
     expect(nowhere).toMatchObject({ status: 404, code: 'unknown_location' });
     expect(members(await anonymizer.connect(request))).toEqual(members(first));
   });
 
-  it('where the key of its secrets is not configured: 503, and its connection stays', async () => {
+  it('gets 503 where the server key of its secrets is not configured, and its connection stays', async () => {
     const first = await anonymizer.connect(request);
     const rekeyed = await anonymizer.addReplica({ NETWORK_SECRET_KEY: Buffer.alloc(32, 9).toString('base64') });
     expect(await redeemAt(rekeyed.url, request)).toMatchObject({ status: 503, code: 'unavailable' });
     expect(members(await anonymizer.connect(request))).toEqual(members(first));
   });
 
-  it('after it has disconnected: 409, while the node drops the peer and afterwards', async () => {
+  it('gets 409 after it has disconnected, both before and after the node has removed the peer', async () => {
     const { connection_secret = '', connection_id } = await anonymizer.connect(request);
     await anonymizer.disconnect(connection_secret);
     expect(await anonymizer.connect(request)).toMatchObject(reused);
     const status = async () => (await anonymizer.rows()).find(({ id }) => id === connection_id)?.status;
     await expect.poll(status).toBe('ended');
     expect(await anonymizer.connect(request)).toMatchObject(reused);
-    // No refusal has taken the mark of a token that is spent.
+    // No refusal has removed the mark of a spent token.
     expect(await marked(request)).toBe(true);
   });
 });
 
-describe('anybody else with the token', () => {
-  it('is refused, with another key, without one, and everywhere', async () => {
+describe('another client with the same token', () => {
+  it('is refused with another key and without a key, at every location', async () => {
     const first = await anonymizer.connect(request);
     for (const location of ['de-frankfurt', 'se-stockholm']) {
       expect(await anonymizer.connect({ ...request, location, public_key: wireguardKey() })).toMatchObject(reused);
@@ -162,8 +162,8 @@ describe('anybody else with the token', () => {
   });
 });
 
-describe('without a public_key', () => {
-  it('the server makes the pair, tells it once, and keeps no private half', async () => {
+describe('redeeming without a public_key', () => {
+  it('returns a generated key pair, and does not store the private key', async () => {
     const answer = await anonymizer.connect(withoutKey(request));
     const { private_key = '', public_key = '' } = answer;
     expect(parseWireguardConf(answer.wireguard_conf ?? '').interface.privateKey).toBe(private_key);
@@ -171,19 +171,19 @@ describe('without a public_key', () => {
     const pair = { kty: 'OKP', crv: 'X25519', d: jwk(private_key), x: jwk(public_key) };
     const derived = createPublicKey(createPrivateKey({ key: pair, format: 'jwk' })).export({ format: 'jwk' });
     expect(derived.x).toBe(pair.x);
-    const kept = JSON.stringify(await anonymizer.rows()) + JSON.stringify(await frankfurt.driver.list());
-    expect(kept).not.toContain(Buffer.from(private_key, 'base64').toString('hex'));
-    expect(kept).not.toContain(private_key);
+    const stored = JSON.stringify(await anonymizer.rows()) + JSON.stringify(await frankfurt.driver.list());
+    expect(stored).not.toContain(Buffer.from(private_key, 'base64').toString('hex'));
+    expect(stored).not.toContain(private_key);
   });
 
-  it('a retry cannot be told from a thief: 409', async () => {
+  it('answers a retry with 409, because it could be a theft', async () => {
     expect((await anonymizer.connect(withoutKey(request))).status).toBe(200);
     expect(await anonymizer.connect(withoutKey(request))).toMatchObject(reused);
   });
 });
 
-describe('a public_key that another connection uses', () => {
-  it('is refused, and the token can be spent with a fresh one', async () => {
+describe('redeeming with a public_key that another connection uses', () => {
+  it('is refused, and the token can be spent with a new key', async () => {
     const other = await anonymizer.request();
     await anonymizer.connect(other);
     const clash = await anonymizer.connect({ ...request, public_key: other.public_key });
@@ -192,7 +192,7 @@ describe('a public_key that another connection uses', () => {
     expect((await anonymizer.connect(request)).status).toBe(200);
   });
 
-  it('is called so only while the token is not spent', async () => {
+  it('is refused as token_reused when the token is spent already', async () => {
     const other = await anonymizer.request();
     await Promise.all([anonymizer.connect(other), anonymizer.connect(request)]);
     expect(await anonymizer.connect({ ...request, public_key: other.public_key })).toMatchObject(reused);

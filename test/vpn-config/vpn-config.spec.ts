@@ -5,19 +5,19 @@ import { wireguardKey } from '../support/fleet.js';
 import { challengeDigest, parseTokenInput, serviceChallenge } from '../../src/crypto/index.js';
 
 let anonymizer: TestAnonymizer;
-/** A good token: nothing that is refused here may spend it. */
-let good: RedemptionRequest;
+/** A valid token, which no refused request may spend. */
+let valid: RedemptionRequest;
 
 beforeAll(async () => {
   anonymizer = await startAnonymizer();
   await anonymizer.addNode();
-  good = await anonymizer.request();
+  valid = await anonymizer.request();
 });
 
 afterAll(() => anonymizer.stop());
 
 const bytesOf = (text: string) => Buffer.from(text, 'base64url');
-const whole = ({ token, signature }: Pick<RedemptionRequest, 'token' | 'signature'>) =>
+const encodedToken = ({ token, signature }: Pick<RedemptionRequest, 'token' | 'signature'>) =>
   Buffer.concat([bytesOf(token), bytesOf(signature)]).toString('base64url');
 
 /** The points of low order (RFC 7748 §6.1), with the top bit clear and set: X25519 ignores it. */
@@ -35,30 +35,30 @@ const lowOrder = [
   return [clear.toString('base64'), set.toString('base64')];
 });
 
-describe('a request that is not as expected', () => {
-  it.each<[field: string, what: string, change: (good: RedemptionRequest) => object]>([
+describe('POST /vpn/config with an invalid request', () => {
+  it.each<[field: string, what: string, change: (valid: RedemptionRequest) => object]>([
     ['location', 'missing', () => ({ location: undefined })],
     ['location', 'a number', () => ({ location: 7 })],
-    ['location', 'no id', () => ({ location: 'Frankfurt am Main' })],
+    ['location', 'not an id', () => ({ location: 'Frankfurt am Main' })],
     ['location', 'longer than any id', () => ({ location: 'a'.repeat(65) })],
     ['token', 'a number', () => ({ token: 98 })],
     ['token', 'empty', () => ({ token: '' })],
-    ['token', 'a byte short', ({ token }) => ({ token: bytesOf(token).subarray(1).toString('base64url') })],
+    ['token', 'one byte too short', ({ token }) => ({ token: bytesOf(token).subarray(1).toString('base64url') })],
     [
       'token',
-      'a byte long',
+      'one byte too long',
       ({ token }) => ({ token: Buffer.concat([bytesOf(token), Buffer.of(0)]).toString('base64url') }),
     ],
-    ['token', 'with a character that is no base64url', ({ token }) => ({ token: `${token.slice(0, -1)}+` })],
+    ['token', 'with a character that is not base64url', ({ token }) => ({ token: `${token.slice(0, -1)}+` })],
     ['token', 'with white space', ({ token }) => ({ token: ` ${token}` })],
     [
       'signature',
-      'a byte short',
+      'one byte too short',
       ({ signature }) => ({ signature: bytesOf(signature).subarray(1).toString('base64url') }),
     ],
     ['signature', 'null', () => ({ signature: null })],
     ['public_key', 'base64url', () => ({ public_key: Buffer.alloc(32, 0xff).toString('base64url') })],
-    ['public_key', 'a byte short', () => ({ public_key: Buffer.alloc(31, 9).toString('base64') })],
+    ['public_key', 'one byte too short', () => ({ public_key: Buffer.alloc(31, 9).toString('base64') })],
     ['public_key', 'an object', () => ({ public_key: {} })],
     ...lowOrder.map((key): [string, string, () => object] => [
       'public_key',
@@ -66,28 +66,28 @@ describe('a request that is not as expected', () => {
       () => ({ public_key: key }),
     ]),
     ['dns_blocking', 'unknown', () => ({ dns_blocking: 'everything' })],
-  ])('%s %s: 400 that names the field', async (field, _what, change) => {
-    const answer = await anonymizer.redeem({ ...good, ...change(good) });
+  ])('answers 400 and names the field when %s is %s', async (field, _what, change) => {
+    const answer = await anonymizer.redeem({ ...valid, ...change(valid) });
     expect(answer).toMatchObject({ status: 400, code: 'invalid_request' });
     expect(answer.errors?.map((error) => error.field)).toEqual([field]);
     expect(answer.detail).toMatch(/^\w+: /);
   });
 
-  it.each<[what: string, body: (good: RedemptionRequest) => object, says: RegExp]>([
+  it.each<[what: string, body: (valid: RedemptionRequest) => object, expected: RegExp]>([
     ['an unknown field', (all) => ({ ...all, user: 'ada' }), /user/],
     ['a list', () => [], /expected/],
     ['a token without signature', ({ signature: _, ...rest }) => rest, /signature/],
     ['a signature without token', ({ token: _, ...rest }) => rest, /token/],
-  ])('%s: 400 that says what was expected', async (_what, body, says) => {
-    const answer = await anonymizer.redeem(body(good));
+  ])('answers 400 and says what was expected for %s', async (_what, body, expected) => {
+    const answer = await anonymizer.redeem(body(valid));
     expect(answer).toMatchObject({ status: 400, code: 'invalid_request' });
-    expect(JSON.stringify([answer.detail, answer.errors])).toMatch(says);
+    expect(JSON.stringify([answer.detail, answer.errors])).toMatch(expected);
   });
 
   it.each<[what: string, status: number, init: RequestInit]>([
     ['another method', 405, { method: 'GET' }],
     ['another media type', 415, { method: 'POST', headers: { 'content-type': 'text/plain' }, body: 'token' }],
-    ['no JSON', 400, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"token":' }],
+    ['invalid JSON', 400, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"token":' }],
     [
       'a huge body',
       413,
@@ -97,30 +97,30 @@ describe('a request that is not as expected', () => {
         body: JSON.stringify({ token: 'a'.repeat(2e6) }),
       },
     ],
-  ])('%s: %i as problem+json', async (_what, status, init) => {
+  ])('answers %s with %i as problem+json', async (_what, status, init) => {
     const response = await fetch(`${anonymizer.service.url}/vpn/config`, init);
     expect(response.status).toBe(status);
     expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
   });
 
-  it('names a location that is not there, or no longer offered: 404', async () => {
+  it('answers 404 for an unknown or disabled location', async () => {
     await anonymizer.addLocation('de-closed', { enabled: false });
     for (const location of ['atlantis', 'de-closed']) {
-      expect(await anonymizer.redeem({ ...good, location })).toMatchObject({ status: 404, code: 'unknown_location' });
+      expect(await anonymizer.redeem({ ...valid, location })).toMatchObject({ status: 404, code: 'unknown_location' });
     }
   });
 
-  it('has spent nothing by all of that', async () => {
+  it('spends no token by any of these requests', async () => {
     expect(await anonymizer.rows()).toEqual([]);
     expect(await anonymizer.redis.keys('spent:*')).toEqual([]);
-    expect((await anonymizer.connect(good)).status).toBe(200);
+    expect((await anonymizer.connect(valid)).status).toBe(200);
   });
 });
 
-describe('the text of a token', () => {
-  it('may be padded', async () => {
+describe('POST /vpn/config with the token in the body', () => {
+  it('accepts padded base64url', async () => {
     const { token, signature, ...rest } = await anonymizer.request();
-    // 98 bytes take one "=", 256 take two.
+    // 98 bytes need one "=" of padding, 256 bytes need two.
     const padded = { token: `${token}=`, signature: `${signature}==`, ...rest };
     expect((await anonymizer.connect(padded)).status).toBe(200);
     expect((await anonymizer.connect({ token, signature, ...rest })).status).toBe(200);
@@ -128,18 +128,18 @@ describe('the text of a token', () => {
   });
 });
 
-describe('Authorization: PrivateToken', () => {
-  it('carries the token instead of the body, and it is the same token', async () => {
+describe('POST /vpn/config with Authorization: PrivateToken', () => {
+  it('accepts the token in the header instead of the body, as the same token', async () => {
     const { token, signature, ...rest } = await anonymizer.request();
-    const authorization = `PrivateToken token="${whole({ token, signature })}"`;
+    const authorization = `PrivateToken token="${encodedToken({ token, signature })}"`;
     const first = await anonymizer.connect(rest, { authorization });
     expect(first.status).toBe(200);
     expect((await anonymizer.connect({ token, signature, ...rest })).connection_id).toBe(first.connection_id);
   });
 
-  it('is refused beside a token in the body, and when it holds none', async () => {
+  it('refuses a token in both places, and a header without a valid token', async () => {
     const { token, signature, ...rest } = await anonymizer.request();
-    const authorization = `PrivateToken token="${whole({ token, signature })}"`;
+    const authorization = `PrivateToken token="${encodedToken({ token, signature })}"`;
     const refused = { status: 400, code: 'invalid_request' };
     expect(await anonymizer.redeem({ token, signature, ...rest }, { authorization })).toMatchObject(refused);
     expect(await anonymizer.redeem({ signature, ...rest }, { authorization })).toMatchObject(refused);
@@ -147,32 +147,32 @@ describe('Authorization: PrivateToken', () => {
     expect((await anonymizer.connect(rest, { authorization })).status).toBe(200);
   });
 
-  it('of another scheme is not looked at', async () => {
-    const answer = await anonymizer.connect(await anonymizer.request(), { authorization: 'Bearer whatever' });
+  it('ignores another scheme', async () => {
+    const answer = await anonymizer.connect(await anonymizer.request(), { authorization: 'Bearer anything' });
     expect(answer.status).toBe(200);
   });
 });
 
-describe('without a token', () => {
-  it('the answer is 401 with a challenge that a foreign Privacy Pass client meets', async () => {
+describe('POST /vpn/config without a token', () => {
+  it('answers 401 with a challenge that another Privacy Pass client can answer', async () => {
     const location = 'de-frankfurt';
     const refused = await anonymizer.redeem({ location });
     expect(refused).toMatchObject({ status: 401, code: 'token_missing' });
-    const [asked] = WWWAuthenticateHeader.parse(refused.headers.get('www-authenticate') ?? '');
+    const [challenge] = WWWAuthenticateHeader.parse(refused.headers.get('www-authenticate') ?? '');
     const key = anonymizer.issuer.signingKey();
-    if (asked === undefined) throw new Error('no challenge was sent');
-    expect(Buffer.from(asked.tokenKey).equals(key.spki)).toBe(true);
-    expect(Buffer.from(asked.challenge.serialize())).toEqual(serviceChallenge(anonymizer.service.config.common));
+    if (challenge === undefined) throw new Error('no challenge was sent');
+    expect(Buffer.from(challenge.tokenKey).equals(key.spki)).toBe(true);
+    expect(Buffer.from(challenge.challenge.serialize())).toEqual(serviceChallenge(anonymizer.service.config.common));
 
     const client = new publicVerif.Client(publicVerif.BlindRSAMode.PSS);
-    const request = await client.createTokenRequest(asked.challenge, new Uint8Array(asked.tokenKey));
+    const request = await client.createTokenRequest(challenge.challenge, new Uint8Array(challenge.tokenKey));
     const blindSignature = key.blindSign(Buffer.from(request.blindedMsg));
     const token = await client.finalize(client.deserializeTokenResponse(new Uint8Array(blindSignature)));
     const authorization = new AuthorizationHeader(token).toString();
     expect((await anonymizer.connect({ location }, { authorization })).status).toBe(200);
   });
 
-  it('the challenge is what tokens are bound to', async () => {
+  it('sends the challenge that tokens are bound to', async () => {
     const { token } = await anonymizer.mint();
     const digest = challengeDigest(serviceChallenge(anonymizer.service.config.common));
     expect(parseTokenInput(bytesOf(token))?.challengeDigest).toEqual(digest);
