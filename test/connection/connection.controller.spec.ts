@@ -35,11 +35,11 @@ async function connect(): Promise<LiveConnection & { secret: string }> {
   return { ...(await placeAt(service, node.id, { secretHash: secretHashOf(secret) })), secret };
 }
 
-describe('a connection, to whoever holds its secret', () => {
-  it('shows how it stands, from the first moment to its end', async () => {
+describe('ConnectionController with the connection secret', () => {
+  it('shows the status of the connection from start to end, and ends it', async () => {
     const connection = await connect();
     const { id, secret } = connection;
-    const shown = (status: string) => ({
+    const view = (status: string) => ({
       connection_id: id,
       status,
       location: 'de-frankfurt',
@@ -47,22 +47,22 @@ describe('a connection, to whoever holds its secret', () => {
     });
     const response = await get(secret);
     expect([response.status, response.headers.get('cache-control')]).toEqual([200, 'no-store']);
-    expect(await response.json()).toEqual(shown('pending'));
+    expect(await response.json()).toEqual(view('pending'));
     await acknowledge({ added: [placementOf(connection)] });
-    expect(await (await get(secret)).json()).toEqual(shown('active'));
+    expect(await (await get(secret)).json()).toEqual(view('active'));
     const ended = await end(secret);
     expect([ended.status, await ended.text()]).toEqual([204, '']);
-    expect(await (await get(secret)).json()).toEqual(shown('ending'));
+    expect(await (await get(secret)).json()).toEqual(view('ending'));
     expect((await end(secret)).status).toBe(204);
     await acknowledge({ removed: [placementOf(connection)] });
     expect(await problem(await get(secret))).toMatchObject({ status: 404, code: 'connection_not_found' });
     expect(await problem(await end(secret))).toMatchObject({ status: 404, code: 'connection_not_found' });
   });
 
-  it('is over at its hour, swept up or not', async () => {
+  it('answers 404 once the connection has expired, even before the expiry job has run', async () => {
     const { secret, id } = await connect();
-    const sweep = await holdMaintenanceJob(stack.ownerUrl, 'network', 'connection-expiry');
-    onTestFinished(() => sweep.release());
+    const expiryJob = await holdMaintenanceJob(stack.ownerUrl, 'network', 'connection-expiry');
+    onTestFinished(() => expiryJob.release());
     clock.set('2030-01-02T12:00:00Z');
     expect([(await get(secret)).status, (await end(secret)).status]).toEqual([404, 404]);
     const [row] = await query<{ status: string }>(
@@ -74,7 +74,7 @@ describe('a connection, to whoever holds its secret', () => {
     clock.set('2030-01-01T12:00:00Z');
   });
 
-  it('shows the place of a node that this process has not heard of yet', async () => {
+  it('shows the location of a node that is not in this process’s snapshot yet', async () => {
     node = await enrolNode(service);
     const { secret } = await connect();
     expect(await (await get(secret)).json()).toMatchObject({ location: 'de-frankfurt' });
@@ -83,7 +83,7 @@ describe('a connection, to whoever holds its secret', () => {
 
 describe.each(['GET', 'DELETE'])('%s /vpn/connection', (method) => {
   it.each([undefined, '', 'Bearer', 'Bearer a b', 'Basic YTpi', 'Bearer "quoted"'])(
-    'asks for the secret when it gets %j',
+    'answers 401 for the Authorization header %j',
     async (authorization) => {
       const response = await request(method, authorization);
       expect(response.headers.get('www-authenticate')).toBe('Bearer');
@@ -93,7 +93,7 @@ describe.each(['GET', 'DELETE'])('%s /vpn/connection', (method) => {
   );
 
   it.each(['x', randomBytes(32).toString('base64url'), 'a'.repeat(5_000)])(
-    'knows no connection by the secret %s, and changes none',
+    'answers 404 for the unknown secret %s, and changes no connection',
     async (secret) => {
       const connection = await connect();
       const response = await request(method, `Bearer ${secret}`);
@@ -103,7 +103,7 @@ describe.each(['GET', 'DELETE'])('%s /vpn/connection', (method) => {
     },
   );
 
-  it('takes neither the id of a connection nor what is kept of its secret', async () => {
+  it('accepts neither the id of a connection nor the stored hash of its secret', async () => {
     const { id, secret } = await connect();
     for (const guess of [id, secretHashOf(secret).toString('base64url'), secretHashOf(secret).toString('hex')]) {
       expect((await request(method, `Bearer ${guess}`)).status).toBe(404);

@@ -41,7 +41,7 @@ const acknowledge = (body: unknown, at: TestApp = service) =>
 const peers = () =>
   fetch(`${service.url}/node/${node.id}/peers`, { headers: { authorization: `Bearer ${node.credential}` } });
 
-/** A message on the channels, by whom the service does not know; heard by it, which may be connecting anew just now. */
+/** Publishes a message of an unknown sender on both channels, and waits until the service has received it. */
 async function publish(text: string): Promise<void> {
   const { client } = serviceOf(service, PeerSignalsService)['redis'];
   for (const channel of ['peers:changed', 'peers:active']) {
@@ -50,8 +50,8 @@ async function publish(text: string): Promise<void> {
   }
 }
 
-describe('with Redis down', () => {
-  it('a node that follows one replica hears what happened at another, and the other hears its acknowledgement', async () => {
+describe('PeerFeedService while Redis is down', () => {
+  it('delivers changes and acknowledgements between replicas', async () => {
     const other = await startReplica(stack, clock);
     const stream = await follow(other);
     await stack.killRedis();
@@ -68,9 +68,9 @@ describe('with Redis down', () => {
   });
 });
 
-describe('a message that no replica would send', () => {
+describe('PeerSignalsService', () => {
   it.each(['{', 'null', '7', '{"from":"x"}', '{"from":"x","items":7}', '{"from":"x","items":[null]}'])(
-    '%s is not listened to',
+    'ignores the malformed message %s',
     async (text) => {
       const stream = await follow();
       await publish(text);
@@ -80,8 +80,8 @@ describe('a message that no replica would send', () => {
   );
 });
 
-describe('with PostgreSQL down', () => {
-  it('there is no list and no stream, rather than an empty one; what was open goes on where it was', async () => {
+describe('PeerFeedService while PostgreSQL is down', () => {
+  it('answers 503 instead of an empty list or stream, and open streams continue afterwards', async () => {
     const placed = await placeAt(service, node.id);
     const stream = await follow();
     await stream.next('peer-added');
@@ -104,20 +104,20 @@ describe('with PostgreSQL down', () => {
   });
 });
 
-describe('a process that leaves', () => {
-  it('follows no node that comes in the midst of it', async () => {
-    const leaving = await startReplica(stack, clock);
-    serviceOf(leaving, PeerFeedService)['closeAll']();
-    await expect(followEvents(leaving.url, node)).rejects.toThrow();
-    await leaving.stop();
+describe('PeerFeedService during shutdown', () => {
+  it('accepts no new stream', async () => {
+    const stopping = await startReplica(stack, clock);
+    serviceOf(stopping, PeerFeedService)['closeAll']();
+    await expect(followEvents(stopping.url, node)).rejects.toThrow();
+    await stopping.stop();
   });
 
-  it('ends its streams in order, at once, and takes no new ones', async () => {
-    const leaving = await startReplica(stack, clock);
-    const stream = await follow(leaving);
-    const placed = await placeAt(leaving, node.id);
+  it('closes its streams cleanly at once, so that nodes can connect to another replica', async () => {
+    const stopping = await startReplica(stack, clock);
+    const stream = await follow(stopping);
+    const placed = await placeAt(stopping, node.id);
     await stream.next('peer-added');
-    const stopped = leaving.stop();
+    const stopped = stopping.stop();
     expect(await stream.ended).toBe(true);
     await stopped;
     const elsewhere = await followEvents(service.url, node);

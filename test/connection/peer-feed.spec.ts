@@ -58,8 +58,8 @@ const acknowledge = (body: unknown) => postJson(`${service.url}/node/${node.id}/
 const disconnect = (secret: string) =>
   fetch(`${service.url}/vpn/connection`, { method: 'DELETE', headers: { authorization: `Bearer ${secret}` } });
 
-describe('a stream', () => {
-  it('begins with a snapshot of everything, then says what changes, until it is acknowledged', async () => {
+describe('the event stream of PeerFeedService', () => {
+  it('starts with a snapshot of all peers, and then sends changes until they are acknowledged', async () => {
     const secret = 'a-connection-secret';
     const before = await placeAt(service, node.id, { secretHash: secretHashOf(secret) });
     const stream = await follow();
@@ -78,21 +78,21 @@ describe('a stream', () => {
     });
   });
 
-  it('breaks off when its snapshot cannot be read, which is no empty one', async () => {
+  it('breaks when its snapshot cannot be read, instead of sending an empty one', async () => {
     await placeAt(service, node.id);
-    vi.spyOn(serviceOf(service, OutboxStore), 'peersOf').mockRejectedValueOnce(new Error('away'));
+    vi.spyOn(serviceOf(service, OutboxStore), 'peersOf').mockRejectedValueOnce(new Error('down'));
     const stream = await follow();
     expect([await stream.ended, stream.waiting()]).toEqual([false, []]);
   });
 
-  it('says it again after a second without acknowledgement, and not after the acknowledgement', async () => {
+  it('repeats a change after a second without acknowledgement, but not after the acknowledgement', async () => {
     const stream = await followOn();
     const [first, second] = [await placeAt(service, node.id), await placeAt(service, node.id)];
-    const heard = async () =>
+    const nextTwo = async () =>
       [(await stream.next('peer-added')).connection_id, (await stream.next('peer-added')).connection_id].sort();
-    expect(await heard()).toEqual([first.id, second.id].sort());
+    expect(await nextTwo()).toEqual([first.id, second.id].sort());
     clock.advance(1_000);
-    expect(await heard()).toEqual([first.id, second.id].sort());
+    expect(await nextTwo()).toEqual([first.id, second.id].sort());
     await acknowledge({ added: [placementOf(first)] });
     clock.advance(1_000);
     expect((await stream.next('peer-added')).connection_id).toBe(second.id);
@@ -101,7 +101,7 @@ describe('a stream', () => {
     expect(stream.waiting()).toEqual([]);
   });
 
-  it('says nothing again within a second, however often the outbox is read', async () => {
+  it('does not repeat a change within a second, however often the outbox is read', async () => {
     const stream = await followOn();
     const read = vi.spyOn(serviceOf(service, OutboxStore), 'outstanding');
     await placeAt(service, node.id);
@@ -114,7 +114,7 @@ describe('a stream', () => {
     expect(stream.waiting()).toEqual([]);
   });
 
-  it('is not silenced by a clock that is set back', async () => {
+  it('keeps repeating changes after the clock is set back', async () => {
     const stream = await followOn();
     await placeAt(service, node.id);
     await stream.next('peer-added');
@@ -123,7 +123,7 @@ describe('a stream', () => {
     clock.advance(3_600_000);
   });
 
-  it('hears what changes between the reading of its snapshot and the first of its news', async () => {
+  it('sends changes that happen between the reading of its snapshot and its first push', async () => {
     const placed = await placeAt(service, node.id);
     const outbox = serviceOf(service, OutboxStore);
     const read = outbox.peersOf.bind(outbox);
@@ -139,57 +139,57 @@ describe('a stream', () => {
     expect(await stream.next('peer-removed')).toMatchObject(placementOf(placed));
   });
 
-  it('is not told news that are older than its snapshot', async () => {
+  it('does not send changes that are older than its snapshot', async () => {
     const placed = await placeAt(service, node.id);
     const outbox = serviceOf(service, OutboxStore);
     const read = outbox.outstanding.bind(outbox);
-    const [late, told] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const [delay, hasRead] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const earlier = await followOn();
     const spy = vi.spyOn(outbox, 'outstanding').mockImplementationOnce(async (...args) => {
       const rows = await read(...args);
-      told.resolve();
-      await late.promise;
+      hasRead.resolve();
+      await delay.promise;
       return rows;
     });
-    await told.promise;
-    // The peer is gone before the second stream opens, and the first reading still holds it.
+    await hasRead.promise;
+    // The peer is removed before the second stream opens, but the rows that were read earlier still contain it.
     await outbox.acknowledgeAdded(node.id, [placed]);
     await serviceOf(service, LifecycleStore).endOnNodes([node.id], new Date(clock.now().getTime() + 60_000));
     await outbox.acknowledgeRemoved(node.id, [placed]);
     const stream = await follow();
     expect(await stream.next('snapshot')).toEqual({ peers: [], complete: true });
     const before = spy.mock.calls.length;
-    late.resolve();
+    delay.resolve();
     await expect.poll(() => spy.mock.calls.length).toBeGreaterThan(before + 1);
     const next = await placeAt(service, node.id);
     expect((await stream.next('peer-added')).connection_id).toBe(next.id);
     earlier.close();
   });
 
-  it('beats', async () => {
+  it('sends heartbeats', async () => {
     const stream = await followOn();
     serviceOf(service, PeerFeedService).heartbeat();
     expect(await stream.next('heartbeat')).toEqual({});
   });
 
-  it('beats on while the store that says whom to trust is silent', async () => {
+  it('sends heartbeats while the check of credentials hangs', async () => {
     const stream = await followOn();
-    const answer = Promise.withResolvers<Set<AuthenticatedNode>>();
-    const ask = vi.spyOn(serviceOf(service, NodeAuthenticatorService), 'stillTrusted');
-    ask.mockReturnValueOnce(answer.promise);
+    const authorised = Promise.withResolvers<Set<AuthenticatedNode>>();
+    const filter = vi.spyOn(serviceOf(service, NodeAuthenticatorService), 'filterAuthorised');
+    filter.mockReturnValueOnce(authorised.promise);
     const feed = serviceOf(service, PeerFeedService);
-    const asked = feed.endUntrusted();
-    for (let beats = 0; beats < 3; beats += 1) {
+    const closing = feed.closeUnauthorised();
+    for (let count = 0; count < 3; count += 1) {
       feed.heartbeat();
       await stream.next('heartbeat');
     }
-    expect(ask).toHaveBeenCalledTimes(1);
-    answer.resolve(new Set());
-    await asked;
+    expect(filter).toHaveBeenCalledTimes(1);
+    authorised.resolve(new Set());
+    await closing;
     expect(await stream.ended).toBe(true);
   });
 
-  it('is one of three at most for one node: the oldest makes room', async () => {
+  it('is one of at most three for one node: a fourth drops the oldest', async () => {
     const [oldest, ...others] = [await followOn(), await followOn(), await followOn()];
     const newest = await followOn();
     expect(await oldest?.ended).toBe(false);
@@ -198,8 +198,8 @@ describe('a stream', () => {
   });
 });
 
-describe('an operator', () => {
-  it('who drains a node makes its stream say so, and so does a stream that begins later', async () => {
+describe('PeerFeedService when the operator changes a node', () => {
+  it('sends drain on the open stream of a drained node, and on later streams', async () => {
     const stream = await followOn();
     await serviceOf(service, FleetService).drain(node.id);
     expect(await stream.next('drain')).toEqual({});
@@ -208,7 +208,7 @@ describe('an operator', () => {
     expect(await later.next('drain')).toEqual({});
   });
 
-  it('who drains a node while its stream begins is heard', async () => {
+  it('sends drain when the node is drained while its stream starts', async () => {
     const outbox = serviceOf(service, OutboxStore);
     const read = outbox.peersOf.bind(outbox);
     vi.spyOn(outbox, 'peersOf').mockImplementationOnce(async (...args) => {
@@ -221,7 +221,7 @@ describe('an operator', () => {
     expect(stream.waiting()).toEqual(['snapshot']);
   });
 
-  it('who retires a node ends its stream; coming back, it hears of nothing but what it has to remove', async () => {
+  it('closes the stream of a retired node, and sends only removals after it reconnects', async () => {
     const cleaner = await holdMaintenanceJob(stack.ownerUrl, 'network', 'connection-clean-up');
     onTestFinished(() => cleaner.release());
     await placeAt(service, node.id);
@@ -242,8 +242,8 @@ describe('an operator', () => {
   });
 });
 
-describe('a rotated credential', () => {
-  it('ends what was opened with the old one as soon as it is used', async () => {
+describe('PeerFeedService with a rotated credential', () => {
+  it('closes streams with the old credential once the new one is used', async () => {
     const [stream, other] = [await followOn(), await followOn(await enrolNode(service))];
     const registration = { public_key: node.publicKey, ip: '127.0.0.1', location_id: 'de-frankfurt' };
     const response = await postJson(`${service.url}/node/register`, registration, node.credential);
@@ -251,7 +251,7 @@ describe('a rotated credential', () => {
     serviceOf(service, PeerFeedService).heartbeat();
     await stream.next('heartbeat');
     await pulse(service, { ...node, credential });
-    await serviceOf(service, PeerFeedService).endUntrusted();
+    await serviceOf(service, PeerFeedService).closeUnauthorised();
     expect(await stream.ended).toBe(true);
     await other.next('heartbeat');
     const renewed = await followOn({ ...node, credential });
@@ -262,8 +262,8 @@ describe('a rotated credential', () => {
   });
 });
 
-describe('two replicas', () => {
-  it('tell a node that follows one of what happened at the other', async () => {
+describe('PeerFeedService with two replicas', () => {
+  it('sends changes from one replica to a node that is connected to the other', async () => {
     const other = await startReplica(stack, clock);
     const stream = await followOn(node, other);
     const placed = await placeAt(service, node.id);

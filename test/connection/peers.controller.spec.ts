@@ -38,7 +38,7 @@ const statusOf = async (id: string) =>
     ?.status;
 
 describe('GET /node/{id}/peers', () => {
-  it('lists what the node shall have, as WireGuard takes it, and nothing that it shall not', async () => {
+  it('lists exactly the peers that the node must have, in WireGuard’s format', async () => {
     const [pending, active, ending] = [
       await placeAt(service, node.id, { dnsBlocking: 'ads_trackers_malware' }),
       await placeAt(service, node.id),
@@ -71,11 +71,11 @@ describe('GET /node/{id}/peers', () => {
     });
   });
 
-  it('says that a node without peers has none', async () => {
+  it('returns a complete empty list for a node without peers', async () => {
     expect(await list()).toEqual({ peers: [], complete: true });
   });
 
-  it('lists 1,200 peers, each once, page by page', async () => {
+  it('lists 1,200 peers over several pages, each once', async () => {
     await query(
       stack.ownerUrl,
       `INSERT INTO network."Connection" (id, key_id, status, revision, node_id, slot, public_key, salt, secret_key_id,
@@ -93,17 +93,17 @@ describe('GET /node/{id}/peers', () => {
     expect(peers.at(-1)?.allowed_ips).toEqual(slotAddresses(2400));
   });
 
-  it('is an error when the store is away, from the first row or in the midst, and never a shorter list', async () => {
+  it('fails when the database is down at the start or in the middle, and never returns a shorter list', async () => {
     const peersOf = vi.spyOn(serviceOf(service, OutboxStore), 'peersOf');
-    const away = Object.assign(new Error('away'), { code: 'ECONNREFUSED' });
+    const down = Object.assign(new Error('down'), { code: 'ECONNREFUSED' });
     const page = await Promise.all(Array.from({ length: 3 }, async () => placeAt(service, node.id)));
     try {
-      peersOf.mockRejectedValueOnce(away);
+      peersOf.mockRejectedValueOnce(down);
       expect(await problem(await get('peers'))).toMatchObject({ status: 503, code: 'unavailable' });
       const { 0: row } = await serviceOf(service, OutboxStore).peersOf(node.id, clock.now(), 0, 1);
       if (row === undefined) throw new Error(`none of ${page.length} peers`);
-      // A page that is full asks for the next.
-      peersOf.mockResolvedValueOnce(Array.from({ length: 500 }, () => row)).mockRejectedValueOnce(away);
+      // After a full page, the next page is read.
+      peersOf.mockResolvedValueOnce(Array.from({ length: 500 }, () => row)).mockRejectedValueOnce(down);
       await expect(list()).rejects.toThrow();
     } finally {
       peersOf.mockRestore();
@@ -111,7 +111,7 @@ describe('GET /node/{id}/peers', () => {
     expect((await list()).peers).toHaveLength(page.length);
   });
 
-  it('does not call a list complete that lacks peers whose server key is not configured', async () => {
+  it('marks the list as incomplete when the server key of a peer is not configured', async () => {
     const known = await placeAt(service, node.id);
     await placeAt(service, node.id, { secretKeyId: Buffer.alloc(8, 9) });
     const { peers, complete } = await list();
@@ -129,13 +129,13 @@ describe('POST /node/{id}/acks', () => {
     expect(await (await acknowledge(body)).json()).toEqual({ added: 0, removed: 0 });
   });
 
-  it('takes nothing for an answer, and what it does not know for nothing', async () => {
+  it('accepts an empty body, and ignores unknown placements', async () => {
     const unknown = [{ connection_id: randomUUID(), revision: 1 }];
     expect(await (await acknowledge({})).json()).toEqual({ added: 0, removed: 0 });
     expect(await (await acknowledge({ added: unknown, removed: unknown })).json()).toEqual({ added: 0, removed: 0 });
   });
 
-  it('changes nothing of another node’s connections', async () => {
+  it('does not change connections of another node', async () => {
     const [other, placed] = [await enrolNode(service), await placeAt(service, node.id)];
     expect(await (await acknowledge({ added: [placementOf(placed)] }, other)).json()).toEqual({ added: 0, removed: 0 });
     expect(await statusOf(placed.id)).toBe('pending');
@@ -146,8 +146,8 @@ describe('POST /node/{id}/acks', () => {
     ['a list', []],
     ['a text', 'added'],
     ['null', { added: null }],
-    ['something that is no list', { added: placement }],
-    ['an id that is none', { added: [{ ...placement, connection_id: "'; DROP TABLE" }] }],
+    ['something that is not a list', { added: placement }],
+    ['an invalid id', { added: [{ ...placement, connection_id: "'; DROP TABLE" }] }],
     ['no id', { added: [{ revision: 1 }] }],
     ['no revision', { removed: [{ connection_id: placement.connection_id }] }],
     ['revision 0', { added: [{ ...placement, revision: 0 }] }],
@@ -162,14 +162,14 @@ describe('POST /node/{id}/acks', () => {
     expect(response).toMatchObject({ status: 400, code: 'invalid_request' });
   });
 
-  it('takes 5,000 of each in one request', async () => {
+  it('accepts 5,000 of each in one request', async () => {
     const many = Array(5_000).fill({ connection_id: randomUUID(), revision: 2 ** 31 - 1 }) as unknown[];
     expect((await acknowledge({ added: many, removed: many })).status).toBe(200);
   });
 });
 
-describe('a credential', () => {
-  it.each(['peers', 'events'])('opens %s of its own node alone', async (path) => {
+describe('NodeGuard', () => {
+  it.each(['peers', 'events'])('allows GET %s only with the node’s own credential', async (path) => {
     const other = await enrolNode(service);
     for (const bearer of [
       { ...node, credential: other.credential },
@@ -180,7 +180,7 @@ describe('a credential', () => {
     }
   });
 
-  it('acknowledges for its own node alone', async () => {
+  it('allows acknowledgements only with the node’s own credential', async () => {
     const other = await enrolNode(service);
     const placed = await placeAt(service, node.id);
     const response = await acknowledge({ added: [placementOf(placed)] }, { ...node, credential: other.credential });
@@ -189,8 +189,8 @@ describe('a credential', () => {
   });
 });
 
-describe('a retired node', () => {
-  it('is given no peer and no preshared key any more, confirms nothing, and may still say what it has removed', async () => {
+describe('PeersController with a retired node', () => {
+  it('lists no peers, ignores acknowledged additions, and accepts acknowledged removals', async () => {
     const [pending, active] = [await placeAt(service, node.id), await placeAt(service, node.id)];
     await serviceOf(service, OutboxStore).acknowledgeAdded(node.id, [active]);
     await serviceOf(service, FleetService).retire(node.id);
