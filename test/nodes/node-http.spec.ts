@@ -91,7 +91,7 @@ describe('POST /node/register', () => {
     ['agent_version', 'v 1'],
     ['agent_version', 'x'.repeat(65)],
     ['status', 'healthy'],
-  ])('refuses %s %j, says so, and writes nothing', async (field, value) => {
+  ])('refuses %s %j with a problem, and writes nothing', async (field, value) => {
     const token = await enrolmentToken(service);
     const response = await problem(
       await postJson(`${service.url}/node/register`, { ...registration(), [field]: value }, token),
@@ -106,11 +106,11 @@ describe('POST /node/register', () => {
     expect(left?.uses_left).toBe(1);
   });
 
-  it.each(['10.0.0.1', '192.168.1.1', '203.0.113.7', '100.64.0.1'])('takes the unicast address %s', async (ip) => {
+  it.each(['10.0.0.1', '192.168.1.1', '203.0.113.7', '100.64.0.1'])('accepts the unicast address %s', async (ip) => {
     await enrolNode(service, { ip });
   });
 
-  it('takes no address of the machine itself in production', async () => {
+  it('refuses loopback and link-local addresses in production', async () => {
     const production = await start({ NODE_ENV: 'production', ISSUER_DIRECTORY_URL: 'https://127.0.0.1:9/' });
     others.push(production);
     for (const local of [{ ip: '127.0.0.1' }, { ip: '169.254.1.1' }, { ip_v6: '::1' }, { ip_v6: 'fe80::1' }]) {
@@ -121,7 +121,7 @@ describe('POST /node/register', () => {
     await enrolNode(production, { ip: '203.0.113.7', ip_v6: '2001:db8::7' });
   });
 
-  it('tells who has no bearer what to send', async () => {
+  it('answers 401 with WWW-Authenticate when the bearer is missing', async () => {
     for (const authorization of ['', 'Basic abc', 'Bearer', 'Bearer a b']) {
       const response = await fetch(`${service.url}/node/register`, {
         method: 'POST',
@@ -138,7 +138,7 @@ describe('POST /node/{id}/pulse', () => {
   const send = (body: unknown, { id, credential }: TestNode = node) =>
     postJson(`${service.url}/node/${id}/pulse`, body, credential);
 
-  it('takes the specification’s literal request, and keeps load and time', async () => {
+  it('accepts the specification’s literal request, and stores load and time', async () => {
     clock.advance(10_000);
     const response = await send({ currentLoad: 45 });
     expect(response.status).toBe(200);
@@ -147,7 +147,7 @@ describe('POST /node/{id}/pulse', () => {
     expect(row).toMatchObject({ currentLoad: 45, lastPulseAt: clock.now() });
   });
 
-  it('takes sums of the whole node, and a load between whole numbers', async () => {
+  it('accepts totals of the node, and a fractional load', async () => {
     const response = await send({ currentLoad: 99.6, peers: 12, rx_bytes: 2 ** 40, tx_bytes: 0 });
     expect(response.status).toBe(200);
   });
@@ -170,7 +170,7 @@ describe('POST /node/{id}/pulse', () => {
     expect(await problem(await send(body))).toMatchObject({ status: 400, type: 'application/problem+json' });
   });
 
-  it('is for the node itself alone', async () => {
+  it('accepts only the node’s own credential', async () => {
     const other = await enrolNode(service);
     for (const [id, credential] of [
       [node.id, other.credential],
@@ -187,47 +187,47 @@ describe('POST /node/{id}/pulse', () => {
     }
   });
 
-  it('takes a node out of allocation while it says that it takes no connections, until it takes them again', async () => {
+  it('excludes a node from allocation while it is not accepting connections', async () => {
     const location = 'lu-luxembourg';
     await addLocation(service, location);
-    const leaving = await enrolNode(service, { location_id: location });
+    const subject = await enrolNode(service, { location_id: location });
     const directory = service.app.get(NodeDirectoryService, { strict: false });
     const chosen = async () => {
       await directory.refresh();
       return directory.candidates(location).map((candidate) => candidate?.id);
     };
-    expect(await chosen()).toEqual([leaving.id]);
-    expect(await (await send({ currentLoad: 1, accepting: false }, leaving)).json()).toMatchObject({
+    expect(await chosen()).toEqual([subject.id]);
+    expect(await (await send({ currentLoad: 1, accepting: false }, subject)).json()).toMatchObject({
       status: 'unhealthy',
     });
     expect(await chosen()).toEqual([]);
-    // As it does when it has been restarted.
-    expect(await (await send({ currentLoad: 1, accepting: true }, leaving)).json()).toMatchObject({
+    // As a node does after a restart.
+    expect(await (await send({ currentLoad: 1, accepting: true }, subject)).json()).toMatchObject({
       status: 'healthy',
     });
-    expect(await chosen()).toEqual([leaving.id]);
+    expect(await chosen()).toEqual([subject.id]);
   });
 
-  it('answers a node that an operator took out with its status', async () => {
-    const leaving = await enrolNode(service);
+  it('returns the status that the operator has set', async () => {
+    const subject = await enrolNode(service);
     const fleet = service.app.get(FleetService, { strict: false });
-    await fleet.drain(leaving.id);
-    expect(await (await send({ currentLoad: 1 }, leaving)).json()).toMatchObject({ status: 'draining' });
-    await fleet.resume(leaving.id);
-    expect(await (await send({ currentLoad: 1 }, leaving)).json()).toMatchObject({ status: 'healthy' });
-    await expect(fleet.resume(leaving.id)).rejects.toMatchObject({ code: 'node_not_draining' });
-    await fleet.retire(leaving.id);
-    await expect(fleet.resume(leaving.id)).rejects.toMatchObject({ code: 'node_retired' });
-    expect(await (await send({ currentLoad: 1 }, leaving)).json()).toMatchObject({ status: 'retired' });
-    await expect(fleet.drain(leaving.id)).rejects.toMatchObject({ code: 'node_retired' });
+    await fleet.drain(subject.id);
+    expect(await (await send({ currentLoad: 1 }, subject)).json()).toMatchObject({ status: 'draining' });
+    await fleet.resume(subject.id);
+    expect(await (await send({ currentLoad: 1 }, subject)).json()).toMatchObject({ status: 'healthy' });
+    await expect(fleet.resume(subject.id)).rejects.toMatchObject({ code: 'node_not_draining' });
+    await fleet.retire(subject.id);
+    await expect(fleet.resume(subject.id)).rejects.toMatchObject({ code: 'node_retired' });
+    expect(await (await send({ currentLoad: 1 }, subject)).json()).toMatchObject({ status: 'retired' });
+    await expect(fleet.drain(subject.id)).rejects.toMatchObject({ code: 'node_retired' });
     await expect(fleet.drain(randomUUID())).rejects.toMatchObject({ code: 'node_not_found' });
     await expect(fleet.resume(randomUUID())).rejects.toMatchObject({ code: 'node_not_found' });
     await expect(fleet.retire('nonsense')).rejects.toMatchObject({ code: 'node_not_found' });
   });
 });
 
-describe('limits', () => {
-  /** A replica that allows so little, and what it does with a pulse: whether PostgreSQL was asked about the credential. */
+describe('rate limits of nodes', () => {
+  /** Starts a replica with low limits; `send` sends a pulse and counts the database queries for the credential. */
   async function startLimited(env: Env) {
     await stack.flushRedis();
     const limited = await start(env);
@@ -236,23 +236,23 @@ describe('limits', () => {
     const send = async (as: TestNode) => {
       find.mockClear();
       const { status } = await pulse(limited, as);
-      return { status, asked: find.mock.calls.length };
+      return { status, queries: find.mock.calls.length };
     };
     return { limited, send };
   }
-  const served = { status: 200, asked: 1 };
-  // Polled for, since a Redis that is slow lets a request through.
-  const refused = { status: 429, asked: 0 };
+  const served = { status: 200, queries: 1 };
+  // Polled, because a slow Redis lets a request through.
+  const refused = { status: 429, queries: 0 };
 
-  it('count wrong guesses against the address they come from, and refuse more before the database is asked', async () => {
+  it('count wrong credentials against the client address, and refuse more before the database is queried', async () => {
     const { send } = await startLimited({ RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE: '2' });
     const wrong = { ...node, credential: 'wrong' };
-    for (const guess of [wrong, wrong]) expect(await send(guess)).toEqual({ status: 401, asked: 1 });
+    for (const guess of [wrong, wrong]) expect(await send(guess)).toEqual({ status: 401, queries: 1 });
     await expect.poll(() => send(wrong)).toEqual(refused);
     await expect.poll(() => send({ ...node, id: randomUUID() })).toEqual(refused);
   });
 
-  it('of an address are none of a node that the fleet knows, by its credential or the next', async () => {
+  it('do not count a known node against its address, with its current or rotated credential', async () => {
     const { limited, send } = await startLimited({ RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE: '1' });
     await expect.poll(() => send({ ...node, credential: 'wrong' })).toEqual(refused);
     expect(await send(node)).toEqual(served);
@@ -265,10 +265,10 @@ describe('limits', () => {
     expect(await send({ ...rotating, credential })).toEqual(served);
   });
 
-  it('count a node’s own requests against the node', async () => {
+  it('count the requests of a node against the node', async () => {
     const { send } = await startLimited({ RATE_LIMIT_NODE_PER_MINUTE: '2' });
     for (const own of [node, node]) expect(await send(own)).toEqual(served);
-    await expect.poll(() => send(node)).toEqual({ status: 429, asked: 1 });
+    await expect.poll(() => send(node)).toEqual({ status: 429, queries: 1 });
     expect(await send(await enrolNode(service))).toEqual(served);
   });
 });
@@ -282,7 +282,7 @@ describe('GET /vpn/locations', () => {
   const listed = async (id: string) =>
     ((await (await get()).json()) as List).locations.find((location) => location.id === id);
 
-  it('lists what is offered, to anyone, cacheable, with nothing finer than quarters', async () => {
+  it('lists enabled locations without authentication, cacheable, with the load in quarters', async () => {
     await addLocation(service, 'se-malmo');
     await directory().refresh();
     const response = await get();
@@ -303,7 +303,7 @@ describe('GET /vpn/locations', () => {
     expect(await listed('se-malmo')).toMatchObject({ load: 0, available: true });
   });
 
-  it('answers 304 as long as nothing has changed', async () => {
+  it('answers 304 while nothing has changed', async () => {
     const etag = (await get()).headers.get('etag') ?? '';
     expect(etag).toMatch(/^"[\w-]+"$/);
     for (const known of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
@@ -317,7 +317,7 @@ describe('GET /vpn/locations', () => {
     expect((await get({ 'if-none-match': etag })).status).toBe(200);
   });
 
-  it('leaves a location out as soon as the operator stops offering it', async () => {
+  it('omits a location once the operator has disabled it', async () => {
     const locations = service.app.get(OperatorLocationsService, { strict: false });
     await addLocation(service, 'dk-copenhagen');
     await directory().refresh();

@@ -76,8 +76,8 @@ const usesLeft = async (token: string) =>
 const inPulse = async (node: TestNode, credential: string) =>
   (await patiently(() => pulse(service, { ...node, credential }))).status;
 
-describe('the first registration', () => {
-  it('takes the specification’s literal request and answers with what the node needs', async () => {
+describe('RegistrationService: enrolling a node', () => {
+  it('accepts the specification’s literal request, and returns what the node needs', async () => {
     const token = await enrolmentToken(service);
     const body = { public_key: wireguardKey(), ip: '127.0.0.1', location_id: 'de-frankfurt' };
     const response = await postJson(`${service.url}/node/register`, body, token);
@@ -99,7 +99,7 @@ describe('the first registration', () => {
     });
   });
 
-  it('makes a healthy node that this process chooses at once, and keeps no secret in clear', async () => {
+  it('creates a healthy node that this process uses at once, and stores no secret in clear text', async () => {
     const node = await enrolNode(service, {
       location_id: 'fi-helsinki',
       ip_v6: '2001:DB8::07',
@@ -130,15 +130,15 @@ describe('the first registration', () => {
 
   it.each([
     ['no token', undefined],
-    ['a token that nobody made', 'x'.repeat(43)],
+    ['an unknown token', 'x'.repeat(43)],
     ['an empty token', ''],
-  ])('is refused with %s', async (_, token) => {
+  ])('refuses %s', async (_, token) => {
     const before = await countNodes();
     expect(await register(token)).toMatchObject({ status: 401, code: 'enrolment_token_invalid' });
     expect(await countNodes()).toBe(before);
   });
 
-  it('is refused once the token has expired, been used up or been revoked', async () => {
+  it('refuses a token that has expired, is used up or was revoked', async () => {
     const usedUp = await enrolmentToken(service);
     expect((await register(usedUp)).status).toBe(201);
     expect(await register(usedUp)).toMatchObject({ status: 401, code: 'enrolment_token_invalid' });
@@ -154,7 +154,7 @@ describe('the first registration', () => {
     expect(await register(expiring.token)).toMatchObject({ status: 401, code: 'enrolment_token_invalid' });
   });
 
-  it('is refused at another location than the token’s', async () => {
+  it('refuses another location than that of the token', async () => {
     const token = await enrolmentToken(service);
     expect(await register(token, { location_id: 'fi-helsinki' })).toMatchObject({
       status: 403,
@@ -163,7 +163,7 @@ describe('the first registration', () => {
     expect(await usesLeft(token)).toBe(1);
   });
 
-  it('is refused for a key that is known, whoever asks, and uses nothing up', async () => {
+  it('refuses a key that is registered already, and does not use the token up', async () => {
     const node = await enrolNode(service);
     const token = await enrolmentToken(service);
     expect(await again(node, token)).toMatchObject({ status: 409, code: 'node_exists' });
@@ -172,7 +172,7 @@ describe('the first registration', () => {
   });
 });
 
-describe('racing registrations', () => {
+describe('RegistrationService: racing registrations', () => {
   it('admit exactly as many nodes as the token has uses', async () => {
     for (const uses of [1, 7]) {
       const token = await enrolmentToken(service, uses);
@@ -185,7 +185,7 @@ describe('racing registrations', () => {
     }
   });
 
-  it('of one key with one token make one node and use one use', async () => {
+  it('with one key and one token create one node and count one use', async () => {
     const token = await enrolmentToken(service, 20);
     const public_key = wireguardKey();
     const answers = await Promise.all(Array.from({ length: 20 }, () => register(token, { public_key })));
@@ -194,7 +194,7 @@ describe('racing registrations', () => {
     expect(await usesLeft(token)).toBe(19);
   });
 
-  it('of one key with many tokens make one node and use one use', async () => {
+  it('with one key and many tokens create one node and count one use', async () => {
     const tokens = await Promise.all(Array.from({ length: 20 }, () => enrolmentToken(service)));
     const public_key = wireguardKey();
     const answers = await Promise.all(tokens.map((token) => register(token, { public_key })));
@@ -205,8 +205,8 @@ describe('racing registrations', () => {
   });
 });
 
-describe('a repeat with the same token', () => {
-  it('within 10 minutes gives a new credential and uses nothing up', async () => {
+describe('RegistrationService: repeating an enrolment with the same token', () => {
+  it('returns a new credential within 10 minutes, and does not count a use', async () => {
     const token = await enrolmentToken(service, 2);
     const public_key = wireguardKey();
     const first = await register(token, { public_key });
@@ -220,7 +220,7 @@ describe('a repeat with the same token', () => {
     expect(await inPulse(node, first.credential ?? '')).toBe(401);
   });
 
-  it('is served from a token that the first use has used up, also after the purge', async () => {
+  it('works with a token that the first request has used up, also after the purge', async () => {
     const token = await enrolmentToken(service);
     const public_key = wireguardKey();
     await register(token, { public_key });
@@ -232,7 +232,7 @@ describe('a repeat with the same token', () => {
     expect(await usesLeft(token)).toBeUndefined();
   });
 
-  it('is all that the purge waits for; a token that still admits somebody stays', async () => {
+  it('leaves tokens with uses left untouched by the purge', async () => {
     const [unused, half] = [await enrolmentToken(service), await enrolmentToken(service, 2)];
     await register(half);
     clock.advance(11 * minute);
@@ -240,7 +240,7 @@ describe('a repeat with the same token', () => {
     expect([await usesLeft(unused), await usesLeft(half)]).toEqual([1, 1]);
   });
 
-  it('after 10 minutes is refused', async () => {
+  it('is refused after 10 minutes', async () => {
     const token = await enrolmentToken(service, 2);
     const public_key = wireguardKey();
     await register(token, { public_key });
@@ -249,7 +249,7 @@ describe('a repeat with the same token', () => {
     expect(await usesLeft(token)).toBe(1);
   });
 
-  it('changes nothing but the credential, and not for a token that was revoked', async () => {
+  it('changes only the credential, and is refused for a revoked token', async () => {
     const { token, id } = await operator().tokens.create({ locationId: 'de-frankfurt' });
     const public_key = wireguardKey();
     const first = await register(token, { public_key });
@@ -262,20 +262,20 @@ describe('a repeat with the same token', () => {
     expect(await register(token, { public_key })).toMatchObject({ status: 401, code: 'enrolment_token_invalid' });
   });
 
-  it('brings no retired node back', async () => {
+  it('is refused for a retired node', async () => {
     const token = await enrolmentToken(service, 2);
     const public_key = wireguardKey();
     const { id = '' } = await register(token, { public_key });
     await operator().fleet.retire(id);
     expect(await register(token, { public_key })).toMatchObject({ status: 403, code: 'node_retired' });
-    // Nor is anybody told of it who has another token and the key, which everybody may know.
-    const stranger = await enrolmentToken(service);
-    expect(await register(stranger, { public_key })).toMatchObject({ status: 409, code: 'node_exists' });
+    // With another token and the key, which is public, a caller does not learn that the node is retired.
+    const otherToken = await enrolmentToken(service);
+    expect(await register(otherToken, { public_key })).toMatchObject({ status: 409, code: 'node_exists' });
   });
 });
 
-describe('a re-registration with the node’s own credential', () => {
-  it('replaces what the node says of itself, and rotates the credential', async () => {
+describe('RegistrationService: updating a node with its own credential', () => {
+  it('replaces the node’s properties, and rotates the credential', async () => {
     const node = await enrolNode(service, { ip_v6: '2001:db8::7', capacity: 9 });
     const answer = await again(node, node.credential, { ip: '127.0.0.2', port: 1234, agent_version: '1.4.0-rc.1' });
     expect(answer).toMatchObject({ status: 201, id: node.id, interface: { listen_port: 1234 } });
@@ -289,7 +289,7 @@ describe('a re-registration with the node’s own credential', () => {
     });
   });
 
-  it('keeps the old credential until the new one is first used', async () => {
+  it('accepts the old credential until the new one is first used', async () => {
     const node = await enrolNode(service);
     const { credential: next = '' } = await again(node, node.credential);
     expect(await inPulse(node, node.credential)).toBe(200);
@@ -298,7 +298,7 @@ describe('a re-registration with the node’s own credential', () => {
     expect(await inPulse(node, next)).toBe(200);
   });
 
-  it('survives lost replies: the old credential asks again, and the last new one counts', async () => {
+  it('can be repeated with the old credential after lost responses; only the last new credential is valid', async () => {
     const node = await enrolNode(service);
     const { credential: lost = '' } = await again(node, node.credential);
     const { credential: next = '' } = await again(node, node.credential);
@@ -308,7 +308,7 @@ describe('a re-registration with the node’s own credential', () => {
     expect(await inPulse(node, next)).toBe(200);
   });
 
-  it('lets one of many racing first uses replace the old credential, and all of them through', async () => {
+  it('accepts all of many racing first uses of the new credential', async () => {
     const node = await enrolNode(service);
     const { credential: next = '' } = await again(node, node.credential);
     const answers = await Promise.all(Array.from({ length: 20 }, () => inPulse(node, next)));
@@ -325,7 +325,7 @@ describe('a re-registration with the node’s own credential', () => {
     expect(await nodeRow(node.id)).toMatchObject({ location_id: 'de-frankfurt' });
   });
 
-  it('is no way to another node: not with its key, not with a new one', async () => {
+  it('does not give access to another node, neither with its key nor with a new key', async () => {
     const [mine, other] = [await enrolNode(service), await enrolNode(service)];
     for (const public_key of [other.publicKey, wireguardKey()]) {
       expect(await register(mine.credential, { public_key, ip: '127.0.0.66' })).toMatchObject({
@@ -336,7 +336,7 @@ describe('a re-registration with the node’s own credential', () => {
     expect(await nodeRow(other.id)).toMatchObject({ host: '127.0.0.1' });
   });
 
-  it('makes an unhealthy node healthy, and leaves a draining one draining', async () => {
+  it('makes an unhealthy node healthy, and does not change a draining one', async () => {
     const node = await enrolNode(service);
     await query(stack.ownerUrl, `UPDATE network."Node" SET status = 'unhealthy' WHERE id = $1`, [node.id]);
     const { credential = '' } = await again(node, node.credential);
@@ -346,7 +346,7 @@ describe('a re-registration with the node’s own credential', () => {
     expect(await nodeRow(node.id)).toMatchObject({ status: 'draining' });
   });
 
-  it('brings no retired node back', async () => {
+  it('is refused for a retired node', async () => {
     const node = await enrolNode(service);
     await operator().fleet.retire(node.id);
     expect(await again(node, node.credential)).toMatchObject({ status: 403, code: 'node_retired' });
