@@ -46,17 +46,17 @@ const anonymizer = (issuerUrl: string) =>
 const directoryOf = ({ app }: CryptoSides, headers: Record<string, string> = {}) =>
   app.inject({ method: 'GET', url: directoryPath, headers });
 
-/** The two sides as two processes, the anonymizer reading the gatekeeper over HTTP. */
-async function apart(): Promise<{ church: CryptoSides; state: CryptoSides }> {
-  const church = await gatekeeper();
-  await church.issuer.ensureKeys();
-  const state = await anonymizer(await church.listen());
-  await state.verifier.poll();
-  return { church, state };
+/** Both sides as two processes; the anonymizer reads the gatekeeper’s directory over HTTP. */
+async function startBothSides(): Promise<{ issuing: CryptoSides; verifying: CryptoSides }> {
+  const issuing = await gatekeeper();
+  await issuing.issuer.ensureKeys();
+  const verifying = await anonymizer(await issuing.listen());
+  await verifying.verifier.poll();
+  return { issuing, verifying };
 }
 
 describe('GET /.well-known/private-token-issuer-directory', () => {
-  it('answers the same to everyone, cacheable for five minutes', async () => {
+  it('answers the same to every client, cacheable for five minutes', async () => {
     const service = await gatekeeper();
     await service.issuer.ensureKeys();
     const answers = [
@@ -78,7 +78,7 @@ describe('GET /.well-known/private-token-issuer-directory', () => {
     expect(answers[0]?.headers.etag).toBe(answers[1]?.headers.etag);
   });
 
-  it('answers 304 without a body to who has it already', async () => {
+  it('answers 304 without a body when the ETag matches', async () => {
     const service = await gatekeeper();
     await service.issuer.ensureKeys();
     const { etag } = (await directoryOf(service)).headers;
@@ -104,42 +104,42 @@ describe('GET /.well-known/private-token-issuer-directory', () => {
     expect(answer.json()).toMatchObject({ code: 'unavailable' });
   });
 
-  it('takes no other method', async () => {
+  it('accepts no other method', async () => {
     const service = await gatekeeper();
     const answer = await service.app.inject({ method: 'POST', url: directoryPath, payload: {} });
     expect([answer.statusCode, answer.json<{ code: string }>().code]).toEqual([405, 'method_not_allowed']);
   });
 
-  it('is the same from both sides, byte for byte, through retirement and rollover', async () => {
-    const { church, state } = await apart();
+  it('answers the same on both sides, byte for byte, through retirement and rollover', async () => {
+    const { issuing, verifying } = await startBothSides();
     const compare = async () => {
-      const [ours, theirs] = [await directoryOf(church), await directoryOf(state)];
+      const [ours, theirs] = [await directoryOf(issuing), await directoryOf(verifying)];
       expect(theirs.body).toBe(ours.body);
       expect(theirs.headers.etag).toBe(ours.headers.etag);
       return parseDirectory(ours.json()).keys.length;
     };
     expect(await compare()).toBe(2);
-    await church.issuer.retire(church.issuer.signingKey().keyId);
-    await state.verifier.poll();
+    await issuing.issuer.retire(issuing.issuer.signingKey().keyId);
+    await verifying.verifier.poll();
     expect(await compare()).toBe(3);
     clock.advance(24 * 3_600_000);
-    await church.identityMaintenance.runOnce('issuer-keys');
-    await state.verifier.poll();
+    await issuing.identityMaintenance.runOnce('issuer-keys');
+    await verifying.verifier.poll();
     expect(await compare()).toBe(4);
     clock.advance(24 * 3_600_000);
-    await church.identityMaintenance.runOnce('issuer-keys');
-    await state.verifier.poll();
-    // The retired key and its replacement have ended together, at ten past midnight.
+    await issuing.identityMaintenance.runOnce('issuer-keys');
+    await verifying.verifier.poll();
+    // The retired key and its replacement have expired together, at ten past midnight.
     expect(await compare()).toBe(3);
   });
 
-  it('differs once the anonymizer’s operator denies a key that the issuer still offers', async () => {
-    const { church, state } = await apart();
-    await state.verifier.deny(church.issuer.signingKey().keyId);
-    expect((await directoryOf(state)).body).not.toBe((await directoryOf(church)).body);
+  it('differs between the sides once the anonymizer’s operator denies a key that the issuer still lists', async () => {
+    const { issuing, verifying } = await startBothSides();
+    await verifying.verifier.deny(issuing.issuer.signingKey().keyId);
+    expect((await directoryOf(verifying)).body).not.toBe((await directoryOf(issuing)).body);
   });
 
-  it('is served once when both sides are one process, the verifier reading in it', async () => {
+  it('answers when both sides run in one process, and the verifier reads it there', async () => {
     const service = await both();
     await service.start();
     expect((await directoryOf(service)).statusCode).toBe(200);
@@ -147,14 +147,14 @@ describe('GET /.well-known/private-token-issuer-directory', () => {
     expect(service.verifier.directoryKeys()).toHaveLength(2);
   });
 
-  it('is never read as empty in one process, even before the issuer has started', async () => {
+  it('never gives the verifier an empty list in one process, even before the issuer has started', async () => {
     const service = await both();
     await service.verifier.poll();
     expect(service.verifier.directoryKeys()).toHaveLength(2);
   });
 });
 
-describe('a Privacy Pass client of another make', () => {
+describe('another Privacy Pass client implementation', () => {
   const issued = async (service: CryptoSides): Promise<Token> => {
     const document = (await directoryOf(service)).json<DirectoryDocument>();
     const now = clock.now().getTime() / 1000;
@@ -173,22 +173,22 @@ describe('a Privacy Pass client of another make', () => {
     return client.finalize(client.deserializeTokenResponse(new Uint8Array(response)));
   };
 
-  it('takes the key from the directory, has a token signed, and the verifier accepts it', async () => {
-    const { church, state } = await apart();
-    const whole = splitToken(Buffer.from((await issued(church)).serialize()));
-    const keyId = whole === undefined ? undefined : parseTokenInput(whole.token)?.keyId;
-    const answer = await state.verifier.find(keyId ?? Buffer.alloc(0));
-    if (whole === undefined || answer.status !== 'known') throw new Error('the key is not known');
-    expect(answer.key.verifies(whole.token, whole.signature)).toBe(true);
+  it('reads the key from the directory and gets a token that the verifier accepts', async () => {
+    const { issuing, verifying } = await startBothSides();
+    const parts = splitToken(Buffer.from((await issued(issuing)).serialize()));
+    const keyId = parts === undefined ? undefined : parseTokenInput(parts.token)?.keyId;
+    const answer = await verifying.verifier.find(keyId ?? Buffer.alloc(0));
+    if (parts === undefined || answer.status !== 'known') throw new Error('the key is not known');
+    expect(answer.key.verifies(parts.token, parts.signature)).toBe(true);
   });
 
-  it('holds a worthless token once its key is retired and the verifier has looked again', async () => {
-    const { church, state } = await apart();
-    const whole = splitToken(Buffer.from((await issued(church)).serialize()));
-    const keyId = parseTokenInput(whole?.token ?? Buffer.alloc(0))?.keyId ?? Buffer.alloc(0);
-    await church.issuer.retire(keyId);
-    expect((await state.verifier.find(keyId)).status).toBe('known');
-    await state.verifier.poll();
-    expect((await state.verifier.find(keyId)).status).toBe('denied');
+  it('gets its token refused once the key is retired and the verifier has read the directory again', async () => {
+    const { issuing, verifying } = await startBothSides();
+    const parts = splitToken(Buffer.from((await issued(issuing)).serialize()));
+    const keyId = parseTokenInput(parts?.token ?? Buffer.alloc(0))?.keyId ?? Buffer.alloc(0);
+    await issuing.issuer.retire(keyId);
+    expect((await verifying.verifier.find(keyId)).status).toBe('known');
+    await verifying.verifier.poll();
+    expect((await verifying.verifier.find(keyId)).status).toBe('denied');
   });
 });
