@@ -12,16 +12,16 @@ import { addLocation, enrolNode, postJson, pulse, type TestNode, wireguardKey } 
 import { createTestStack, query, type TestStack, type TestStackOptions } from './stack.js';
 import { TestClock } from './test-clock.js';
 
-/** A token that the service accepts, as it is sent. */
-type GoodToken = Pick<VpnToken, 'token' | 'signature'>;
+/** A token that the service accepts, in the request's format. */
+type ValidToken = Pick<VpnToken, 'token' | 'signature'>;
 
-/** A redemption that is granted as it is. */
-export interface RedemptionRequest extends GoodToken {
+/** A valid redemption request. */
+export interface RedemptionRequest extends ValidToken {
   readonly location: string;
   readonly public_key: string;
 }
 
-/** Every member that any answer of `/vpn/*` may have. */
+/** All members that a response of `/vpn/*` can have. */
 export interface Answer extends Partial<Omit<RedeemedConfig, 'expires_at'>> {
   readonly status: number;
   readonly headers: Headers;
@@ -31,7 +31,7 @@ export interface Answer extends Partial<Omit<RedeemedConfig, 'expires_at'>> {
   readonly expires_at?: string;
 }
 
-/** What a status answers: there `status` is the connection's, so the HTTP status has another name. */
+/** A response of `GET /vpn/connection`. Its `status` is the connection's, so the HTTP status is `http`. */
 interface StatusAnswer {
   readonly http: number;
   readonly status?: string | number;
@@ -40,26 +40,26 @@ interface StatusAnswer {
   readonly expires_at?: string;
 }
 
-/** A node with a real agent, whose peers are in memory: it acknowledges. */
+/** A node with a real agent that installs its peers in memory and acknowledges them. */
 export interface AgentNode extends TestNode {
   readonly agent: NodeAgent;
   readonly driver: MemoryDriver;
 }
 
-/** A peer as a node is told of it. */
-interface ToldPeer {
+/** A `peer-added` event. */
+interface AddedPeer {
   readonly connection_id: string;
   readonly revision: number;
   readonly preshared_key: string;
 }
 
-/** A node that pulsed once, hears what it shall do, and says nothing. */
+/** A node that has sent one pulse and receives events, but acknowledges nothing. */
 export interface SilentNode extends TestNode {
-  /** Resolves to the next peer that it is told to add: at once, when it was told already. */
-  told(): Promise<ToldPeer>;
+  /** Resolves to the next peer that it must add, at once when the event has arrived already. */
+  nextPeer(): Promise<AddedPeer>;
 }
 
-/** A row of "Connection", as much as tests ask of it. */
+/** The columns of a "Connection" row that tests use. */
 export interface ConnectionRow extends Record<string, unknown> {
   readonly id: string;
   readonly status: string;
@@ -71,51 +71,51 @@ export interface ConnectionRow extends Record<string, unknown> {
   readonly secret_hash: Buffer | null;
 }
 
-/** The two locks on a token. */
+/** The two locks on a token: the mark in Redis and the row in PostgreSQL. */
 interface Traces {
   readonly mark: string | undefined;
   readonly row: ConnectionRow | undefined;
 }
 
 /**
- * The anonymizer on stores of its own, with an issuer in the same process that signs for nobody in particular: tokens cost no
- * account, trial or quota here. The clock stands still at the machine's time, because Redis and agents live by that.
+ * The anonymizer with its own databases, and an issuer in the same process: tests get tokens without account, trial or quota.
+ * The clock stands still at the machine's time, because Redis and agents use that.
  */
 export interface TestAnonymizer {
   readonly stack: TestStack;
   readonly clock: TestClock;
   readonly service: TestApp;
-  /** A client of the tests' own, which comes back when Redis does. */
+  /** A client for the tests, which reconnects when Redis is back. */
   readonly redis: Redis;
   readonly issuer: IssuerKeysService;
   addLocation(id: string, options?: { readonly enabled?: boolean }): Promise<void>;
-  /** Enrols a node and starts its agent; resolves when it is chosen for connections and follows its stream. */
+  /** Enrols a node and starts its agent; resolves when the node can get connections and its stream is open. */
   addNode(registration?: Record<string, unknown>): Promise<AgentNode>;
-  /** Enrols a node that never acknowledges anything by itself. */
+  /** Enrols a node that acknowledges nothing by itself. */
   addSilentNode(registration?: Record<string, unknown>): Promise<SilentNode>;
-  /** Makes the service read the fleet now, rather than within a second. */
+  /** Makes the service read the fleet now, not only within a second. */
   refresh(): Promise<void>;
-  /** As the health check or an operator would; known to the service when it resolves. An agent's next pulse heals `unhealthy`. */
+  /** Sets a node's status and refreshes the service's snapshot. An agent's next pulse changes `unhealthy` to `healthy`. */
   setStatus(node: TestNode, status: NodeStatus): Promise<void>;
-  /** Says that a node has this peer; true when that made it active. */
-  acknowledge(node: TestNode, placement: Pick<ToldPeer, 'connection_id' | 'revision'>): Promise<boolean>;
-  /** Blinds, has it signed by the service's own issuer, and finalizes. */
-  mint(): Promise<GoodToken>;
-  /** A fresh token with a fresh key of the client's, for `de-frankfurt`. */
+  /** Acknowledges a peer on behalf of its node; true when that made the connection active. */
+  acknowledge(node: TestNode, placement: Pick<AddedPeer, 'connection_id' | 'revision'>): Promise<boolean>;
+  /** Gets a token: blinds it, lets the service's own issuer sign it, and finalizes it. */
+  mint(): Promise<ValidToken>;
+  /** A request with a new token and a new client key, for `de-frankfurt`. */
   request(): Promise<RedemptionRequest>;
   redeem(body: object, headers?: Readonly<Record<string, string>>): Promise<Answer>;
-  /** As a patient client: tries again while a busy machine's node is too slow to be waited for, which spends nothing. */
+  /** Redeems, and retries on 503, because on a busy machine a node may acknowledge too late. Such a 503 spends nothing. */
   connect(body: object, headers?: Readonly<Record<string, string>>): Promise<Answer>;
   status(secret: string): Promise<StatusAnswer>;
   /** @returns the HTTP status */
   disconnect(secret: string): Promise<number>;
-  /** All connections, ended ones too. */
+  /** All connections, including ended ones. */
   rows(): Promise<ConnectionRow[]>;
-  /** What is kept of this token's spending. */
-  traces(request: GoodToken): Promise<Traces>;
+  /** The mark and the row of this token. */
+  traces(request: ValidToken): Promise<Traces>;
   /** Another replica on the same stores and clock. `stop` stops it too. */
   addReplica(env?: Env): Promise<TestApp>;
-  /** The anonymizer alone on the same stores and clock, whose issuer is away. `stop` stops it too. */
+  /** Another anonymizer on the same stores and clock, whose issuer is unreachable. `stop` stops it too. */
   addCutOff(): Promise<TestApp>;
   stop(): Promise<void>;
 }
@@ -124,7 +124,7 @@ export interface TestAnonymizerOptions extends TestStackOptions {
   readonly env?: Env;
 }
 
-/** With the location `de-frankfurt` and no node. */
+/** Starts with the location `de-frankfurt` and no node. */
 export async function startAnonymizer({ env = {}, ...options }: TestAnonymizerOptions = {}): Promise<TestAnonymizer> {
   const clock = new TestClock(new Date());
   const stack = await createTestStack(options);
@@ -173,9 +173,9 @@ export async function startAnonymizer({ env = {}, ...options }: TestAnonymizerOp
     addSilentNode: async (registration) => {
       const node = await enrolNode(service, registration);
       await pulse(service, node);
-      const told = await listenAs(node, service.url, silent.signal);
+      const nextPeer = await listenAs(node, service.url, silent.signal);
       await refresh();
-      return { ...node, told };
+      return { ...node, nextPeer };
     },
     refresh,
     setStatus: async ({ id }, status) => {
@@ -228,7 +228,7 @@ export async function startAnonymizer({ env = {}, ...options }: TestAnonymizerOp
   };
 }
 
-/** `POST /vpn/config` at this replica. */
+/** Sends `POST /vpn/config` to this replica. */
 export async function redeemAt(
   url: string,
   body: object,
@@ -249,28 +249,28 @@ async function connectAt(...request: Parameters<typeof redeemAt>): Promise<Answe
 }
 
 /**
- * Redeems all at once, at these replicas in turn. A node that was waited for in vain makes a 503, which spends nothing: then
- * all try again, and whoever was served before must be told the same.
+ * Redeems all requests at once, at these replicas in turn. When a node acknowledges too late, the response is a 503, which
+ * spends nothing. Then all requests are repeated, and those that succeeded before must get the same connection.
  */
 export async function race(
   replicas: readonly TestApp[],
   bodies: readonly object[],
   before: readonly Answer[] = [],
 ): Promise<Answer[]> {
-  const asked = bodies.map(async (body, n) => {
+  const pending = bodies.map(async (body, n) => {
     const served = before[n]?.status === 200 ? before[n] : undefined;
-    // Without a key, nobody can show that it was they who were served.
+    // Without a key, a client cannot prove that it is the one that was served.
     if (served !== undefined && !('public_key' in body)) return served;
     const answer = await redeemAt(replicas[n % replicas.length]?.url ?? '', body);
     if (served === undefined) return answer;
     if (answer.status !== 503) expect(answer).toMatchObject({ status: 200, connection_id: served.connection_id });
     return served;
   });
-  const answers = await Promise.all(asked);
+  const answers = await Promise.all(pending);
   return answers.some(({ status }) => status === 503) ? race(replicas, bodies, answers) : answers;
 }
 
-/** Starts an agent for a node that is enrolled; resolves once it has had its first list, and was heard. */
+/** Starts an agent for an enrolled node; resolves once it has received its first list and sent its first pulse. */
 export async function followAs(node: TestNode, backendUrl: string): Promise<AgentNode> {
   const { id, credential, publicKey } = node;
   const credentials = new MemoryCredentialStore();
@@ -285,22 +285,22 @@ export async function followAs(node: TestNode, backendUrl: string): Promise<Agen
   return { ...node, agent, driver };
 }
 
-/** Follows a node's events (server-sent, one `data:` line each) and hands over, one by one, the peers to be added. */
-async function listenAs(node: TestNode, backendUrl: string, signal: AbortSignal): Promise<SilentNode['told']> {
+/** Reads a node's server-sent events (one `data:` line each), and returns the peers to add one by one. */
+async function listenAs(node: TestNode, backendUrl: string, signal: AbortSignal): Promise<SilentNode['nextPeer']> {
   const response = await fetch(`${backendUrl}/node/${node.id}/events`, { headers: bearer(node.credential), signal });
   const events = response.body?.pipeThrough(new TextDecoderStream()).getReader();
-  const told: ToldPeer[] = [];
+  const peers: AddedPeer[] = [];
   let text = '';
   return async () => {
     for (;;) {
-      const peer = told.shift();
+      const peer = peers.shift();
       if (peer !== undefined) return peer;
       const { value, done = true } = (await events?.read()) ?? {};
       if (done) throw new Error('the event stream has ended');
       const blocks = (text + value).split('\n\n');
       text = blocks.pop() ?? '';
       const added = blocks.filter((block) => block.startsWith('event: peer-added\n'));
-      told.push(...added.map((block) => JSON.parse(block.slice(block.indexOf('{'))) as ToldPeer));
+      peers.push(...added.map((block) => JSON.parse(block.slice(block.indexOf('{'))) as AddedPeer));
     }
   };
 }

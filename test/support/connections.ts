@@ -12,7 +12,7 @@ import { TestClock } from './test-clock.js';
 
 const hourMs = 3_600_000;
 
-/** What a redemption would ask a place for, at noon. */
+/** A connection as a redemption would request it at noon. */
 export function wantedConnection(overrides: Partial<WantedConnection> = {}): WantedConnection {
   return {
     id: randomUUID(),
@@ -28,7 +28,7 @@ export function wantedConnection(overrides: Partial<WantedConnection> = {}): Wan
   };
 }
 
-/** The connections' services on stores of their own: no HTTP, and nothing runs beside the test. Its clock stands at noon. */
+/** The services of connections on their own database and Redis, without HTTP and background jobs. The clock stands still at noon. */
 export interface TestConnections {
   readonly stack: TestStack;
   readonly clock: TestClock;
@@ -39,14 +39,14 @@ export interface TestConnections {
   /** @returns its id */
   addNode(node?: { status?: NodeStatus; capacity?: number; locationId?: string; lastPulseAt?: Date }): Promise<string>;
   setNode(id: string, status: NodeStatus): Promise<void>;
-  /** Takes a place on a node. */
+  /** Allocates a slot on a node. */
   place(nodeId: string, overrides?: Partial<WantedConnection>): Promise<LiveConnection>;
-  /** One statement as the owner of the database. */
+  /** Runs one statement as the owner of the database. */
   sql<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
   rows(): Promise<ConnectionRow[]>;
   row(id: string): Promise<ConnectionRow | undefined>;
   set(id: string, status: 'pending' | 'active' | 'ending'): Promise<void>;
-  /** Drops all connections and nodes. */
+  /** Deletes all connections and nodes. */
   clear(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -92,7 +92,7 @@ export async function startConnections(): Promise<TestConnections> {
     },
     place: async (nodeId, overrides) => {
       const placed = await get(AllocationStore).allocate(wantedConnection(overrides), nodeId, 100);
-      if (placed === undefined) throw new Error('the node had no place');
+      if (placed === undefined) throw new Error('the node has no free slot');
       return placed;
     },
     rows: () => sql<ConnectionRow>('SELECT * FROM "Connection"'),

@@ -12,16 +12,16 @@ import { IdentityPrismaModule, IdentityMaintenance } from '../../src/prisma/iden
 import { NetworkPrismaModule, NetworkMaintenance } from '../../src/prisma/network/index.js';
 import { type Env, publicSettings } from './app.js';
 
-/** One replica of the issuer, the verifier or both, with real stores and nothing else of its side. */
+/** A replica of the issuer, the verifier or both, with real databases and no other modules. */
 export interface CryptoSides {
   readonly app: NestFastifyApplication;
   readonly issuer: IssuerKeysService;
   readonly verifier: VerifierKeysService;
   readonly identityMaintenance: IdentityMaintenance;
   readonly networkMaintenance: NetworkMaintenance;
-  /** Starts what runs beside requests, as a serving process does. */
+  /** Starts the background jobs, as a running process does. */
   start(): Promise<void>;
-  /** Answers requests at this address from now on. */
+  /** Starts to listen for requests, and returns the address. */
   listen(): Promise<string>;
   stop(): Promise<void>;
 }

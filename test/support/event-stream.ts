@@ -1,6 +1,6 @@
 import { type TestNode } from './fleet.js';
 
-/** A peer as nodes are told of it; a removal has the first three. */
+/** A peer in the node protocol; a removal has only the first three fields. */
 interface PeerDocument {
   readonly connection_id: string;
   readonly revision: number;
@@ -17,27 +17,27 @@ export interface PeerListDocument {
   readonly complete: boolean;
 }
 
-/** What a node's stream has said, and says. */
+/** A node's open event stream, and the events that it has received. */
 export interface EventStream {
   readonly response: Response;
-  /** The next event of this kind that was not taken yet, waited for if need be. */
+  /** Resolves to the next event of this kind that was not taken yet; waits for it if necessary. */
   next(kind: 'snapshot'): Promise<PeerListDocument>;
   next(kind: 'peer-added' | 'peer-removed'): Promise<PeerDocument>;
   next(kind: 'drain' | 'heartbeat'): Promise<object>;
-  /** Kinds of events that came and were not taken, in order; heartbeats come when they come, and are left out. */
+  /** Kinds of received events that were not taken yet, in order, without heartbeats, whose timing varies. */
   waiting(): string[];
-  /** Resolves when the service has ended the stream: true in order, false when it broke. */
+  /** Resolves when the stream has ended: to true when the service closed it, to false when it broke. */
   readonly ended: Promise<boolean>;
   close(): void;
 }
 
-/** Follows a node's stream as an agent does, but applies and acknowledges nothing. */
+/** Opens a node's stream as an agent does, but applies and acknowledges nothing. */
 export async function followEvents(url: string, { id, credential }: TestNode): Promise<EventStream> {
-  const leaving = new AbortController();
+  const abort = new AbortController();
   const headers = { authorization: `Bearer ${credential}`, accept: 'text/event-stream' };
-  const response = await fetch(`${url}/node/${id}/events`, { headers, signal: leaving.signal });
+  const response = await fetch(`${url}/node/${id}/events`, { headers, signal: abort.signal });
   const events: { kind: string; data: string }[] = [];
-  let heard = Promise.withResolvers<void>();
+  let received = Promise.withResolvers<void>();
   const read = async () => {
     const text = new TextDecoder();
     let rest = '';
@@ -48,8 +48,8 @@ export async function followEvents(url: string, { id, credential }: TestNode): P
         const [, kind = '', data = ''] = /^event: (.*)\ndata: (.*)$/.exec(part) ?? [];
         events.push({ kind, data });
       }
-      heard.resolve();
-      heard = Promise.withResolvers();
+      received.resolve();
+      received = Promise.withResolvers();
     }
   };
   const ended = read().then(
@@ -60,7 +60,7 @@ export async function followEvents(url: string, { id, credential }: TestNode): P
     for (;;) {
       const index = events.findIndex((event) => event.kind === kind);
       if (index >= 0) return JSON.parse(events.splice(index, 1)[0]?.data ?? '') as never;
-      const over = await Promise.race([heard.promise, ended]);
+      const over = await Promise.race([received.promise, ended]);
       if (over !== undefined) throw new Error(`the stream ended without ${kind}`);
     }
   };
@@ -69,6 +69,6 @@ export async function followEvents(url: string, { id, credential }: TestNode): P
     next,
     waiting: () => events.map(({ kind }) => kind).filter((kind) => kind !== 'heartbeat'),
     ended,
-    close: () => leaving.abort(),
+    close: () => abort.abort(),
   };
 }

@@ -2,7 +2,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { hashOf } from '../../src/nodes/secret.js';
 
-/** A node that an agent of ours answers for. */
+/** A node whose agent is simulated. */
 export interface LiveNode {
   readonly id: string;
   readonly credential: string;
@@ -16,7 +16,7 @@ export interface LiveNode {
 const port = 51_820;
 const capacity = 60_000;
 
-/** Tells the connections that a fleet begins with from those redeemed since. */
+/** Distinguishes the initial connections of a fleet from those redeemed later. */
 const baseDay = '2000-01-01';
 
 export async function addLocation(owner: pg.Client, id: string): Promise<void> {
@@ -26,7 +26,7 @@ export async function addLocation(owner: pg.Client, id: string): Promise<void> {
   );
 }
 
-/** Rows as enrolment makes them, whose credentials are known here. */
+/** Inserts nodes as enrolment does, and returns them with their credentials. */
 export async function addLiveNodes(owner: pg.Client, locationId: string, count: number): Promise<LiveNode[]> {
   const nodes = Array.from({ length: count }, (_, index) => ({
     id: randomUUID(),
@@ -47,7 +47,7 @@ export async function addLiveNodes(owner: pg.Client, locationId: string, count: 
   return nodes;
 }
 
-/** Nodes that nobody runs, a hundred to a location. They count as healthy until the end of the century. */
+/** Inserts nodes without agents, a hundred per location. They count as healthy until the end of the century. */
 export async function addSilentNodes(owner: pg.Client, count: number): Promise<void> {
   await owner.query(
     `INSERT INTO network."Location" (id, country, city, latitude, longitude)
@@ -64,7 +64,7 @@ export async function addSilentNodes(owner: pg.Client, count: number): Promise<v
 }
 
 /**
- * Active connections, spread evenly over all nodes there are, under an issuer key that goes on verifying.
+ * Inserts active connections, spread evenly over all nodes, for the issuer key that expires last.
  *
  * @param secretKey NETWORK_SECRET_KEY: 32 bytes, base64
  */
@@ -87,7 +87,7 @@ export async function addConnections(owner: pg.Client, count: number, secretKey:
   await owner.query('CHECKPOINT');
 }
 
-/** Back to what `addConnections` made, so that every round begins alike. */
+/** Deletes all connections but those of `addConnections`, so that every round starts in the same state. */
 export async function removeRedeemed(owner: pg.Client): Promise<void> {
   await owner.query('DELETE FROM network."Connection" WHERE started_on IS DISTINCT FROM $1', [baseDay]);
   await owner.query('VACUUM network."Connection"');

@@ -13,7 +13,7 @@ import { anonymizerEnv, publicSettings, type TestApp } from './app.js';
 import { whenNotBusy } from './patiently.js';
 import { type TestStack } from './stack.js';
 
-/** What any request needs to come from a node. */
+/** What a test needs to send requests as a node. */
 export interface TestNode {
   readonly id: string;
   readonly publicKey: string;
@@ -28,14 +28,14 @@ export function wireguardKey(): string {
 
 const frankfurt = { id: 'de-frankfurt', country: 'DE', city: 'Frankfurt', latitude: 50.1, longitude: 8.7 };
 
-/** Anything that holds the services of the nodes. */
+/** An application that contains the services of the nodes module. */
 interface WithNodes {
   readonly app: INestApplicationContext;
 }
 
-/** One replica of the nodes' services alone: no HTTP, and nothing runs beside the test until it says `start`. */
+/** A replica with only the services of the nodes module: no HTTP, and no background jobs until `start`. */
 export interface FleetReplica extends WithNodes {
-  /** Starts what runs beside requests, as a serving process does. */
+  /** Starts the background jobs, as a running process does. */
   start(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -73,13 +73,15 @@ export async function addLocation(
   await whenNotBusy(() => app.get(OperatorLocationsService, { strict: false }).add({ ...frankfurt, id, ...place }));
 }
 
-/** @returns the token, as the operator would hand it to a server */
+/** Creates an enrolment token as the operator would. */
 export async function enrolmentToken({ app }: WithNodes, uses = 1, locationId = frankfurt.id): Promise<string> {
-  const made = await whenNotBusy(() => app.get(EnrolmentTokensService, { strict: false }).create({ locationId, uses }));
-  return made.token;
+  const created = await whenNotBusy(() =>
+    app.get(EnrolmentTokensService, { strict: false }).create({ locationId, uses }),
+  );
+  return created.token;
 }
 
-/** Sends JSON as a node, or as whoever holds the bearer. */
+/** Sends JSON, with a bearer if given. */
 export async function postJson(url: string, body: unknown, bearer?: string): Promise<Response> {
   const headers = { 'content-type': 'application/json', ...(bearer ? { authorization: `Bearer ${bearer}` } : {}) };
   return fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });

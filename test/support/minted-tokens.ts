@@ -2,15 +2,15 @@ import { constants, createPrivateKey, type KeyObject, randomBytes, sign } from '
 import { buildTokenInput } from '../../src/crypto/index.js';
 import { type OpenedIssuerKey } from './opened-issuer-key.js';
 
-/** A token that the service accepts: 98 and 256 bytes, base64url. */
+/** A token of 98 bytes and its signature of 256 bytes, base64url, which the service accepts. */
 export interface MintedToken {
   readonly token: string;
   readonly signature: string;
 }
 
 /**
- * Makes redeemable tokens with the issuer's own private key. Blinding is left out: the finished signature is the same
- * RSASSA-PSS one, and only its making is quicker. What a round did not use, the next one does.
+ * Makes redeemable tokens with the issuer's own private key, without blinding: the final signature is the same RSASSA-PSS
+ * signature, and it is faster to make. Tokens that one round does not use are used in the next.
  */
 export class TokenMint {
   private readonly key: KeyObject;
@@ -25,7 +25,7 @@ export class TokenMint {
     this.keyId = keyId;
   }
 
-  /** As many tokens as asked for, in a list that its user may take from. */
+  /** Returns `count` tokens, in a list that the caller may modify. */
   async take(count: number): Promise<MintedToken[]> {
     while (this.spare.length < count) {
       this.spare.push(...(await Promise.all(Array.from({ length: 64 }, () => this.mint()))));
@@ -44,7 +44,7 @@ export class TokenMint {
     return { token: token.toString('base64url'), signature: signature.toString('base64url') };
   }
 
-  /** With a callback, Node signs on its threads, on both cores. */
+  /** With a callback, Node signs on its thread pool and so on all cores. */
   private sign(token: Buffer): Promise<Buffer> {
     const pss = { key: this.key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 48 };
     return new Promise((resolve, reject) => {

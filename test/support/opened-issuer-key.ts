@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { PrivateKeyEncryption } from '../../src/crypto/issuer/private-key-encryption.js';
 
-/** The key that signs now, opened as the service opens it. */
+/** The key that signs now, with its decrypted private key. */
 export interface OpenedIssuerKey {
   readonly keyId: Buffer;
   /** PKCS #8 DER. */
@@ -20,7 +20,7 @@ export async function readIssuerKey(ownerUrl: string, encryptionKey: string): Pr
        ORDER BY sign_from DESC LIMIT 1`,
     );
     const [row] = rows;
-    if (row === undefined) throw new Error('The service has made no issuer key yet.');
+    if (row === undefined) throw new Error('The service has not created an issuer key yet.');
     const encryption = new PrivateKeyEncryption(Buffer.from(encryptionKey, 'base64'));
     return {
       keyId: row.key_id,
