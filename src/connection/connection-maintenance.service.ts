@@ -54,7 +54,7 @@ export class ConnectionMaintenanceService {
     await this.store.purge();
   }
 
-  /** Counts the live connections of each node, for load balancing. Between two counts, each process adds its own allocations. */
+  /** Counts the live connections of each node, for load balancing. In between, each process adds its own allocations. */
   async count(): Promise<void> {
     const counts = await this.store.liveByNode();
     this.directory.setLiveCounts(counts);

@@ -15,7 +15,7 @@ export class ConnectionService {
     private readonly clock: Clock,
   ) {}
 
-  /** @throws {AppError} `connection_secret_missing`; `connection_not_found` when the secret is unknown or its connection has ended */
+  /** @throws {AppError} `connection_secret_missing`; `connection_not_found` for an unknown secret or an ended connection */
   async status(secret: string | undefined): Promise<ConnectionStatusView> {
     if (secret === undefined) throw secretMissing();
     const connection = await this.store.findBySecret(secretHashOf(secret), this.clock.now());

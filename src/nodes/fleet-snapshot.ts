@@ -25,7 +25,7 @@ export interface NodeEndpoint {
   readonly capacity: number;
   readonly currentLoad: number;
   readonly status: NodeStatus;
-  /** The first 8 hex digits of its credential's hash, then those of a rotated credential, if any. They do not authenticate a node. */
+  /** First 8 hex digits of its credential's hash, then of a rotated credential's, if any. Not enough to authenticate. */
   readonly credentialHints: string;
 }
 

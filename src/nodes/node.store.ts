@@ -34,7 +34,7 @@ export class NodeStore {
     return this.prisma.$queryRaw<NodeIdentity[]>`${identity} WHERE id = ANY(${ids}::uuid[])`;
   }
 
-  /** Replaces the credential with the rotated one on its first use. False when `next` is not the rotated credential any more. */
+  /** Replaces the credential with the rotated one on its first use. False when `next` is not the rotated credential. */
   async promoteCredential(id: string, next: Hash): Promise<boolean> {
     const count = await this.prisma.$executeRaw`
       UPDATE "Node" SET credential_hash = next_credential_hash, next_credential_hash = NULL

@@ -14,7 +14,7 @@ export interface VerifiedToken {
   readonly hash: Buffer;
   readonly key: VerifyingKey;
   readonly keys: ClientKeys;
-  /** SHA-256(token ‖ public key), so a retry of the same client has the same one; random when the client sent no key. base64url. */
+  /** base64url of SHA-256(token ‖ public key), which a retry has too; random when the client sent no key. */
   readonly fingerprint: string;
   /** Exists, but may be disabled. */
   readonly location: LocationRecord;

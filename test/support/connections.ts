@@ -28,7 +28,7 @@ export function wantedConnection(overrides: Partial<WantedConnection> = {}): Wan
   };
 }
 
-/** The services of connections on their own database and Redis, without HTTP and background jobs. The clock stands still at noon. */
+/** The connection services on their own database and Redis, without HTTP or background jobs. The clock is fixed at noon. */
 export interface TestConnections {
   readonly stack: TestStack;
   readonly clock: TestClock;

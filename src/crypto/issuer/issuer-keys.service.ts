@@ -68,7 +68,7 @@ export class IssuerKeysService {
     return this.ring.published;
   }
 
-  /** Creates the keys of today and tomorrow unless they exist, and refreshes the snapshot. Safe to call at any time, on any replica. */
+  /** Creates the keys of today and tomorrow unless they exist, and refreshes the snapshot. Safe to call at any time. */
   async ensureKeys(): Promise<void> {
     await this.store.createMissing(this.epochs(), this.clock.now(), (taken) => this.makeKey(taken));
     await this.refresh();
