@@ -27,7 +27,7 @@ export class VpnConfigService {
     const inHeader = tokenOfAuthorization(authorization);
     const { token, signature } = body;
     if (inHeader !== undefined && (token ?? signature) !== undefined) {
-      throw new AppError('invalid_request', 'token: send it in the body or in Authorization, not in both.');
+      throw new AppError('invalid_request', 'token: expected it in the body or in Authorization, not in both.');
     }
     if (inHeader === 'malformed') {
       throw new AppError(

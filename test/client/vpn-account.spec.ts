@@ -182,7 +182,7 @@ describe('vpn account preferences', () => {
     ['an invalid port', 'endpointPort=https', /1 to 65535/],
     ['a port out of range', 'endpointPort=70000', /endpointPort/],
     ['an unknown level', 'dnsBlocking=all', /dnsBlocking/],
-    ['an unknown location', 'defaultLocation=fr-paris', /expected one of GET \/vpn\/locations/],
+    ['an unknown location', 'defaultLocation=fr-paris', /expected the id of a location/],
     ['the name of an object’s built-in property', '__proto__=x', /not a preference/],
   ])('explains why it refuses %s, and changes nothing', async (_, pair, text) => {
     const { code, out, messages } = await vpn(['preferences', 'set', 'locale=en', pair]);
