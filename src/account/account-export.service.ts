@@ -36,7 +36,7 @@ export class AccountExportService {
     }
     const { email, emailVerified = false } = account ?? {};
     const ofUser = this.trials.hashesOf({ firebaseUid, email, emailVerified });
-    const claimedBy = this.trials.holdersOf(await this.store.providerRefs(userId));
+    const claimedBy = this.trials.claimHashesOf(await this.store.providerRefs(userId));
     const rows = await this.store.rowsOf(userId, { ofUser, claimedBy });
     return {
       exportedAt: now.toISOString(),

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { IdentityPrisma, Prisma } from '../prisma/identity/index.js';
-import { hasLonger, recordExpired } from '../subscription/index.js';
+import { hasLongerAccess, recordExpired } from '../subscription/index.js';
 import { enqueueNotifications, iso, jobsAdded } from './outbox/index.js';
 
 /** Access that ended longer ago is not reported: it was reported before, or it is too late. */
@@ -23,7 +23,7 @@ export class TimedNotificationsStore {
           AS payload, ${now}::timestamptz AS at
       FROM "Subscription" s
       WHERE s.status = 'TRIAL' AND s.paid_through > ${now} AND s.paid_through <= ${now}::timestamptz + interval '3 days'
-        AND NOT ${hasLonger('s', end)}`);
+        AND NOT ${hasLongerAccess('s', end)}`);
   }
 
   /** Notifies users whose grace period ends within a day. */
@@ -52,7 +52,7 @@ export class TimedNotificationsStore {
       ${enqueueNotifications(Prisma.sql`
         SELECT s.user_id, 'expired' AS kind, 'expired:' || s.id || ':' || ${iso('s.paid_through')} AS cause,
           jsonb_build_object('plan', p.name, 'trial', s.status = 'TRIAL') AS payload, s.paid_through AS at
-        FROM ended s JOIN "Plan" p ON p.id = s.plan_id WHERE NOT ${hasLonger('s', end)}`)}
+        FROM ended s JOIN "Plan" p ON p.id = s.plan_id WHERE NOT ${hasLongerAccess('s', end)}`)}
       SELECT ${jobsAdded}`;
   }
 

@@ -15,14 +15,14 @@ import {
   type HistoryQuery,
   link,
   paymentHistory,
-  paymentName,
-  type PaymentName,
+  paymentParams,
+  type PaymentParams,
   planChange,
   type PlanChange,
   portalRequest,
   type PortalRequest,
-  subscriptionName,
-  type SubscriptionName,
+  subscriptionParams,
+  type SubscriptionParams,
 } from './payment.schema.js';
 
 const provider = ['payment_provider_not_offered', 'payment_provider_unavailable', 'payment_refused'] as const;
@@ -43,10 +43,11 @@ export class PaymentController {
   @Post('checkout')
   @Header('cache-control', 'no-store')
   @ApiOperation({
-    summary: 'Begin to pay for a plan',
+    summary: 'Start a checkout for a plan',
     description:
-      'Answers with a page of Stripe. Whoever has a subscription already, through Stripe, Apple or an operator, is refused, ' +
-      'and a checkout left open earlier is closed. Access follows the payment, not the way back to `successUrl`.',
+      'Returns the URL of a Stripe page where the user pays. Refused if the user already has access through Stripe, Apple or ' +
+      'the operator. Closes a checkout that the user left open. Access starts when Stripe confirms the payment, not when the ' +
+      'user returns to `successUrl`.',
   })
   @Returns(201, checkoutStarted)
   @Problems(
@@ -59,61 +60,65 @@ export class PaymentController {
     ...provider,
     ...signInProblems,
   )
-  async checkout(@CurrentUser() person: User, @Body({ schema: checkoutRequest }) body: CheckoutRequest) {
-    return this.checkouts.begin(person, body);
+  async checkout(@CurrentUser() user: User, @Body({ schema: checkoutRequest }) body: CheckoutRequest) {
+    return this.checkouts.begin(user, body);
   }
 
   @Post('portal')
   @Header('cache-control', 'no-store')
-  @ApiOperation({ summary: 'Manage cards and invoices, on a page of Stripe' })
+  @ApiOperation({ summary: 'Get a link to the Stripe page for cards and invoices' })
   @Returns(201, link)
   @Problems('invalid_request', 'return_url_not_allowed', 'nothing_paid_yet', ...provider, ...signInProblems)
-  async portal(@CurrentUser() person: User, @Body({ schema: portalRequest }) body: PortalRequest) {
-    return this.checkouts.portal(person, body.returnUrl);
+  async portal(@CurrentUser() user: User, @Body({ schema: portalRequest }) body: PortalRequest) {
+    return this.checkouts.portal(user, body.returnUrl);
   }
 
   @Get('history')
   @Header('cache-control', 'no-store')
-  @ApiOperation({ summary: 'What was paid and given back, newest first' })
+  @ApiOperation({ summary: 'List payments and refunds, newest first' })
   @Returns(200, paymentHistory)
   @Problems('invalid_request', ...signInProblems)
-  async history(@CurrentUser() person: User, @Query({ schema: historyQuery }) query: HistoryQuery) {
-    return this.payments.page(person, query);
+  async history(@CurrentUser() user: User, @Query({ schema: historyQuery }) query: HistoryQuery) {
+    return this.payments.page(user, query);
   }
 
   @Get('history/:id/receipt')
   @Header('cache-control', 'no-store')
-  @ApiOperation({ summary: 'A link to the receipt of a payment' })
+  @ApiOperation({ summary: 'Get a link to the receipt of a payment' })
   @Returns(200, link)
   @Problems('invalid_request', 'payment_not_found', 'receipt_not_available', ...provider, ...signInProblems)
-  async receipt(@CurrentUser() person: User, @Param({ schema: paymentName }) { id }: PaymentName) {
-    return this.payments.receipt(person, id);
+  async receipt(@CurrentUser() user: User, @Param({ schema: paymentParams }) { id }: PaymentParams) {
+    return this.payments.receipt(user, id);
   }
 
   @Post('subscriptions/:id/cancel')
   @Header('cache-control', 'no-store')
-  @ApiOperation({ summary: 'Cancel: access lasts to the end of what is paid' })
+  @ApiOperation({
+    summary: 'Cancel a subscription',
+    description: 'Access lasts to the end of the paid period. A subscription without access ends at once.',
+  })
   @Returns(200, subscriptionReport)
   @Problems('invalid_request', ...change, ...provider, ...signInProblems)
-  async cancel(@CurrentUser() person: User, @Param({ schema: subscriptionName }) { id }: SubscriptionName) {
-    return this.changes.cancel(person, id);
+  async cancel(@CurrentUser() user: User, @Param({ schema: subscriptionParams }) { id }: SubscriptionParams) {
+    return this.changes.cancel(user, id);
   }
 
   @Post('subscriptions/:id/resume')
   @Header('cache-control', 'no-store')
-  @ApiOperation({ summary: 'Take a cancellation back, before it takes effect' })
+  @ApiOperation({ summary: 'Resume a cancelled subscription before it ends' })
   @Returns(200, subscriptionReport)
   @Problems('invalid_request', 'access_blocked', ...change, ...provider, ...signInProblems)
-  async resume(@CurrentUser() person: User, @Param({ schema: subscriptionName }) { id }: SubscriptionName) {
-    return this.changes.resume(person, id);
+  async resume(@CurrentUser() user: User, @Param({ schema: subscriptionParams }) { id }: SubscriptionParams) {
+    return this.changes.resume(user, id);
   }
 
   @Put('subscriptions/:id/plan')
   @Header('cache-control', 'no-store')
   @ApiOperation({
-    summary: 'Move to another plan, at once',
+    summary: 'Change the plan of a subscription',
     description:
-      'What is dearer is paid now, less what is left of the old plan; what is cheaper leaves a credit for the next invoice.',
+      'Takes effect at once. A more expensive plan is charged now, less the unused part of the old plan; so is a change of the ' +
+      'interval. A cheaper plan leaves a credit for the next invoice.',
   })
   @Returns(200, subscriptionReport)
   @Problems(
@@ -126,10 +131,10 @@ export class PaymentController {
     ...signInProblems,
   )
   async changePlan(
-    @CurrentUser() person: User,
-    @Param({ schema: subscriptionName }) { id }: SubscriptionName,
+    @CurrentUser() user: User,
+    @Param({ schema: subscriptionParams }) { id }: SubscriptionParams,
     @Body({ schema: planChange }) body: PlanChange,
   ) {
-    return this.changes.changePlan(person, id, body);
+    return this.changes.changePlan(user, id, body);
   }
 }

@@ -6,7 +6,7 @@ import { handles, jobHandlers, onEvent } from '../platform/jobs/index.js';
 import { IdentityMaintenance } from '../prisma/identity/index.js';
 import { accessGrantedElsewhere, SubscriptionModule } from '../subscription/index.js';
 import { AppleClaimsService } from './apple/apple-claims.service.js';
-import { AppleStandingService } from './apple/apple-standing.service.js';
+import { AppleRefreshService } from './apple/apple-refresh.service.js';
 import { AppleSyncService } from './apple/apple-sync.service.js';
 import { AppleClient } from './apple/apple.client.js';
 import { AppleController } from './apple/apple.controller.js';
@@ -14,8 +14,8 @@ import { OptionalApple } from './apple/optional-apple.js';
 import { SubscriptionChangesService } from './subscription-changes.service.js';
 import { CheckoutService } from './checkout/checkout.service.js';
 import { CheckoutStore } from './checkout/checkout.store.js';
-import { OpenCheckoutsService } from './checkout/open-checkouts.service.js';
-import { BilledAddressesService } from './customers/billed-addresses.service.js';
+import { CheckoutExpiryService } from './checkout/checkout-expiry.service.js';
+import { CustomerEmailService } from './customers/customer-email.service.js';
 import { PaymentClosingService } from './customers/payment-closing.service.js';
 import { CustomersStore } from './customers/customers.store.js';
 import { PaymentHistoryService } from './history/payment-history.service.js';
@@ -76,23 +76,22 @@ const jobs = jobHandlers(
   handles('reconcile-payments', ReconciliationService, (reconciliation) => reconciliation.run(), {
     cron: '17 3 * * *',
   }),
-  onEvent(userEmailChanged, BilledAddressesService, (addresses, userId) => addresses.bring(userId)),
-  onEvent(accessGrantedElsewhere, OpenCheckoutsService, (checkouts, userId) => checkouts.close(userId)),
-  // What these two events were called before: jobs of those names may still wait when
-  // version 0.1 is replaced. They may go in 0.3.
-  onEvent('bill-to-address', BilledAddressesService, (addresses, userId) => addresses.bring(userId)),
-  onEvent('close-checkouts', OpenCheckoutsService, (checkouts, userId) => checkouts.close(userId)),
+  onEvent(userEmailChanged, CustomerEmailService, (customerEmail, userId) => customerEmail.sync(userId)),
+  onEvent(accessGrantedElsewhere, CheckoutExpiryService, (checkouts, userId) => checkouts.expireOpen(userId)),
+  // The former names of these two events. Jobs that version 0.1 queued may still have them. Remove in 0.3.
+  onEvent('bill-to-address', CustomerEmailService, (customerEmail, userId) => customerEmail.sync(userId)),
+  onEvent('close-checkouts', CheckoutExpiryService, (checkouts, userId) => checkouts.expireOpen(userId)),
 );
 
 const maintenance = maintenanceJobs(
   IdentityMaintenance,
-  every(60, 'payment-inbox-revive', InboxService, (inbox) => inbox.revive()),
+  every(60, 'payment-inbox-revive', InboxService, (inbox) => inbox.requeueMissing()),
   every(3_600, 'payment-inbox-purge', InboxService, (inbox) => inbox.purge()),
 );
 
 const stores = [CheckoutStore, CustomersStore, InboxStore, PaymentHistoryStore, PlanPricesStore, ReconciliationStore];
 
-/** How people pay: what Stripe and the App Store tell, looked up and written down; see docs/billing.md. */
+/** Payments through Stripe and the App Store: see docs/billing.md. */
 @Module({
   imports: [AuthModule, SubscriptionModule],
   controllers: [PlansController, PaymentController, AppleController, WebhooksController],
@@ -102,13 +101,13 @@ const stores = [CheckoutStore, CustomersStore, InboxStore, PaymentHistoryStore, 
     ...jobs,
     ...maintenance,
     AppleClaimsService,
-    AppleStandingService,
-    BilledAddressesService,
+    AppleRefreshService,
+    CustomerEmailService,
     CheckoutService,
     PaymentHistoryService,
     InboxService,
     ProviderFetchesService,
-    OpenCheckoutsService,
+    CheckoutExpiryService,
     PaymentClosingService,
     PlanPricesService,
     ReconciliationService,

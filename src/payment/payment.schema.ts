@@ -1,21 +1,21 @@
 import { z } from 'zod';
 import { PaymentKind, PaymentProvider, PriceInterval } from '../prisma/identity/index.js';
 
-const moment = z.iso.datetime();
-const interval = z.enum(PriceInterval).describe('How often it is paid.');
+const timestamp = z.iso.datetime();
+const interval = z.enum(PriceInterval).describe('How often the price is charged.');
 const planId = z
   .string()
-  .regex(/^[a-z0-9][a-z0-9-]{0,39}$/, { error: 'expected the id of a plan, see GET /plans' })
+  .regex(/^[a-z0-9][a-z0-9-]{0,39}$/, { error: 'expected the id of a plan from GET /plans' })
   .meta({ examples: ['basic'] });
 const money = {
-  amount: z.int().min(0).describe('In minor units of the currency: cents, or yen.'),
-  currency: z.string().describe('ISO 4217, lower case.'),
+  amount: z.int().min(0).describe('Amount in minor units of the currency, for example cents or yen.'),
+  currency: z.string().describe('ISO 4217 code in lower case.'),
 };
-const where = z
+const returnUrl = z
   .string()
   .max(2048)
   .regex(/^[a-z][a-z0-9+.-]*:[!-~]+$/, { error: 'expected an absolute URL' })
-  .describe('Where to go back to: one of those that the operator allows.')
+  .describe('URL to return to. Must be one that the operator allows, or below one.')
   .meta({ examples: ['https://app.example.com/account'] });
 
 export const planOffers = z
@@ -24,20 +24,23 @@ export const planOffers = z
       z.strictObject({
         id: z.string(),
         name: z.string(),
-        dailyTokens: z.int().min(0).describe('Distinct tokens per issuer key, so per UTC day.'),
+        dailyTokens: z.int().min(0).describe('Distinct tokens per issuer key, that is per UTC day.'),
         prices: z.array(
           z.discriminatedUnion('provider', [
             z.strictObject({ provider: z.literal('stripe'), interval, ...money }),
             z.strictObject({
               provider: z.literal('apple'),
               interval,
-              productId: z.string().describe("The App Store's product, which knows its price."),
+              productId: z.string().describe('Id of the App Store product. StoreKit knows its price.'),
             }),
           ]),
         ),
       }),
     ),
-    trialDays: z.int().min(0).describe('Length of the trial of whoever had none yet; 0 when none is offered.'),
+    trialDays: z
+      .int()
+      .min(0)
+      .describe('Length of the trial for a user who has had none; 0 if the service offers no trial.'),
   })
   .meta({
     examples: [
@@ -58,7 +61,7 @@ export const planOffers = z
 export type PlanOffers = z.input<typeof planOffers>;
 export type PlanOffer = PlanOffers['plans'][number];
 
-export const checkoutRequest = z.strictObject({ planId, interval, successUrl: where, cancelUrl: where }).meta({
+export const checkoutRequest = z.strictObject({ planId, interval, successUrl: returnUrl, cancelUrl: returnUrl }).meta({
   examples: [
     {
       planId: 'standard',
@@ -71,43 +74,43 @@ export const checkoutRequest = z.strictObject({ planId, interval, successUrl: wh
 export type CheckoutRequest = z.output<typeof checkoutRequest>;
 
 export const checkoutStarted = z.strictObject({
-  url: z.url().describe('Where the person pays: a page of Stripe. Access follows when Stripe says that it was paid.'),
-  expiresAt: moment.describe('Until when.'),
-  trialDays: z.int().min(0).describe('How long nothing is charged; 0 when no trial is due.'),
+  url: z.url().describe('Stripe page where the user pays. Access starts when Stripe confirms the payment.'),
+  expiresAt: timestamp.describe('When the checkout expires.'),
+  trialDays: z.int().min(0).describe('Days before the first charge; 0 if the user gets no trial.'),
 });
 export type CheckoutStarted = z.input<typeof checkoutStarted>;
 
-export const portalRequest = z.strictObject({ returnUrl: where });
+export const portalRequest = z.strictObject({ returnUrl: returnUrl });
 export type PortalRequest = z.output<typeof portalRequest>;
 
 export const link = z.strictObject({
-  url: z.url().describe('A page of Stripe for this person; it works for minutes.'),
+  url: z.url().describe('Stripe page for this user. The link expires within minutes.'),
 });
 
 export const planChange = z.strictObject({ planId, interval });
 export type PlanChange = z.output<typeof planChange>;
 
-export const subscriptionName = z.strictObject({
+export const subscriptionParams = z.strictObject({
   id: z.uuid({ error: 'expected the id of a source in GET /subscription' }),
 });
-export type SubscriptionName = z.output<typeof subscriptionName>;
+export type SubscriptionParams = z.output<typeof subscriptionParams>;
 
-export const paymentName = z.strictObject({
+export const paymentParams = z.strictObject({
   id: z.uuid({ error: 'expected the id of a payment in GET /payment/history' }),
 });
-export type PaymentName = z.output<typeof paymentName>;
+export type PaymentParams = z.output<typeof paymentParams>;
 
 export const historyQuery = z.strictObject({
   cursor: z
     .string()
-    .regex(/^[\w-]{60,80}$/, { error: 'expected `next` of the page before' })
+    .regex(/^[\w-]{60,80}$/, { error: 'expected `next` of the previous page' })
     .optional()
-    .describe('`next` of the page before.')
+    .describe('`next` of the previous page.')
     .meta({ examples: ['MTg5MzQ1NjAwMDAwMCA1YTVhNWE1YS01YTVhLTRhNWEtOGE1YS01YTVhNWE1YTVhNWE'] }),
   limit: z
     .string()
     .regex(/^([1-9]\d?|100)$/, { error: 'expected 1 to 100' })
-    .describe('How many, at most 100.')
+    .describe('Number of payments per page, at most 100.')
     .meta({ examples: ['20'] })
     .default('20')
     .transform(Number),
@@ -121,31 +124,28 @@ export const paymentHistory = z.strictObject({
       provider: z.enum(PaymentProvider),
       kind: z
         .enum(PaymentKind)
-        .describe('Which way the money went: a charge, a refund, a dispute, or the reversal of one of these two.'),
+        .describe('`charge`, `refund` or `dispute`; `reversal` if a refund failed or a dispute was won.'),
       ...money,
-      occurredAt: moment,
-      receipt: z
-        .string()
-        .nullable()
-        .describe('Path that answers with a link to the receipt; null where the provider has none for us.'),
+      occurredAt: timestamp,
+      receipt: z.string().nullable().describe('Path that returns a link to the receipt; null if there is none.'),
     }),
   ),
   next: z.string().nullable().describe('Cursor of the next page; null on the last.'),
 });
 export type PaymentHistoryPage = z.input<typeof paymentHistory>;
 
-/** Apple's signed texts: header, payload and signature of JWS. @param most characters */
-const signedText = (most: number) =>
+/** Apple's signed data, as compact JWS. @param maxLength in characters */
+const signedText = (maxLength: number) =>
   z
     .string()
-    .max(most)
+    .max(maxLength)
     .regex(/^[\w-]+\.[\w-]+\.[\w-]+$/, { error: 'expected a compact JWS' })
     .meta({ examples: ['eyJhbGciOiJFUzI1NiJ9.eyJidW5kbGVJZCI6ImNvbS5leGFtcGxlLnZwbiJ9.c2lnbmF0dXJl'] });
 
-export const appleNotice = z
+export const appleNotificationBody = z
   .object({ signedPayload: signedText(1024 * 1024) })
-  .describe('responseBodyV2 of App Store Server Notifications.');
-export type AppleNotice = z.output<typeof appleNotice>;
+  .describe('`responseBodyV2` of an App Store Server Notification.');
+export type AppleNotificationBody = z.output<typeof appleNotificationBody>;
 
 export const applePurchase = z.strictObject({
   signedTransaction: signedText(32_000).describe("StoreKit's `jwsRepresentation` of the transaction."),
@@ -155,7 +155,7 @@ export type ApplePurchase = z.output<typeof applePurchase>;
 export const appleAccount = z.strictObject({
   appAccountToken: z
     .uuid()
-    .describe('For `Product.purchase(options: [.appAccountToken(…)])`: ties the purchase to this account.'),
+    .describe('Pass it to `Product.purchase(options: [.appAccountToken(…)])` to tie the purchase to this account.'),
 });
 
 export const webhookReceipt = z.strictObject({ received: z.literal(true) });

@@ -11,7 +11,7 @@ import { OptionalStripe } from './stripe/optional-stripe.js';
 import { type StripeClient } from './stripe/stripe.client.js';
 import { ProviderFetchesService } from './webhooks/provider-fetches.service.js';
 
-/** What people change of their subscriptions: at the provider first, and what it then has is written down and told. */
+/** Changes that users make to their subscriptions: made at Stripe first, then fetched from there and stored. */
 @Injectable()
 export class SubscriptionChangesService {
   constructor(
@@ -22,31 +22,40 @@ export class SubscriptionChangesService {
     private readonly fetches: ProviderFetchesService,
   ) {}
 
-  /** Access lasts to the end of what is paid; nothing more is charged. What gives no access any more ends at once. */
-  async cancel(person: User, id: string): Promise<SubscriptionReport> {
-    return this.change(person, id, cancellable, (stripe, { ref, state }) =>
-      changeable.has(state) ? stripe.setCancelAtPeriodEnd(ref, true) : stripe.cancelNow(ref),
+  /** Access lasts to the end of the paid period, and nothing more is charged. Without access the subscription ends at once. */
+  async cancel(user: User, id: string): Promise<SubscriptionReport> {
+    return this.change(user, id, cancellableStates, (stripe, { ref, state }) =>
+      changeableStates.has(state) ? stripe.setCancelAtPeriodEnd(ref, true) : stripe.cancelNow(ref),
     );
   }
 
-  /** Takes a cancellation back that has not taken effect. @throws {AppError} `access_blocked` too */
-  async resume(person: User, id: string): Promise<SubscriptionReport> {
-    await this.subscriptions.refuseBlocked(person.userId);
-    return this.change(person, id, changeable, (stripe, { ref }) => stripe.setCancelAtPeriodEnd(ref, false));
+  /** Revokes a cancellation before it takes effect. @throws {AppError} also `access_blocked` */
+  async resume(user: User, id: string): Promise<SubscriptionReport> {
+    await this.subscriptions.refuseBlocked(user.userId);
+    return this.change(user, id, changeableStates, (stripe, { ref }) => stripe.setCancelAtPeriodEnd(ref, false));
   }
 
-  /** Moves to another plan at once. What is dearer, or of another interval, is paid now; what is cheaper leaves a credit for the next invoice. @throws {AppError} `access_blocked` too */
-  async changePlan(person: User, id: string, { planId, interval }: PlanChange): Promise<SubscriptionReport> {
-    await this.subscriptions.refuseBlocked(person.userId);
+  /**
+   * Changes the plan at once. A more expensive plan or another interval is charged now; a cheaper plan leaves a credit for
+   * the next invoice.
+   *
+   * @throws {AppError} also `access_blocked`, `price_not_offered`, `payment_overdue`
+   */
+  async changePlan(user: User, id: string, { planId, interval }: PlanChange): Promise<SubscriptionReport> {
+    await this.subscriptions.refuseBlocked(user.userId);
     const price = await this.prices.offered(planId, 'stripe', interval);
-    if (price === undefined) throw new AppError('price_not_offered', 'This plan is not sold so. See GET /plans.');
-    return this.change(person, id, changeable, async (stripe, { ref, state }) => {
-      if (state === 'GRACE') throw new AppError('payment_overdue', 'Pay what is owed first: see POST /payment/portal.');
+    if (price === undefined) {
+      throw new AppError('price_not_offered', 'This plan has no such price. See GET /plans for the prices on offer.');
+    }
+    return this.change(user, id, changeableStates, async (stripe, { ref, state }) => {
+      if (state === 'GRACE')
+        throw new AppError('payment_overdue', 'Pay the overdue invoice first, on the page of POST /payment/portal.');
       const item = await stripe.itemOf(ref);
       if (item.price === price.priceRef) return;
       const current = await this.prices.find('stripe', item.price);
-      // Another interval is billed at once too, whatever it comes to in a year.
-      const paidNow = current === undefined || current.interval !== price.interval || yearly(price) > yearly(current);
+      // Stripe bills another interval at once, even if it is cheaper per year.
+      const paidNow =
+        current === undefined || current.interval !== price.interval || yearlyCost(price) > yearlyCost(current);
       await stripe.changePrice(ref, item.id, price.priceRef, paidNow);
     });
   }
@@ -56,52 +65,54 @@ export class SubscriptionChangesService {
    * `payment_refused`, `payment_provider_not_offered`, `payment_provider_unavailable`
    */
   private async change(
-    person: User,
+    user: User,
     id: string,
     states: ReadonlySet<string>,
     act: (stripe: StripeClient, subscription: OwnSubscription & { readonly ref: string }) => Promise<void>,
   ): Promise<SubscriptionReport> {
-    const own = await this.subscriptions.own(person.userId, id);
+    const own = await this.subscriptions.own(user.userId, id);
     if (own === undefined)
-      throw new AppError('subscription_not_found', 'You have no such subscription: see GET /subscription.');
+      throw new AppError('subscription_not_found', 'This account has no such subscription. See GET /subscription.');
     if (own.provider !== 'stripe') throw managedElsewhere(own);
-    if (!states.has(own.state)) throw new AppError('subscription_ended', 'This subscription has ended. Begin another.');
+    if (!states.has(own.state))
+      throw new AppError('subscription_ended', 'This subscription has ended. Start a new one.');
     const stripe = this.stripe.get();
-    const customer = (await this.customers.byId(person.userId))?.stripeCustomerId;
+    const customer = (await this.customers.byId(user.userId))?.stripeCustomerId;
     try {
       await act(stripe, { ...own, ref: own.providerRef.replace('stripe:', '') });
       if (customer) await this.fetches.fetch({ provider: 'stripe', objectRef: customer });
     } catch (error) {
-      throw error instanceof ProviderRefusal ? refusal(error) : paymentProblem(error);
+      throw error instanceof ProviderRefusal ? toProblem(error) : paymentProblem(error);
     }
-    return this.subscriptions.report(person);
+    return this.subscriptions.report(user);
   }
 }
 
-const changeable: ReadonlySet<string> = new Set(['TRIAL', 'ACTIVE', 'GRACE']);
-/** What was refunded, or is owed, would be charged again. */
-const cancellable: ReadonlySet<string> = new Set([...changeable, 'PENDING', 'SUSPENDED', 'REVOKED']);
+const changeableStates: ReadonlySet<string> = new Set(['TRIAL', 'ACTIVE', 'GRACE']);
+/** A refunded or overdue subscription is cancellable too: Stripe would charge for it again. */
+const cancellableStates: ReadonlySet<string> = new Set([...changeableStates, 'PENDING', 'SUSPENDED', 'REVOKED']);
 
-/** What a price comes to in a year. */
-const yearly = ({ amount, interval }: PlanPrice) => (amount ?? 0) * (interval === 'month' ? 12 : 1);
+/** The cost of a price per year. */
+const yearlyCost = ({ amount, interval }: PlanPrice) => (amount ?? 0) * (interval === 'month' ? 12 : 1);
 
 function managedElsewhere({ provider }: OwnSubscription): AppError {
-  const where = {
-    apple: 'in the settings of the Apple account',
-    operator: 'by the operator',
-    trial: 'by nobody: it ends by itself',
+  const details = {
+    stripe: 'This subscription is managed here.',
+    apple: 'This subscription is managed by Apple. Change it in the settings of the Apple account.',
+    operator: 'This access was granted by the operator. Only the operator can change it.',
+    trial: 'A trial cannot be changed. It ends by itself.',
   };
-  const detail = `This subscription is managed ${provider === 'stripe' ? 'here' : where[provider]}.`;
+  const detail = details[provider];
   return new AppError('managed_elsewhere', detail, { extras: { provider } });
 }
 
-/** A declined card is the person's to mend. Any other refusal is not: what we have is out of date, or is set up wrongly. */
-function refusal(error: ProviderRefusal): unknown {
+/** The user can fix a declined card. Other refusals mean that our data is out of date or the setup is wrong. */
+function toProblem(error: ProviderRefusal): unknown {
   switch (error.why) {
     case 'declined':
       return new AppError('payment_declined', 'The payment was declined, and nothing has changed. Try another card.');
     case 'missing':
-      return new AppError('subscription_ended', 'Stripe has no such subscription any more.');
+      return new AppError('subscription_ended', 'The subscription no longer exists at Stripe. Start a new one.');
     case 'invalid':
       return paymentProblem(error);
   }

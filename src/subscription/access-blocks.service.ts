@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '../platform/config/index.js';
 import { AccessBlocksStore, type DisputeBlock } from './access-blocks.store.js';
 
-/** What takes access away whatever was paid. */
+/** Blocks that take a user's access away, whatever they have paid. */
 @Injectable()
 export class AccessBlocksService {
   constructor(
@@ -10,7 +10,7 @@ export class AccessBlocksService {
     private readonly clock: Clock,
   ) {}
 
-  /** Blocks a person for as long as a dispute stands against us. @returns whether that is new */
+  /** Blocks a user while a dispute is open or lost, and lifts the block otherwise. @returns whether that changed anything */
   async recordDispute(dispute: Omit<DisputeBlock, 'today'>): Promise<boolean> {
     return this.store.recordDispute({ ...dispute, today: this.clock.now() });
   }

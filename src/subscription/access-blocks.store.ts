@@ -3,10 +3,10 @@ import { IdentityPrisma } from '../prisma/identity/index.js';
 
 export interface DisputeBlock {
   readonly userId: string;
-  /** Our name for the dispute, one block each. */
+  /** The dispute's unique reference, `stripe:du_…`. Each dispute has one row. */
   readonly providerRef: string;
   readonly blocks: boolean;
-  /** Taken before the provider was asked. */
+  /** The fencing token of the fetch that read the dispute. */
   readonly fetchVersion: bigint;
   readonly today: Date;
 }
@@ -16,10 +16,10 @@ export class AccessBlocksStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
   /**
-   * Blocks or lifts, unless a look-up that began later has decided, or an operator has. A dispute that never blocked gets a
-   * row too: without one, an older look-up would find nothing that holds its block off.
+   * Sets or lifts a block, unless a later fetch or an operator has already decided. A dispute that never blocked gets a row
+   * too: without its `fetch_version`, an older fetch could still add a block.
    *
-   * @returns whether that is new
+   * @returns whether that changed anything
    */
   async recordDispute({ userId, providerRef, blocks, fetchVersion, today }: DisputeBlock): Promise<boolean> {
     const rows = await this.prisma.$queryRaw<{ changed: boolean }[]>`

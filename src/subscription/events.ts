@@ -1,2 +1,2 @@
-/** A user was given access by the App Store or by an operator: elsewhere than by a checkout, which is over then, or a trial. */
+/** A user got access from the App Store or an operator, that is neither by a checkout nor by a trial. */
 export const accessGrantedElsewhere = 'access.granted_elsewhere';

@@ -6,7 +6,7 @@ export { sealedFetchVersion } from './operator-access.store.js';
 export { PlansService } from './plans.service.js';
 export { ProviderSubscriptionsService } from './provider-subscriptions.service.js';
 export { type FetchedSubscription } from './provider-subscriptions.store.js';
-export { hasLonger, recordExpired } from './subscription-news.js';
+export { hasLongerAccess, recordExpired } from './subscription-events.js';
 export { type SubscriptionState } from './subscription-state.js';
 export { SubscriptionModule } from './subscription.module.js';
 export { subscriptionReport, type SubscriptionReport } from './subscription.schema.js';

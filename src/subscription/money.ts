@@ -1,16 +1,16 @@
 /**
- * Where the unit that Stripe counts in is not the currency's minor unit, which Intl knows.
+ * Currencies whose minor unit at Stripe differs from the one that Intl knows.
  * https://docs.stripe.com/currencies#special-cases
  */
 const stripeMinorUnits: Readonly<Record<string, number | undefined>> = { ISK: 2, UGX: 2 };
 
-/** How many digits of an amount are behind the point, as payments of every provider are kept. @param currency ISO 4217, in either case */
+/** Number of decimal digits in which all payments of a currency are stored. @param currency ISO 4217, in either case */
 export function minorDigits(currency: string): number {
   const { maximumFractionDigits = 2 } = formatOf(currency).resolvedOptions();
   return stripeMinorUnits[currency.toUpperCase()] ?? maximumFractionDigits;
 }
 
-/** Such as "€4.99" or "¥500". @param amount in the currency's minor unit, as payments are kept */
+/** Formats an amount, such as "€4.99" or "¥500". @param amount in minor units, as payments are stored */
 export function money(amount: number, currency: string): string {
   return formatOf(currency).format(amount / 10 ** minorDigits(currency));
 }

@@ -7,7 +7,7 @@ import { PlansService } from './plans.service.js';
 import { type Access } from './subscription-state.js';
 import { SubscriptionService } from './subscription.service.js';
 
-/** Who acts, and why: kept beside what they did. */
+/** The operator who acts, and why. Both are written to the audit log. */
 export interface Operator {
   readonly actor: string;
   /** Up to 500 characters. */
@@ -17,13 +17,13 @@ export interface Operator {
 export interface AccountAccess {
   readonly account: Account;
   readonly access: Access;
-  /** What operators did, newest first. */
+  /** What operators did to this account, newest first. */
   readonly audit: readonly AuditEvent[];
 }
 
 const dayMs = 86_400_000;
 
-/** What operators do to people's access. Everything is audited, in the statement that does it. */
+/** Operators' changes to users' access. Each is audited in the same statement. */
 @Injectable()
 export class OperatorAccessService {
   constructor(
@@ -33,7 +33,7 @@ export class OperatorAccessService {
     private readonly clock: Clock,
   ) {}
 
-  /** @param name our id, the Firebase UID or the address */
+  /** @param name the user's id, Firebase UID or e-mail address */
   async show(name: string): Promise<AccountAccess> {
     const account = await this.accountOf(name);
     const { userId } = account;
@@ -41,7 +41,7 @@ export class OperatorAccessService {
     return { account, access, audit };
   }
 
-  /** Gives access on a plan for some days, beside whatever else the person has. @returns until when */
+  /** Grants access on a plan for some days, in addition to the user's other subscriptions. @returns when the grant ends */
   async grant(name: string, { planId, days }: { planId: string; days: number }, operator: Operator): Promise<Date> {
     if (!Number.isInteger(days) || days < 1 || days > 3_660)
       throw new AppError('invalid_request', 'days: expected 1 to 3660.');
@@ -54,17 +54,17 @@ export class OperatorAccessService {
     return until;
   }
 
-  /** Ends what operators have granted. What is paid, or a trial, goes on: `block` ends everything. @returns how many */
+  /** Ends the grants of operators. Paid subscriptions and trials stay; use `block` to end all access. @returns how many */
   async revoke(name: string, operator: Operator): Promise<number> {
     return this.store.revoke(await this.actOn(name, operator));
   }
 
-  /** Takes access away, whatever is paid. */
+  /** Takes access away, whatever the user has paid. */
   async block(name: string, kind: BlockReason, operator: Operator): Promise<void> {
     await this.store.block(await this.actOn(name, operator), kind);
   }
 
-  /** Lifts every block, also those of disputes, lost ones included. @returns how many */
+  /** Lifts every block, also for disputes, even lost ones. @returns how many */
   async unblock(name: string, operator: Operator): Promise<number> {
     return this.store.unblock(await this.actOn(name, operator));
   }
@@ -82,6 +82,6 @@ export class OperatorAccessService {
     if (account === undefined)
       throw new AppError('not_found', `No account has the id, Firebase UID or address ${name}.`);
     if (another === undefined) return account;
-    throw new AppError('not_found', `Several accounts have the address ${name}: name one by its Firebase UID.`);
+    throw new AppError('not_found', `Several accounts have the address ${name}. Use the Firebase UID of one of them.`);
   }
 }

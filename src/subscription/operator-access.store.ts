@@ -11,12 +11,12 @@ import {
 } from '../prisma/identity/index.js';
 import { accessGrantedElsewhere } from './events.js';
 
-/** What an operator does, to whom and why: written in the statement that does it. */
+/** An operator's action on a user, for the audit log. It is written in the statement that performs the action. */
 export interface OperatorAct {
   readonly userId: string;
-  /** Which operator. */
+  /** Name of the operator. */
   readonly actor: string;
-  /** Why, in the operator's words. */
+  /** As the operator stated it. */
   readonly reason: string;
   readonly at: Date;
 }
@@ -27,7 +27,7 @@ export interface Account {
   readonly email: string | null;
 }
 
-/** Greater than every ticket: no look-up overrules the operator. */
+/** Greater than every real `fetchVersion`, so no fetch overrules the operator's decision. */
 export const sealedFetchVersion = 2n ** 63n - 1n;
 
 @Injectable()
@@ -46,19 +46,19 @@ export class OperatorAccessStore {
       WITH granted AS (
         INSERT INTO "Subscription" (user_id, provider, provider_ref, plan_id, status, paid_through)
         VALUES (${act.userId}::uuid, 'operator', ${`operator:${randomUUID()}`}, ${planId}, 'ACTIVE', ${until}) RETURNING *
-      ), written AS (${written(act, 'started')} FROM granted), noted AS (${recordAct({ ...act, action: 'subscription.grant' })} FROM granted),
+      ), written AS (${insertEvent(act, 'started')} FROM granted), noted AS (${recordAct({ ...act, action: 'subscription.grant' })} FROM granted),
       raised AS (${raiseEvent(accessGrantedElsewhere, Prisma.sql`SELECT user_id FROM granted`)})
       SELECT jobs FROM raised`;
   }
 
-  /** Ends what operators have granted. @returns how many grants that were */
+  /** Ends the user's active grants of operators. @returns how many */
   async revoke(act: OperatorAct): Promise<number> {
     const rows = await this.prisma.$queryRaw<[{ n: number }]>`
       WITH revoked AS (
         UPDATE "Subscription" SET status = 'REVOKED'
         WHERE user_id = ${act.userId}::uuid AND provider = 'operator' AND status = 'ACTIVE' AND paid_through > ${act.at}
         RETURNING *
-      ), written AS (${written(act, 'revoked')} FROM revoked), noted AS (${recordAct({ ...act, action: 'subscription.revoke' })} FROM (SELECT FROM revoked LIMIT 1) any_at_all)
+      ), written AS (${insertEvent(act, 'revoked')} FROM revoked), noted AS (${recordAct({ ...act, action: 'subscription.revoke' })} FROM (SELECT FROM revoked LIMIT 1) any_at_all)
       SELECT count(*)::int AS n FROM revoked`;
     return rows[0].n;
   }
@@ -70,7 +70,7 @@ export class OperatorAccessStore {
       ) ${recordAct({ ...act, action: `access.block.${kind}` })} FROM blocked`;
   }
 
-  /** Lifts every block, those of disputes for good. @returns how many */
+  /** Lifts every block. Seals those of disputes, so that no fetch sets them again. @returns how many */
   async unblock(act: OperatorAct): Promise<number> {
     const rows = await this.prisma.$queryRaw<[{ n: number }]>`
       WITH lifted AS (
@@ -88,6 +88,6 @@ export class OperatorAccessStore {
   }
 }
 
-const written = ({ at }: OperatorAct, kind: SubscriptionEventKind) => Prisma.sql`
+const insertEvent = ({ at }: OperatorAct, kind: SubscriptionEventKind) => Prisma.sql`
   INSERT INTO "SubscriptionEvent" (user_id, provider, kind, plan_id, until, at)
   SELECT user_id, provider, ${kind}::"SubscriptionEventKind", plan_id, paid_through, ${at}::timestamptz`;

@@ -3,10 +3,10 @@ import { PlansStore } from './plans.store.js';
 import { planInput } from './subscription.schema.js';
 import { type Plan } from './subscription-state.js';
 
-/** What a trial grants. A migration makes it; the operator changes it. */
+/** The plan of a trial. A migration creates it; the operator may change it. */
 export const standardPlanId = 'standard';
 
-/** What can be had: the operator's affair. */
+/** The plans that users can have. The operator defines them. */
 @Injectable()
 export class PlansService {
   constructor(private readonly store: PlansStore) {}
@@ -16,9 +16,9 @@ export class PlansService {
   }
 
   /**
-   * Adds a plan or changes it, for everyone on it and at once.
+   * Adds a plan, or changes it at once for all its users.
    *
-   * @throws {ZodError} when a field is not as `planInput` says
+   * @throws {ZodError} if a field violates `planInput`
    */
   async set(plan: Plan): Promise<Plan> {
     const checked = planInput.parse(plan);

@@ -3,7 +3,7 @@ import { Clock } from '../platform/config/index.js';
 import { type PaymentProvider } from '../prisma/identity/index.js';
 import { type FetchedSubscription, ProviderSubscriptionsStore } from './provider-subscriptions.store.js';
 
-/** What providers were found to hold, written down for whoever asks about access. */
+/** Stores the subscriptions that were fetched from providers. */
 @Injectable()
 export class ProviderSubscriptionsService {
   constructor(
@@ -12,10 +12,10 @@ export class ProviderSubscriptionsService {
   ) {}
 
   /**
-   * Writes a person's subscriptions as a look-up found them, where no later look-up has written.
+   * Stores a user's fetched subscriptions, except those that a later fetch has already written.
    *
-   * @param ticket taken before the look-up began
-   * @returns whether anything is other than it was
+   * @param fetchVersion the fencing token, drawn before the fetch
+   * @returns whether anything has changed
    */
   async record(userId: string, fetched: readonly FetchedSubscription[], fetchVersion: bigint): Promise<boolean> {
     let changed = false;
@@ -24,7 +24,7 @@ export class ProviderSubscriptionsService {
     return changed;
   }
 
-  /** As `record`, of all that a person has at one provider: what is not among it has ended. */
+  /** As `record`, for all of a user's subscriptions at one provider: those that were not fetched have ended. */
   async recordAll(
     userId: string,
     provider: PaymentProvider,
@@ -36,12 +36,12 @@ export class ProviderSubscriptionsService {
     return (await this.store.endOthers(userId, provider, refs, fetchVersion, this.clock.now())) || changed;
   }
 
-  /** Our names for all that a person has, or had, at a provider. */
+  /** `providerRef`s of all of a user's subscriptions at a provider, also ended ones. */
   async refsOf(userId: string, provider: PaymentProvider): Promise<string[]> {
     return this.store.refsOf(userId, provider);
   }
 
-  /** Whose subscription it is, if it is anybody's. */
+  /** Id of the subscription's user; undefined if it is not stored. */
   async ownerOf(providerRef: string): Promise<string | undefined> {
     return this.store.ownerOf(providerRef);
   }

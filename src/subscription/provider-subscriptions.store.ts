@@ -1,19 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { IdentityPrisma, type PaymentProvider, Prisma } from '../prisma/identity/index.js';
-import { movedRow, whatHappened } from './subscription-news.js';
+import { changedRow, recordChanges } from './subscription-events.js';
 import { type SubscriptionState } from './subscription-state.js';
 
-/** A subscription as its provider was found to hold it. */
+/** A subscription as it was fetched from its provider. */
 export interface FetchedSubscription {
   readonly provider: PaymentProvider;
-  /** Our name for it, one row each. */
+  /** Unique across providers: `stripe:sub_…`, `apple:…`. */
   readonly providerRef: string;
-  /** Undefined when the provider names a status that nobody here knows: the row keeps its state and its time. */
+  /** Undefined if this service does not know the provider's status. The row then keeps its state and dates. */
   readonly status: SubscriptionState | undefined;
-  /** Undefined when what was bought is mapped to no plan: the row keeps its plan, and without a row none is made. */
+  /** Undefined if the price is not mapped to a plan. An existing row then keeps its plan; no new row is added. */
   readonly planId: string | undefined;
   readonly paidThrough: Date;
-  /** End of the last period whose money has come; null before the first. */
+  /** End of the last period that was paid for; null before the first payment. */
   readonly settledThrough: Date | null;
   readonly graceUntil: Date | null;
   readonly cancelAtPeriodEnd: boolean;
@@ -24,18 +24,19 @@ export class ProviderSubscriptionsStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
   /**
-   * Writes what a look-up found, unless a look-up that began later has written. This statement decides between racing
-   * look-ups: what it keeps, it keeps of the row that it locked. Whose subscription it is never changes. What it changes of
-   * that row is written into the person's history, and told.
+   * Stores a fetched subscription, unless a later fetch has already written. When two fetches race, this statement decides,
+   * under the lock of the row. The owner of a subscription never changes. Each change is added to the user's history, and the
+   * user is notified.
    *
-   * @returns whether the row is now other than it was
+   * @returns whether the row has changed
    */
   async record(userId: string, fetched: FetchedSubscription, fetchVersion: bigint, at: Date): Promise<boolean> {
-    const moving = fetched.planId === undefined ? update(fetched, fetchVersion) : upsert(userId, fetched, fetchVersion);
-    return (await this.move(moving, at)) > 0;
+    const statement =
+      fetched.planId === undefined ? update(fetched, fetchVersion) : upsert(userId, fetched, fetchVersion);
+    return (await this.applyChange(statement, at)) > 0;
   }
 
-  /** Ends what the provider no longer has. @returns whether there was any */
+  /** Ends the stored subscriptions that the provider no longer has. @returns whether any were ended */
   async endOthers(
     userId: string,
     provider: PaymentProvider,
@@ -43,12 +44,12 @@ export class ProviderSubscriptionsStore {
     fetchVersion: bigint,
     at: Date,
   ): Promise<boolean> {
-    const ending = Prisma.sql`
+    const statement = Prisma.sql`
       UPDATE "Subscription" AS s SET status = 'EXPIRED', fetch_version = ${fetchVersion}
       WHERE user_id = ${userId}::uuid AND provider::text = ${provider} AND provider_ref <> ALL (${refs})
         AND status <> 'EXPIRED' AND fetch_version < ${fetchVersion}
-      RETURNING ${movedRow}`;
-    return (await this.move(ending, at)) > 0;
+      RETURNING ${changedRow}`;
+    return (await this.applyChange(statement, at)) > 0;
   }
 
   async ownerOf(providerRef: string): Promise<string | undefined> {
@@ -64,10 +65,10 @@ export class ProviderSubscriptionsStore {
     return rows.map(({ providerRef }) => providerRef);
   }
 
-  /** @returns how many rows are now other than they were */
-  private async move(moving: Prisma.Sql, at: Date): Promise<number> {
+  /** @returns how many rows have changed */
+  private async applyChange(statement: Prisma.Sql, at: Date): Promise<number> {
     const [row] = await this.prisma.$queryRaw<[{ changed: number }]>`
-      WITH moved AS (${moving}), ${whatHappened(at)}`;
+      WITH changed_rows AS (${statement}), ${recordChanges(at)}`;
     return row.changed;
   }
 }
@@ -81,17 +82,17 @@ function upsert(userId: string, fetched: FetchedSubscription, fetchVersion: bigi
       ${status ?? 'PENDING'}::"SubscriptionStatus", ${paidThrough}, ${settledThrough}, ${graceUntil}, ${cancelAtPeriodEnd}, ${fetchVersion})
     ON CONFLICT (provider_ref) DO UPDATE SET ${assignments(fetched, fetchVersion)}
     WHERE s.fetch_version < excluded.fetch_version
-    RETURNING ${movedRow}`;
+    RETURNING ${changedRow}`;
 }
 
 function update(fetched: FetchedSubscription, fetchVersion: bigint): Prisma.Sql {
   return Prisma.sql`
     UPDATE "Subscription" AS s SET ${assignments(fetched, fetchVersion)}
     WHERE provider_ref = ${fetched.providerRef} AND fetch_version < ${fetchVersion}
-    RETURNING ${movedRow}`;
+    RETURNING ${changedRow}`;
 }
 
-/** An unknown status grants nothing new, a dearer plan neither, and takes nothing that is paid for. */
+/** With an unknown status the row keeps its state, dates and plan: the user gains nothing and loses nothing they paid for. */
 function assignments(
   { status, planId, paidThrough, settledThrough, graceUntil, cancelAtPeriodEnd }: FetchedSubscription,
   fetchVersion: bigint,

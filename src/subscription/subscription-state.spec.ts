@@ -18,23 +18,30 @@ const source = (overrides: Partial<Source>): Source => ({
   ...overrides,
 });
 
-describe('one source', () => {
+describe('accessAt with one source', () => {
   it.each<[string, Partial<Source>, boolean, string, string, Date | null]>([
-    ['a trial that runs', { status: 'TRIAL' }, true, 'TRIAL', 'trial', future],
+    ['a running trial', { status: 'TRIAL' }, true, 'TRIAL', 'trial', future],
     [
-      'a trial past its end, though no event said so',
+      'a trial past its end, without an event',
       { status: 'TRIAL', paidThrough: past },
       false,
       'EXPIRED',
       'expired',
       past,
     ],
-    ['a trial at the very moment of its end', { status: 'TRIAL', paidThrough: now }, false, 'EXPIRED', 'expired', now],
-    ['paid', {}, true, 'ACTIVE', 'paid', future],
-    ['paid and cancelled: a flag, not a state', { cancelAtPeriodEnd: true }, true, 'ACTIVE', 'paid', future],
-    ['paid until yesterday', { paidThrough: past }, false, 'EXPIRED', 'expired', past],
+    ['a trial at the moment of its end', { status: 'TRIAL', paidThrough: now }, false, 'EXPIRED', 'expired', now],
+    ['a paid subscription', {}, true, 'ACTIVE', 'paid', future],
     [
-      'grace that runs',
+      'a paid subscription that was cancelled, which is a flag and no state',
+      { cancelAtPeriodEnd: true },
+      true,
+      'ACTIVE',
+      'paid',
+      future,
+    ],
+    ['a subscription paid until yesterday', { paidThrough: past }, false, 'EXPIRED', 'expired', past],
+    [
+      'a running grace period',
       { status: 'GRACE', paidThrough: past, graceUntil: future },
       true,
       'GRACE',
@@ -42,7 +49,7 @@ describe('one source', () => {
       future,
     ],
     [
-      'grace past its deadline',
+      'a grace period past its deadline',
       { status: 'GRACE', paidThrough: past, graceUntil: past },
       false,
       'SUSPENDED',
@@ -50,36 +57,43 @@ describe('one source', () => {
       past,
     ],
     [
-      'grace past its deadline, whatever is paid',
+      'a grace period past its deadline, although paid through later',
       { status: 'GRACE', graceUntil: past },
       false,
       'SUSPENDED',
       'payment_overdue',
       past,
     ],
-    ['grace without a deadline is what is paid', { status: 'GRACE' }, true, 'GRACE', 'grace_period', future],
+    ['a grace period without a deadline, while paid', { status: 'GRACE' }, true, 'GRACE', 'grace_period', future],
     [
-      'grace without a deadline, and nothing paid',
+      'a grace period without a deadline, no longer paid',
       { status: 'GRACE', paidThrough: past },
       false,
       'SUSPENDED',
       'payment_overdue',
       past,
     ],
-    ['pending', { status: 'PENDING' }, false, 'PENDING', 'payment_pending', null],
-    ['suspended, whatever is paid', { status: 'SUSPENDED' }, false, 'SUSPENDED', 'payment_overdue', null],
-    ['expired, whatever is paid', { status: 'EXPIRED' }, false, 'EXPIRED', 'expired', null],
-    ['revoked, whatever is paid', { status: 'REVOKED' }, false, 'REVOKED', 'revoked', null],
-    ['revoked after it had run out', { status: 'REVOKED', paidThrough: past }, false, 'REVOKED', 'revoked', past],
-  ])('%s', (_name, overrides, active, state, reason, until) => {
+    ['a pending subscription', { status: 'PENDING' }, false, 'PENDING', 'payment_pending', null],
+    ['a suspended subscription, although paid', { status: 'SUSPENDED' }, false, 'SUSPENDED', 'payment_overdue', null],
+    ['an expired subscription, although paid', { status: 'EXPIRED' }, false, 'EXPIRED', 'expired', null],
+    ['a revoked subscription, although paid', { status: 'REVOKED' }, false, 'REVOKED', 'revoked', null],
+    [
+      'a subscription that was revoked after its end',
+      { status: 'REVOKED', paidThrough: past },
+      false,
+      'REVOKED',
+      'revoked',
+      past,
+    ],
+  ])('derives access from %s', (_name, overrides, active, state, reason, until) => {
     const access = accessAt(now, [source(overrides)], []);
     expect(access).toMatchObject({ active, state, reason, until, plan: active ? plan : null });
     expect(access.sources).toMatchObject([{ state, until }]);
   });
 });
 
-describe('several sources', () => {
-  it('none: no access', () => {
+describe('accessAt with several sources', () => {
+  it('gives no access without any source', () => {
     expect(accessAt(now, [], [])).toEqual({
       active: false,
       state: 'NONE',
@@ -91,20 +105,20 @@ describe('several sources', () => {
     });
   });
 
-  it('lasts until the last of them ends, on the most generous plan', () => {
+  it('gives access until the last one ends, on the most generous plan', () => {
     const large = { id: 'large', name: 'Large', dailyTokens: 100 };
     const soon = new Date('2030-01-11T00:00:00Z');
     const access = accessAt(now, [source({ status: 'TRIAL' }), source({ plan: large, paidThrough: soon })], []);
     expect(access).toMatchObject({ active: true, state: 'ACTIVE', reason: 'paid', plan: large, until: future });
   });
 
-  it('takes no plan from one that does not grant', () => {
+  it('ignores the plan of a source that gives no access', () => {
     const large = { id: 'large', name: 'Large', dailyTokens: 100 };
     const access = accessAt(now, [source({}), source({ plan: large, status: 'REVOKED' })], []);
     expect(access).toMatchObject({ active: true, plan });
   });
 
-  it('a block takes everything away and says why', () => {
+  it('gives no access to a blocked user, and reports the reason', () => {
     expect(accessAt(now, [source({})], ['dispute'])).toMatchObject({
       active: false,
       state: 'REVOKED',
@@ -115,32 +129,32 @@ describe('several sources', () => {
   });
 });
 
-describe('what to do next', () => {
+describe('accessAt: the next step', () => {
   const stripe = source({ provider: 'stripe' });
   const apple = source({ provider: 'apple' });
   const cancelled = { cancelAtPeriodEnd: true };
   it.each<[string, Source[], string | undefined, string | null]>([
-    ['nothing, while one paid subscription renews', [stripe], undefined, null],
-    ['end one of two that renew', [stripe, apple], 'cancel_one', null],
-    ['nothing, when the other of two was cancelled', [stripe, { ...apple, ...cancelled }], undefined, null],
-    ['resume what was cancelled', [{ ...apple, ...cancelled }], 'resume', 'apple'],
-    ['subscribe, in a trial of ours', [source({ status: 'TRIAL' })], 'subscribe', null],
-    ['nothing, with access given by an operator', [source({ provider: 'operator' })], undefined, null],
-    ['pay, in grace', [source({ provider: 'stripe', status: 'GRACE' })], 'pay', 'stripe'],
-    ['pay, when suspended', [source({ provider: 'apple', status: 'SUSPENDED' })], 'pay', 'apple'],
-    ['finish the payment', [source({ provider: 'stripe', status: 'PENDING' })], 'finish_payment', 'stripe'],
-    ['subscribe again', [source({ provider: 'stripe', status: 'EXPIRED' })], 'subscribe', null],
-    ['subscribe again after a refund', [source({ provider: 'stripe', status: 'REVOKED' })], 'subscribe', null],
-  ])('%s', (_what, sources, action, provider) => {
+    ['nothing while one paid subscription renews', [stripe], undefined, null],
+    ['to cancel one of two that renew', [stripe, apple], 'cancel_one', null],
+    ['nothing when one of two was cancelled', [stripe, { ...apple, ...cancelled }], undefined, null],
+    ['to resume a cancelled subscription', [{ ...apple, ...cancelled }], 'resume', 'apple'],
+    ['to subscribe during our own trial', [source({ status: 'TRIAL' })], 'subscribe', null],
+    ['nothing with access granted by an operator', [source({ provider: 'operator' })], undefined, null],
+    ['to pay in the grace period', [source({ provider: 'stripe', status: 'GRACE' })], 'pay', 'stripe'],
+    ['to pay when suspended', [source({ provider: 'apple', status: 'SUSPENDED' })], 'pay', 'apple'],
+    ['to finish a pending payment', [source({ provider: 'stripe', status: 'PENDING' })], 'finish_payment', 'stripe'],
+    ['to subscribe again after the end', [source({ provider: 'stripe', status: 'EXPIRED' })], 'subscribe', null],
+    ['to subscribe again after a refund', [source({ provider: 'stripe', status: 'REVOKED' })], 'subscribe', null],
+  ])('suggests %s', (_what, sources, action, provider) => {
     expect(accessAt(now, sources, []).next).toEqual(action === undefined ? null : { action, provider });
   });
 
-  it('ask, when blocked', () => {
+  it('suggests to contact support when blocked', () => {
     expect(accessAt(now, [stripe], ['abuse']).next).toEqual({ action: 'contact_support', provider: null });
   });
 });
 
-describe('laws', () => {
+describe('accessAt: properties', () => {
   const moments = fc.date({
     min: new Date('2029-12-01T00:00:00Z'),
     max: new Date('2030-02-20T00:00:00Z'),
@@ -162,7 +176,7 @@ describe('laws', () => {
   });
   const sources = fc.array(anySource, { maxLength: 5 });
 
-  it('there is access exactly while one source alone would give it', () => {
+  it('gives access exactly when one of the sources alone would', () => {
     fc.assert(
       fc.property(sources, moments, (all, at) => {
         expect(accessAt(at, all, []).active).toBe(all.some((one) => accessAt(at, [one], []).active));
@@ -170,7 +184,7 @@ describe('laws', () => {
     );
   });
 
-  it('time alone never gives access, nor a better plan', () => {
+  it('never gives access or a better plan through time alone', () => {
     fc.assert(
       fc.property(sources, moments, moments, (all, a, b) => {
         const [earlier, later] = [a, b].toSorted((x, y) => x.getTime() - y.getTime()) as [Date, Date];
@@ -180,7 +194,7 @@ describe('laws', () => {
     );
   });
 
-  it('access lasts until the moment it says, and not a moment longer', () => {
+  it('ends access exactly at the reported time', () => {
     fc.assert(
       fc.property(sources, moments, (all, at) => {
         const { active, until } = accessAt(at, all, []);
@@ -192,17 +206,17 @@ describe('laws', () => {
     );
   });
 
-  it('the order of sources says nothing', () => {
+  it('does not depend on the order of the sources', () => {
     fc.assert(
       fc.property(sources, moments, (all, at) => {
-        // Which of several providers is named first is theirs to say.
+        // The order decides only which of several providers the next step names.
         const { sources: _, next: __, ...one } = accessAt(at, all, []);
         expect(accessAt(at, all.toReversed(), [])).toMatchObject(one);
       }),
     );
   });
 
-  it('no source helps against a block', () => {
+  it('gives no access to a blocked user, whatever the sources', () => {
     fc.assert(
       fc.property(sources, moments, fc.constantFrom('dispute' as const, 'abuse' as const), (all, at, block) => {
         expect(accessAt(at, all, [block])).toMatchObject({ active: false, plan: null });

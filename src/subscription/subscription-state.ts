@@ -1,8 +1,8 @@
 import { type BlockReason, type SubscriptionProvider } from '../prisma/identity/index.js';
 
 /**
- * Access is derived at the question and never stored: any source that grants at this moment, unless the person is blocked.
- * A lapsed `paidThrough` ends access even when no event ever says so.
+ * Access is computed when it is needed and never stored: a user has access while any of their sources grants it, unless they
+ * are blocked. So access ends at `paidThrough` even if the provider's event never arrives.
  */
 export type SubscriptionState = 'PENDING' | 'TRIAL' | 'ACTIVE' | 'GRACE' | 'SUSPENDED' | 'EXPIRED' | 'REVOKED';
 
@@ -13,54 +13,53 @@ export interface Plan {
   readonly dailyTokens: number;
 }
 
-/** A subscription as it was last heard of. */
+/** A subscription as it is stored. */
 export interface Source {
-  /** Names it, for those who change it. */
+  /** For requests that change it. */
   readonly id: string;
   readonly provider: SubscriptionProvider;
   readonly status: SubscriptionState;
   readonly plan: Plan;
   readonly paidThrough: Date;
-  /** Deadline of a failed payment's grace. */
+  /** End of the grace period after a failed payment. */
   readonly graceUntil: Date | null;
   readonly cancelAtPeriodEnd: boolean;
 }
 
-/** A subscription as it stands now. */
+/** A subscription with its state at one moment. */
 export interface SourceNow {
   readonly id: string;
   readonly provider: SubscriptionProvider;
   readonly state: SubscriptionState;
   readonly plan: Plan;
-  /** When its access ends, or ended; null when it never gave any. */
+  /** When its access ends or ended; null if it never gave access, or lost it before `paidThrough`. */
   readonly until: Date | null;
   readonly cancelAtPeriodEnd: boolean;
 }
 
 export interface Access {
   readonly active: boolean;
-  /** The most telling state of all sources; NONE without any; REVOKED when blocked. */
+  /** The most relevant state of all sources; NONE without sources; REVOKED if blocked. */
   readonly state: SubscriptionState | 'NONE';
   readonly reason: AccessReason;
-  /** When the last granting source ends; without one, when access ended; null when there never was any. */
+  /** When the last granting source ends; if none grants, when access ended; null if there never was access. */
   readonly until: Date | null;
-  /** The most generous plan that is granted now. */
+  /** The most generous plan of the sources that grant access now. */
   readonly plan: Plan | null;
-  /** What the person can do about it; null when all is well. */
+  /** What the user should do next; null if nothing. */
   readonly next: NextStep | null;
   readonly sources: readonly SourceNow[];
 }
 
-/** What people can do next. */
 export const nextActions = ['subscribe', 'finish_payment', 'pay', 'resume', 'cancel_one', 'contact_support'] as const;
 
 interface NextStep {
   readonly action: (typeof nextActions)[number];
-  /** Where; null where it is theirs to choose. */
+  /** Where to do it; null if the user may choose. */
   readonly provider: SubscriptionProvider | null;
 }
 
-/** Why there is access or none. */
+/** Why the user has access or not. */
 export const accessReasons = [
   'paid',
   'trial',
@@ -75,8 +74,8 @@ export const accessReasons = [
 ] as const;
 export type AccessReason = (typeof accessReasons)[number];
 
-/** From the most to the least telling. */
-const reasons: Readonly<Record<SubscriptionState, AccessReason>> = {
+/** From the most to the least relevant state: this order decides which state is reported. */
+const reasonOfState: Readonly<Record<SubscriptionState, AccessReason>> = {
   ACTIVE: 'paid',
   TRIAL: 'trial',
   GRACE: 'grace_period',
@@ -85,13 +84,13 @@ const reasons: Readonly<Record<SubscriptionState, AccessReason>> = {
   REVOKED: 'revoked',
   EXPIRED: 'expired',
 };
-export const subscriptionStates = Object.keys(reasons) as readonly SubscriptionState[];
+export const subscriptionStates = Object.keys(reasonOfState) as readonly SubscriptionState[];
 
-const granting: ReadonlySet<SubscriptionState> = new Set(['TRIAL', 'ACTIVE', 'GRACE']);
+const grantingStates: ReadonlySet<SubscriptionState> = new Set(['TRIAL', 'ACTIVE', 'GRACE']);
 
 export function accessAt(now: Date, sources: readonly Source[], blocks: readonly BlockReason[]): Access {
   const current = sources.map((source) => sourceAt(now, source));
-  const grants = current.filter(({ state }) => granting.has(state));
+  const grants = current.filter(({ state }) => grantingStates.has(state));
   const [block] = blocks;
   if (block !== undefined) {
     const next = { action: 'contact_support', provider: null } as const;
@@ -109,27 +108,27 @@ export function accessAt(now: Date, sources: readonly Source[], blocks: readonly
   return {
     active: grants.length > 0,
     state: state ?? 'NONE',
-    reason: state === undefined ? 'no_subscription' : reasons[state],
-    until: latest(grants.length > 0 ? grants : current),
-    plan: widestAccess(grants),
+    reason: state === undefined ? 'no_subscription' : reasonOfState[state],
+    until: latestEnd(grants.length > 0 ? grants : current),
+    plan: bestPlan(grants),
     next: nextStep(state, current),
     sources: current,
   };
 }
 
-/** By the most telling state; two that both renew are one too many. */
+/** Depends on the most relevant state. A user with two renewing subscriptions should cancel one. */
 function nextStep(state: SubscriptionState | undefined, sources: readonly SourceNow[]): NextStep | null {
-  const telling = sources.filter((source) => source.state === state);
-  const [first] = telling;
+  const relevant = sources.filter((source) => source.state === state);
+  const [first] = relevant;
   switch (state) {
     case 'ACTIVE':
     case 'TRIAL': {
-      const paid = telling.filter(({ provider }) => provider === 'stripe' || provider === 'apple');
+      const paid = relevant.filter(({ provider }) => provider === 'stripe' || provider === 'apple');
       const renewing = paid.filter(({ cancelAtPeriodEnd }) => !cancelAtPeriodEnd);
       if (renewing.length > 1) return { action: 'cancel_one', provider: null };
       if (renewing.length > 0) return null;
       if (paid[0] !== undefined) return { action: 'resume', provider: paid[0].provider };
-      return telling.some(({ provider }) => provider === 'operator') ? null : { action: 'subscribe', provider: null };
+      return relevant.some(({ provider }) => provider === 'operator') ? null : { action: 'subscribe', provider: null };
     }
     case 'GRACE':
     case 'SUSPENDED':
@@ -143,7 +142,7 @@ function nextStep(state: SubscriptionState | undefined, sources: readonly Source
   }
 }
 
-/** The table of billing, at one moment. */
+/** The state of one source at a moment: the table in docs/billing.md. */
 function sourceAt(
   now: Date,
   { id, provider, status, plan, paidThrough, graceUntil, cancelAtPeriodEnd }: Source,
@@ -154,7 +153,7 @@ function sourceAt(
     case 'ACTIVE':
       return { ...common, state: now < paidThrough ? status : 'EXPIRED', until: paidThrough };
     case 'GRACE': {
-      // Without a deadline there is no grace beyond what is paid.
+      // Without a grace deadline, access ends with the paid period.
       const until = graceUntil ?? paidThrough;
       return { ...common, state: now < until ? 'GRACE' : 'SUSPENDED', until };
     }
@@ -167,12 +166,12 @@ function sourceAt(
   }
 }
 
-function latest(sources: readonly SourceNow[]): Date | null {
+function latestEnd(sources: readonly SourceNow[]): Date | null {
   const ends = sources.flatMap(({ until }) => (until === null ? [] : [until.getTime()]));
   return ends.length === 0 ? null : new Date(Math.max(...ends));
 }
 
-function widestAccess(grants: readonly SourceNow[]): Plan | null {
+function bestPlan(grants: readonly SourceNow[]): Plan | null {
   const [best] = grants
     .map(({ plan }) => plan)
     .toSorted((a, b) => b.dailyTokens - a.dailyTokens || (a.id < b.id ? -1 : 1));

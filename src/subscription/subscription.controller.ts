@@ -16,11 +16,11 @@ export class SubscriptionController {
 
   @Get()
   @Header('cache-control', 'no-store')
-  @ApiOperation({ summary: 'Whether there is access, until when and why' })
+  @ApiOperation({ summary: 'Get the access of the signed-in user: whether, until when and why' })
   @Returns(200, subscriptionReport)
   @Problems(...signInProblems)
-  async report(@CurrentUser() person: User) {
-    return this.subscriptions.report(person);
+  async report(@CurrentUser() user: User) {
+    return this.subscriptions.report(user);
   }
 
   @Post('trial')
@@ -28,12 +28,12 @@ export class SubscriptionController {
   @ApiOperation({
     summary: 'Start the trial',
     description:
-      'Once per person: neither the account nor the verified e-mail address may have had one, even if deleted since. ' +
-      'A repeat of a request whose answer was lost is told `trial_already_used`; `GET /subscription` then shows the trial.',
+      'Once per user: neither the account nor its verified e-mail address may have had a trial, even if the account was deleted ' +
+      'since. If the response was lost, a repeat fails with `trial_already_used`; `GET /subscription` then shows the trial.',
   })
   @Returns(201, subscriptionReport, 'The subscription, with its trial')
   @Problems('email_not_verified', 'trial_not_offered', 'trial_already_used', ...signInProblems)
-  async startTrial(@CurrentUser() person: User) {
-    return this.subscriptions.startTrial(person);
+  async startTrial(@CurrentUser() user: User) {
+    return this.subscriptions.startTrial(user);
   }
 }

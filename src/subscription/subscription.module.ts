@@ -14,7 +14,7 @@ import { SubscriptionStore } from './subscription.store.js';
 import { TrialsService } from './trials.service.js';
 import { TrialsStore } from './trials.store.js';
 
-/** What people have paid for or were given, and whether it grants access now. */
+/** Users' subscriptions, trials and grants, and whether they give access now. */
 @Module({
   imports: [AuthModule],
   controllers: [SubscriptionController],

@@ -3,40 +3,44 @@ import { SubscriptionProvider } from '../prisma/identity/index.js';
 import { accessReasons, nextActions, subscriptionStates } from './subscription-state.js';
 
 const state = z.enum(subscriptionStates);
-const moment = z.iso.datetime();
+const timestamp = z.iso.datetime();
 
 const plan = z.strictObject({
   id: z.string(),
   name: z.string(),
-  dailyTokens: z.int().min(0).describe('Distinct tokens per issuer key, so per UTC day.'),
+  dailyTokens: z.int().min(0).describe('Distinct tokens per issuer key, that is per UTC day.'),
 });
 
 export const subscriptionReport = z
   .strictObject({
-    active: z.boolean().describe('Whether tokens are signed for this person now.'),
-    state: z.enum([...subscriptionStates, 'NONE']).describe('The most telling state of all sources.'),
-    reason: z.enum(accessReasons).describe('Why there is access, or none.'),
-    until: moment.nullable().describe('When access ends, or ended.'),
-    plan: plan.nullable().describe('The most generous plan granted now; null without access.'),
+    active: z.boolean().describe('Whether the user has access now, that is whether tokens are signed for them.'),
+    state: z
+      .enum([...subscriptionStates, 'NONE'])
+      .describe('The most relevant state of all sources; `NONE` without sources.'),
+    reason: z.enum(accessReasons).describe('Why the user has access or not.'),
+    until: timestamp.nullable().describe('When access ends, or when it ended.'),
+    plan: plan.nullable().describe('The most generous plan that the user has now; null without access.'),
     next: z
       .strictObject({
         action: z
           .enum(nextActions)
           .describe(
-            '`subscribe`, `finish_payment`, `pay` what is owed, `resume` what was cancelled, `cancel_one` of two that renew, `contact_support`.',
+            '`subscribe`; `finish_payment` that was started; `pay` an overdue invoice; `resume` a cancelled subscription; `cancel_one` of two that renew; `contact_support`.',
           ),
-        provider: z.enum(SubscriptionProvider).nullable().describe('Where; null where it is yours to choose.'),
+        provider: z.enum(SubscriptionProvider).nullable().describe('Where to do it; null if the user may choose.'),
       })
       .nullable()
-      .describe('What the person can do about it; null when all is well.'),
+      .describe('What the user should do next; null if nothing.'),
     sources: z.array(
       z.strictObject({
         id: z.uuid().describe('For `/payment/subscriptions/{id}`.'),
         provider: z.enum(SubscriptionProvider),
         state,
-        plan: z.string().describe('Id of its plan.'),
-        until: moment.nullable(),
-        cancelAtPeriodEnd: z.boolean().describe('Access lasts to the end of what is paid, and is not renewed.'),
+        plan: z.string().describe('Id of the plan.'),
+        until: timestamp.nullable(),
+        cancelAtPeriodEnd: z
+          .boolean()
+          .describe('The subscription is cancelled: access lasts to the end of the paid period.'),
       }),
     ),
   })
@@ -65,10 +69,10 @@ export const subscriptionReport = z
 
 export type SubscriptionReport = z.input<typeof subscriptionReport>;
 
-/** A plan as the operator sets it. */
+/** A plan as the operator defines it. */
 export const planInput = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,39}$/, { error: 'expected a slug, such as "standard"' }),
   name: z.string().trim().min(1).max(80),
-  // The quota keeps a hash per token and is rewritten at each request.
+  // The quota stores a hash per token, and each request rewrites them all.
   dailyTokens: z.int().min(0).max(1000),
 });

@@ -11,21 +11,21 @@ import { TrialGrants } from './trial-grant.js';
 
 const dayMs = 86_400_000;
 
-/** What a person who has access may use. */
+/** What a user with access may use. */
 export interface Entitlement {
   readonly planId: string;
   /** Distinct tokens per issuer key. */
   readonly dailyTokens: number;
 }
 
-/** One of a person's subscriptions, as its provider names it and as it stands now. */
+/** One of a user's subscriptions, with its provider's reference and its current state. */
 export interface OwnSubscription {
   readonly provider: SubscriptionProvider;
   readonly providerRef: string;
   readonly state: SourceNow['state'];
 }
 
-/** Who has access, until when and why; and the one trial that a person may have. */
+/** Reports a user's access, and starts a user's one trial. */
 @Injectable()
 export class SubscriptionService {
   private readonly trialGrants: TrialGrants;
@@ -33,7 +33,7 @@ export class SubscriptionService {
 
   constructor(
     private readonly store: SubscriptionStore,
-    private readonly people: IdentityCacheService,
+    private readonly identities: IdentityCacheService,
     private readonly clock: Clock,
     @Inject(GATEKEEPER_CONFIG) config: GatekeeperConfig,
   ) {
@@ -41,7 +41,7 @@ export class SubscriptionService {
     this.trialDays = config.trialDays;
   }
 
-  /** Undefined when nothing grants the person access at this moment. One statement. */
+  /** Undefined if the user has no access at this moment. Costs one statement. */
   async entitlementOf(userId: string, now: Date): Promise<Entitlement | undefined> {
     const { plan } = await this.accessAt(userId, now);
     return plan === null ? undefined : { planId: plan.id, dailyTokens: plan.dailyTokens };
@@ -51,7 +51,7 @@ export class SubscriptionService {
     return toReport(await this.accessNow(userId));
   }
 
-  /** One of the person's own subscriptions; undefined for any other id. */
+  /** One of the user's own subscriptions; undefined for another user's. */
   async own(userId: string, id: string): Promise<OwnSubscription | undefined> {
     const [row, { sources }] = await Promise.all([this.store.own(userId, id), this.accessNow(userId)]);
     const state = sources.find((source) => source.id === id)?.state;
@@ -59,8 +59,8 @@ export class SubscriptionService {
   }
 
   /**
-   * Lets nobody pay who has access already, will be charged again anyway, or would get nothing for it. A trial of ours is
-   * no obstacle: it is what people buy after.
+   * Refuses a payment by a user who already has access, will be charged again anyway, or is blocked. Our own trial is no
+   * obstacle: users subscribe during or after it.
    *
    * @throws {AppError} `access_blocked`, `already_subscribed`
    */
@@ -71,36 +71,39 @@ export class SubscriptionService {
     const obstacle = sources.find(isObstacle);
     if (obstacle === undefined) return;
     const { provider, state } = obstacle;
-    throw new AppError('already_subscribed', obstacles[provider], { extras: { provider, state } });
+    throw new AppError('already_subscribed', alreadySubscribedDetails[provider], { extras: { provider, state } });
   }
 
-  /** @throws {AppError} `access_blocked`, to whom a payment would buy nothing */
+  /** @throws {AppError} `access_blocked`: a payment would not give access */
   async refuseBlocked(userId: string): Promise<void> {
     refuseBlocked(await this.accessNow(userId));
   }
 
   /**
-   * Starts the person's one trial. Both the account and the verified address must be new to trials, and both are asked of
-   * the provider now: a minute-old answer could still call an address verified that has been changed.
+   * Starts the user's one trial. Neither the account nor the verified address may have had one. Both are fetched from the
+   * identity provider now: a cached answer could still show a verified address that has since been changed.
    *
    * @throws {AppError} `trial_not_offered`, `email_not_verified`, `trial_already_used`, and as `IdentityCacheService.confirm`
    */
-  async startTrial(bearer: User): Promise<SubscriptionReport> {
+  async startTrial(tokenUser: User): Promise<SubscriptionReport> {
     if (this.trialDays === 0) throw new AppError('trial_not_offered', 'This service offers no trial.');
-    const person = await this.people.confirm(bearer);
-    if (person.email === undefined || !person.emailVerified) {
-      throw new AppError('email_not_verified', 'A trial needs a verified e-mail address. Verify it, then try again.');
+    const user = await this.identities.confirm(tokenUser);
+    if (user.email === undefined || !user.emailVerified) {
+      throw new AppError(
+        'email_not_verified',
+        'A trial requires a verified e-mail address. Verify yours, then try again.',
+      );
     }
     const now = this.clock.now();
     const granted = await this.store.grantTrial({
-      userId: person.userId,
+      userId: user.userId,
       planId: standardPlanId,
-      hashes: this.trialGrants.hashesOf(person.firebaseUid, person.email),
+      hashes: this.trialGrants.hashesOf(user.firebaseUid, user.email),
       grantedOn: now,
       paidThrough: new Date(now.getTime() + this.trialDays * dayMs),
     });
-    if (!granted) throw new AppError('trial_already_used', 'A trial is once per person. See GET /subscription.');
-    return this.report(person);
+    if (!granted) throw new AppError('trial_already_used', 'Each user can have one trial only. See GET /subscription.');
+    return this.report(user);
   }
 
   async accessNow(userId: string): Promise<Access> {
@@ -115,20 +118,21 @@ export class SubscriptionService {
 
 function refuseBlocked({ reason }: Access): void {
   if (reason !== 'blocked_dispute' && reason !== 'blocked_abuse') return;
-  throw new AppError('access_blocked', 'Access is blocked, so a payment would buy nothing. Contact support.');
+  throw new AppError('access_blocked', 'Access is blocked, and a payment would not change that. Contact support.');
 }
 
-/** Refunded, but not cancelled, it would be charged again. */
+/** A subscription that was refunded but not cancelled counts too: Stripe would charge for it again. */
 function isObstacle({ provider, state, until }: SourceNow): boolean {
   if (provider === 'trial' || state === 'EXPIRED') return false;
   return state !== 'REVOKED' || (provider === 'stripe' && until === null);
 }
 
-const obstacles: Readonly<Record<SubscriptionProvider, string>> = {
-  stripe: 'You have a subscription through Stripe. Resume it, change its plan or pay what is owed instead.',
-  apple: 'You have a subscription through Apple. Manage it in the settings of your Apple account.',
-  operator: 'The operator has given you access; there is nothing to pay.',
-  trial: 'You have a trial.',
+const alreadySubscribedDetails: Readonly<Record<SubscriptionProvider, string>> = {
+  stripe:
+    'You already subscribe through Stripe. Resume the subscription, change its plan or pay its open invoice instead.',
+  apple: 'You already subscribe through Apple. Manage the subscription in the settings of your Apple account.',
+  operator: 'The operator has granted you access. You do not need to pay.',
+  trial: 'You already have a trial.',
 };
 
 function toReport({ sources, until, ...access }: Access): SubscriptionReport {

@@ -6,7 +6,7 @@ import { type Source, type SubscriptionState } from './subscription-state.js';
 export interface Trial {
   readonly userId: string;
   readonly planId: string;
-  /** What must not have had a trial before; 32 bytes each. */
+  /** None of these may have had a trial before; 32 bytes each. */
   readonly hashes: readonly Buffer[];
   readonly grantedOn: Date;
   readonly paidThrough: Date;
@@ -15,7 +15,7 @@ export interface Trial {
 interface SourceRow {
   readonly blocks: BlockReason[];
   readonly id: string;
-  /** Null, and all that follows with it, when the person has no subscription at all. */
+  /** This field and all that follow are null if the user has no subscription. */
   readonly provider: SubscriptionProvider | null;
   readonly status: SubscriptionState;
   readonly paid_through: Date;
@@ -30,7 +30,7 @@ interface SourceRow {
 export class SubscriptionStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
-  /** All that a person's access is derived from, as of one moment: one statement. */
+  /** All that a user's access is computed from, in one statement, so as of one moment. */
   async find(userId: string): Promise<{ sources: Source[]; blocks: BlockReason[] }> {
     const rows = await this.prisma.$queryRaw<SourceRow[]>`
       SELECT ARRAY(SELECT b.reason::text FROM "AccessBlock" b WHERE b.user_id = who.id AND b.lifted_on IS NULL) AS blocks,
@@ -43,7 +43,7 @@ export class SubscriptionStore {
     return { sources: rows.flatMap(toSource), blocks: rows[0]?.blocks ?? [] };
   }
 
-  /** One of a person's subscriptions; undefined for anybody else's. */
+  /** One of the user's own subscriptions; undefined for another user's. */
   async own(userId: string, id: string): Promise<{ provider: SubscriptionProvider; providerRef: string } | undefined> {
     const where = { id, userId };
     return (
@@ -52,9 +52,9 @@ export class SubscriptionStore {
   }
 
   /**
-   * Grants a trial unless one of the hashes had one. The grant's primary key decides: two requests of one person, on
-   * whichever replicas, wait for each other there (in the order of the hashes, so that they cannot wait in a circle), and
-   * the second undoes the whole statement.
+   * Grants a trial unless one of the hashes had one. The primary key of `"TrialGrant"` decides: when two requests race, on any
+   * replicas, the second waits for the first, and its whole statement then fails. The hashes are inserted in order, so that
+   * two requests cannot deadlock.
    *
    * @returns whether it was granted
    */

@@ -1,9 +1,9 @@
 import { createHmac, hkdfSync } from 'node:crypto';
 
 /**
- * What is remembered of a person who had their trial: that somebody with this account, this address or this card did.
- * Keyed hashes, so that the table alone names nobody and cannot be searched by trying addresses; another key would forget
- * every trial.
+ * Computes the hashes under which a used trial is recorded: of the account, the e-mail address and the payment method. The
+ * hashes are keyed, so the table alone identifies no one and cannot be searched by guessing addresses. Another key would make
+ * the service forget every trial.
  */
 export class TrialGrants {
   private readonly key: Buffer;
@@ -25,12 +25,12 @@ export class TrialGrants {
     return this.hash(`email:${normalisedEmail(email)}`);
   }
 
-  /** @param fingerprint the provider's name for a card or account, the same under whichever customer */
+  /** @param fingerprint the provider's identifier of a card or bank account, the same for all its customers */
   hashOfPaymentMethod(fingerprint: string): Buffer {
     return this.hash(`payment-method:${fingerprint}`);
   }
 
-  /** Which trial it was, so that it can be told from another. */
+  /** Identifies one trial, to distinguish it from others of the same user. */
   hashOfTrial(providerRef: string): Buffer {
     return this.hash(`trial:${providerRef}`);
   }
@@ -41,8 +41,8 @@ export class TrialGrants {
 }
 
 /**
- * One text for the spellings that reach one mailbox: letter case, "+tag" suffixes, and the dots that Gmail does not read.
- * Nothing is ever sent to it.
+ * Maps the spellings of one mailbox to one text. Ignores letter case, "+tag" suffixes, and dots in Gmail addresses. The result
+ * is only compared, never used as an address.
  */
 export function normalisedEmail(email: string): string {
   const text = email.normalize('NFKC').trim().toLowerCase();

@@ -4,16 +4,16 @@ import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../platform/con
 import { TrialGrants } from './trial-grant.js';
 import { TrialsStore } from './trials.store.js';
 
-/** Who had the trial that a provider gives. */
+/** The user of a trial that a provider gives. */
 export interface TrialUser {
   readonly firebaseUid: string;
   readonly email: string | null;
   readonly emailVerified: boolean;
-  /** Names the card or bank account, where the provider tells. */
+  /** Fingerprint of the card or bank account, if the provider has one. */
   readonly paymentMethod?: string;
 }
 
-/** One trial per person and per way to pay, whoever gives it: this service or a provider. */
+/** Allows one trial per user and per payment method, from this service or from a provider. */
 @Injectable()
 export class TrialsService {
   private readonly grants: TrialGrants;
@@ -27,35 +27,35 @@ export class TrialsService {
   }
 
   /**
-   * What a trial of theirs is remembered by, for the export of what is held on them. An address counts only once it is proven:
-   * whether somebody else's had a trial is nobody's business, and nobody may use it up for them.
+   * The hashes under which a user's trial is recorded, also for the export of their data. An address counts only once it is
+   * verified: otherwise a user could learn whether another user's address had a trial, or use up that trial.
    */
   hashesOf({ firebaseUid, email, emailVerified }: Pick<User, 'firebaseUid' | 'email' | 'emailVerified'>): Buffer[] {
-    const isTheirs = email !== undefined && emailVerified;
-    return isTheirs ? this.grants.hashesOf(firebaseUid, email) : [this.grants.hashOfAccount(firebaseUid)];
+    const hasVerifiedEmail = email !== undefined && emailVerified;
+    return hasVerifiedEmail ? this.grants.hashesOf(firebaseUid, email) : [this.grants.hashOfAccount(firebaseUid)];
   }
 
-  /** The names under which trials that providers gave remember what they were given for. */
-  holdersOf(providerRefs: readonly string[]): Buffer[] {
+  /** The hashes that identify providers' trials in `claimed_by`. @param providerRefs of their subscriptions */
+  claimHashesOf(providerRefs: readonly string[]): Buffer[] {
     return providerRefs.map((providerRef) => this.grants.hashOfTrial(providerRef));
   }
 
-  /** How long a trial a person may still have; 0 for none, as for everyone without a verified address. */
-  async daysDue({ firebaseUid, email, emailVerified }: User): Promise<number> {
+  /** Length of the trial that a user may still have; 0 if none. A user without a verified address gets none. */
+  async trialDaysFor({ firebaseUid, email, emailVerified }: User): Promise<number> {
     const { trialDays } = this.config;
     if (trialDays === 0 || email === undefined || !emailVerified) return 0;
-    return (await this.store.anyHad(this.grants.hashesOf(firebaseUid, email))) ? 0 : trialDays;
+    return (await this.store.anyUsed(this.grants.hashesOf(firebaseUid, email))) ? 0 : trialDays;
   }
 
   /**
-   * Remembers a trial that a provider has begun to give.
+   * Records a trial that a provider has started.
    *
-   * @param providerRef which trial it is: asked again, it gets the same answer
-   * @returns whether it may go on; not if the person, or the card, had another
+   * @param providerRef identifies the trial; a repeated call with it has the same result
+   * @returns false if the user or the payment method had another trial: this one must end
    */
-  async claim(providerRef: string, { paymentMethod, ...person }: TrialUser): Promise<boolean> {
+  async claim(providerRef: string, { paymentMethod, ...user }: TrialUser): Promise<boolean> {
     const hashes = [
-      ...this.hashesOf({ ...person, email: person.email ?? undefined }),
+      ...this.hashesOf({ ...user, email: user.email ?? undefined }),
       ...(paymentMethod === undefined ? [] : [this.grants.hashOfPaymentMethod(paymentMethod)]),
     ];
     return this.store.claim({ hashes, claimedBy: this.grants.hashOfTrial(providerRef), grantedOn: this.clock.now() });

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { IdentityPrisma } from '../prisma/identity/index.js';
 
-/** A trial that a provider gives, and what it is remembered by. */
+/** A trial that a provider gives, and the hashes under which it is recorded. */
 export interface ProviderTrial {
-  /** What must not have had another trial; 32 bytes each. */
+  /** None of these may have had another trial; 32 bytes each. */
   readonly hashes: readonly Buffer[];
-  /** Which trial it is; 32 bytes. */
+  /** Identifies the trial; 32 bytes. */
   readonly claimedBy: Buffer;
   readonly grantedOn: Date;
 }
@@ -14,26 +14,26 @@ export interface ProviderTrial {
 export class TrialsStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
-  async anyHad(hashes: readonly Buffer[]): Promise<boolean> {
+  async anyUsed(hashes: readonly Buffer[]): Promise<boolean> {
     const [row] = await this.prisma.$queryRaw<[{ had: boolean }]>`
       SELECT EXISTS (SELECT FROM "TrialGrant" WHERE hash = ANY (${hashes}::bytea[])) AS had`;
     return row.had;
   }
 
   /**
-   * Remembers a trial by all of its hashes that no other trial has. The primary key decides between racing trials (in the
-   * order of the hashes, so that one of them gets all that they share): whoever comes second finds the other's name there.
-   * What was new stays remembered, so that a trial which is refused for its card is not offered to the person again.
+   * Records a trial under those of its hashes that no other trial has. The primary key decides when two trials race: the
+   * second finds the `claimed_by` of the first. The hashes are inserted in order, so one trial gets all hashes that both share.
+   * The other hashes stay recorded even if the trial is refused: a user whose card had a trial is not offered another.
    *
-   * @returns whether the trial is the first of all its hashes; the same trial may ask again
+   * @returns whether the trial has all its hashes; a repeated call for the same trial returns the same
    */
   async claim({ hashes, claimedBy, grantedOn }: ProviderTrial): Promise<boolean> {
     await this.prisma.$executeRaw`
       INSERT INTO "TrialGrant" (hash, granted_on, claimed_by)
       SELECT hash, ${grantedOn}::timestamptz::date, ${claimedBy} FROM unnest(${hashes}::bytea[]) hash ORDER BY hash
       ON CONFLICT (hash) DO NOTHING`;
-    const [row] = await this.prisma.$queryRaw<[{ held: number }]>`
-      SELECT count(*)::int AS held FROM "TrialGrant" WHERE hash = ANY (${hashes}::bytea[]) AND claimed_by = ${claimedBy}`;
-    return row.held === hashes.length;
+    const [row] = await this.prisma.$queryRaw<[{ claimed: number }]>`
+      SELECT count(*)::int AS claimed FROM "TrialGrant" WHERE hash = ANY (${hashes}::bytea[]) AND claimed_by = ${claimedBy}`;
+    return row.claimed === hashes.length;
   }
 }

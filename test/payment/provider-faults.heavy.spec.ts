@@ -19,7 +19,7 @@ afterEach(() => {
 
 const inbox = () => payments.service.app.get(InboxService, { strict: false });
 const repair = (customer: string) =>
-  payments.service.app.get(InboxStore, { strict: false }).repair({ provider: 'stripe', objectRef: customer });
+  payments.service.app.get(InboxStore, { strict: false }).enqueueRepair({ provider: 'stripe', objectRef: customer });
 const failedJobs = () =>
   payments.sql<{ attempts: number; last_error: string }>(
     `SELECT attempts, last_error FROM identity_jobs.jobs WHERE attempts > 0 AND last_error IS NOT NULL`,

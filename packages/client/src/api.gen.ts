@@ -1070,42 +1070,42 @@ export type SubscriptionReportResponses = {
      */
     200: {
         /**
-         * Whether tokens are signed for this person now.
+         * Whether the user has access now, that is whether tokens are signed for them.
          */
         active: boolean;
         /**
-         * The most telling state of all sources.
+         * The most relevant state of all sources; `NONE` without sources.
          */
         state: 'ACTIVE' | 'TRIAL' | 'GRACE' | 'PENDING' | 'SUSPENDED' | 'REVOKED' | 'EXPIRED' | 'NONE';
         /**
-         * Why there is access, or none.
+         * Why the user has access or not.
          */
         reason: 'paid' | 'trial' | 'grace_period' | 'payment_pending' | 'payment_overdue' | 'revoked' | 'expired' | 'no_subscription' | 'blocked_dispute' | 'blocked_abuse';
         /**
-         * When access ends, or ended.
+         * When access ends, or when it ended.
          */
         until: string | null;
         /**
-         * The most generous plan granted now; null without access.
+         * The most generous plan that the user has now; null without access.
          */
         plan: {
             id: string;
             name: string;
             /**
-             * Distinct tokens per issuer key, so per UTC day.
+             * Distinct tokens per issuer key, that is per UTC day.
              */
             dailyTokens: number;
         } | null;
         /**
-         * What the person can do about it; null when all is well.
+         * What the user should do next; null if nothing.
          */
         next: {
             /**
-             * `subscribe`, `finish_payment`, `pay` what is owed, `resume` what was cancelled, `cancel_one` of two that renew, `contact_support`.
+             * `subscribe`; `finish_payment` that was started; `pay` an overdue invoice; `resume` a cancelled subscription; `cancel_one` of two that renew; `contact_support`.
              */
             action: 'subscribe' | 'finish_payment' | 'pay' | 'resume' | 'cancel_one' | 'contact_support';
             /**
-             * Where; null where it is yours to choose.
+             * Where to do it; null if the user may choose.
              */
             provider: 'trial' | 'stripe' | 'apple' | 'operator' | null;
         } | null;
@@ -1117,12 +1117,12 @@ export type SubscriptionReportResponses = {
             provider: 'trial' | 'stripe' | 'apple' | 'operator';
             state: 'ACTIVE' | 'TRIAL' | 'GRACE' | 'PENDING' | 'SUSPENDED' | 'REVOKED' | 'EXPIRED';
             /**
-             * Id of its plan.
+             * Id of the plan.
              */
             plan: string;
             until: string | null;
             /**
-             * Access lasts to the end of what is paid, and is not renewed.
+             * The subscription is cancelled: access lasts to the end of the paid period.
              */
             cancelAtPeriodEnd: boolean;
         }>;
@@ -1173,42 +1173,42 @@ export type SubscriptionStartTrialResponses = {
      */
     201: {
         /**
-         * Whether tokens are signed for this person now.
+         * Whether the user has access now, that is whether tokens are signed for them.
          */
         active: boolean;
         /**
-         * The most telling state of all sources.
+         * The most relevant state of all sources; `NONE` without sources.
          */
         state: 'ACTIVE' | 'TRIAL' | 'GRACE' | 'PENDING' | 'SUSPENDED' | 'REVOKED' | 'EXPIRED' | 'NONE';
         /**
-         * Why there is access, or none.
+         * Why the user has access or not.
          */
         reason: 'paid' | 'trial' | 'grace_period' | 'payment_pending' | 'payment_overdue' | 'revoked' | 'expired' | 'no_subscription' | 'blocked_dispute' | 'blocked_abuse';
         /**
-         * When access ends, or ended.
+         * When access ends, or when it ended.
          */
         until: string | null;
         /**
-         * The most generous plan granted now; null without access.
+         * The most generous plan that the user has now; null without access.
          */
         plan: {
             id: string;
             name: string;
             /**
-             * Distinct tokens per issuer key, so per UTC day.
+             * Distinct tokens per issuer key, that is per UTC day.
              */
             dailyTokens: number;
         } | null;
         /**
-         * What the person can do about it; null when all is well.
+         * What the user should do next; null if nothing.
          */
         next: {
             /**
-             * `subscribe`, `finish_payment`, `pay` what is owed, `resume` what was cancelled, `cancel_one` of two that renew, `contact_support`.
+             * `subscribe`; `finish_payment` that was started; `pay` an overdue invoice; `resume` a cancelled subscription; `cancel_one` of two that renew; `contact_support`.
              */
             action: 'subscribe' | 'finish_payment' | 'pay' | 'resume' | 'cancel_one' | 'contact_support';
             /**
-             * Where; null where it is yours to choose.
+             * Where to do it; null if the user may choose.
              */
             provider: 'trial' | 'stripe' | 'apple' | 'operator' | null;
         } | null;
@@ -1220,12 +1220,12 @@ export type SubscriptionStartTrialResponses = {
             provider: 'trial' | 'stripe' | 'apple' | 'operator';
             state: 'ACTIVE' | 'TRIAL' | 'GRACE' | 'PENDING' | 'SUSPENDED' | 'REVOKED' | 'EXPIRED';
             /**
-             * Id of its plan.
+             * Id of the plan.
              */
             plan: string;
             until: string | null;
             /**
-             * Access lasts to the end of what is paid, and is not renewed.
+             * The subscription is cancelled: access lasts to the end of the paid period.
              */
             cancelAtPeriodEnd: boolean;
         }>;

@@ -12,7 +12,7 @@ import { ProviderFetchesService } from '../webhooks/provider-fetches.service.js'
 import { AppleDataError } from './apple.client.js';
 import { OptionalApple } from './optional-apple.js';
 
-/** Purchases that the app shows us: bought just now, or restored on another device. */
+/** Purchases that an app claims for its user: bought just now, or restored on another device. */
 @Injectable()
 export class AppleClaimsService {
   constructor(
@@ -23,7 +23,7 @@ export class AppleClaimsService {
     private readonly fetches: ProviderFetchesService,
   ) {}
 
-  /** What ties a purchase to this account, if the app gives it to StoreKit. */
+  /** The token that the app passes to StoreKit, which ties the purchase to this account. */
   async accountToken({ userId }: User): Promise<string> {
     this.apple.get();
     const customer = await this.customers.byId(userId);
@@ -32,35 +32,39 @@ export class AppleClaimsService {
   }
 
   /**
-   * Gives a subscription to the account that shows it, unless it is another's. Repeating it changes nothing.
+   * Gives a subscription to the account that claims it, unless it belongs to another account. Safe to repeat.
    *
    * @param signedTransaction StoreKit's `jwsRepresentation`
    * @throws {AppError} `purchase_not_valid`, `purchase_of_another_account`, `unknown_product`,
    * `payment_provider_not_offered`, `payment_provider_unavailable`
    */
-  async claim(person: User, signedTransaction: string): Promise<SubscriptionReport> {
+  async claim(user: User, signedTransaction: string): Promise<SubscriptionReport> {
     const client = this.apple.get();
     try {
       const { originalTransactionId: id, type } = await client.verifyTransaction(signedTransaction);
-      if (id === undefined || type !== 'Auto-Renewable Subscription') throw notValid('This is no subscription.');
+      if (id === undefined || type !== 'Auto-Renewable Subscription')
+        throw notValid('The transaction is not for an auto-renewable subscription.');
       const { deadLetterReason } = await this.fetches.fetch(
         { provider: 'apple', objectRef: id },
-        { claimant: person.userId },
+        { claimant: user.userId },
       );
       if (deadLetterReason === 'unknown_price')
-        throw new AppError('unknown_product', 'This product is not mapped to a plan yet.');
+        throw new AppError(
+          'unknown_product',
+          'The operator has not mapped this product to a plan yet. Contact support.',
+        );
       const owner = await this.subscriptions.ownerOf(`apple:${id}`);
-      if (owner === undefined) throw notValid('The App Store does not know this subscription of this app.');
-      if (owner !== person.userId) {
+      if (owner === undefined) throw notValid('The App Store has no such subscription for this app.');
+      if (owner !== user.userId) {
         throw new AppError(
           'purchase_of_another_account',
-          'This subscription belongs to another account of this service.',
+          'The subscription belongs to another account. Sign in with the account that bought it.',
         );
       }
     } catch (error) {
       throw error instanceof AppleDataError ? notValid(error.message) : paymentProblem(error);
     }
-    return this.service.report(person);
+    return this.service.report(user);
   }
 }
 

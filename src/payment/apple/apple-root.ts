@@ -1,6 +1,6 @@
 /**
- * Apple Root CA - G3, which everything that the App Store signs leads to: https://www.apple.com/certificateauthority/
- * SHA-256 63:34:3A:BF:B8:9A:6A:03:EB:B5:7E:9B:3F:5F:A7:BE:7C:4F:5C:75:6F:30:17:B3:A8:C4:88:C3:65:3E:91:79, until 2039.
+ * Apple Root CA - G3, the root of every App Store signature: https://www.apple.com/certificateauthority/
+ * SHA-256 63:34:3A:BF:B8:9A:6A:03:EB:B5:7E:9B:3F:5F:A7:BE:7C:4F:5C:75:6F:30:17:B3:A8:C4:88:C3:65:3E:91:79, valid until 2039.
  */
 export const appleRootCertificate = `-----BEGIN CERTIFICATE-----
 MIICQzCCAcmgAwIBAgIILcX8iNLFS5UwCgYIKoZIzj0EAwMwZzEbMBkGA1UEAwwS

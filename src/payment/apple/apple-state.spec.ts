@@ -15,10 +15,10 @@ const transaction: JWSTransactionDecodedPayload = {
   inAppOwnershipType: 'PURCHASED',
 };
 
-const factsOf = (status: number, of: Partial<typeof transaction> = {}, renewal: JWSRenewalInfoDecodedPayload = {}) =>
+const read = (status: number, of: Partial<typeof transaction> = {}, renewal: JWSRenewalInfoDecodedPayload = {}) =>
   readAppleSubscription({ status, transaction: { ...transaction, ...of }, renewal });
 
-describe('the state of a subscription', () => {
+describe('readAppleSubscription', () => {
   it.each([
     [1, 'ACTIVE'],
     [2, 'EXPIRED'],
@@ -26,8 +26,8 @@ describe('the state of a subscription', () => {
     [4, 'GRACE'],
     [5, 'REVOKED'],
     [6, undefined],
-  ])('status %i is %s', (status, state) => {
-    expect(factsOf(status)).toMatchObject({
+  ])('maps status %i to %s', (status, state) => {
+    expect(read(status)).toMatchObject({
       status: state,
       providerRef: 'apple:2000',
       priceRef: 'com.example.vpn.monthly',
@@ -35,32 +35,35 @@ describe('the state of a subscription', () => {
     });
   });
 
-  it('is a trial while a free offer runs, and only while it runs', () => {
-    expect(factsOf(1, { offerDiscountType: 'FREE_TRIAL' }).status).toBe('TRIAL');
-    expect(factsOf(2, { offerDiscountType: 'FREE_TRIAL' }).status).toBe('EXPIRED');
-    expect(factsOf(1, { offerDiscountType: 'PAY_UP_FRONT' }).status).toBe('ACTIVE');
+  it('reports a trial only while a free offer is active', () => {
+    expect(read(1, { offerDiscountType: 'FREE_TRIAL' }).status).toBe('TRIAL');
+    expect(read(2, { offerDiscountType: 'FREE_TRIAL' }).status).toBe('EXPIRED');
+    expect(read(1, { offerDiscountType: 'PAY_UP_FRONT' }).status).toBe('ACTIVE');
   });
 
-  it('has grace to the deadline that Apple gives, in grace alone', () => {
+  it('takes the grace deadline from Apple, and only in the grace state', () => {
     const renewal = { gracePeriodExpiresDate: time('2030-02-17T00:00:00Z') };
-    expect(factsOf(4, {}, renewal).graceUntil).toEqual(new Date('2030-02-17T00:00:00Z'));
-    expect(factsOf(3, {}, renewal).graceUntil).toBeNull();
+    expect(read(4, {}, renewal).graceUntil).toEqual(new Date('2030-02-17T00:00:00Z'));
+    expect(read(3, {}, renewal).graceUntil).toBeNull();
   });
 
-  it('is cancelled when it is not to renew', () => {
-    expect(factsOf(1, {}, { autoRenewStatus: 0 }).cancelAtPeriodEnd).toBe(true);
-    expect(factsOf(1, {}, { autoRenewStatus: 1 }).cancelAtPeriodEnd).toBe(false);
+  it('reports a cancellation when automatic renewal is off', () => {
+    expect(read(1, {}, { autoRenewStatus: 0 }).cancelAtPeriodEnd).toBe(true);
+    expect(read(1, {}, { autoRenewStatus: 1 }).cancelAtPeriodEnd).toBe(false);
   });
 
-  it.each(['originalTransactionId', 'productId', 'expiresDate'] as const)('is none without %s', (field) => {
-    expect(() => factsOf(1, { [field]: undefined })).toThrow('no subscription');
-  });
+  it.each(['originalTransactionId', 'productId', 'expiresDate'] as const)(
+    'throws for a transaction without %s',
+    (field) => {
+      expect(() => read(1, { [field]: undefined })).toThrow('not a subscription');
+    },
+  );
 });
 
-describe('movements', () => {
+describe('appleMovements', () => {
   const movementsOf = (of: Partial<typeof transaction>) => appleMovements({ ...transaction, ...of });
 
-  it('a payment is a charge', () => {
+  it('reports a payment as a charge', () => {
     expect(movementsOf({})).toEqual([
       {
         providerRef: 'apple:2001',
@@ -77,16 +80,16 @@ describe('movements', () => {
     ['KWD', 1_500, 1_500],
     ['USD', 9_995, 1_000],
     ['ISK', 999_000, 99_900],
-  ])('in %s, %i thousandths are %i', (currency, price, amount) => {
+  ])('converts in %s %i thousandths to %i minor units', (currency, price, amount) => {
     expect(movementsOf({ currency, price })).toMatchObject([{ amount, currency: currency.toLowerCase() }]);
   });
 
-  it('a free trial, or what a family shares, moves none', () => {
+  it('reports nothing for a free trial and for a family-shared subscription', () => {
     expect(movementsOf({ price: 0 })).toEqual([]);
     expect(movementsOf({ inAppOwnershipType: 'FAMILY_SHARED' })).toEqual([]);
   });
 
-  it('a refund is one beside the charge, in full or by the share that Apple says', () => {
+  it('reports a refund beside the charge, in full or by the percentage that Apple states', () => {
     const revocationDate = time('2030-01-05T00:00:00Z');
     const refund = {
       providerRef: `apple:2001:refund:${revocationDate}`,
@@ -97,7 +100,7 @@ describe('movements', () => {
     expect(movementsOf({ revocationDate, revocationPercentage: 50_000 })[1]).toMatchObject({ ...refund, amount: 250 });
   });
 
-  it('what a family shares no longer is no refund', () => {
+  it('reports no refund when family sharing ends', () => {
     expect(movementsOf({ revocationDate: 1, revocationType: 'FAMILY_REVOKE' })).toHaveLength(1);
   });
 });

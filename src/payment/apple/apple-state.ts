@@ -1,10 +1,10 @@
 import { type JWSTransactionDecodedPayload } from '@apple/app-store-server-library';
 import { minorDigits, type SubscriptionState } from '../../subscription/index.js';
 import { type AppleSubscription } from './apple.client.js';
-import { type RefundedNow } from '../history/payment-history.store.js';
+import { type CurrentRefund } from '../history/payment-history.store.js';
 import { type Movement, type ProviderSubscription } from '../providers/provider-subscription.js';
 
-/** The table of billing for the App Store: what its signed data says, as plain values. */
+/** Maps the App Store's signed data to our states and movements (the table in docs/billing.md). */
 
 /** https://developer.apple.com/documentation/appstoreserverapi/status */
 const states: Readonly<Partial<Record<number, SubscriptionState>>> = {
@@ -18,7 +18,7 @@ const states: Readonly<Partial<Record<number, SubscriptionState>>> = {
 export function readAppleSubscription({ status, transaction, renewal }: AppleSubscription): ProviderSubscription {
   const { originalTransactionId, productId, expiresDate, offerDiscountType } = transaction;
   if (originalTransactionId === undefined || productId === undefined || expiresDate === undefined) {
-    throw new TypeError('a transaction that is no subscription');
+    throw new TypeError('the transaction is not a subscription');
   }
   const state = states[status];
   const graceUntil = renewal.gracePeriodExpiresDate;
@@ -27,14 +27,14 @@ export function readAppleSubscription({ status, transaction, renewal }: AppleSub
     status: state === 'ACTIVE' && offerDiscountType === 'FREE_TRIAL' ? 'TRIAL' : state,
     priceRef: productId,
     paidThrough: new Date(expiresDate),
-    // There is no transaction before its money.
+    // Apple creates a transaction only after it was paid.
     settledThrough: new Date(expiresDate),
     graceUntil: state === 'GRACE' && graceUntil !== undefined ? new Date(graceUntil) : null,
     cancelAtPeriodEnd: renewal.autoRenewStatus === 0,
   };
 }
 
-/** What moved in one payment of a subscription. What a family member shares was paid by somebody else. */
+/** The movements of one payment. A family-shared subscription has none: another user paid for it. */
 export function appleMovements(transaction: JWSTransactionDecodedPayload): Movement[] {
   const { transactionId, price = 0, currency, purchaseDate, inAppOwnershipType } = transaction;
   if (transactionId === undefined || currency === undefined || purchaseDate === undefined) return [];
@@ -45,8 +45,8 @@ export function appleMovements(transaction: JWSTransactionDecodedPayload): Movem
   return [charge, ...refundOf(transaction, providerRef, money)];
 }
 
-/** What Apple shows of a payment now. It shows one refund: one before it has been reversed, at some time in between. */
-export function refundedNow(transaction: JWSTransactionDecodedPayload, now: Date): RefundedNow {
+/** The refund that Apple shows for a payment. It shows only the latest, so any earlier refund was reversed before it. */
+export function currentRefund(transaction: JWSTransactionDecodedPayload, now: Date): CurrentRefund {
   const { transactionId = '', revocationDate } = transaction;
   const charge = `apple:${transactionId}`;
   if (revocationDate === undefined) return { charge, refund: null, reversedBy: now };
@@ -61,14 +61,14 @@ function refundOf(
   money: Pick<Movement, 'amount' | 'currency'>,
 ): Movement[] {
   if (revocationDate === undefined || revocationType === 'FAMILY_REVOKE') return [];
-  // In thousandths of a percent: 50 % is 50000. Absent, all of it.
+  // In thousandths of a percent: 50 % is 50000. Absent means a full refund.
   const share = (revocationPercentage ?? 100_000) / 100_000;
   const amount = Math.round(money.amount * share);
   const providerRef = refundRef(charge, revocationDate);
   return [{ ...money, amount, providerRef, kind: 'refund', occurredAt: new Date(revocationDate) }];
 }
 
-/** Apple counts in thousandths of the currency's unit, whatever its minor unit is. */
+/** Apple states prices in thousandths of the currency's unit, for every currency. */
 function minorUnits(milliunits: number, currency: string): number {
   return Math.round((milliunits * 10 ** minorDigits(currency)) / 1000);
 }

@@ -6,10 +6,10 @@ import { type ProviderCustomer, CustomersStore } from '../customers/customers.st
 import { type FetchedFor, PaymentHistoryStore } from '../history/payment-history.store.js';
 import { type ProviderSync, type SyncOutcome } from '../providers/provider-sync.js';
 import { PlanPricesStore } from '../plans/plan-prices.store.js';
-import { readAppleSubscription, appleMovements, refundedNow } from './apple-state.js';
+import { readAppleSubscription, appleMovements, currentRefund } from './apple-state.js';
 import { OptionalApple } from './optional-apple.js';
 
-/** Looks up what the App Store knows of a subscription, and writes what it means. See `ProviderFetchesService` for why it asks, and when. */
+/** Fetches a subscription and its payments from the App Store and stores the result. `ProviderFetchesService` says when. */
 @Injectable()
 export class AppleSyncService implements ProviderSync {
   constructor(
@@ -27,8 +27,8 @@ export class AppleSyncService implements ProviderSync {
   }
 
   /**
-   * @param originalTransactionId names the subscription
-   * @param claimant who says that it is theirs; it is, unless it is somebody's already
+   * @param originalTransactionId identifies the subscription
+   * @param claimant id of the user who claims it; they get it unless it belongs to another account
    */
   async sync(originalTransactionId: string, fetchVersion: bigint, claimant?: string): Promise<SyncOutcome> {
     const client = this.apple.required();
@@ -37,7 +37,7 @@ export class AppleSyncService implements ProviderSync {
     const subscription = readAppleSubscription(found);
     const customer = await this.customerOf(subscription.providerRef, found.transaction, claimant);
     if (customer === undefined) return { changed: false, deadLetterReason: 'unknown_account' };
-    // All that is asked for is asked for before anything is written.
+    // Fetch everything before writing anything.
     const transactions = await client.transactions(originalTransactionId);
     const plans = await this.prices.plansOf('apple');
     const fetched: FetchedSubscription = {
@@ -47,13 +47,13 @@ export class AppleSyncService implements ProviderSync {
     };
     const recorded = await this.subscriptions.record(customer.userId, [fetched], fetchVersion);
     const added = await this.addHistory({ subscription: subscription.providerRef, fetchVersion }, transactions);
-    // Of two who claim at once it is one's.
-    const isTheirs = (await this.subscriptions.ownerOf(subscription.providerRef)) === customer.userId;
-    if (isTheirs && subscription.status === 'TRIAL') await this.trials.claim(subscription.providerRef, customer);
+    // When two users claim it at once, only one becomes the owner.
+    const isOwner = (await this.subscriptions.ownerOf(subscription.providerRef)) === customer.userId;
+    if (isOwner && subscription.status === 'TRIAL') await this.trials.claim(subscription.providerRef, customer);
     return { changed: recorded || added, deadLetterReason: deadLetterReasonOf(fetched) };
   }
 
-  /** One subscription, one account: whoever has it, else whom the purchase names, else whoever claims it. */
+  /** A subscription has one account: its owner, else the account that the purchase names, else the claimant's. */
   private async customerOf(
     providerRef: string,
     { appAccountToken }: JWSTransactionDecodedPayload,
@@ -61,17 +61,17 @@ export class AppleSyncService implements ProviderSync {
   ): Promise<ProviderCustomer | undefined> {
     const owner = await this.subscriptions.ownerOf(providerRef);
     if (owner !== undefined) return this.customers.byId(owner);
-    const named = appAccountToken && (await this.customers.byAppleAccountToken(appAccountToken));
-    return named || (claimant === undefined ? undefined : this.customers.byId(claimant));
+    const buyer = appAccountToken && (await this.customers.byAppleAccountToken(appAccountToken));
+    return buyer || (claimant === undefined ? undefined : this.customers.byId(claimant));
   }
 
   private async addHistory(
-    newest: FetchedFor,
+    fetched: FetchedFor,
     transactions: readonly JWSTransactionDecodedPayload[],
   ): Promise<boolean> {
-    const added = await this.history.addOf(newest, 'apple', transactions.flatMap(appleMovements));
-    const refunded = transactions.map((transaction) => refundedNow(transaction, this.clock.now()));
-    const reversed = await this.history.reverseRefunds(newest, refunded);
+    const added = await this.history.addForSubscription(fetched, 'apple', transactions.flatMap(appleMovements));
+    const refunded = transactions.map((transaction) => currentRefund(transaction, this.clock.now()));
+    const reversed = await this.history.reverseRefunds(fetched, refunded);
     return added || reversed;
   }
 }

@@ -19,16 +19,16 @@ import { ProviderRefusal, ProviderUnavailable } from '../providers/provider-erro
 
 type AppleSettings = NonNullable<GatekeeperConfig['apple']>;
 
-/** What a notification of the App Store speaks of; its contents were verified, each by its own signature. */
+/** A verified App Store notification. The data inside it was verified too, each part by its own signature. */
 export interface AppleNotification {
   readonly id: string;
   readonly type: string;
   readonly signedAt: Date;
-  /** Undefined when it speaks of no subscription, such as a test. */
+  /** Undefined if it is not about a subscription, for example a test notification. */
   readonly originalTransactionId: string | undefined;
 }
 
-/** A subscription as the App Store has it. */
+/** A subscription as the App Store currently has it. */
 export interface AppleSubscription {
   /** https://developer.apple.com/documentation/appstoreserverapi/status */
   readonly status: number;
@@ -36,29 +36,29 @@ export interface AppleSubscription {
   readonly renewal: JWSRenewalInfoDecodedPayload;
 }
 
-const faults = {
-  signature: 'Expected data that the App Store signed.',
-  environment: 'This was signed for another environment of the App Store.',
-  app: 'This was signed for another app.',
+const messages = {
+  signature: 'The data has no valid App Store signature.',
+  environment: 'The data was signed for another environment of the App Store.',
+  app: 'The data was signed for another app.',
 };
 
-/** Signed data that proves nothing here. The message may be shown to its bearer. */
+/** Signed data failed verification. The message is safe to show to the client. */
 export class AppleDataError extends Error {
-  constructor(readonly reason: keyof typeof faults) {
-    super(faults[reason]);
+  constructor(readonly reason: keyof typeof messages) {
+    super(messages[reason]);
     this.name = 'AppleDataError';
   }
 }
 
-/** For one answer. */
-const patienceMs = 8_000;
+/** Per request. */
+const defaultTimeoutMs = 8_000;
 
 /**
- * The App Store, as far as this service asks it. The one file that knows Apple's library.
+ * The calls to the App Store that this service needs. No other file calls Apple's API.
  *
- * Whatever comes from Apple, over its API or from an app, is signed data and verified here: chain up to Apple's root,
- * revocation asked of Apple's OCSP responder, app and environment. The two environments of the library that skip
- * signatures, Xcode's and local testing's, cannot be configured.
+ * Everything from Apple is signed data, over its API or from an app, and is verified here: the certificate chain up to
+ * Apple's root, revocation at Apple's OCSP responder, the app and the environment. Apple's library skips signatures in two
+ * environments, Xcode and local testing; neither can be configured.
  *
  * @throws {AppleDataError} from `verify…`, {ProviderUnavailable} and {ProviderRefusal} from every method
  */
@@ -68,7 +68,7 @@ export class AppleClient {
 
   constructor(
     { bundleId, appId, environment, issuerId, keyId, privateKey, api }: AppleSettings,
-    timeoutMs = patienceMs,
+    timeoutMs = defaultTimeoutMs,
   ) {
     const where = environment === 'Production' ? Environment.PRODUCTION : Environment.SANDBOX;
     this.api = new ApiClient(privateKey, keyId, issuerId, bundleId, where, api?.url, timeoutMs);
@@ -78,30 +78,30 @@ export class AppleClient {
 
   /** Verifies a notification, and the transaction and renewal inside it. */
   async verifyNotification(signedPayload: string): Promise<AppleNotification> {
-    const notification = await verifying(() => this.verifier.verifyAndDecodeNotification(signedPayload));
+    const notification = await verifySigned(() => this.verifier.verifyAndDecodeNotification(signedPayload));
     const { notificationUUID, notificationType, subtype, signedDate } = notification;
     if (!notificationUUID || !notificationType || !signedDate) throw new AppleDataError('signature');
     return {
       id: notificationUUID,
       type: [notificationType, subtype].filter(Boolean).join('.'),
       signedAt: new Date(signedDate),
-      originalTransactionId: await this.transactionOf(notification),
+      originalTransactionId: await this.originalTransactionOf(notification),
     };
   }
 
   async verifyTransaction(signedTransaction: string): Promise<JWSTransactionDecodedPayload> {
-    return verifying(() => this.verifier.verifyAndDecodeTransaction(signedTransaction));
+    return verifySigned(() => this.verifier.verifyAndDecodeTransaction(signedTransaction));
   }
 
-  /** @returns undefined when the App Store knows no such subscription */
+  /** @returns undefined if the App Store has no such subscription */
   async subscription(originalTransactionId: string): Promise<AppleSubscription | undefined> {
-    const { data = [] } = await asking(() => this.api.getAllSubscriptionStatuses(originalTransactionId));
+    const { data = [] } = await callApple(() => this.api.getAllSubscriptionStatuses(originalTransactionId));
     const found = data
       .flatMap(({ lastTransactions = [] }) => lastTransactions)
       .find((last) => last.originalTransactionId === originalTransactionId);
     if (found?.status === undefined || !found.signedTransactionInfo || !found.signedRenewalInfo) return undefined;
     const { status, signedTransactionInfo, signedRenewalInfo } = found;
-    const [transaction, renewal] = await fromApi(() =>
+    const [transaction, renewal] = await verifyAnswer(() =>
       Promise.all([
         this.verifier.verifyAndDecodeTransaction(signedTransactionInfo),
         this.verifier.verifyAndDecodeRenewalInfo(signedRenewalInfo),
@@ -110,17 +110,17 @@ export class AppleClient {
     return { status, transaction, renewal };
   }
 
-  /** Every payment of a subscription, and no other of the same Apple account. */
+  /** Every payment of a subscription. Apple's history also has other subscriptions of the same Apple account: left out. */
   async transactions(originalTransactionId: string): Promise<JWSTransactionDecodedPayload[]> {
     const all: JWSTransactionDecodedPayload[] = [];
-    const asked = { productTypes: [ProductType.AUTO_RENEWABLE] };
+    const filter = { productTypes: [ProductType.AUTO_RENEWABLE] };
     for (let revision: string | null = null; ;) {
-      const page = await asking(() =>
-        this.api.getTransactionHistory(originalTransactionId, revision, asked, GetTransactionHistoryVersion.V2),
+      const page = await callApple(() =>
+        this.api.getTransactionHistory(originalTransactionId, revision, filter, GetTransactionHistoryVersion.V2),
       );
       const signed = page.signedTransactions ?? [];
       all.push(
-        ...(await fromApi(() => Promise.all(signed.map((one) => this.verifier.verifyAndDecodeTransaction(one))))),
+        ...(await verifyAnswer(() => Promise.all(signed.map((one) => this.verifier.verifyAndDecodeTransaction(one))))),
       );
       if (page.hasMore !== true || page.revision === undefined) break;
       revision = page.revision;
@@ -128,32 +128,32 @@ export class AppleClient {
     return all.filter((transaction) => transaction.originalTransactionId === originalTransactionId);
   }
 
-  /** Every notification that the App Store sent, or tried to send, in a time of at most 180 days. */
+  /** Every notification that the App Store sent, or tried to send. The range may span at most 180 days. */
   async *notifications(from: Date, to: Date): AsyncGenerator<AppleNotification> {
-    const asked = { startDate: from.getTime(), endDate: to.getTime() };
+    const range = { startDate: from.getTime(), endDate: to.getTime() };
     for (let token: string | null = null; ;) {
-      const page = await asking(() => this.api.getNotificationHistory(token, asked));
+      const page = await callApple(() => this.api.getNotificationHistory(token, range));
       for (const { signedPayload } of page.notificationHistory ?? []) {
-        if (signedPayload !== undefined) yield await fromApi(() => this.verifyNotification(signedPayload));
+        if (signedPayload !== undefined) yield await verifyAnswer(() => this.verifyNotification(signedPayload));
       }
       if (page.hasMore !== true || page.paginationToken === undefined) return;
       token = page.paginationToken;
     }
   }
 
-  private async transactionOf({ data }: ResponseBodyV2DecodedPayload): Promise<string | undefined> {
+  private async originalTransactionOf({ data }: ResponseBodyV2DecodedPayload): Promise<string | undefined> {
     const { signedTransactionInfo, signedRenewalInfo } = data ?? {};
     const [transaction, renewal] = await Promise.all([
       signedTransactionInfo === undefined ? undefined : this.verifyTransaction(signedTransactionInfo),
       signedRenewalInfo === undefined
         ? undefined
-        : verifying(() => this.verifier.verifyAndDecodeRenewalInfo(signedRenewalInfo)),
+        : verifySigned(() => this.verifier.verifyAndDecodeRenewalInfo(signedRenewalInfo)),
     ]);
     return transaction?.originalTransactionId ?? renewal?.originalTransactionId;
   }
 }
 
-/** Apple's client, with a limit to its patience, and in development another host. */
+/** Apple's client with a timeout, and with another host in development. */
 class ApiClient extends AppStoreServerAPIClient {
   constructor(
     privateKey: string,
@@ -178,12 +178,12 @@ class ApiClient extends AppStoreServerAPIClient {
       body: typeof body === 'string' ? body : undefined,
       signal: AbortSignal.timeout(this.timeoutMs),
     });
-    // The library declares node-fetch's Response, and uses of it what every Response has: `ok`, `status` and `json()`.
+    // The library declares node-fetch's Response, but uses only what every Response has: `ok`, `status` and `json()`.
     return response;
   }
 }
 
-async function verifying<T>(verify: () => Promise<T>): Promise<T> {
+async function verifySigned<T>(verify: () => Promise<T>): Promise<T> {
   try {
     return await verify();
   } catch (error) {
@@ -201,10 +201,10 @@ async function verifying<T>(verify: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What Apple's own API answers must verify too; if it does not, the answer counts as none. */
-async function fromApi<T>(verify: () => Promise<T>): Promise<T> {
+/** Verifies data that Apple's API returned. If it is not valid, Apple counts as unavailable. */
+async function verifyAnswer<T>(verify: () => Promise<T>): Promise<T> {
   try {
-    return await verifying(verify);
+    return await verifySigned(verify);
   } catch (error) {
     if (error instanceof AppleDataError) throw new ProviderUnavailable('apple', `unverifiable_${error.reason}`);
     throw error;
@@ -212,9 +212,9 @@ async function fromApi<T>(verify: () => Promise<T>): Promise<T> {
 }
 
 /** https://developer.apple.com/documentation/appstoreserverapi/error_codes */
-async function asking<T>(question: () => Promise<T>): Promise<T> {
+async function callApple<T>(call: () => Promise<T>): Promise<T> {
   try {
-    return await question();
+    return await call();
   } catch (error) {
     if (!(error instanceof APIException)) throw new ProviderUnavailable('apple', 'connection');
     const { httpStatusCode, apiError } = error;

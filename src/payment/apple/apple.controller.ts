@@ -17,20 +17,20 @@ export class AppleController {
 
   @Get('account')
   @Header('cache-control', 'no-store')
-  @ApiOperation({ summary: 'What ties a purchase in the App Store to this account' })
+  @ApiOperation({ summary: 'Get the token that ties App Store purchases to this account' })
   @Returns(200, appleAccount)
   @Problems('payment_provider_not_offered', ...signInProblems)
-  async account(@CurrentUser() person: User) {
-    return { appAccountToken: await this.claims.accountToken(person) };
+  async account(@CurrentUser() user: User) {
+    return { appAccountToken: await this.claims.accountToken(user) };
   }
 
   @Post('transactions')
   @Header('cache-control', 'no-store')
   @ApiOperation({
-    summary: 'Show a purchase of the App Store: a new one, or one to restore',
+    summary: 'Claim an App Store purchase',
     description:
-      'The app posts the signed transaction that StoreKit gave it. The subscription then belongs to this account, unless it ' +
-      'is another’s already. Safe to repeat.',
+      'For a new purchase or one to restore. The app posts the signed transaction from StoreKit, and the subscription then ' +
+      'belongs to this account, unless it already belongs to another. Safe to repeat.',
   })
   @Returns(200, subscriptionReport)
   @Problems(
@@ -43,7 +43,7 @@ export class AppleController {
     'payment_refused',
     ...signInProblems,
   )
-  async claim(@CurrentUser() person: User, @Body({ schema: applePurchase }) { signedTransaction }: ApplePurchase) {
-    return this.claims.claim(person, signedTransaction);
+  async claim(@CurrentUser() user: User, @Body({ schema: applePurchase }) { signedTransaction }: ApplePurchase) {
+    return this.claims.claim(user, signedTransaction);
   }
 }

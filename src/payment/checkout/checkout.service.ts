@@ -4,8 +4,8 @@ import { type User } from '../../auth/index.js';
 import { Clock, GATEKEEPER_CONFIG, type GatekeeperConfig } from '../../platform/config/index.js';
 import { AppError } from '../../platform/errors/index.js';
 import { SubscriptionService, TrialsService } from '../../subscription/index.js';
-import { AppleStandingService } from '../apple/apple-standing.service.js';
-import { BilledAddressesService } from '../customers/billed-addresses.service.js';
+import { AppleRefreshService } from '../apple/apple-refresh.service.js';
+import { CustomerEmailService } from '../customers/customer-email.service.js';
 import { CustomersStore } from '../customers/customers.store.js';
 import { type CheckoutRequest, type CheckoutStarted } from '../payment.schema.js';
 import { PlanPricesStore } from '../plans/plan-prices.store.js';
@@ -14,17 +14,22 @@ import { OptionalStripe } from '../stripe/optional-stripe.js';
 import { type StripeClient } from '../stripe/stripe.client.js';
 import { ProviderFetchesService } from '../webhooks/provider-fetches.service.js';
 import { CheckoutStore } from './checkout.store.js';
-import { isAllowedReturn } from './return-url.js';
+import { isAllowedReturnUrl } from './return-url.js';
 
-/** Renewed between the questions of an attempt; longer than Stripe may take to open what was asked for. */
+/** Renewed between the requests of an attempt. Longer than one request to Stripe may take. */
 const leaseMs = 60_000;
-/** Stripe's shortest; a checkout that lies about longer than this is begun again. */
-const openMs = 31 * 60_000;
+/** Stripe allows no less than 30 minutes. After that the user has to start again. */
+const checkoutLifetimeMs = 31 * 60_000;
 
 /**
- * Begins checkouts, so that nobody pays twice. One attempt of a person at a time; it first ends the checkouts that they left
- * open, then asks the providers what they have already, and only then opens another. So at most one is open, and none of
- * somebody who has paid. What gives access from elsewhere while one is open closes it: see `OpenCheckoutsService`.
+ * Starts checkouts so that a user cannot pay twice.
+ *
+ *  1. A user has one attempt at a time, which holds a lease.
+ *  2. The attempt expires the user's open checkouts, then fetches their subscriptions from the providers.
+ *  3. Only a user without access may continue. The attempt opens a new checkout, and checks access once more.
+ *
+ * So a user has at most one open checkout, and none once they have paid. If the user gets access in another way while a
+ * checkout is open, `CheckoutExpiryService` expires it.
  */
 @Injectable()
 export class CheckoutService {
@@ -32,10 +37,10 @@ export class CheckoutService {
     private readonly stripe: OptionalStripe,
     private readonly store: CheckoutStore,
     private readonly customers: CustomersStore,
-    private readonly addresses: BilledAddressesService,
+    private readonly customerEmail: CustomerEmailService,
     private readonly prices: PlanPricesStore,
     private readonly subscriptions: SubscriptionService,
-    private readonly apple: AppleStandingService,
+    private readonly apple: AppleRefreshService,
     private readonly trials: TrialsService,
     private readonly fetches: ProviderFetchesService,
     private readonly clock: Clock,
@@ -46,44 +51,49 @@ export class CheckoutService {
    * @throws {AppError} `payment_provider_not_offered`, `return_url_not_allowed`, `price_not_offered`, `access_blocked`,
    * `already_subscribed`, `checkout_in_progress`, `payment_refused`, `payment_provider_unavailable`
    */
-  async begin(person: User, request: CheckoutRequest): Promise<CheckoutStarted> {
+  async begin(user: User, request: CheckoutRequest): Promise<CheckoutStarted> {
     const stripe = this.stripe.get();
-    this.allowReturn(request.successUrl, request.cancelUrl);
+    this.checkReturnUrls(request.successUrl, request.cancelUrl);
     const price = await this.prices.offered(request.planId, 'stripe', request.interval);
-    if (price === undefined) throw new AppError('price_not_offered', 'This plan is not sold so. See GET /plans.');
-    await this.subscriptions.refuseSecondPayment(person.userId);
-    return this.alone(person.userId, async (attempt, stillAlone) => {
-      const customer = await this.customerOf(stripe, person, attempt);
-      await stillAlone();
+    if (price === undefined) {
+      throw new AppError('price_not_offered', 'This plan has no such price. See GET /plans for the prices on offer.');
+    }
+    await this.subscriptions.refuseSecondPayment(user.userId);
+    return this.withLease(user.userId, async (attempt, renewLease) => {
+      const customer = await this.customerOf(stripe, user, attempt);
+      await renewLease();
       await stripe.expireCheckouts(customer);
-      await stillAlone();
+      await renewLease();
       const { deadLetterReason } = await this.fetches.fetch({ provider: 'stripe', objectRef: customer });
-      if (deadLetterReason !== undefined) throw notUnderstood('Stripe');
-      await stillAlone();
-      if (!(await this.apple.isUnderstood(person.userId))) throw notUnderstood('Apple');
-      await this.subscriptions.refuseSecondPayment(person.userId);
-      const trialDays = await this.trials.daysDue(person);
-      const expiresAt = new Date(this.clock.now().getTime() + openMs);
+      if (deadLetterReason !== undefined) throw unreadableSubscription('Stripe');
+      await renewLease();
+      if (!(await this.apple.refreshAll(user.userId))) throw unreadableSubscription('Apple');
+      await this.subscriptions.refuseSecondPayment(user.userId);
+      const trialDays = await this.trials.trialDaysFor(user);
+      const expiresAt = new Date(this.clock.now().getTime() + checkoutLifetimeMs);
       const { successUrl, cancelUrl } = request;
-      const given = { customer, price: price.priceRef, trialDays, successUrl, cancelUrl, expiresAt };
-      await stillAlone();
-      const url = await stripe.createCheckout({ ...given, idempotencyKey: `checkout:${attempt}` });
-      await this.refuseWhoGotAccess(stripe, person.userId, customer);
+      const checkout = { customer, price: price.priceRef, trialDays, successUrl, cancelUrl, expiresAt };
+      await renewLease();
+      const url = await stripe.createCheckout({ ...checkout, idempotencyKey: `checkout:${attempt}` });
+      await this.refuseIfAccessGranted(stripe, user.userId, customer);
       return { url, expiresAt: expiresAt.toISOString(), trialDays };
     });
   }
 
   /**
-   * Where a person manages cards and invoices.
+   * A link to Stripe's page where a user manages cards and invoices.
    *
    * @throws {AppError} `payment_provider_not_offered`, `return_url_not_allowed`, `nothing_paid_yet`, `payment_provider_unavailable`
    */
   async portal({ userId }: User, returnUrl: string): Promise<{ url: string }> {
     const stripe = this.stripe.get();
-    this.allowReturn(returnUrl);
+    this.checkReturnUrls(returnUrl);
     const customer = (await this.customers.byId(userId))?.stripeCustomerId ?? undefined;
     if (customer === undefined)
-      throw new AppError('nothing_paid_yet', 'This account has paid nothing through Stripe yet.');
+      throw new AppError(
+        'nothing_paid_yet',
+        'This account has not paid through Stripe yet. Start with POST /payment/checkout.',
+      );
     try {
       return { url: await stripe.createPortal(customer, returnUrl) };
     } catch (error) {
@@ -91,17 +101,20 @@ export class CheckoutService {
     }
   }
 
-  private allowReturn(...urls: readonly string[]): void {
+  private checkReturnUrls(...urls: readonly string[]): void {
     const { returnUrls = [] } = this.config.stripe ?? {};
-    if (urls.every((url) => isAllowedReturn(url, returnUrls))) return;
-    throw new AppError('return_url_not_allowed', 'Expected an address that the operator allows (PAYMENT_RETURN_URLS).');
+    if (urls.every((url) => isAllowedReturnUrl(url, returnUrls))) return;
+    throw new AppError(
+      'return_url_not_allowed',
+      'Return URL not allowed. Use one of PAYMENT_RETURN_URLS, or a path below it.',
+    );
   }
 
   /**
-   * What gave access while the checkout was being opened may have found none to close yet. What comes after this question
-   * finds it.
+   * The user may have got access while the checkout was being opened. `CheckoutExpiryService` may then have run too early to
+   * find the checkout. After this check it will find it.
    */
-  private async refuseWhoGotAccess(stripe: StripeClient, userId: string, customer: string): Promise<void> {
+  private async refuseIfAccessGranted(stripe: StripeClient, userId: string, customer: string): Promise<void> {
     try {
       await this.subscriptions.refuseSecondPayment(userId);
     } catch (error) {
@@ -110,18 +123,18 @@ export class CheckoutService {
     }
   }
 
-  /** @param begin is told its attempt, and how to make sure that it is still the only one: if not, it must go no further */
-  private async alone<T>(
+  /** @param run gets the id of its attempt, and `renewLease`, which throws if another attempt has taken the lease */
+  private async withLease<T>(
     userId: string,
-    begin: (attempt: string, stillAlone: () => Promise<void>) => Promise<T>,
+    run: (attempt: string, renewLease: () => Promise<void>) => Promise<T>,
   ): Promise<T> {
     const attempt = randomUUID();
     const now = this.clock.now();
     const until = () => new Date(this.clock.now().getTime() + leaseMs);
-    if (!(await this.store.lease(userId, attempt, now, until()))) throw inProgress();
+    if (!(await this.store.lease(userId, attempt, now, until()))) throw checkoutInProgress();
     try {
-      return await begin(attempt, async () => {
-        if (!(await this.store.renew(userId, attempt, until()))) throw inProgress();
+      return await run(attempt, async () => {
+        if (!(await this.store.renew(userId, attempt, until()))) throw checkoutInProgress();
       });
     } catch (error) {
       throw paymentProblem(error);
@@ -130,26 +143,33 @@ export class CheckoutService {
     }
   }
 
-  /** The person's customer at Stripe; a new one in the place of one that was deleted there. */
+  /** The user's customer at Stripe. Creates one if there is none, or if it was deleted at Stripe. */
   private async customerOf(stripe: StripeClient, { userId, email }: User, attempt: string): Promise<string> {
     const former = (await this.customers.byId(userId))?.stripeCustomerId ?? null;
     if (former !== null && !(await stripe.isDeletedCustomer(former))) return former;
     const created = await stripe.createCustomer(userId, email, `customer:${attempt}`);
     const customer = await this.customers.setStripe(userId, former, created);
-    // Nobody would ever delete it: the account was erased meanwhile, or has another.
+    // The account was deleted meanwhile, or has another customer. No other code would delete this one.
     if (customer !== created) await stripe.deleteCustomer(created);
     if (customer === null) throw new AppError('invalid_id_token', 'The account no longer exists.');
-    // It may have changed while nobody at Stripe was theirs.
-    await this.addresses.bring(userId, email ?? null);
+    // The address may have changed while the account had no customer at Stripe.
+    await this.customerEmail.sync(userId, email ?? null);
     return customer;
   }
 }
 
-/** A price that no plan has, say: what cannot be read may well be a subscription that is paid. */
-const notUnderstood = (where: string) =>
-  new AppError('payment_refused', `You have something at ${where} that is not understood here yet. Contact support.`);
+/** For example a price that is not mapped to a plan: the subscription may be paid. */
+const unreadableSubscription = (where: string) =>
+  new AppError(
+    'payment_refused',
+    `You have a subscription at ${where} that this service does not recognise. Contact support.`,
+  );
 
-const inProgress = () =>
-  new AppError('checkout_in_progress', 'Another checkout of yours is just being opened.', {
-    headers: { 'retry-after': '5' },
-  });
+const checkoutInProgress = () =>
+  new AppError(
+    'checkout_in_progress',
+    'Another checkout for this account is being opened. Try again in a few seconds.',
+    {
+      headers: { 'retry-after': '5' },
+    },
+  );

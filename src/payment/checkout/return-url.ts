@@ -1,10 +1,10 @@
 /**
- * Whether a provider may send people back to an address: it must lie at, or below, one that the operator allows. Anything
- * else would let a stranger use our checkout to lead people to a page of theirs.
+ * Whether a provider may redirect users to a URL: it must be one that the operator allows, or below one. Otherwise our
+ * checkout would be an open redirect to an attacker's page.
  *
  * @param allowed such as `https://app.example.com/account` or `com.example.vpn://paid`
  */
-export function isAllowedReturn(text: string, allowed: readonly string[]): boolean {
+export function isAllowedReturnUrl(text: string, allowed: readonly string[]): boolean {
   const url = parse(text);
   return url !== undefined && allowed.some((one) => isBelow(url, one));
 }

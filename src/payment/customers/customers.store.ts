@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { IdentityPrisma, type User } from '../../prisma/identity/index.js';
 
-/** A person, as far as their payments need them. */
+/** A user with their ids at the payment providers. */
 export interface ProviderCustomer {
   readonly userId: string;
   readonly firebaseUid: string;
@@ -27,7 +27,7 @@ export class CustomersStore {
     return toProviderCustomer(await this.prisma.user.findUnique({ where: { id } }));
   }
 
-  /** Ties a person to a customer at Stripe, in the place of `former`. @returns whose customer the person is now */
+  /** Sets the user's customer at Stripe, if it is still `former`. @returns the customer that the user has now */
   async setStripe(userId: string, former: string | null, stripeCustomerId: string): Promise<string | null> {
     await this.prisma.$executeRaw`
       UPDATE "User" SET stripe_customer_id = ${stripeCustomerId}

@@ -5,7 +5,7 @@ import { type StripeClient } from '../stripe/stripe.client.js';
 import { ProviderFetchesService } from '../webhooks/provider-fetches.service.js';
 import { CustomersStore } from './customers.store.js';
 
-/** Ends what an account pays for, when the account is to end. */
+/** Ends an account's payments before the account is deleted. */
 @Injectable()
 export class PaymentClosingService {
   constructor(
@@ -16,32 +16,32 @@ export class PaymentClosingService {
   ) {}
 
   /**
-   * Has Stripe end and forget all it holds of a person, at once and without money back. What was bought in the App Store only
-   * the person can end. All that was paid is written into the books first, and once more when nothing more can be: the event of
-   * a payment may come when nobody has the customer any more. Safe to repeat.
+   * Deletes the user's customer at Stripe, which ends their subscriptions at once and without a refund. A subscription in the
+   * App Store can only be ended by the user. Payments are recorded before the deletion, and again after it: once the account
+   * is deleted, a late payment event would find no customer. Safe to repeat.
    *
-   * @param attempt of the job that closes, from 1: what the books refuse every time holds up nobody's deletion for ever
-   * @returns the customer that was closed; the account may be erased while it has no other
-   * @throws {ProviderUnavailable} when Stripe cannot be asked: the account must not be erased then
+   * @param attempt number of the job's attempt, from 1. After too many, a payment that cannot be stored no longer delays it
+   * @returns the customer that was deleted. The account may be deleted only if it has no other customer by then
+   * @throws {ProviderUnavailable} if Stripe does not answer: the account must not be deleted then
    */
   async close(userId: string, attempt: number): Promise<string | null> {
     const { stripeCustomerId: customer = null, email = null } = (await this.customers.byId(userId)) ?? {};
-    if (customer !== null) await this.settle(this.stripe.required(), customer, attempt);
-    await this.endUnknownCustomers(userId, email);
+    if (customer !== null) await this.recordAndDelete(this.stripe.required(), customer, attempt);
+    await this.deleteUnrecordedCustomers(userId, email);
     return customer;
   }
 
-  /** A checkout that failed may have made a customer whom nobody wrote down. No money was ever theirs. */
-  private async endUnknownCustomers(userId: string, email: string | null): Promise<void> {
+  /** A failed checkout may have created a customer that was not recorded here. Such a customer has never paid. */
+  private async deleteUnrecordedCustomers(userId: string, email: string | null): Promise<void> {
     const { client } = this.stripe;
-    if (client === undefined || !(await this.checkouts.hasTried(userId))) return;
+    if (client === undefined || !(await this.checkouts.hasEverStarted(userId))) return;
     for (const customer of await client.customersOf(userId, email)) await client.deleteCustomer(customer);
   }
 
-  private async settle(stripe: StripeClient, customer: string, attempt: number): Promise<void> {
-    const books = { provider: 'stripe', objectRef: customer } as const;
-    await this.fetches.fetch(books, { attempt });
+  private async recordAndDelete(stripe: StripeClient, customer: string, attempt: number): Promise<void> {
+    const target = { provider: 'stripe', objectRef: customer } as const;
+    await this.fetches.fetch(target, { attempt });
     await stripe.deleteCustomer(customer);
-    await this.fetches.fetch(books, { attempt });
+    await this.fetches.fetch(target, { attempt });
   }
 }

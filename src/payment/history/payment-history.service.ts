@@ -8,10 +8,10 @@ import { paymentProblem } from '../providers/provider-errors.js';
 import { OptionalStripe } from '../stripe/optional-stripe.js';
 import { PaymentHistoryStore } from './payment-history.store.js';
 
-/** As PostgreSQL writes it, which takes nothing else for one. */
+/** As PostgreSQL writes it. PostgreSQL would reject a cursor with anything else. */
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** A person's payments, and the receipts that the provider keeps of them. */
+/** A user's payment history, with links to the providers' receipts. */
 @Injectable()
 export class PaymentHistoryService {
   constructor(
@@ -19,23 +19,23 @@ export class PaymentHistoryService {
     private readonly stripe: OptionalStripe,
   ) {}
 
-  /** @throws {AppError} `invalid_request` for a cursor that we did not give */
+  /** @throws {AppError} `invalid_request` for a cursor that this service did not issue */
   async page({ userId }: User, { cursor, limit }: HistoryQuery): Promise<PaymentHistoryPage> {
-    // One more than asked, to know whether there is another page.
+    // One row more than requested shows whether there is another page.
     const rows = await this.store.page(userId, readCursor(cursor, uuid), limit + 1);
     const { shown, next } = pageOf(rows, limit, ({ occurredAt: at, id: name }) => ({ at, name }));
     return { payments: shown.map(toEntry), next };
   }
 
   /**
-   * A link to the receipt, made at this moment: the provider's links expire, so none is kept.
+   * A new link to the receipt. Links are not stored, because the provider's links expire.
    *
    * @throws {AppError} `payment_not_found`, `receipt_not_available`, `payment_provider_unavailable`
    */
   async receipt({ userId }: User, id: string): Promise<{ url: string }> {
     const payment = await this.store.find(userId, id);
     if (payment === undefined)
-      throw new AppError('payment_not_found', 'You have no such payment: see GET /payment/history.');
+      throw new AppError('payment_not_found', 'This account has no such payment. See GET /payment/history.');
     if (!hasReceipt(payment)) throw noReceipt();
     const url = await this.stripe
       .get()
@@ -49,7 +49,10 @@ export class PaymentHistoryService {
 }
 
 const noReceipt = () =>
-  new AppError('receipt_not_available', 'Apple sends receipts by mail; refunds and disputes have none.');
+  new AppError(
+    'receipt_not_available',
+    'Receipts exist only for charges through Stripe. Apple sends its receipts by e-mail.',
+  );
 
 const hasReceipt = ({ provider, kind }: PaymentHistory) => provider === 'stripe' && kind === 'charge';
 

@@ -5,20 +5,20 @@ import { type PagePosition } from '../../platform/http/index.js';
 import { IdentityPrisma, type PaymentHistory, type PaymentProvider, Prisma } from '../../prisma/identity/index.js';
 import { type Movement } from '../providers/provider-subscription.js';
 
-/** A subscription, and the ticket under which it was looked up. */
+/** A subscription, and the fencing token of the fetch that read it. */
 export interface FetchedFor {
-  /** Our name for it. */
+  /** Its `providerRef`. */
   readonly subscription: string;
   readonly fetchVersion: bigint;
 }
 
-/** A payment, and what of it its provider shows as refunded. */
-export interface RefundedNow {
-  /** Our name for the payment. */
+/** A payment, and the refund that its provider shows for it. */
+export interface CurrentRefund {
+  /** `providerRef` of the payment. */
   readonly charge: string;
-  /** Our name for the refund; null when there is none. */
+  /** `providerRef` of the refund; null if there is none. */
   readonly refund: string | null;
-  /** When any other refund had been reversed, at the latest. */
+  /** All other refunds of the payment were reversed at or before this time. */
   readonly reversedBy: Date;
 }
 
@@ -30,60 +30,64 @@ export class PaymentHistoryStore {
   ) {}
 
   /**
-   * Adds what is not there yet: each movement is one row, however often it is seen. Of a refund the person is told.
+   * Adds the movements that are not stored yet: one row each, however often they are fetched. Notifies the user of refunds.
    *
-   * @returns whether there was any
+   * @returns whether any were added
    */
   async add(userId: string, provider: PaymentProvider, movements: readonly Movement[]): Promise<boolean> {
     if (movements.length === 0) return false;
     return this.added(Prisma.sql`
       WITH added AS (
         INSERT INTO "PaymentHistory" (user_id, provider, provider_ref, kind, amount, currency, occurred_at)
-        SELECT ${userId}::uuid, ${provider}::"PaymentProvider", moved.* FROM ${moved(movements)} ORDER BY ref
+        SELECT ${userId}::uuid, ${provider}::"PaymentProvider", moved.* FROM ${movementRows(movements)} ORDER BY ref
         ON CONFLICT (provider_ref) DO NOTHING RETURNING *
       )`);
   }
 
   /**
-   * As `add`, beside a payment that is there: to the one whose payment it is, or to nobody where that account is gone.
+   * As `add`, but only if their charge is stored, and for the user of that charge. The user is null if the account was deleted.
    *
-   * @param charge our name for the payment
+   * @param charge `providerRef` of the charge
    */
-  async addBeside(charge: string, provider: PaymentProvider, movements: readonly Movement[]): Promise<boolean> {
+  async addToCharge(charge: string, provider: PaymentProvider, movements: readonly Movement[]): Promise<boolean> {
     if (movements.length === 0) return false;
     return this.added(Prisma.sql`
       WITH added AS (
         INSERT INTO "PaymentHistory" (user_id, provider, provider_ref, kind, amount, currency, occurred_at)
-        SELECT paid.user_id, ${provider}::"PaymentProvider", moved.* FROM "PaymentHistory" paid, ${moved(movements)}
+        SELECT paid.user_id, ${provider}::"PaymentProvider", moved.* FROM "PaymentHistory" paid, ${movementRows(movements)}
         WHERE paid.provider_ref = ${charge} ORDER BY ref
         ON CONFLICT (provider_ref) DO NOTHING RETURNING *
       )`);
   }
 
   /**
-   * As `add`, to whoever has the subscription, and only for its newest look-up: what an older one saw may have been taken
-   * back since. The lock on the subscription makes a newer look-up wait, and so find what this one wrote.
+   * As `add`, for the subscription's owner, and only from its newest fetch: what an older fetch saw may have been reversed
+   * since. The lock on the subscription makes a newer fetch wait, so that it sees the rows of this one.
    */
-  async addOf(newest: FetchedFor, provider: PaymentProvider, movements: readonly Movement[]): Promise<boolean> {
+  async addForSubscription(
+    newest: FetchedFor,
+    provider: PaymentProvider,
+    movements: readonly Movement[],
+  ): Promise<boolean> {
     if (movements.length === 0) return false;
     return this.added(Prisma.sql`
       WITH owner AS MATERIALIZED (${ownerOf(newest)} FOR SHARE),
       added AS (
         INSERT INTO "PaymentHistory" (user_id, provider, provider_ref, kind, amount, currency, occurred_at)
-        SELECT owner.user_id, ${provider}::"PaymentProvider", moved.* FROM owner, ${moved(movements)} ORDER BY ref
+        SELECT owner.user_id, ${provider}::"PaymentProvider", moved.* FROM owner, ${movementRows(movements)} ORDER BY ref
         ON CONFLICT (provider_ref) DO NOTHING RETURNING *
       )`);
   }
 
   /**
-   * Reverses the refunds that their provider does not show (any more), for the newest look-up alone: of a payment that is
-   * not refunded now all of them, of one that is refunded again those before.
+   * Reverses the stored refunds that the provider no longer shows, and only from the subscription's newest fetch. If a payment
+   * is not refunded now, that is all its refunds; if it is refunded again, all but the current one.
    *
-   * @returns whether there was any
+   * @returns whether any were reversed
    */
-  async reverseRefunds(newest: FetchedFor, payments: readonly RefundedNow[]): Promise<boolean> {
-    const column = <K extends keyof RefundedNow>(name: K) => payments.map((payment) => payment[name]);
-    const added = await this.prisma.$executeRaw`
+  async reverseRefunds(newest: FetchedFor, payments: readonly CurrentRefund[]): Promise<boolean> {
+    const column = <K extends keyof CurrentRefund>(name: K) => payments.map((payment) => payment[name]);
+    const insertAndNotify = await this.prisma.$executeRaw`
       WITH owner AS MATERIALIZED (${ownerOf(newest)} FOR SHARE)
       INSERT INTO "PaymentHistory" (user_id, provider, provider_ref, kind, amount, currency, occurred_at)
       SELECT h.user_id, h.provider, h.provider_ref || ':reversal', 'reversal', h.amount, h.currency, p.at
@@ -92,13 +96,13 @@ export class PaymentHistoryStore {
           p (charge, refund, at) ON starts_with(h.provider_ref, p.charge || ':refund:')
       WHERE h.provider_ref IS DISTINCT FROM p.refund
       ON CONFLICT (provider_ref) DO NOTHING`;
-    return added > 0;
+    return insertAndNotify > 0;
   }
 
-  /** @param adding a `WITH` whose `added` are the new rows */
-  private async added(adding: Prisma.Sql): Promise<boolean> {
+  /** @param insertion a `WITH` clause whose `added` returns the new rows */
+  private async added(insertion: Prisma.Sql): Promise<boolean> {
     const [row] = await this.prisma.$queryRaw<[{ any: boolean }]>`
-      ${adding}, ${enqueueNotifications(Prisma.sql`
+      ${insertion}, ${enqueueNotifications(Prisma.sql`
         SELECT user_id, 'refunded' AS kind, 'refunded:' || provider_ref AS cause,
           jsonb_build_object('amount', amount, 'currency', currency, 'provider', provider) AS payload,
           ${this.clock.now()}::timestamptz AS at
@@ -123,7 +127,7 @@ export class PaymentHistoryStore {
     return (await this.prisma.paymentHistory.findFirst({ where: { id, userId } })) ?? undefined;
   }
 
-  /** Of these names, those that have no row. */
+  /** The given `providerRef`s that have no row. */
   async missing(refs: readonly string[]): Promise<Set<string>> {
     const rows = await this.prisma.$queryRaw<{ ref: string }[]>`
       SELECT ref FROM unnest(${refs}::text[]) ref
@@ -136,7 +140,7 @@ const ownerOf = ({ subscription, fetchVersion }: FetchedFor) => Prisma.sql`
   SELECT s.user_id FROM "Subscription" s WHERE s.provider_ref = ${subscription} AND s.fetch_version = ${fetchVersion}`;
 
 /** The movements as rows, in the order of the table's columns. */
-function moved(movements: readonly Movement[]): Prisma.Sql {
+function movementRows(movements: readonly Movement[]): Prisma.Sql {
   const column = <K extends keyof Movement>(name: K) => movements.map((movement) => movement[name]);
   return Prisma.sql`(
     SELECT ref, kind::"PaymentKind", amount, currency, at FROM unnest(

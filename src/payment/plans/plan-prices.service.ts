@@ -8,7 +8,7 @@ import { ProviderRefusal } from '../providers/provider-errors.js';
 import { OptionalStripe } from '../stripe/optional-stripe.js';
 import { PlanPricesStore } from './plan-prices.store.js';
 
-/** What plans cost, and by which price of which provider they are bought. */
+/** The prices of plans, and the providers' prices and products that they are mapped to. */
 @Injectable()
 export class PlanPricesService {
   constructor(
@@ -18,7 +18,7 @@ export class PlanPricesService {
     @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
   ) {}
 
-  /** What can be bought now: plans without a price are not for sale. */
+  /** The plans on sale, with their prices. A plan without a price is not on sale. */
   async offers(): Promise<PlanOffers> {
     const [plans, prices] = await Promise.all([this.plans.list(), this.store.list()]);
     const offered = prices.filter((price) => price.offered && this.config[price.provider] !== undefined);
@@ -33,10 +33,10 @@ export class PlanPricesService {
   }
 
   /**
-   * Sells a plan by a price of Stripe, which says how much and how often.
+   * Offers a plan at a Stripe price, which determines the amount and the interval.
    *
-   * @throws {AppError} `not_found` for a price that Stripe does not know, `invalid_request` for one that is not paid monthly
-   * or yearly, `payment_provider_not_offered`
+   * @throws {AppError} `not_found` if Stripe has no such price, `invalid_request` if it is not paid monthly or yearly,
+   * `payment_provider_not_offered`
    */
   async setStripe(planId: string, priceRef: string): Promise<PlanPrice> {
     const price = await this.stripe
@@ -44,17 +44,20 @@ export class PlanPricesService {
       .price(priceRef)
       .catch((error: unknown) => {
         if (!(error instanceof ProviderRefusal)) throw error;
-        throw new AppError('not_found', `Stripe has no price ${priceRef}. Make it there first.`);
+        throw new AppError('not_found', `Stripe has no price ${priceRef}. Create it at Stripe first.`);
       });
     const { recurring, unit_amount: amount, currency } = price;
     const interval = recurring?.interval_count === 1 ? intervals[recurring.interval] : undefined;
     if (interval === undefined || amount === null) {
-      throw new AppError('invalid_request', `Expected a price per month or per year; ${priceRef} is not.`);
+      throw new AppError(
+        'invalid_request',
+        `Expected a monthly or yearly price with a fixed amount; ${priceRef} is not one.`,
+      );
     }
     return this.set({ provider: 'stripe', priceRef, planId, interval, amount, currency, offered: true });
   }
 
-  /** Sells a plan by a product of the App Store, which itself says how much, store by store. */
+  /** Offers a plan as an App Store product. The App Store sets its price, which differs by country. */
   async setApple(planId: string, productId: string, interval: PriceInterval): Promise<PlanPrice> {
     return this.set({
       provider: 'apple',
@@ -67,7 +70,7 @@ export class PlanPricesService {
     });
   }
 
-  /** @returns whether it was sold */
+  /** @returns whether the price was on offer */
   async withdraw({ provider, priceRef }: Pick<PlanPrice, 'provider' | 'priceRef'>): Promise<boolean> {
     return this.store.withdraw(provider, priceRef);
   }

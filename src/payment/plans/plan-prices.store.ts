@@ -10,7 +10,7 @@ import {
 export class PlanPricesStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
-  /** Which plan each price of a provider buys, sold now or not. */
+  /** The plan of each of the provider's prices, on offer or not. */
   async plansOf(provider: PaymentProvider): Promise<Map<string, string>> {
     const rows = await this.prisma.planPrice.findMany({
       where: { provider },
@@ -29,14 +29,14 @@ export class PlanPricesStore {
     );
   }
 
-  /** What is sold now for a plan. */
+  /** The price at which a plan is on offer. */
   async offered(planId: string, provider: PaymentProvider, interval: PriceInterval): Promise<PlanPrice | undefined> {
     return (
       (await this.prisma.planPrice.findFirst({ where: { planId, provider, interval, offered: true } })) ?? undefined
     );
   }
 
-  /** Maps a price to a plan, and sells it in the place of the one that was sold before. */
+  /** Maps a price to a plan, and offers it in place of the previous one. */
   async set(price: PlanPrice): Promise<void> {
     const { provider, priceRef, planId, interval } = price;
     await this.prisma.$transaction([
@@ -52,7 +52,7 @@ export class PlanPricesStore {
     ]);
   }
 
-  /** Sells a price no longer; who pays it keeps it. @returns whether it was sold */
+  /** Takes a price off sale. Existing subscribers keep it. @returns whether it was on offer */
   async withdraw(provider: PaymentProvider, priceRef: string): Promise<boolean> {
     const { count } = await this.prisma.planPrice.updateMany({
       where: { provider, priceRef, offered: true },

@@ -14,7 +14,7 @@ export class PlansController {
 
   @Get()
   @Header('cache-control', 'public, max-age=60')
-  @ApiOperation({ summary: 'What can be bought, and for how much' })
+  @ApiOperation({ summary: 'List the plans on sale and their prices' })
   @Returns(200, planOffers)
   @Problems('rate_limited', 'unavailable')
   async offers() {

@@ -1,25 +1,25 @@
 import { type PaymentKind } from '../../prisma/identity/index.js';
 import { type SubscriptionState } from '../../subscription/index.js';
 
-/** A subscription as its provider has it at this moment. */
+/** A subscription as the provider currently has it. */
 export interface ProviderSubscription {
-  /** Our name for it: `stripe:sub_…`, `apple:…`. */
+  /** Unique across providers: `stripe:sub_…`, `apple:…`. */
   readonly providerRef: string;
-  /** Undefined when the provider names a status that this service does not know: it then keeps what it has. */
+  /** Undefined if this service does not know the provider's status. The stored state is then kept. */
   readonly status: SubscriptionState | undefined;
-  /** The price or product, which says the plan. */
+  /** The provider's price or product, which is mapped to a plan. */
   readonly priceRef: string;
   readonly paidThrough: Date;
-  /** End of the last period whose money has come; null before the first. */
+  /** End of the last period that was paid for; null before the first payment. */
   readonly settledThrough: Date | null;
-  /** Deadline of a failed payment's grace. */
+  /** End of the grace period after a failed payment. */
   readonly graceUntil: Date | null;
   readonly cancelAtPeriodEnd: boolean;
 }
 
-/** Money that moved. Amounts are in minor units and never negative. */
+/** A movement of money. Amounts are in minor units and never negative. */
 export interface Movement {
-  /** Our name for it, one row each. */
+  /** Unique across providers. Each movement is stored as one row. */
   readonly providerRef: string;
   readonly kind: PaymentKind;
   readonly amount: number;

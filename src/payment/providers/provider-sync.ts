@@ -1,6 +1,6 @@
 import { type PaymentProvider } from '../../prisma/identity/index.js';
 
-/** Why events are put aside until an operator, or a later look-up, deals with them. */
+/** Why events are dead-lettered. They stay so until an operator retries them or a later fetch settles them. */
 export type DeadLetterReason =
   | 'unknown_customer'
   | 'unknown_account'
@@ -11,29 +11,29 @@ export type DeadLetterReason =
   | `refused_${string}`;
 
 export interface SyncOutcome {
-  /** Without it, all is well. */
+  /** Undefined if the sync succeeded. */
   readonly deadLetterReason?: DeadLetterReason;
-  /** Whether anything was written that was not there before. */
+  /** Whether stored data has changed. */
   readonly changed: boolean;
 }
 
-/** Brings what is written here to what one provider has now. */
+/** Brings the stored data up to date with one provider. */
 export interface ProviderSync {
   /** Whether the operator has set the provider up. */
   readonly isSetUp: boolean;
 
   /**
-   * Asks the provider for what `objectRef` names, and writes what it learns under the ticket.
+   * Fetches the object that `objectRef` names from the provider, and writes the result with the `fetchVersion`.
    *
-   * @param objectRef of Stripe a customer, or a charge; of the App Store a subscription, by its original transaction
-   * @param ticket taken before: what was written under a greater one stays
-   * @param claimant a user who says that it is theirs
-   * @throws {ProviderUnavailable} also where the operator has not set the provider up
+   * @param objectRef Stripe: the id of a customer or a charge; App Store: the original transaction id of a subscription
+   * @param fetchVersion a fencing token drawn before the fetch. Rows with a greater one are not overwritten
+   * @param claimant id of the user who claims the purchase
+   * @throws {ProviderUnavailable} also if the operator has not set the provider up
    */
   sync(objectRef: string, fetchVersion: bigint, claimant?: string): Promise<SyncOutcome>;
 }
 
 export type ProviderSyncs = Readonly<Record<PaymentProvider, ProviderSync>>;
 
-/** Injects the `ProviderSyncs`; which class syncs with which provider says payment.module.ts. */
+/** Injection token of the `ProviderSyncs`, which payment.module.ts provides. */
 export const PROVIDER_SYNCS = Symbol('PROVIDER_SYNCS');

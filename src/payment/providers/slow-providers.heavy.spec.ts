@@ -15,11 +15,11 @@ import {
 import { AppleClient } from '../apple/apple.client.js';
 import { StripeClient } from '../stripe/stripe.client.js';
 
-/** The two clients by themselves, less patient than in the service. */
+/** The two clients by themselves, with shorter timeouts than in the service. */
 
-/** Enough for an answer of a machine that is busy, in the tests that want one. */
-const patienceMs = 5_000;
-const impatienceMs = 50;
+/** Long enough for an answer on a busy machine. */
+const longTimeoutMs = 5_000;
+const shortTimeoutMs = 50;
 
 let stripe: StripeBench;
 let apple: AppleBench;
@@ -48,28 +48,17 @@ const appleClient = (timeoutMs: number) => {
   return new AppleClient({ bundleId, appId, environment, ...apiKey, api }, timeoutMs);
 };
 
-describe('a provider that does not answer in time is one that cannot be asked', () => {
-  it('Stripe', async () => {
+describe('StripeClient', () => {
+  it('throws ProviderUnavailable when Stripe does not answer in time', async () => {
     const customer = await stripe.customer();
     stripe.fake.inject({ kind: 'hang' });
-    const asked = stripeClient(impatienceMs).moneyOf(customer);
-    await expect(asked).rejects.toMatchObject({ name: 'ProviderUnavailable', provider: 'stripe' });
+    const call = stripeClient(shortTimeoutMs).billingOf(customer);
+    await expect(call).rejects.toMatchObject({ name: 'ProviderUnavailable', provider: 'stripe' });
     stripe.fake.clearFaults();
-    expect(await stripeClient(patienceMs).moneyOf(customer)).toMatchObject({ subscriptions: [] });
+    expect(await stripeClient(longTimeoutMs).billingOf(customer)).toMatchObject({ subscriptions: [] });
   });
 
-  it('Apple', async () => {
-    const { originalTransactionId } = apple.fake.buy({ product: appleProducts.plus.id });
-    apple.fake.inject({ kind: 'hang' });
-    const asked = appleClient(impatienceMs).subscription(originalTransactionId);
-    await expect(asked).rejects.toMatchObject({ name: 'ProviderUnavailable', provider: 'apple' });
-    apple.fake.clearFaults();
-    expect(await appleClient(patienceMs).subscription(originalTransactionId)).toMatchObject({ status: 1 });
-  });
-});
-
-describe('a list of Stripe', () => {
-  it('of more than ten thousand is read to its end', async () => {
+  it('reads a list of more than ten thousand objects to its end', async () => {
     const many = 10_050;
     const server = createServer((request, response) => {
       const { pathname, searchParams } = new URL(request.url ?? '/', 'http://stripe');
@@ -84,11 +73,22 @@ describe('a list of Stripe', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     try {
       const { port } = server.address() as AddressInfo;
-      const { charges } = await stripeClient(patienceMs, `http://127.0.0.1:${port}`).moneyOf('cus_rich');
+      const { charges } = await stripeClient(longTimeoutMs, `http://127.0.0.1:${port}`).billingOf('cus_many');
       expect(new Set(charges.map(({ id }) => id)).size).toBe(many);
     } finally {
       server.closeAllConnections();
       server.close();
     }
+  });
+});
+
+describe('AppleClient', () => {
+  it('throws ProviderUnavailable when Apple does not answer in time', async () => {
+    const { originalTransactionId } = apple.fake.buy({ product: appleProducts.plus.id });
+    apple.fake.inject({ kind: 'hang' });
+    const call = appleClient(shortTimeoutMs).subscription(originalTransactionId);
+    await expect(call).rejects.toMatchObject({ name: 'ProviderUnavailable', provider: 'apple' });
+    apple.fake.clearFaults();
+    expect(await appleClient(longTimeoutMs).subscription(originalTransactionId)).toMatchObject({ status: 1 });
   });
 });

@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { IdentityPrisma, type PaymentProvider } from '../../prisma/identity/index.js';
 import { sealedFetchVersion } from '../../subscription/index.js';
 
-/** A subscription as it is written here. */
-export interface WrittenSubscription {
+/** A subscription as it is stored here. */
+export interface StoredSubscription {
   readonly providerRef: string;
   readonly planId: string;
   readonly status: string;
@@ -11,7 +11,7 @@ export interface WrittenSubscription {
   readonly cancelAtPeriodEnd: boolean;
 }
 
-export interface WrittenDispute {
+export interface StoredDispute {
   readonly blocks: boolean;
   readonly isSealed: boolean;
 }
@@ -20,13 +20,13 @@ export interface WrittenDispute {
 export class ReconciliationStore {
   constructor(private readonly prisma: IdentityPrisma) {}
 
-  async written(refs: readonly string[]): Promise<Map<string, WrittenSubscription>> {
+  async storedSubscriptions(refs: readonly string[]): Promise<Map<string, StoredSubscription>> {
     const rows = await this.prisma.subscription.findMany({ where: { providerRef: { in: [...refs] } } });
     return new Map(rows.map((row) => [row.providerRef, row]));
   }
 
-  /** Of these customers of Stripe, those who have an account here. */
-  async known(customers: readonly string[]): Promise<Set<string>> {
+  /** The given Stripe customers that belong to an account of this service. */
+  async ownCustomers(customers: readonly string[]): Promise<Set<string>> {
     const rows = await this.prisma.user.findMany({
       where: { stripeCustomerId: { in: [...customers] } },
       select: { stripeCustomerId: true },
@@ -34,8 +34,11 @@ export class ReconciliationStore {
     return new Set(rows.map(({ stripeCustomerId }) => stripeCustomerId ?? ''));
   }
 
-  /** What a provider may still change: the names of all subscriptions that have not ended long ago, with their customer at Stripe. */
-  async live(provider: PaymentProvider, since: Date): Promise<{ providerRef: string; customer: string | null }[]> {
+  /** Subscriptions that the provider may still change: those that have not ended before `since`. */
+  async changeableSubscriptions(
+    provider: PaymentProvider,
+    since: Date,
+  ): Promise<{ providerRef: string; customer: string | null }[]> {
     const rows = await this.prisma.subscription.findMany({
       where: { provider, OR: [{ status: { notIn: ['EXPIRED', 'REVOKED'] } }, { paidThrough: { gt: since } }] },
       select: { providerRef: true, user: { select: { stripeCustomerId: true } } },
@@ -43,8 +46,8 @@ export class ReconciliationStore {
     return rows.map(({ providerRef, user }) => ({ providerRef, customer: user.stripeCustomerId }));
   }
 
-  /** What is written of these disputes. What an operator has decided is sealed: no look-up changes it. */
-  async disputes(refs: readonly string[]): Promise<Map<string, WrittenDispute>> {
+  /** The stored state of the given disputes. A dispute that an operator has decided is sealed: no fetch changes it. */
+  async storedDisputes(refs: readonly string[]): Promise<Map<string, StoredDispute>> {
     const rows = await this.prisma.accessBlock.findMany({
       where: { providerRef: { in: [...refs] } },
       select: { providerRef: true, liftedOn: true, fetchVersion: true },

@@ -2,14 +2,14 @@ import Stripe from 'stripe';
 import { z } from 'zod';
 import { AppError } from '../../platform/errors/index.js';
 
-/** How far a signature's time may lie ahead: the clocks of two machines. */
+/** How far in the future a signature may be dated: two machines' clocks differ. */
 const skewSeconds = 60;
-/** How far it may lie back, as Stripe's own libraries have it. */
+/** How far in the past it may be dated: the default of Stripe's own libraries. */
 const toleranceSeconds = 300;
 
 const reference = z.union([z.string(), z.object({ id: z.string() }).transform(({ id }) => id)]).nullish();
 
-/** As much of an event as says what to look up; https://docs.stripe.com/api/events/object */
+/** The part of an event that names the object to fetch: https://docs.stripe.com/api/events/object */
 const eventSchema = z.object({
   id: z.string().startsWith('evt_').max(255),
   type: z.string().min(1).max(255),
@@ -28,10 +28,10 @@ const eventSchema = z.object({
 export type StripeEvent = z.output<typeof eventSchema>;
 
 /**
- * Verifies the signature over the body as it was sent, and reads the event.
+ * Verifies the signature over the raw body, and reads the event.
  *
- * @param secrets the endpoint's, and while it is changed the one before
- * @throws {AppError} `webhook_signature_invalid`, also for a time that is more than 5 minutes past or a minute ahead
+ * @param secrets the endpoint's secret, and during a rotation also the previous one
+ * @throws {AppError} `webhook_signature_invalid`, also if dated more than 5 minutes in the past or 1 minute in the future
  */
 export function readStripeEvent(
   body: Buffer | undefined,
@@ -39,16 +39,17 @@ export function readStripeEvent(
   secrets: readonly string[],
   now: Date,
 ): StripeEvent {
-  if (body === undefined || signature === undefined || isFromTheFuture(signature, now)) throw notSigned();
+  if (body === undefined || signature === undefined || isFutureDated(signature, now)) throw notSigned();
   if (!secrets.some((secret) => isSignedBy(secret, body, signature, now))) throw notSigned();
   const event = eventSchema.safeParse(parseJson(body));
-  if (!event.success) throw new AppError('webhook_signature_invalid', 'This is signed, but no event of Stripe.');
+  if (!event.success)
+    throw new AppError('webhook_signature_invalid', 'The signature is valid, but the body is not a Stripe event.');
   return event.data;
 }
 
 function isSignedBy(secret: string, body: Buffer, signature: string, now: Date): boolean {
   try {
-    // Not `constructEvent`, which fails as well on what was signed; and whatever fails here, nothing was verified.
+    // `constructEvent` would also parse the body, so its errors would not tell a bad signature from a bad body.
     const { signature: verifier } = Stripe.webhooks;
     return verifier?.verifyHeader(body, signature, secret, toleranceSeconds, undefined, now.getTime()) === true;
   } catch {
@@ -56,8 +57,8 @@ function isSignedBy(secret: string, body: Buffer, signature: string, now: Date):
   }
 }
 
-/** Stripe's library lets any time in the future pass. */
-function isFromTheFuture(signature: string, now: Date): boolean {
+/** Needed because Stripe's library accepts any time in the future. */
+function isFutureDated(signature: string, now: Date): boolean {
   const times = [...signature.matchAll(/(?:^|,)\s*t=(\d{1,12})(?=,|$)/g)].map(([, time]) => Number(time));
   return times.length !== 1 || times.some((time) => time > now.getTime() / 1000 + skewSeconds);
 }
@@ -71,12 +72,15 @@ function parseJson(body: Buffer): unknown {
 }
 
 const notSigned = () =>
-  new AppError('webhook_signature_invalid', 'Expected an event of this moment that Stripe signed for this endpoint.');
+  new AppError(
+    'webhook_signature_invalid',
+    'Expected a recent event, signed by Stripe with the secret of this endpoint. Check STRIPE_WEBHOOK_SECRET.',
+  );
 
 /**
- * What to look up: the customer whose money it is about; a charge, where an event names no customer.
+ * The object to fetch: the customer that the event is about, or the charge if the event names no customer.
  *
- * @returns undefined for an event that says nothing of anybody's money
+ * @returns undefined if the event is not about payments
  */
 export function objectRefOf({ type, data }: StripeEvent): string | undefined {
   if (!/^(customer\.subscription|invoice|charge|refund|checkout\.session)\.|^customer\.deleted$/.test(type))

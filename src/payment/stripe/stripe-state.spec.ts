@@ -1,13 +1,13 @@
 import type Stripe from 'stripe';
 import { describe, expect, it } from 'vitest';
-import { disputeStanding, paymentMethodFingerprint, readStripeSubscription, stripeMovements } from './stripe-state.js';
+import { disputeEffect, paymentMethodFingerprint, readStripeSubscription, stripeMovements } from './stripe-state.js';
 
 const seconds = (text: string) => Date.parse(text) / 1000;
 const start = seconds('2030-01-01T00:00:00Z');
 const end = seconds('2030-02-01T00:00:00Z');
 const at = (text: string) => new Date(text);
 
-/** As much of Stripe's objects as is read; the rest says nothing here. */
+/** Only the fields of Stripe's objects that the code reads. */
 const subscription = (fields: object = {}) =>
   ({
     id: 'sub_1',
@@ -45,10 +45,10 @@ const charge = (fields: object = {}) =>
     ...fields,
   }) as unknown as Stripe.Charge;
 
-const factsOf = (fields: object, invoices = [invoice()], charges = [charge()]) =>
+const read = (fields: object, invoices = [invoice()], charges = [charge()]) =>
   readStripeSubscription(subscription(fields), { invoices, charges }, 7);
 
-describe('the state of a subscription', () => {
+describe('readStripeSubscription', () => {
   it.each([
     ['incomplete', 'PENDING'],
     ['incomplete_expired', 'EXPIRED'],
@@ -59,49 +59,49 @@ describe('the state of a subscription', () => {
     ['paused', 'SUSPENDED'],
     ['canceled', 'EXPIRED'],
     ['something_new', undefined],
-  ])('%s is %s', (status, state) => {
-    expect(factsOf({ status })).toMatchObject({ status: state, providerRef: 'stripe:sub_1', priceRef: 'price_1' });
+  ])('maps status %s to %s', (status, state) => {
+    expect(read({ status })).toMatchObject({ status: state, providerRef: 'stripe:sub_1', priceRef: 'price_1' });
   });
 
-  it('is paid to the end of the period, or to where it ended before', () => {
-    expect(factsOf({}).paidThrough).toEqual(at('2030-02-01T00:00:00Z'));
+  it('is paid through the end of the period, or to an earlier end of the subscription', () => {
+    expect(read({}).paidThrough).toEqual(at('2030-02-01T00:00:00Z'));
     const ended = seconds('2030-01-10T00:00:00Z');
-    expect(factsOf({ status: 'canceled', ended_at: ended }).paidThrough).toEqual(at('2030-01-10T00:00:00Z'));
-    expect(factsOf({ cancel_at: ended })).toMatchObject({
+    expect(read({ status: 'canceled', ended_at: ended }).paidThrough).toEqual(at('2030-01-10T00:00:00Z'));
+    expect(read({ cancel_at: ended })).toMatchObject({
       paidThrough: at('2030-01-10T00:00:00Z'),
       cancelAtPeriodEnd: true,
     });
   });
 
-  it('is settled to where money has come: not while the next period’s invoice is a draft, open or void', () => {
+  it('is settled through the last paid period, not while the next invoice is a draft, open, void or uncollectible', () => {
     const before = start - 31 * 86_400;
     const paidBefore = invoice({ id: 'in_0', lines: { data: [{ period: { start: before, end: start } }] } });
-    expect(factsOf({}, [paidBefore, invoice()]).settledThrough).toEqual(at('2030-02-01T00:00:00Z'));
+    expect(read({}, [paidBefore, invoice()]).settledThrough).toEqual(at('2030-02-01T00:00:00Z'));
     for (const status of ['draft', 'open', 'void', 'uncollectible']) {
-      expect(factsOf({}, [paidBefore, invoice({ status })]).settledThrough).toEqual(at('2030-01-01T00:00:00Z'));
+      expect(read({}, [paidBefore, invoice({ status })]).settledThrough).toEqual(at('2030-01-01T00:00:00Z'));
     }
-    const wasForAYear = invoice({ id: 'in_0', lines: { data: [{ period: { start: before, end: end + 1 } }] } });
-    expect(factsOf({}, [wasForAYear, invoice({ status: 'draft' })]).settledThrough).toEqual(at('2030-01-01T00:00:00Z'));
-    expect(factsOf({}, []).settledThrough).toBeNull();
+    const yearlyInvoice = invoice({ id: 'in_0', lines: { data: [{ period: { start: before, end: end + 1 } }] } });
+    expect(read({}, [yearlyInvoice, invoice({ status: 'draft' })]).settledThrough).toEqual(at('2030-01-01T00:00:00Z'));
+    expect(read({}, []).settledThrough).toBeNull();
   });
 
-  it('knows a cancellation at the end of the period', () => {
-    expect(factsOf({}).cancelAtPeriodEnd).toBe(false);
-    expect(factsOf({ cancel_at_period_end: true })).toMatchObject({ cancelAtPeriodEnd: true, status: 'ACTIVE' });
+  it('reports a cancellation at the end of the period', () => {
+    expect(read({}).cancelAtPeriodEnd).toBe(false);
+    expect(read({ cancel_at_period_end: true })).toMatchObject({ cancelAtPeriodEnd: true, status: 'ACTIVE' });
   });
 });
 
-describe('grace', () => {
-  it('lasts our days from when the invoice fell due', () => {
-    const facts = factsOf({ status: 'past_due' }, [invoice({ status: 'open' })], []);
-    expect(facts).toMatchObject({
+describe('readStripeSubscription: the grace period', () => {
+  it('lasts graceDays from when the invoice fell due', () => {
+    const subscriptionNow = read({ status: 'past_due' }, [invoice({ status: 'open' })], []);
+    expect(subscriptionNow).toMatchObject({
       status: 'GRACE',
       paidThrough: at('2030-01-01T01:00:00Z'),
       graceUntil: at('2030-01-08T01:00:00Z'),
     });
   });
 
-  it('counts from the first of several unpaid invoices, and not from those of another subscription', () => {
+  it('starts with the oldest unpaid invoice, ignoring invoices of other subscriptions', () => {
     const later = { status: 'open', status_transitions: { finalized_at: start + 86_400 } };
     const other = {
       status: 'open',
@@ -110,57 +110,57 @@ describe('grace', () => {
       parent: { subscription_details: { subscription: 'sub_2' } },
     };
     const invoices = [invoice(later), invoice({ status: 'open' }), invoice(other)];
-    expect(factsOf({ status: 'past_due' }, invoices, []).graceUntil).toEqual(at('2030-01-08T01:00:00Z'));
+    expect(read({ status: 'past_due' }, invoices, []).graceUntil).toEqual(at('2030-01-08T01:00:00Z'));
   });
 
-  it('counts from the beginning of the period when no invoice shows why', () => {
-    expect(factsOf({ status: 'past_due' }, [], []).graceUntil).toEqual(at('2030-01-08T00:00:00Z'));
+  it('starts with the period when no invoice is open', () => {
+    expect(read({ status: 'past_due' }, [], []).graceUntil).toEqual(at('2030-01-08T00:00:00Z'));
   });
 });
 
-describe('money given back', () => {
+describe('readStripeSubscription: refunds', () => {
   const refunded = charge({ refunded: true });
 
-  it('in full revokes, whatever the status', () => {
-    expect(factsOf({}, [invoice()], [refunded]).status).toBe('REVOKED');
-    expect(factsOf({ status: 'canceled' }, [invoice()], [refunded]).status).toBe('REVOKED');
+  it('revokes after a full refund, in every status', () => {
+    expect(read({}, [invoice()], [refunded]).status).toBe('REVOKED');
+    expect(read({ status: 'canceled' }, [invoice()], [refunded]).status).toBe('REVOKED');
   });
 
-  it('in part changes nothing', () => {
-    expect(factsOf({}, [invoice()], [charge({ amount_refunded: 100 })]).status).toBe('ACTIVE');
+  it('ignores a partial refund', () => {
+    expect(read({}, [invoice()], [charge({ amount_refunded: 100 })]).status).toBe('ACTIVE');
   });
 
-  it('of a period before the current one changes nothing', () => {
+  it('ignores a refund for an earlier period', () => {
     const before = invoice({ lines: { data: [{ period: { start: start - 86_400, end: start } }] } });
     const now = invoice({ payments: { data: [{ payment: { type: 'payment_intent', payment_intent: 'pi_2' } }] } });
     const charges = [refunded, charge({ id: 'ch_2', payment_intent: 'pi_2' })];
-    expect(factsOf({}, [before, now], charges).status).toBe('ACTIVE');
+    expect(read({}, [before, now], charges).status).toBe('ACTIVE');
   });
 
-  it('in full revokes, also when the month before, cut short by a change to a year, was not given back', () => {
+  it('revokes after a full refund of a year, although the month before it was cut short and not refunded', () => {
     const month = invoice({ lines: { data: [{ period: { start: start - 20 * 86_400, end: start + 11 * 86_400 } }] } });
     const year = invoice({ payments: { data: [{ payment: { type: 'payment_intent', payment_intent: 'pi_2' } }] } });
     const charges = [charge(), charge({ id: 'ch_2', payment_intent: 'pi_2', refunded: true })];
-    expect(factsOf({}, [month, year], charges).status).toBe('REVOKED');
+    expect(read({}, [month, year], charges).status).toBe('REVOKED');
   });
 
-  it('of one of two payments for the period changes nothing; of both it revokes', () => {
+  it('revokes when both payments of a period are refunded, not when only one is', () => {
     const upgrade = invoice({
       id: 'in_2',
       payments: { data: [{ payment: { type: 'payment_intent', payment_intent: 'pi_2' } }] },
     });
     const second = { id: 'ch_2', payment_intent: 'pi_2' };
-    expect(factsOf({}, [invoice(), upgrade], [refunded, charge(second)]).status).toBe('ACTIVE');
-    expect(factsOf({}, [invoice(), upgrade], [refunded, charge({ ...second, refunded: true })]).status).toBe('REVOKED');
+    expect(read({}, [invoice(), upgrade], [refunded, charge(second)]).status).toBe('ACTIVE');
+    expect(read({}, [invoice(), upgrade], [refunded, charge({ ...second, refunded: true })]).status).toBe('REVOKED');
   });
 
-  it('a declined attempt before the payment is no payment', () => {
+  it('ignores a declined charge before the payment', () => {
     const declined = charge({ id: 'ch_0', status: 'failed', captured: false, refunded: false });
-    expect(factsOf({}, [invoice()], [declined, refunded]).status).toBe('REVOKED');
+    expect(read({}, [invoice()], [declined, refunded]).status).toBe('REVOKED');
   });
 });
 
-describe('movements', () => {
+describe('stripeMovements', () => {
   const movementsOf = (charges: Stripe.Charge[], disputes: Stripe.Dispute[] = []) =>
     stripeMovements({ charges, disputes });
   const brief = (charges: Stripe.Charge[], disputes: Stripe.Dispute[] = []) =>
@@ -168,7 +168,7 @@ describe('movements', () => {
   const dispute = (status: string) =>
     ({ id: 'du_1', amount: 499, currency: 'eur', created: start, status }) as unknown as Stripe.Dispute;
 
-  it('a charge is one, a declined or uncaptured one is none', () => {
+  it('reports a charge, but not a declined or uncaptured one', () => {
     expect(movementsOf([charge()])).toEqual([
       {
         providerRef: 'stripe:ch_1',
@@ -181,7 +181,7 @@ describe('movements', () => {
     expect(movementsOf([charge({ status: 'failed' }), charge({ captured: false })])).toEqual([]);
   });
 
-  it('each refund that left is one; of one that the bank did not take, the money came back', () => {
+  it('reports refunds that were paid out, and the reversal of one that the bank returned', () => {
     const refund = (id: string, status: string) => ({ id, amount: 100, currency: 'eur', created: start, status });
     const data = [
       refund('re_1', 'succeeded'),
@@ -212,35 +212,35 @@ describe('movements', () => {
     ['warning_closed', []],
     ['prevented', []],
     ['something_new', []],
-  ])('a dispute that is %s', (status, expected) => {
+  ])('reports the movements of a dispute in status %s', (status, expected) => {
     expect(brief([], [dispute(status)])).toEqual(expected);
   });
 });
 
-describe('a dispute', () => {
+describe('disputeEffect', () => {
   it.each([
-    ['needs_response', 'against'],
-    ['under_review', 'against'],
-    ['lost', 'against'],
-    ['appeal_under_review', 'against'],
+    ['needs_response', 'blocks'],
+    ['under_review', 'blocks'],
+    ['lost', 'blocks'],
+    ['appeal_under_review', 'blocks'],
     ['won', 'settled'],
     ['prevented', 'settled'],
     ['warning_needs_response', 'settled'],
     ['warning_under_review', 'settled'],
     ['warning_closed', 'settled'],
     ['something_new', undefined],
-  ])('that is %s is %s', (status, standing) => expect(disputeStanding({ status })).toBe(standing));
+  ])('maps status %s to %s', (status, effect) => expect(disputeEffect({ status })).toBe(effect));
 });
 
-describe('what a trial is remembered by', () => {
+describe('paymentMethodFingerprint', () => {
   it.each([
     ['a card', { card: { fingerprint: 'f' } }, 'f'],
     ['a bank account', { sepa_debit: { fingerprint: 'g' } }, 'g'],
-    ['a wallet that tells nothing', { link: {} }, undefined],
+    ['a wallet, which has none', { link: {} }, undefined],
     ['a card without a fingerprint', { card: { fingerprint: null } }, undefined],
-    ['nothing', null, undefined],
-    ['what was not asked for', 'pm_1', undefined],
-  ])('%s', (_what, default_payment_method, fingerprint) => {
+    ['no payment method', null, undefined],
+    ['a payment method that was not expanded', 'pm_1', undefined],
+  ])('reads the fingerprint of %s', (_what, default_payment_method, fingerprint) => {
     expect(paymentMethodFingerprint(subscription({ default_payment_method }))).toBe(fingerprint);
   });
 });

@@ -1,19 +1,19 @@
 import type Stripe from 'stripe';
 import { type SubscriptionState } from '../../subscription/index.js';
-import { idOf, type StripeCustomerMoney } from './stripe.client.js';
+import { idOf, type StripeBilling } from './stripe.client.js';
 import { type Movement, type ProviderSubscription } from '../providers/provider-subscription.js';
 
 /**
- * The table of billing for Stripe: what its objects say, as plain values. It reads what is, never what happened, so the
- * same objects give the same answer in whatever order events told of them.
+ * Maps Stripe's objects to our states and movements (the table in docs/billing.md). It reads only the current objects, never
+ * events, so the order of events does not change the result.
  */
 
 const dayMs = 86_400_000;
 const date = (seconds: number) => new Date(seconds * 1000);
 
-type Money = Pick<StripeCustomerMoney, 'invoices' | 'charges'>;
+type Money = Pick<StripeBilling, 'invoices' | 'charges'>;
 
-/** @param graceDays how long access lasts after a renewal could not be paid */
+/** @param graceDays how many days access lasts after a failed renewal payment */
 export function readStripeSubscription(
   subscription: Stripe.Subscription,
   money: Money,
@@ -22,7 +22,7 @@ export function readStripeSubscription(
   const [item] = subscription.items.data;
   if (item === undefined) throw new TypeError('a subscription without items');
   const invoices = money.invoices.filter((invoice) => subscriptionOf(invoice) === subscription.id);
-  const givenBack = isPeriodGivenBack(item.current_period_start, invoices, money.charges);
+  const givenBack = isPeriodRefunded(item.current_period_start, invoices, money.charges);
   const status = givenBack ? 'REVOKED' : states[subscription.status];
   const isOverdue = status === 'GRACE';
   const unpaidSince = isOverdue ? overdueSince(item, invoices) : undefined;
@@ -30,7 +30,7 @@ export function readStripeSubscription(
     providerRef: `stripe:${subscription.id}`,
     status,
     priceRef: item.price.id,
-    paidThrough: unpaidSince ?? endOf(subscription, item),
+    paidThrough: unpaidSince ?? periodEnd(subscription, item),
     settledThrough: settledThrough(item, invoices),
     graceUntil: unpaidSince === undefined ? null : new Date(unpaidSince.getTime() + graceDays * dayMs),
     cancelAtPeriodEnd: subscription.cancel_at_period_end || subscription.cancel_at !== null,
@@ -49,37 +49,37 @@ const states: Readonly<Partial<Record<string, SubscriptionState>>> = {
   canceled: 'EXPIRED',
 };
 
-/** Since version 2025-03-31.basil a period belongs to the item, not to the subscription. */
-function endOf({ ended_at, cancel_at }: Stripe.Subscription, item: Stripe.SubscriptionItem): Date {
+/** Since API version 2025-03-31.basil a period belongs to the item, not to the subscription. */
+function periodEnd({ ended_at, cancel_at }: Stripe.Subscription, item: Stripe.SubscriptionItem): Date {
   return date(Math.min(item.current_period_end, ended_at ?? Infinity, cancel_at ?? Infinity));
 }
 
 /**
- * Until when Stripe has been paid: to the end of this period, or of one before. A period begins an hour before anybody is asked
- * to pay for it, and its invoice may then stay open: the subscription alone does not tell. What is free counts as paid.
+ * End of the last paid period. The subscription alone does not show it: Stripe starts a period about an hour before it
+ * charges for it, and the invoice may stay open after that. A free period counts as paid.
  */
 function settledThrough(item: Stripe.SubscriptionItem, invoices: readonly Stripe.Invoice[]): Date | null {
   const { current_period_start: start, current_period_end: end } = item;
   const paid = invoices.filter(({ status }) => status === 'paid');
   const periods = paid.flatMap(({ lines }) => lines.data.map(({ period }) => period));
   if (periods.some((period) => period.start >= start)) return date(end);
-  // What another interval has cut short was paid for longer than it lasted.
+  // A change of interval cuts a period short, so its invoice may cover more time than the period lasted.
   return periods.length === 0 ? null : date(Math.min(start, Math.max(...periods.map((period) => period.end))));
 }
 
-/** Since when money is owed: the first of the unpaid invoices, or the beginning of the period if there is none to see. */
+/** When the oldest unpaid invoice fell due; the start of the period if no invoice is open. */
 function overdueSince(item: Stripe.SubscriptionItem, invoices: readonly Stripe.Invoice[]): Date {
-  const unpaid = invoices.filter(({ status }) => status === 'open').map(dueSince);
+  const unpaid = invoices.filter(({ status }) => status === 'open').map(dueAt);
   return date(unpaid.length > 0 ? Math.min(...unpaid) : item.current_period_start);
 }
 
-const dueSince = ({ created, status_transitions }: Stripe.Invoice) => status_transitions.finalized_at ?? created;
+const dueAt = ({ created, status_transitions }: Stripe.Invoice) => status_transitions.finalized_at ?? created;
 
 /**
- * Whether all that was paid for the current period has been given back. A part of it changes nothing. What was paid for the
- * period before is no part of it, also where another interval has cut that period short.
+ * Whether all payments for the current period are fully refunded. A partial refund does not count. Payments for the
+ * previous period do not matter, even if a change of interval has cut that period short.
  */
-function isPeriodGivenBack(
+function isPeriodRefunded(
   periodStart: number,
   invoices: readonly Stripe.Invoice[],
   charges: readonly Stripe.Charge[],
@@ -90,7 +90,7 @@ function isPeriodGivenBack(
   return paid.length > 0 && paid.every(({ refunded }) => refunded);
 }
 
-/** Since version 2025-03-31.basil an invoice and a charge meet in an invoice payment alone. */
+/** Since API version 2025-03-31.basil only invoice payments link an invoice to its charges. */
 function paymentsOf({ payments }: Stripe.Invoice): string[] {
   return (payments?.data ?? []).flatMap(({ payment }) => {
     const reference = payment.payment_intent ?? payment.charge;
@@ -107,8 +107,8 @@ function subscriptionOf({ parent }: Stripe.Invoice): string | undefined {
 
 const isPaid = ({ status, captured }: Stripe.Charge) => status === 'succeeded' && captured;
 
-/** What moved, of everything the customer ever paid. */
-export function stripeMovements({ charges, disputes }: Pick<StripeCustomerMoney, 'charges' | 'disputes'>): Movement[] {
+/** All movements of a customer's money. */
+export function stripeMovements({ charges, disputes }: Pick<StripeBilling, 'charges' | 'disputes'>): Movement[] {
   return [...charges.filter(isPaid).flatMap(chargeMovements), ...disputes.flatMap(disputeMovements)];
 }
 
@@ -121,33 +121,33 @@ export function refundMovements({ id, amount, currency, created, status }: Strip
   const common = { amount, currency, occurredAt: date(created) };
   const refund = { ...common, providerRef: `stripe:${id}`, kind: 'refund' } as const;
   if (status === 'succeeded') return [refund];
-  // The money had left and came back: the bank did not take it, perhaps weeks after it seemed to.
+  // The bank returned the refunded money to us. That may happen weeks after the refund seemed to succeed.
   if (status === 'failed') return [refund, { ...common, providerRef: `stripe:${id}:reversal`, kind: 'reversal' }];
   return [];
 }
 
 export function disputeMovements(dispute: Stripe.Dispute): Movement[] {
-  const standing = disputeStanding(dispute);
+  const effect = disputeEffect(dispute);
   const common = { amount: dispute.amount, currency: dispute.currency, occurredAt: date(dispute.created) };
   const providerRef = `stripe:${dispute.id}`;
   const opened = { ...common, providerRef, kind: 'dispute' } as const;
-  if (standing === 'against') return [opened];
+  if (effect === 'blocks') return [opened];
   if (dispute.status !== 'won') return [];
   return [opened, { ...common, providerRef: `${providerRef}:reversal`, kind: 'reversal' }];
 }
 
 /**
- * Whether a dispute takes access away. An inquiry (`warning_…`) only asks, and what was prevented never was one.
+ * Whether a dispute blocks access. An inquiry (`warning_…`) and a prevented dispute do not.
  * https://docs.stripe.com/api/disputes/object#dispute_object-status
  *
- * @returns undefined for a status that this service does not know: it then keeps what it has
+ * @returns undefined if this service does not know the status. The stored block is then kept.
  */
-export function disputeStanding({ status }: Pick<Stripe.Dispute, 'status'>): 'against' | 'settled' | undefined {
-  if (against.has(status)) return 'against';
+export function disputeEffect({ status }: Pick<Stripe.Dispute, 'status'>): 'blocks' | 'settled' | undefined {
+  if (blockingStatuses.has(status)) return 'blocks';
   return status === 'won' || status === 'prevented' || status.startsWith('warning_') ? 'settled' : undefined;
 }
 
-const against = new Set<string>([
+const blockingStatuses = new Set<string>([
   'needs_response',
   'under_review',
   'lost',
@@ -155,7 +155,7 @@ const against = new Set<string>([
   'appeal_under_review',
 ]);
 
-/** What a trial is remembered by where Stripe tells: the card or account, under whichever customer. */
+/** Identifies the card or bank account, even across customers. A trial is recorded under it. */
 export function paymentMethodFingerprint({ default_payment_method: method }: Stripe.Subscription): string | undefined {
   if (method === null || typeof method === 'string') return undefined;
   const details = method.card ?? method.sepa_debit ?? method.us_bank_account;

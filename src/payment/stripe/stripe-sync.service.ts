@@ -13,12 +13,12 @@ import { PlanPricesStore } from '../plans/plan-prices.store.js';
 import { type DeadLetterReason, type ProviderSync, type SyncOutcome } from '../providers/provider-sync.js';
 import { type ProviderSubscription } from '../providers/provider-subscription.js';
 import { OptionalStripe } from './optional-stripe.js';
-import { disputeStanding, paymentMethodFingerprint, readStripeSubscription, stripeMovements } from './stripe-state.js';
-import { idOf, type StripeClient, type StripeCustomerMoney } from './stripe.client.js';
+import { disputeEffect, paymentMethodFingerprint, readStripeSubscription, stripeMovements } from './stripe-state.js';
+import { idOf, type StripeClient, type StripeBilling } from './stripe.client.js';
 
-const nothing: SyncOutcome = { changed: false };
+const unchanged: SyncOutcome = { changed: false };
 
-/** Looks up all that Stripe knows of a customer's money, and writes what it means. See `ProviderFetchesService` for why it asks, and when. */
+/** Fetches a customer's subscriptions and payments from Stripe and stores the result. `ProviderFetchesService` says when. */
 @Injectable()
 export class StripeSyncService implements ProviderSync {
   constructor(
@@ -36,48 +36,52 @@ export class StripeSyncService implements ProviderSync {
     return this.stripe.client !== undefined;
   }
 
-  /** @param objectRef a customer; or a charge, where an event names no customer */
+  /** @param objectRef id of a customer, or of a charge if the event named no customer */
   async sync(objectRef: string, fetchVersion: bigint): Promise<SyncOutcome> {
     const client = this.stripe.required();
     const id = objectRef.startsWith('cus_') ? objectRef : await client.customerOfCharge(objectRef);
-    if (id === undefined) return nothing;
+    if (id === undefined) return unchanged;
     const customer = await this.customers.byStripe(id);
     if (customer === undefined) {
-      // Deleted together with its account here: late events bring nothing back, but money that does belongs in the books.
+      // The customer was deleted together with the account. Late events must not restore it, but refunds and disputes of
+      // recorded payments still belong in the payment history.
       return (await client.isDeletedCustomer(id))
-        ? { changed: await this.recordLate(await client.movedOf(id)) }
+        ? { changed: await this.recordAfterDeletion(await client.chargesAndDisputesOf(id)) }
         : { changed: false, deadLetterReason: 'unknown_customer' };
     }
-    const money = await client.moneyOf(id);
-    return this.write(client, customer, money, fetchVersion);
+    const money = await client.billingOf(id);
+    return this.record(client, customer, money, fetchVersion);
   }
 
-  /** What became of payments that are in the books; payments of others at the same Stripe account are not. */
-  private async recordLate({ charges, disputes }: Pick<StripeCustomerMoney, 'charges' | 'disputes'>): Promise<boolean> {
+  /** Adds refunds and disputes of payments that are recorded here. Other services may use the same Stripe account. */
+  private async recordAfterDeletion({
+    charges,
+    disputes,
+  }: Pick<StripeBilling, 'charges' | 'disputes'>): Promise<boolean> {
     let changed = false;
     for (const charge of charges) {
       const movements = stripeMovements({
         charges: [charge],
         disputes: disputes.filter((dispute) => idOf(dispute.charge) === charge.id),
       });
-      changed = (await this.history.addBeside(`stripe:${charge.id}`, 'stripe', movements)) || changed;
+      changed = (await this.history.addToCharge(`stripe:${charge.id}`, 'stripe', movements)) || changed;
     }
     return changed;
   }
 
-  private async write(
+  private async record(
     client: StripeClient,
     customer: ProviderCustomer,
-    money: StripeCustomerMoney,
+    money: StripeBilling,
     fetchVersion: bigint,
   ): Promise<SyncOutcome> {
     const { userId } = customer;
     const plans = await this.prices.plansOf('stripe');
     const fetched: FetchedSubscription[] = [];
     for (const subscription of money.subscriptions) {
-      const facts = readStripeSubscription(subscription, money, this.config.graceDays);
-      const status = await this.admitTrial(client, customer, subscription, facts);
-      fetched.push({ ...facts, provider: 'stripe', status, planId: plans.get(facts.priceRef) });
+      const subscriptionNow = readStripeSubscription(subscription, money, this.config.graceDays);
+      const status = await this.checkTrial(client, customer, subscription, subscriptionNow);
+      fetched.push({ ...subscriptionNow, provider: 'stripe', status, planId: plans.get(subscriptionNow.priceRef) });
     }
     const changes = [
       await this.history.add(userId, 'stripe', stripeMovements(money)),
@@ -87,8 +91,8 @@ export class StripeSyncService implements ProviderSync {
     return { changed: changes.includes(true), deadLetterReason: deadLetterReasonOf(fetched, money.disputes) };
   }
 
-  /** A card that had a trial gets no other: the subscription ends before it costs anything, and may be begun without one. */
-  private async admitTrial(
+  /** Cancels a trial on a card that had one already, before it costs anything. The user may subscribe again without one. */
+  private async checkTrial(
     client: StripeClient,
     { firebaseUid, email, emailVerified }: ProviderCustomer,
     subscription: Stripe.Subscription,
@@ -108,12 +112,10 @@ export class StripeSyncService implements ProviderSync {
   ): Promise<boolean[]> {
     const changes: boolean[] = [];
     for (const dispute of disputes) {
-      const standing = disputeStanding(dispute);
-      if (standing === undefined) continue;
+      const effect = disputeEffect(dispute);
+      if (effect === undefined) continue;
       const providerRef = `stripe:${dispute.id}`;
-      changes.push(
-        await this.blocks.recordDispute({ userId, providerRef, blocks: standing === 'against', fetchVersion }),
-      );
+      changes.push(await this.blocks.recordDispute({ userId, providerRef, blocks: effect === 'blocks', fetchVersion }));
     }
     return changes;
   }
@@ -123,10 +125,10 @@ function deadLetterReasonOf(
   fetched: readonly FetchedSubscription[],
   disputes: readonly Stripe.Dispute[],
 ): DeadLetterReason | undefined {
-  // What has ended gives nothing, whatever it was.
+  // An expired subscription gives no access, so its plan does not matter.
   if (fetched.some(({ planId, status }) => planId === undefined && status !== 'EXPIRED')) return 'unknown_price';
   const isUnknown =
     fetched.some(({ status }) => status === undefined) ||
-    disputes.some((dispute) => disputeStanding(dispute) === undefined);
+    disputes.some((dispute) => disputeEffect(dispute) === undefined);
   return isUnknown ? 'unknown_status' : undefined;
 }

@@ -4,11 +4,11 @@ import { ProviderRefusal, ProviderUnavailable } from '../providers/provider-erro
 
 type StripeSettings = NonNullable<GatekeeperConfig['stripe']>;
 
-/** All that Stripe knows of a customer's money. Lists are whole. */
-export interface StripeCustomerMoney {
-  /** With the payment method, which a trial is remembered by. */
+/** A customer's subscriptions and payments at Stripe. The lists are complete. */
+export interface StripeBilling {
+  /** With the payment method: a trial is recorded under its fingerprint. */
   readonly subscriptions: readonly Stripe.Subscription[];
-  /** With the payments that paid them. */
+  /** With their payments. */
   readonly invoices: readonly Stripe.Invoice[];
   /** With their refunds. */
   readonly charges: readonly Stripe.Charge[];
@@ -26,95 +26,97 @@ export interface NewCheckout {
   readonly idempotencyKey: string;
 }
 
-/** For one answer. */
-const patienceMs = 8_000;
+/** Per request. */
+const defaultTimeoutMs = 8_000;
 const page = { limit: 100 };
 
 /**
- * Stripe, as far as this service asks it. The one file that knows how to reach it.
+ * The calls to Stripe that this service needs. No other file uses Stripe's API.
  *
  * @throws {ProviderUnavailable} and {ProviderRefusal}, from every method
  */
 export class StripeClient {
   private readonly stripe: Stripe;
 
-  constructor({ secretKey, apiUrl }: StripeSettings, timeoutMs = patienceMs) {
-    const address = apiUrl === undefined ? {} : addressOf(apiUrl);
+  constructor({ secretKey, apiUrl }: StripeSettings, timeoutMs = defaultTimeoutMs) {
+    const address = apiUrl === undefined ? {} : hostConfig(apiUrl);
     this.stripe = new Stripe(secretKey, { timeout: timeoutMs, maxNetworkRetries: 0, telemetry: false, ...address });
   }
 
-  async moneyOf(customer: string): Promise<StripeCustomerMoney> {
+  async billingOf(customer: string): Promise<StripeBilling> {
     const { subscriptions, invoices } = this.stripe;
     const [allSubscriptions, allInvoices, moved] = await Promise.all([
-      asking(() =>
-        whole(subscriptions.list({ customer, status: 'all', expand: ['data.default_payment_method'], ...page })),
+      callStripe(() =>
+        collectAll(subscriptions.list({ customer, status: 'all', expand: ['data.default_payment_method'], ...page })),
       ),
-      asking(() => whole(invoices.list({ customer, expand: ['data.payments'], ...page }))),
-      this.movedOf(customer),
+      callStripe(() => collectAll(invoices.list({ customer, expand: ['data.payments'], ...page }))),
+      this.chargesAndDisputesOf(customer),
     ]);
     return { subscriptions: allSubscriptions, invoices: allInvoices, ...moved };
   }
 
-  /** What a customer has paid, and what came back. Also of one who was deleted. */
-  async movedOf(customer: string): Promise<Pick<StripeCustomerMoney, 'charges' | 'disputes'>> {
+  /** Works for a deleted customer too. Charges include all their refunds. */
+  async chargesAndDisputesOf(customer: string): Promise<Pick<StripeBilling, 'charges' | 'disputes'>> {
     const { charges, refunds, disputes } = this.stripe;
-    return asking(async () => {
-      const someCharges = await whole(charges.list({ customer, expand: ['data.refunds'], ...page }));
+    return callStripe(async () => {
+      const someCharges = await collectAll(charges.list({ customer, expand: ['data.refunds'], ...page }));
       const allCharges = someCharges.map(async (charge) => {
         if (charge.refunds?.has_more !== true) return charge;
         return {
           ...charge,
-          refunds: { ...charge.refunds, data: await whole(refunds.list({ charge: charge.id, ...page })) },
+          refunds: { ...charge.refunds, data: await collectAll(refunds.list({ charge: charge.id, ...page })) },
         };
       });
       const disputed = someCharges.filter((charge) => charge.disputed);
-      const allDisputes = disputed.map((charge) => whole(disputes.list({ charge: charge.id, ...page })));
+      const allDisputes = disputed.map((charge) => collectAll(disputes.list({ charge: charge.id, ...page })));
       const moved = await Promise.all([Promise.all(allCharges), Promise.all(allDisputes)]);
       return { charges: moved[0], disputes: moved[1].flat() };
     });
   }
 
-  /** The customer who paid a charge, if it was one. */
+  /** @returns undefined if the charge was paid without a customer */
   async customerOfCharge(charge: string): Promise<string | undefined> {
-    const { customer } = await asking(() => this.stripe.charges.retrieve(charge));
+    const { customer } = await callStripe(() => this.stripe.charges.retrieve(charge));
     return customer === null ? undefined : idOf(customer);
   }
 
   async isDeletedCustomer(customer: string): Promise<boolean> {
-    return (await asking(() => this.stripe.customers.retrieve(customer))).deleted === true;
+    return (await callStripe(() => this.stripe.customers.retrieve(customer))).deleted === true;
   }
 
   async createCustomer(account: string, email: string | undefined, idempotencyKey: string): Promise<string> {
     const created = this.stripe.customers.create({ email, metadata: { account } }, { idempotencyKey });
-    return (await asking(() => created)).id;
+    return (await callStripe(() => created)).id;
   }
 
-  /** @param email none takes away the one that Stripe has */
+  /** @param email null removes the address that Stripe has */
   async setEmail(customer: string, email: string | null): Promise<void> {
-    await asking(() => this.stripe.customers.update(customer, { email: email ?? '' }));
+    await callStripe(() => this.stripe.customers.update(customer, { email: email ?? '' }));
   }
 
   /**
-   * Customers who were made for an account (see `createCustomer`). Those with its address are listed; those with a former one
-   * are searched for, where Stripe lets merchants search, by an index that may be late: https://docs.stripe.com/search
+   * All customers that `createCustomer` made for an account. Lists those with the account's current address, and searches for
+   * those with a former one. The search index may lag, and is not available in every country: https://docs.stripe.com/search
    */
   async customersOf(account: string, email: string | null): Promise<string[]> {
     const { customers } = this.stripe;
-    const listed = email === null ? [] : await asking(() => whole(customers.list({ email, ...page })));
+    const listed = email === null ? [] : await callStripe(() => collectAll(customers.list({ email, ...page })));
     const query = `metadata["account"]:"${account}"`;
-    const searched = await asking(() => whole(customers.search({ query, ...page }))).catch((error: unknown) => {
-      unlessRefused(error);
-      return [];
-    });
+    const searched = await callStripe(() => collectAll(customers.search({ query, ...page }))).catch(
+      (error: unknown) => {
+        ignoreRefusal(error);
+        return [];
+      },
+    );
     const ids = [...listed, ...searched].filter(({ metadata }) => metadata['account'] === account).map(({ id }) => id);
     return [...new Set(ids)];
   }
 
-  /** Ends everything of a customer at once: open checkouts, subscriptions, cards. One that is gone is no error. */
+  /** Deletes a customer with their open checkouts, subscriptions and cards. Succeeds if the customer is already gone. */
   async deleteCustomer(customer: string): Promise<void> {
     try {
       await this.expireCheckouts(customer);
-      await asking(() => this.stripe.customers.del(customer));
+      await callStripe(() => this.stripe.customers.del(customer));
     } catch (error) {
       const isRefusal = error instanceof ProviderRefusal;
       if (!isRefusal || (error.code !== 'resource_missing' && !(await this.isDeletedCustomer(customer)))) throw error;
@@ -122,61 +124,61 @@ export class StripeClient {
   }
 
   async price(id: string): Promise<Stripe.Price> {
-    return asking(() => this.stripe.prices.retrieve(id));
+    return callStripe(() => this.stripe.prices.retrieve(id));
   }
 
-  /** Ends the checkouts that a customer has begun and not finished. One that was paid in this moment stays. */
+  /** Expires a customer's open checkouts. A checkout that is paid at the same moment stays. */
   async expireCheckouts(customer: string): Promise<void> {
     const { sessions } = this.stripe.checkout;
-    await asking(async () => {
-      for (const { id } of await whole(sessions.list({ customer, status: 'open', ...page }))) {
-        await asking(() => sessions.expire(id)).catch(unlessRefused);
+    await callStripe(async () => {
+      for (const { id } of await collectAll(sessions.list({ customer, status: 'open', ...page }))) {
+        await callStripe(() => sessions.expire(id)).catch(ignoreRefusal);
       }
     });
   }
 
-  /** @returns where the person goes to pay */
-  async createCheckout(given: NewCheckout): Promise<string> {
-    const trial = given.trialDays > 0 && { trial_period_days: given.trialDays };
-    const session = await asking(() =>
+  /** @returns the URL where the user pays */
+  async createCheckout(checkout: NewCheckout): Promise<string> {
+    const trial = checkout.trialDays > 0 && { trial_period_days: checkout.trialDays };
+    const session = await callStripe(() =>
       this.stripe.checkout.sessions.create(
         {
           mode: 'subscription',
-          customer: given.customer,
-          line_items: [{ price: given.price, quantity: 1 }],
-          success_url: given.successUrl,
-          cancel_url: given.cancelUrl,
-          expires_at: Math.floor(given.expiresAt.getTime() / 1000),
-          // A trial without a card would be one that no card is remembered by.
+          customer: checkout.customer,
+          line_items: [{ price: checkout.price, quantity: 1 }],
+          success_url: checkout.successUrl,
+          cancel_url: checkout.cancelUrl,
+          expires_at: Math.floor(checkout.expiresAt.getTime() / 1000),
+          // Also for a trial: without a card there would be no fingerprint to record the trial under.
           payment_method_collection: 'always',
           subscription_data: { ...trial },
         },
-        { idempotencyKey: given.idempotencyKey },
+        { idempotencyKey: checkout.idempotencyKey },
       ),
     );
     if (session.url === null) throw new ProviderRefusal('stripe', 'no_checkout_url');
     return session.url;
   }
 
-  /** @returns where the person manages cards and invoices */
+  /** @returns the URL where the user manages cards and invoices */
   async createPortal(customer: string, returnUrl: string): Promise<string> {
     const session = this.stripe.billingPortal.sessions.create({ customer, return_url: returnUrl });
-    return (await asking(() => session)).url;
+    return (await callStripe(() => session)).url;
   }
 
   async setCancelAtPeriodEnd(subscription: string, cancel: boolean): Promise<void> {
-    await asking(() => this.stripe.subscriptions.update(subscription, { cancel_at_period_end: cancel }));
+    await callStripe(() => this.stripe.subscriptions.update(subscription, { cancel_at_period_end: cancel }));
   }
 
-  /** Ends it at once, without an invoice or money back. One that has ended already is no error. */
+  /** Ends a subscription at once, without an invoice or refund. Succeeds if it has already ended. */
   async cancelNow(subscription: string): Promise<void> {
-    await asking(() => this.stripe.subscriptions.cancel(subscription)).catch(unlessRefused);
+    await callStripe(() => this.stripe.subscriptions.cancel(subscription)).catch(ignoreRefusal);
   }
 
   /**
    * Moves a subscription to another price at once.
    *
-   * @param paidNow what is to be paid is paid now, or the change is refused; else it leaves a credit for the next invoice
+   * @param paidNow true charges the difference now, and refuses the change if that fails; false settles it on the next invoice
    */
   async changePrice(subscription: string, item: string, price: string, paidNow: boolean): Promise<void> {
     const change = this.stripe.subscriptions.update(subscription, {
@@ -184,47 +186,47 @@ export class StripeClient {
       proration_behavior: paidNow ? 'always_invoice' : 'create_prorations',
       payment_behavior: paidNow ? 'error_if_incomplete' : 'allow_incomplete',
     });
-    await asking(() => change);
+    await callStripe(() => change);
   }
 
-  /** What a subscription pays for now. */
+  /** The subscription's item, with its current price. */
   async itemOf(subscription: string): Promise<{ id: string; price: string }> {
-    const { items } = await asking(() => this.stripe.subscriptions.retrieve(subscription));
+    const { items } = await callStripe(() => this.stripe.subscriptions.retrieve(subscription));
     const [item] = items.data;
     if (item === undefined) throw new ProviderRefusal('stripe', 'no_item');
     return { id: item.id, price: item.price.id };
   }
 
-  /** Where a charge's receipt can be read now; such links expire. */
+  /** A link to a charge's receipt. The link expires. */
   async receiptOf(charge: string): Promise<string | undefined> {
-    return (await asking(() => this.stripe.charges.retrieve(charge))).receipt_url ?? undefined;
+    return (await callStripe(() => this.stripe.charges.retrieve(charge))).receipt_url ?? undefined;
   }
 
-  /** Every subscription of the account, page by page. */
+  /** Every subscription of the Stripe account, page by page. */
   async *allSubscriptions(): AsyncGenerator<Stripe.Subscription> {
-    yield* each(this.stripe.subscriptions.list({ status: 'all', ...page }));
+    yield* eachItem(this.stripe.subscriptions.list({ status: 'all', ...page }));
   }
 
   async *chargesSince(since: Date): AsyncGenerator<Stripe.Charge> {
-    yield* each(this.stripe.charges.list({ created: { gte: seconds(since) }, ...page }));
+    yield* eachItem(this.stripe.charges.list({ created: { gte: seconds(since) }, ...page }));
   }
 
   /** With their charges. */
   async *refundsSince(since: Date): AsyncGenerator<Stripe.Refund> {
-    yield* each(this.stripe.refunds.list({ created: { gte: seconds(since) }, expand: ['data.charge'], ...page }));
+    yield* eachItem(this.stripe.refunds.list({ created: { gte: seconds(since) }, expand: ['data.charge'], ...page }));
   }
 
   /** With their charges. */
   async *allDisputes(): AsyncGenerator<Stripe.Dispute> {
-    yield* each(this.stripe.disputes.list({ expand: ['data.charge'], ...page }));
+    yield* eachItem(this.stripe.disputes.list({ expand: ['data.charge'], ...page }));
   }
 }
 
 export const idOf = (reference: string | { readonly id: string }): string =>
   typeof reference === 'string' ? reference : reference.id;
 
-/** The library takes a URL in parts, and the port of TLS for the default of both schemes. */
-function addressOf(url: string): Stripe.StripeConfig {
+/** Stripe's library takes a URL in parts, and would use port 443 for http too. */
+function hostConfig(url: string): Stripe.StripeConfig {
   const { hostname: host, port, protocol } = new URL(url);
   return protocol === 'https:'
     ? { host, port: port || 443, protocol: 'https' }
@@ -233,36 +235,36 @@ function addressOf(url: string): Stripe.StripeConfig {
 
 const seconds = (date: Date) => Math.floor(date.getTime() / 1000);
 
-/** To the end: Stripe's own helper stops at a number without a word. */
-async function whole<T>(list: AsyncIterable<T>): Promise<T[]> {
+/** Reads a list to its end. Stripe's `autoPagingToArray` would stop silently at its limit. */
+async function collectAll<T>(list: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
   for await (const one of list) all.push(one);
   return all;
 }
 
-async function* each<T>(list: AsyncIterable<T>): AsyncGenerator<T> {
+async function* eachItem<T>(list: AsyncIterable<T>): AsyncGenerator<T> {
   const pages = list[Symbol.asyncIterator]();
   for (;;) {
-    const next = await asking(() => pages.next());
+    const next = await callStripe(() => pages.next());
     if (next.done === true) return;
     yield next.value;
   }
 }
 
-/** For what may have happened already. */
-function unlessRefused(error: unknown): void {
+/** For calls that Stripe refuses if they have already taken effect. */
+function ignoreRefusal(error: unknown): void {
   if (!(error instanceof ProviderRefusal)) throw error;
 }
 
-async function asking<T>(question: () => Promise<T>): Promise<T> {
+async function callStripe<T>(call: () => Promise<T>): Promise<T> {
   try {
-    return await question();
+    return await call();
   } catch (error) {
     throw toProviderError(error);
   }
 }
 
-/** https://docs.stripe.com/api/errors: what is not about this request says nothing of what was asked. */
+/** https://docs.stripe.com/api/errors: 400, 402 and 404 refuse this request. Other errors say nothing about it: retry later. */
 function toProviderError(error: unknown): unknown {
   if (!(error instanceof Stripe.errors.StripeError)) return error;
   const { statusCode, code, type, rawType } = error;

@@ -7,27 +7,27 @@ import { IdentityJobs } from '../../platform/jobs/index.js';
 import { PaymentProvider, type WebhookState } from '../../prisma/identity/index.js';
 import { type InboxRow, InboxStore, syncTask } from './inbox.store.js';
 
-const day = 86_400_000;
-const keptDays = 30;
-/** Somebody who deletes their account and goes on paying Apple makes another of these each month. */
-const unclaimedDays = 180;
-/** A pending event has a job; one that has none for so long lost it. */
-const reviveAfterMs = 60_000;
-/** The longest between two tries of a look-up: hours would outlast any provider's outage. */
-const patienceSeconds = 300;
-const measureMs = 15_000;
+const dayMs = 86_400_000;
+const doneRetentionDays = 30;
+/** A user who deletes their account but keeps paying Apple causes another unclaimed event each month. */
+const unclaimedRetentionDays = 180;
+/** A pending event should have a job. After this time without one, the job counts as lost. */
+const requeueAfterMs = 60_000;
+/** Longest wait between two attempts of a fetch. Without a limit the wait grows to hours, longer than most outages. */
+const maxBackoffSeconds = 300;
+const metricsIntervalMs = 15_000;
 
 const events = new Gauge({
   name: 'payment_events',
-  help: 'Events in the inbox that are pending or parked.',
+  help: 'Payment events in the inbox, by state: pending or dead-lettered.',
   labelNames: ['state'],
 });
 const oldestPending = new Gauge({
   name: 'payment_event_oldest_pending_seconds',
-  help: 'Age of the pending event that has waited longest; 0 without one.',
+  help: 'Age in seconds of the oldest pending payment event; 0 if no event is pending.',
 });
 
-/** Watches over the events that were kept: none is forgotten before it is dealt with, and operators see what was put aside. */
+/** Maintains the inbox of payment events: restores lost jobs, deletes old events, and shows operators what is dead-lettered. */
 @Injectable()
 export class InboxService {
   constructor(
@@ -37,7 +37,7 @@ export class InboxService {
     private readonly logger: GatekeeperLogger,
     background: Background,
   ) {
-    background.add(new Repeater({ waitMs: measureMs, run: () => this.measure() }));
+    background.add(new Repeater({ waitMs: metricsIntervalMs, run: () => this.updateMetrics() }));
   }
 
   /** Newest first. */
@@ -45,31 +45,31 @@ export class InboxService {
     return this.store.list(state, limit);
   }
 
-  /** Has parked events looked up again: those of one look-up, or all. @returns how many */
+  /** Retries dead-lettered events: those of one object, or all. @returns how many */
   async retry(objectRef?: string): Promise<number> {
     return this.store.retry(objectRef);
   }
 
-  /** Adds the jobs that pending events have lost, and lets none wait too long for its next try. */
-  async revive(): Promise<void> {
-    const count = await this.store.revive(new Date(this.clock.now().getTime() - reviveAfterMs));
+  /** Adds the jobs that pending events have lost, and limits how long a failed fetch waits for its next attempt. */
+  async requeueMissing(): Promise<void> {
+    const count = await this.store.requeueMissing(new Date(this.clock.now().getTime() - requeueAfterMs));
     if (count > 0) this.logger.warn('payment_fetches_requeued', { count });
-    await this.jobs.capBackoff(Object.values(PaymentProvider).map(syncTask), patienceSeconds);
+    await this.jobs.capBackoff(Object.values(PaymentProvider).map(syncTask), maxBackoffSeconds);
   }
 
   async purge(): Promise<void> {
-    await this.store.purge(this.daysAgo(keptDays), this.daysAgo(unclaimedDays));
+    await this.store.purge(this.daysAgo(doneRetentionDays), this.daysAgo(unclaimedRetentionDays));
   }
 
-  /** Every replica for itself, so that none goes on showing what was true when it last had a turn. */
-  private async measure(): Promise<void> {
-    const { pending, deadLettered, oldest } = await this.store.counts();
+  /** Runs on every replica: if only one measured, the others would keep exporting old values. */
+  private async updateMetrics(): Promise<void> {
+    const { pending, deadLettered, oldestPending: oldest } = await this.store.counts();
     events.set({ state: 'pending' }, pending);
     events.set({ state: 'dead_lettered' }, deadLettered);
     oldestPending.set(oldest === null ? 0 : (this.clock.now().getTime() - oldest.getTime()) / 1000);
   }
 
   private daysAgo(days: number): Date {
-    return new Date(this.clock.now().getTime() - days * day);
+    return new Date(this.clock.now().getTime() - days * dayMs);
   }
 }

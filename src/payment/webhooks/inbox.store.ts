@@ -2,18 +2,18 @@ import { Injectable } from '@nestjs/common';
 import { addJob, IdentityJobs, jobForEach } from '../../platform/jobs/index.js';
 import { IdentityPrisma, type PaymentProvider, Prisma, type WebhookState } from '../../prisma/identity/index.js';
 
-/** What an event of a provider says: that something changed, and what to look up. */
+/** A provider's event. It says only that an object changed; the object itself is fetched later. */
 export interface ArrivedEvent {
   readonly provider: PaymentProvider;
-  /** The provider's name for it; a second delivery is no second event. */
+  /** The provider's id. A second delivery has the same id and is ignored. */
   readonly eventId: string;
   readonly type: string;
-  /** What to ask the provider for. */
+  /** The object to fetch from the provider. */
   readonly objectRef: string;
   readonly occurredAt: Date;
 }
 
-/** Something to look up at a provider. */
+/** An object to fetch from a provider. */
 export interface FetchTarget {
   readonly provider: PaymentProvider;
   readonly objectRef: string;
@@ -29,17 +29,17 @@ export interface InboxRow extends ArrivedEvent {
 export interface InboxCounts {
   readonly pending: number;
   readonly deadLettered: number;
-  /** Of the pending ones. */
-  readonly oldest: Date | null;
+  /** When the oldest pending event was received; null if no event is pending. */
+  readonly oldestPending: Date | null;
 }
 
-/** A look-up that repairs comes after those that events ask for. */
+/** Fetches for repairs run after those for events. */
 const repairPriority = 10;
 
-/** The task of the jobs that look things up at a provider. */
+/** The task of the jobs that fetch from a provider. */
 export const syncTask = (provider: PaymentProvider) => `sync-${provider}`;
 
-/** The job that looks something up. */
+/** The job that fetches one object. */
 const syncJob = ({ provider, objectRef }: FetchTarget, repair = false) => ({
   task: syncTask(provider),
   payload: { objectRef, ...(repair && { repair }) },
@@ -47,7 +47,7 @@ const syncJob = ({ provider, objectRef }: FetchTarget, repair = false) => ({
   priority: repair ? repairPriority : 0,
 });
 
-/** The jobs of `syncJob` as `jobForEach` takes them, for a query of `provider` and `objectRef`. Whatever comes twice has one. */
+/** As `syncJob`, for `jobForEach`: one job for each distinct row of a query of `provider` and `object_ref`. */
 const syncJobs = (targets: Prisma.Sql) => Prisma.sql`
   SELECT 'sync-' || provider AS task, provider || ':' || object_ref AS key, json_build_object('objectRef', object_ref) AS payload
   FROM (SELECT DISTINCT provider, object_ref FROM (${targets}) targets) each_once`;
@@ -60,8 +60,8 @@ export class InboxStore {
   ) {}
 
   /**
-   * Keeps an event, together with the job that looks up what it speaks of: one statement, so both or neither. A second
-   * delivery finds the first and adds nothing.
+   * Stores an event together with the job that fetches its object. It is one statement, so both are stored or neither. A
+   * second delivery finds the first and adds nothing.
    *
    * @returns whether the event is new
    */
@@ -77,12 +77,12 @@ export class InboxStore {
     return rows.length > 0;
   }
 
-  /** Has something looked up again that no event asked for, after all that events ask for. */
-  async repair(objectRef: FetchTarget): Promise<void> {
-    await this.prisma.$queryRaw`SELECT ${addJob(syncJob(objectRef, true))} AS job`;
+  /** Adds a job that fetches an object again although no event announced a change. It runs after the jobs of events. */
+  async enqueueRepair(target: FetchTarget): Promise<void> {
+    await this.prisma.$queryRaw`SELECT ${addJob(syncJob(target, true))} AS job`;
   }
 
-  /** Greater than every ticket taken and the number of every event that had arrived before. */
+  /** A fencing token, greater than all before it and than the id of every event that arrived before. */
   async nextFetchVersion(): Promise<bigint> {
     const [row] = await this.prisma.$queryRaw<[{ version: bigint }]>`
       SELECT nextval('"WebhookEvent_id_seq"') AS version`;
@@ -90,11 +90,11 @@ export class InboxStore {
   }
 
   /**
-   * Marks the events that a look-up has dealt with: those that arrived before its ticket was taken, for it began to ask
-   * after them. Later ones have a job of their own.
+   * Settles the events that a fetch has covered: those that arrived before its `fetchVersion` was drawn, because the fetch
+   * started after them. Later events have a job of their own.
    *
-   * @param reason why they are put aside; without it they are done
-   * @returns when the events happened that were pending
+   * @param reason dead-letters the events; without it they are done
+   * @returns when each event that was pending had occurred
    */
   async settle({ provider, objectRef }: FetchTarget, fetchVersion: bigint, reason?: string): Promise<Date[]> {
     const state = reason === undefined ? 'done' : 'dead_lettered';
@@ -106,22 +106,22 @@ export class InboxStore {
     return rows.filter(({ was }) => was === 'pending').map((row) => row.occurred_at);
   }
 
-  /** Adds a job for each pending event that has none. @returns how many */
-  async revive(receivedBefore: Date): Promise<number> {
+  /** Adds a job for each pending event that has lost its own. @returns how many */
+  async requeueMissing(receivedBefore: Date): Promise<number> {
     return this.jobs.requeueMissing(
       syncJobs(Prisma.sql`
         SELECT provider, object_ref FROM "WebhookEvent" WHERE state = 'pending' AND received_at < ${receivedBefore}`),
     );
   }
 
-  /** Makes parked events pending again, all or those of one look-up. @returns how many */
+  /** Makes dead-lettered events pending again: those of one object, or all. @returns how many */
   async retry(objectRef?: string): Promise<number> {
     const which = objectRef === undefined ? Prisma.empty : Prisma.sql`AND object_ref = ${objectRef}`;
     const rows = await this.prisma.$queryRaw<{ n: number }[]>`
       WITH retried AS (
         UPDATE "WebhookEvent" SET state = 'pending', reason = NULL WHERE state = 'dead_lettered' ${which} RETURNING provider, object_ref
-      ), asked AS (${jobForEach(syncJobs(Prisma.sql`SELECT provider, object_ref FROM retried`))})
-      SELECT (SELECT count(*) FROM retried)::int AS n, (SELECT jobs FROM asked) AS jobs`;
+      ), queued AS (${jobForEach(syncJobs(Prisma.sql`SELECT provider, object_ref FROM retried`))})
+      SELECT (SELECT count(*) FROM retried)::int AS n, (SELECT jobs FROM queued) AS jobs`;
     return rows[0]?.n ?? 0;
   }
 
@@ -132,14 +132,14 @@ export class InboxStore {
   async counts(): Promise<InboxCounts> {
     const [row] = await this.prisma.$queryRaw<[InboxCounts]>`
       SELECT count(*) FILTER (WHERE state = 'pending')::int AS pending, count(*) FILTER (WHERE state = 'dead_lettered')::int AS "deadLettered",
-        min(received_at) FILTER (WHERE state = 'pending') AS oldest
+        min(received_at) FILTER (WHERE state = 'pending') AS "oldestPending"
       FROM "WebhookEvent" WHERE state <> 'done'`;
     return row;
   }
 
   /**
-   * Forgets what was dealt with, and later what nobody will deal with: purchases that no account claims. An app that shows one
-   * after all has it looked up without its events.
+   * Deletes events that are done, and after a longer time events of purchases that no account has claimed. If an app claims
+   * such a purchase later, the purchase is fetched without its events.
    */
   async purge(doneBefore: Date, unclaimedBefore: Date): Promise<void> {
     await this.prisma.$executeRaw`

@@ -17,7 +17,7 @@ import { InboxStore, type FetchTarget } from './inbox.store.js';
 /**
  * How payment events become access. Events may be lost, doubled, late or out of order, and any process may crash.
  *
- *  1. The webhook's signature is verified. One statement commits an inbox row and a job. Only then is the event acknowledged.
+ *  1. The webhook verifies the signature. One statement stores the event and a job. Only then the service acknowledges.
  *  2. The job does not trust the event's content. It draws a fencing token, `fetchVersion`, which is greater than all before.
  *     Then it fetches the object that the event names, as the provider has it now.
  *  3. A row is written only where the stored `fetchVersion` is smaller. When two fetches race, the one that started later
@@ -29,7 +29,7 @@ import { InboxStore, type FetchTarget } from './inbox.store.js';
  * events go on.
  */
 
-/** Eight attempts take a quarter of an hour. A race with another statement is over by then; what still fails always will. */
+/** Eight attempts take a quarter of an hour. A race with another statement is over by then; a later attempt would fail too. */
 const maxStoreAttempts = 8;
 
 const lag = new Histogram({

@@ -2,13 +2,13 @@ import { Body, Controller, Headers, Post } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBody, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { OnSide, Problems, Returns, type RouteSettings } from '../../platform/http/index.js';
-import { appleNotice, type AppleNotice, webhookReceipt } from '../payment.schema.js';
+import { appleNotificationBody, type AppleNotificationBody, webhookReceipt } from '../payment.schema.js';
 import { WebhooksService } from './webhooks.service.js';
 
-/** Stripe states no limit for its events, and 150 kB is not rare. */
+/** Stripe documents no limit for the size of its events, and 150 kB is not rare. */
 const bodyLimit = 2 * 1024 * 1024;
 
-/** Where the providers tell. Without a limit per address: they call from few, in bursts, and prove who they are. */
+/** Receives the providers' webhooks. Has no rate limit per address: providers call in bursts from few addresses, and sign. */
 @ApiTags('payment')
 @OnSide('gatekeeper')
 @Controller('payment/webhooks')
@@ -18,13 +18,13 @@ export class WebhooksController {
   @Post('stripe')
   @RouteConfig({ bodyLimit, rawBody: true } satisfies RouteSettings)
   @ApiOperation({
-    summary: 'Take an event of Stripe',
+    summary: 'Receive a Stripe event',
     description:
-      'For Stripe alone: its signature is checked over the body as sent. Answered once the event is safely kept.',
+      'Called by Stripe only. The service verifies the signature over the raw body, and answers once the event is stored.',
   })
-  @ApiHeader({ name: 'stripe-signature', required: true, description: 'Time and HMAC, as Stripe writes them.' })
-  @ApiBody({ schema: { type: 'object', description: 'An Event of Stripe, up to 2 MiB.' } })
-  @Returns(200, webhookReceipt, 'Kept')
+  @ApiHeader({ name: 'stripe-signature', required: true, description: 'Timestamp and HMAC, as Stripe sends them.' })
+  @ApiBody({ schema: { type: 'object', description: 'A Stripe Event object, up to 2 MiB.' } })
+  @Returns(200, webhookReceipt, 'Stored')
   @Problems('webhook_signature_invalid', 'webhook_wrong_environment', 'payment_provider_not_offered', 'unavailable')
   async stripe(@Body() body: Buffer | undefined, @Headers('stripe-signature') signature?: string) {
     return this.webhooks.stripe(body, signature);
@@ -33,11 +33,12 @@ export class WebhooksController {
   @Post('apple')
   @RouteConfig({ bodyLimit } satisfies RouteSettings)
   @ApiOperation({
-    summary: 'Take an App Store Server Notification (version 2)',
+    summary: 'Receive an App Store Server Notification (version 2)',
     description:
-      'For Apple alone: what it signed is verified, outside and inside. Answered once the notification is safely kept.',
+      'Called by Apple only. The service verifies the signatures of the notification and of the data inside it, and answers ' +
+      'once the notification is stored.',
   })
-  @Returns(200, webhookReceipt, 'Kept')
+  @Returns(200, webhookReceipt, 'Stored')
   @Problems(
     'invalid_request',
     'webhook_signature_invalid',
@@ -46,7 +47,7 @@ export class WebhooksController {
     'payment_provider_unavailable',
     'unavailable',
   )
-  async apple(@Body({ schema: appleNotice }) notice: AppleNotice) {
-    return this.webhooks.apple(notice.signedPayload);
+  async apple(@Body({ schema: appleNotificationBody }) { signedPayload }: AppleNotificationBody) {
+    return this.webhooks.apple(signedPayload);
   }
 }

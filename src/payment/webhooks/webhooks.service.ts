@@ -10,30 +10,30 @@ import { OptionalStripe } from '../stripe/optional-stripe.js';
 import { objectRefOf, readStripeEvent } from '../stripe/stripe-event.js';
 import { InboxStore } from './inbox.store.js';
 
-const arrived = new Counter({
+const webhooks = new Counter({
   name: 'payment_webhooks_total',
-  help: 'Webhooks by provider and what became of them: kept, nothing to do with money, refused.',
+  help: 'Webhooks received, by provider and result: kept, ignored (not about payments), failed, or the code of the refusal.',
   labelNames: ['provider', 'result'],
 });
 
-/** How far a notification's time may lie ahead: the clocks of two machines. */
+/** How far in the future a notification may be dated: two machines' clocks differ. */
 const skewMs = 60_000;
 
-/** What the providers tell: verified, kept, acknowledged. What it means is looked up later, see `ProviderFetchesService`. */
+/** Verifies, stores and acknowledges the providers' webhooks. `ProviderFetchesService` later fetches what has changed. */
 @Injectable()
 export class WebhooksService {
   constructor(
     private readonly inbox: InboxStore,
-    private readonly stripeSide: OptionalStripe,
-    private readonly appleSide: OptionalApple,
+    private readonly optionalStripe: OptionalStripe,
+    private readonly optionalApple: OptionalApple,
     private readonly clock: Clock,
     @Inject(GATEKEEPER_CONFIG) private readonly config: GatekeeperConfig,
   ) {}
 
   /** @throws {AppError} `webhook_signature_invalid`, `webhook_wrong_environment`, `payment_provider_not_offered` */
   async stripe(body: Buffer | undefined, signature: string | undefined): Promise<WebhookReceipt> {
-    return this.counting('stripe', async () => {
-      this.stripeSide.get();
+    return this.countResult('stripe', async () => {
+      this.optionalStripe.get();
       const { webhookSecrets = [], livemode } = this.config.stripe ?? {};
       const event = readStripeEvent(body, signature, webhookSecrets, this.clock.now());
       if (event.livemode !== livemode) throw wrongEnvironment();
@@ -46,16 +46,16 @@ export class WebhooksService {
     });
   }
 
-  /** @throws {AppError} as `stripe`, and `payment_provider_unavailable` while Apple cannot say whether it still signs so */
+  /** @throws {AppError} as `stripe`, and `payment_provider_unavailable` while Apple's OCSP responder does not answer */
   async apple(signedPayload: string): Promise<WebhookReceipt> {
-    return this.counting('apple', async () => {
-      const client = this.appleSide.get();
+    return this.countResult('apple', async () => {
+      const client = this.optionalApple.get();
       const notification = await client.verifyNotification(signedPayload).catch((error: unknown) => {
-        throw error instanceof AppleDataError ? refusal(error) : paymentProblem(error);
+        throw error instanceof AppleDataError ? toProblem(error) : paymentProblem(error);
       });
       const { id: eventId, type, signedAt: occurredAt, originalTransactionId: objectRef } = notification;
       if (occurredAt.getTime() > this.clock.now().getTime() + skewMs) {
-        throw new AppError('webhook_signature_invalid', 'The notification is dated in the future.');
+        throw new AppError('webhook_signature_invalid', 'The notification is dated more than a minute in the future.');
       }
       if (objectRef === undefined) return false;
       await this.inbox.receive({ provider: 'apple', eventId, type, objectRef, occurredAt }, this.clock.now());
@@ -63,21 +63,24 @@ export class WebhooksService {
     });
   }
 
-  private async counting(provider: 'stripe' | 'apple', take: () => Promise<boolean>): Promise<WebhookReceipt> {
+  private async countResult(provider: 'stripe' | 'apple', receive: () => Promise<boolean>): Promise<WebhookReceipt> {
     try {
-      const kept = await take();
-      arrived.inc({ provider, result: kept ? 'kept' : 'ignored' });
+      const kept = await receive();
+      webhooks.inc({ provider, result: kept ? 'kept' : 'ignored' });
       return { received: true };
     } catch (error) {
-      arrived.inc({ provider, result: error instanceof AppError ? error.code : 'failed' });
+      webhooks.inc({ provider, result: error instanceof AppError ? error.code : 'failed' });
       throw error;
     }
   }
 }
 
-function refusal(error: AppleDataError): AppError {
+function toProblem(error: AppleDataError): AppError {
   return error.reason === 'environment' ? wrongEnvironment() : new AppError('webhook_signature_invalid', error.message);
 }
 
 const wrongEnvironment = () =>
-  new AppError('webhook_wrong_environment', 'This comes from another environment of the provider: live is not test.');
+  new AppError(
+    'webhook_wrong_environment',
+    'The webhook comes from another environment of the provider. Send test events to a test deployment, live events to a live one.',
+  );

@@ -3,34 +3,35 @@ import { ProviderRefusal } from '../providers/provider-errors.js';
 import { OptionalStripe } from '../stripe/optional-stripe.js';
 import { CustomersStore } from './customers.store.js';
 
-/** Keeps the address that Stripe sends receipts to the one that the person has. */
+/** Keeps the e-mail address at Stripe, where receipts go, equal to the user's. */
 @Injectable()
-export class BilledAddressesService {
+export class CustomerEmailService {
   constructor(
     private readonly customers: CustomersStore,
     private readonly stripe: OptionalStripe,
   ) {}
 
   /**
-   * Tells Stripe the person's address until it is still theirs afterwards: of two changes, the older might arrive last. One that
-   * is not proven yet waits, and the former stays: receipts say what somebody paid.
+   * Sets the address at Stripe, and repeats until the user's address has not changed meanwhile: of two changes, the older
+   * request might reach Stripe last. An unverified address is not sent, because receipts show what the user paid: Stripe
+   * keeps the former address until the new one is verified.
    *
-   * @param told the address that Stripe has been told already, if it is known
+   * @param emailAtStripe the address that Stripe already has, if known
    * @throws {ProviderUnavailable}
    */
-  async bring(userId: string, told?: string | null): Promise<void> {
+  async sync(userId: string, emailAtStripe?: string | null): Promise<void> {
     const { stripeCustomerId, email, emailVerified } = (await this.customers.byId(userId)) ?? {};
-    if (typeof stripeCustomerId !== 'string' || email === undefined || email === told) return;
+    if (typeof stripeCustomerId !== 'string' || email === undefined || email === emailAtStripe) return;
     if (this.stripe.client === undefined || (email !== null && emailVerified !== true)) return;
     try {
       await this.stripe.client.setEmail(stripeCustomerId, email);
     } catch (error) {
       if (!(error instanceof ProviderRefusal)) throw error;
-      // A customer who is gone gets no receipts. Whose address Stripe takes for none gets none either: the former may be
-      // somebody else's by now.
+      // A deleted customer gets no receipts. If Stripe rejects the address, remove the former one: it may belong to another
+      // user by now.
       if (error.why === 'missing' || email === null) return;
       await this.stripe.client.setEmail(stripeCustomerId, null);
     }
-    return this.bring(userId, email);
+    return this.sync(userId, email);
   }
 }

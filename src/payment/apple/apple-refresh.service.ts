@@ -3,9 +3,9 @@ import { ProviderSubscriptionsService } from '../../subscription/index.js';
 import { ProviderFetchesService } from '../webhooks/provider-fetches.service.js';
 import { OptionalApple } from './optional-apple.js';
 
-/** What the App Store says now of the subscriptions that a person is known to have, or to have had, there. */
+/** Fetches a user's App Store subscriptions again, before the user may pay elsewhere. */
 @Injectable()
-export class AppleStandingService {
+export class AppleRefreshService {
   constructor(
     private readonly apple: OptionalApple,
     private readonly subscriptions: ProviderSubscriptionsService,
@@ -13,12 +13,12 @@ export class AppleStandingService {
   ) {}
 
   /**
-   * Looks all of them up, and writes what it learns: one that has ended may have been bought again a moment ago.
+   * Fetches and stores all known ones, also those that have ended: the user may have bought one again a moment ago.
    *
-   * @returns false if one of them cannot be read here: it may well be paid. What Apple itself does not know is not.
+   * @returns false if the service cannot interpret one of them, which may be paid. One that Apple refuses counts as not paid.
    * @throws {ProviderUnavailable}
    */
-  async isUnderstood(userId: string): Promise<boolean> {
+  async refreshAll(userId: string): Promise<boolean> {
     if (this.apple.client === undefined) return true;
     const refs = await this.subscriptions.refsOf(userId, 'apple');
     const outcomes = await Promise.all(

@@ -4,29 +4,30 @@ import { Prisma } from '../prisma/identity/index.js';
 import { accessGrantedElsewhere } from './events.js';
 
 /**
- * What a statement did to subscriptions, in the words of their owners: each row as it was under the statement's own lock
- * (`old`) beside what it is now, so that of two racing look-ups each tells its own part, and none tells the other's again.
+ * Turns changes of `"Subscription"` rows into events for the user's history, and into notifications.
  *
- * Something is `renewed` when its money has come, not when its next period begins: a provider may begin it first, and ask
- * for the money then.
+ * An event comes from comparing a row's `old` and `new` values within the statement that changes it, under the row's lock.
+ * So when two fetches race, each reports only its own changes.
  *
- * `started` and `resumed` are for the history alone; whoever starts something knows it.
+ * A subscription is `renewed` when it is paid, not when its next period starts: a provider may charge after that.
+ *
+ * `started` and `resumed` go only to the history, without a notification: the user has just done it themselves.
  */
 
-/** What a statement over `"Subscription"` must return (PostgreSQL 18: `old` and `new`). */
-export const movedRow = Prisma.raw(`
+/** The columns that a statement on `"Subscription"` must return (PostgreSQL 18: `old` and `new`). */
+export const changedRow = Prisma.raw(`
   new.id, new.user_id, new.provider, new.plan_id, new.status, new.paid_through, new.settled_through, new.grace_until, new.cancel_at_period_end,
   new.fetch_version, old.plan_id AS old_plan_id, old.status AS old_status, old.paid_through AS old_paid_through,
   old.settled_through AS old_settled, old.cancel_at_period_end AS old_cancel, old.grace_until AS old_grace_until`);
 
 /**
- * Whether the person has access by another subscription beyond the end of this one: then nothing is over for them. Of two
- * that end together, one is the last.
+ * Whether another subscription gives the user access beyond the end of this one. If so, the end of this one does not matter
+ * to them. If two end at the same time, their ids decide which is the last.
  *
- * @param row the subscription's row, with `user_id` and `id`
- * @param end when it ends
+ * @param row name of the subscription's row, with `user_id` and `id`
+ * @param end when the subscription ends
  */
-export const hasLonger = (row: string, end: Prisma.Sql): Prisma.Sql => {
+export const hasLongerAccess = (row: string, end: Prisma.Sql): Prisma.Sql => {
   const [userId, id] = [Prisma.raw(`${row}.user_id`), Prisma.raw(`${row}.id`)];
   return Prisma.sql`EXISTS (
     SELECT FROM "Subscription" other WHERE other.user_id = ${userId} AND other.id <> ${id}
@@ -35,8 +36,8 @@ export const hasLonger = (row: string, end: Prisma.Sql): Prisma.Sql => {
 };
 
 /**
- * The statement that writes down that subscriptions have run out, each once, for the `WITH` of the statement that finds them:
- * one replica at a time may, since only the line itself says that it is written.
+ * A statement that adds an `expired` event for each ended subscription that has none, for use in a `WITH` clause. Only one
+ * replica at a time may run it, because no unique index prevents a second event.
  *
  * @param ended a query of rows of `"Subscription"`
  */
@@ -46,15 +47,18 @@ export const recordExpired = (ended: Prisma.Sql): Prisma.Sql => Prisma.sql`
   WHERE NOT EXISTS (SELECT FROM "SubscriptionEvent" e WHERE e.user_id = s.user_id AND e.provider = s.provider
     AND e.kind = 'expired' AND e.plan_id = s.plan_id AND e.at = s.paid_through)`;
 
-/** Who got access from the App Store, or for longer, among the rows that `moved` holds. */
-const grantedByApple = Prisma.sql`
-  SELECT user_id FROM moved WHERE provider = 'apple' AND status NOT IN ('EXPIRED', 'REVOKED')
+/** The users whose row in `changed_rows` shows new or longer access from the App Store. */
+const usersGrantedByApple = Prisma.sql`
+  SELECT user_id FROM changed_rows WHERE provider = 'apple' AND status NOT IN ('EXPIRED', 'REVOKED')
     AND (status, paid_through) IS DISTINCT FROM (old_status, old_paid_through)`;
 
-/** The rest of a `WITH` whose `moved` returns `movedRow`: answers `changed`, how many rows are now other than they were. */
-export const whatHappened = (at: Date): Prisma.Sql => Prisma.sql`
-  news AS (
-    SELECT moved.*, what.kind FROM moved, LATERAL (VALUES
+/**
+ * Completes a `WITH` clause whose `changed_rows` returns `changedRow`: adds the events and notifications. Returns `changed`,
+ * the number of rows that have changed.
+ */
+export const recordChanges = (at: Date): Prisma.Sql => Prisma.sql`
+  events AS (
+    SELECT changed_rows.*, event.kind FROM changed_rows, LATERAL (VALUES
       ('started', (old_status IS NULL OR old_status IN ('PENDING', 'EXPIRED', 'REVOKED')) AND status IN ('TRIAL', 'ACTIVE')),
       ('renewed', old_status IN ('TRIAL', 'ACTIVE', 'GRACE', 'SUSPENDED') AND status = 'ACTIVE'
         AND settled_through > coalesce(old_settled, old_paid_through) AND plan_id = old_plan_id),
@@ -66,13 +70,13 @@ export const whatHappened = (at: Date): Prisma.Sql => Prisma.sql`
       ('plan_changed', plan_id <> old_plan_id AND status IN ('TRIAL', 'ACTIVE', 'GRACE')),
       ('expired', status = 'EXPIRED' AND old_status IN ('TRIAL', 'ACTIVE', 'GRACE', 'SUSPENDED')),
       ('revoked', status = 'REVOKED' AND old_status <> 'REVOKED')
-    ) what (kind, happened) WHERE happened
+    ) event (kind, happened) WHERE happened
   ),
   written AS (
     INSERT INTO "SubscriptionEvent" (user_id, provider, kind, plan_id, until, at)
     SELECT user_id, provider, kind::"SubscriptionEventKind", plan_id,
       CASE kind WHEN 'payment_failed' THEN coalesce(grace_until, paid_through) ELSE paid_through END, ${at}
-    FROM news ORDER BY id, kind
+    FROM events ORDER BY id, kind
   ),
   ${enqueueNotifications(Prisma.sql`
     SELECT n.user_id, n.kind, n.kind || ':' || n.id || ':' || n.fetch_version AS cause, CASE n.kind
@@ -82,10 +86,10 @@ export const whatHappened = (at: Date): Prisma.Sql => Prisma.sql`
           CASE WHEN n.status = 'GRACE' THEN ${iso('n.grace_until')} END)
         WHEN 'renewed' THEN jsonb_build_object('plan', p.name, 'until', ${iso('least(n.paid_through, n.settled_through)')})
         ELSE jsonb_build_object('plan', p.name, 'until', ${iso('n.paid_through')}) END AS payload, ${at}::timestamptz AS at
-    FROM news n JOIN "Plan" p ON p.id = n.plan_id
+    FROM events n JOIN "Plan" p ON p.id = n.plan_id
     WHERE n.kind IN ('renewed', 'cancelled', 'payment_failed', 'plan_changed')
-      OR (n.kind = 'expired' AND NOT ${hasLonger('n', Prisma.sql`${at}::timestamptz`)})`)},
-  raised AS (${raiseEvent(accessGrantedElsewhere, grantedByApple)})
-  SELECT ${jobsAdded}, (SELECT jobs FROM raised) AS raised, (SELECT count(*) FROM moved
+      OR (n.kind = 'expired' AND NOT ${hasLongerAccess('n', Prisma.sql`${at}::timestamptz`)})`)},
+  raised AS (${raiseEvent(accessGrantedElsewhere, usersGrantedByApple)})
+  SELECT ${jobsAdded}, (SELECT jobs FROM raised) AS raised, (SELECT count(*) FROM changed_rows
     WHERE (plan_id, status, paid_through, settled_through, grace_until, cancel_at_period_end)
       IS DISTINCT FROM (old_plan_id, old_status, old_paid_through, old_settled, old_grace_until, old_cancel))::int AS changed`;
