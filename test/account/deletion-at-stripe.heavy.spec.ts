@@ -39,7 +39,7 @@ describe('deleting an account whose failed checkout left an unrecorded customer 
   it('deletes that customer, whether or not a later checkout succeeded', async () => {
     const [once, again] = [await payer(), await payer()];
     const [orphan, other] = [await failCheckout(once), await failCheckout(again)];
-    const { customer: paid } = await payments.subscribe({ person: again });
+    const { customer: paid } = await payments.subscribe({ user: again });
     expect(paid).not.toBe(other);
     await remove(once);
     await remove(again);

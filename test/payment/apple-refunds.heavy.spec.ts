@@ -1,9 +1,9 @@
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { appleProducts } from '@vpn-backend/fake-providers/testing';
 import { type SignedIn } from '../support/gatekeeper.js';
 import { dayMs, startPayments, type TestPayments } from '../support/payments.js';
 
-/** Apple shows of a payment the refund that stands now, and none that was reversed: the books must have them all. */
+/** Apple shows only the latest refund of a payment, and none that was reversed. The payment history must have them all. */
 
 let payments: TestPayments;
 beforeAll(async () => {
@@ -13,69 +13,70 @@ afterAll(() => payments.stop());
 afterEach(() => payments.apple.releaseDeliveries());
 
 async function buyer() {
-  const person = await payments.signIn();
-  const response = await payments.get('/payment/apple/account', person.headers);
+  const user = await payments.signIn();
+  const response = await payments.get('/payment/apple/account', user.headers);
   const account = (await response.json()) as { appAccountToken: string };
   const bought = payments.apple.buy({ product: appleProducts.plus.id, ...account });
   await payments.settled();
-  return { ...person, ...bought };
+  return { ...user, ...bought };
 }
-const later = async () => {
+const advanceOneDay = async () => {
   payments.advance(dayMs);
   await payments.settled();
 };
-const movements = async (person: SignedIn) =>
-  (await payments.history(person)).map(({ kind, amount }) => [kind, amount]);
+const movements = async (user: SignedIn) => (await payments.history(user)).map(({ kind, amount }) => [kind, amount]);
 
-it('a refund, its reversal and another refund are three, though the reversal was never looked up', async () => {
-  const person = await buyer();
-  await later();
-  payments.apple.refund(person.transactionId);
-  await payments.settled();
-  payments.apple.holdDeliveries();
-  payments.advance(dayMs);
-  payments.apple.reverseRefund(person.transactionId);
-  payments.advance(dayMs);
-  payments.apple.refund(person.transactionId);
-  payments.apple.releaseDeliveries();
-  await payments.settled();
-  expect(await payments.report(person)).toMatchObject({ active: false, state: 'REVOKED' });
-  const expected = [
-    ['charge', 999],
-    ['refund', 999],
-    ['refund', 999],
-    ['reversal', 999],
-  ];
-  expect((await movements(person)).sort()).toEqual(expected);
-  await later();
-  payments.apple.reverseRefund(person.transactionId);
-  await payments.settled();
-  expect((await movements(person)).sort()).toEqual([...expected, ['reversal', 999]]);
-  expect(await payments.report(person)).toMatchObject({ active: true });
-});
+describe('the payment history of an App Store subscription', () => {
+  it('has a refund, its reversal and a second refund, although the reversal was never fetched', async () => {
+    const user = await buyer();
+    await advanceOneDay();
+    payments.apple.refund(user.transactionId);
+    await payments.settled();
+    payments.apple.holdDeliveries();
+    payments.advance(dayMs);
+    payments.apple.reverseRefund(user.transactionId);
+    payments.advance(dayMs);
+    payments.apple.refund(user.transactionId);
+    payments.apple.releaseDeliveries();
+    await payments.settled();
+    expect(await payments.report(user)).toMatchObject({ active: false, state: 'REVOKED' });
+    const expected = [
+      ['charge', 999],
+      ['refund', 999],
+      ['refund', 999],
+      ['reversal', 999],
+    ];
+    expect((await movements(user)).sort()).toEqual(expected);
+    await advanceOneDay();
+    payments.apple.reverseRefund(user.transactionId);
+    await payments.settled();
+    expect((await movements(user)).sort()).toEqual([...expected, ['reversal', 999]]);
+    expect(await payments.report(user)).toMatchObject({ active: true });
+  });
 
-it('a part is a refund of that part, and ends the subscription that it is a part of', async () => {
-  const person = await buyer();
-  payments.advance(dayMs * 10);
-  payments.apple.refundPart(person.transactionId, 62.5);
-  await payments.settled();
-  expect(await movements(person)).toEqual([
-    ['charge', 999],
-    ['refund', 624],
-  ]);
-  expect(await payments.report(person)).toMatchObject({ active: false, state: 'REVOKED' });
-});
+  it('has a partial refund of the current payment, which ends the subscription', async () => {
+    const user = await buyer();
+    payments.advance(dayMs * 10);
+    payments.apple.refundPart(user.transactionId, 62.5);
+    await payments.settled();
+    expect(await movements(user)).toEqual([
+      ['charge', 999],
+      ['refund', 624],
+    ]);
+    expect(await payments.report(user)).toMatchObject({ active: false, state: 'REVOKED' });
+  });
 
-it('a part of an older payment takes no access', async () => {
-  const person = await buyer();
-  payments.advance(dayMs * 31);
-  await payments.settled();
-  payments.apple.refundPart(person.transactionId, 10);
-  await payments.settled();
-  expect((await movements(person)).sort()).toEqual([
-    ['charge', 999],
-    ['charge', 999],
-    ['refund', 100],
-  ]);
-  expect(await payments.report(person)).toMatchObject({ active: true, state: 'ACTIVE' });
+  it('has a partial refund of an older payment, which leaves access unchanged', async () => {
+    const user = await buyer();
+    payments.advance(dayMs * 31);
+    await payments.settled();
+    payments.apple.refundPart(user.transactionId, 10);
+    await payments.settled();
+    expect((await movements(user)).sort()).toEqual([
+      ['charge', 999],
+      ['charge', 999],
+      ['refund', 100],
+    ]);
+    expect(await payments.report(user)).toMatchObject({ active: true, state: 'ACTIVE' });
+  });
 });

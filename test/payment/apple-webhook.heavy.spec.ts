@@ -46,40 +46,40 @@ async function deliver(signedPayload: string): Promise<[number, string | undefin
   return [response.status, code];
 }
 
-const kept = [200, undefined];
+const accepted = [200, undefined];
 const signed = (...given: Parameters<typeof payload>) => payments.apple.sign(payload(...given));
 
-describe('a notification of the App Store', () => {
-  it('is kept, with nothing but what to look up', async () => {
-    expect(await deliver(signed())).toEqual(kept);
+describe('POST /payment/webhooks/apple', () => {
+  it('stores only the type of a notification and the transaction that it names', async () => {
+    expect(await deliver(signed())).toEqual(accepted);
     expect(await countEvents()).toBe(before + 1);
     expect(await payments.sql(`SELECT type, object_ref FROM identity."WebhookEvent" ORDER BY id DESC LIMIT 1`)).toEqual(
       [{ type: 'DID_RENEW', object_ref: '1' }],
     );
   });
 
-  it('is one, however often it comes', async () => {
+  it('stores a notification once, however often it is delivered', async () => {
     const one = signed();
     const answers = await Promise.all(Array.from({ length: 50 }, () => deliver(one)));
-    expect(answers).toEqual(Array.from({ length: 50 }, () => kept));
+    expect(answers).toEqual(Array.from({ length: 50 }, () => accepted));
     expect(await countEvents()).toBe(before + 1);
   });
 
-  it('that speaks of no subscription is acknowledged and not kept', async () => {
-    expect(await deliver(signed({ notificationType: 'TEST' }, { signedTransactionInfo: undefined }))).toEqual(kept);
+  it('acknowledges a notification that is not about a subscription, without storing it', async () => {
+    expect(await deliver(signed({ notificationType: 'TEST' }, { signedTransactionInfo: undefined }))).toEqual(accepted);
     expect(await countEvents()).toBe(before);
   });
 });
 
-describe('what Apple did not sign for this app is refused and leaves nothing', () => {
+describe('POST /payment/webhooks/apple with invalid data', () => {
   it.each<[string, () => string, string]>([
     ['an altered payload', () => tampered(signed()), 'webhook_signature_invalid'],
     [
-      'another chain',
+      'another certificate chain',
       () => payments.apple.sign(payload(), { x5c: ['AAAA', 'BBBB', 'CCCC'] }),
       'webhook_signature_invalid',
     ],
-    ['no chain', () => payments.apple.sign(payload(), { x5c: [] }), 'webhook_signature_invalid'],
+    ['no certificate chain', () => payments.apple.sign(payload(), { x5c: [] }), 'webhook_signature_invalid'],
     ['no algorithm', () => payments.apple.sign(payload(), { alg: 'none' }), 'webhook_signature_invalid'],
     [
       'an altered transaction inside',
@@ -104,7 +104,7 @@ describe('what Apple did not sign for this app is refused and leaves nothing', (
     ['another app', () => signed({}, { bundleId: 'com.example.other' }), 'webhook_signature_invalid'],
     ['another environment', () => signed({}, { environment: 'Production' }), 'webhook_wrong_environment'],
     [
-      'local testing, which nobody signs',
+      'the unsigned environment for local testing',
       () => payments.apple.sign(payload({}, { environment: 'LocalTesting' }), { x5c: [] }),
       'webhook_signature_invalid',
     ],
@@ -114,26 +114,29 @@ describe('what Apple did not sign for this app is refused and leaves nothing', (
       'webhook_signature_invalid',
     ],
     ['no id', () => signed({ notificationUUID: undefined }), 'webhook_signature_invalid'],
-  ])('%s', async (_what, make, code) => {
+  ])('refuses %s, and stores nothing', async (_what, make, code) => {
     expect(await deliver(make())).toEqual([400, code]);
     expect(await countEvents()).toBe(before);
   });
 
-  it.each([{}, { signedPayload: 1 }, { signedPayload: 'x' }, { signedPayload: 'a.b.c.d' }])('%o', async (body) => {
-    expect((await payments.post('/payment/webhooks/apple', {}, body)).status).toBe(400);
-    expect(await countEvents()).toBe(before);
-  });
+  it.each([{}, { signedPayload: 1 }, { signedPayload: 'x' }, { signedPayload: 'a.b.c.d' }])(
+    'refuses the body %o',
+    async (body) => {
+      expect((await payments.post('/payment/webhooks/apple', {}, body)).status).toBe(400);
+      expect(await countEvents()).toBe(before);
+    },
+  );
 });
 
-describe('certificates', () => {
-  it('that cannot be asked about at the moment: try again', async () => {
+describe('Apple’s OCSP responder', () => {
+  it('makes claims and notifications fail with 503 while it is down', async () => {
     const fresh = await startPayments();
     try {
       fresh.apple.setOcsp('down');
       fresh.apple.buy({ product: appleProducts.plus.id });
       const { signedTransaction } = fresh.apple.buy({ product: appleProducts.plus.id });
-      const person = await fresh.signIn();
-      const answer = await fresh.post('/payment/apple/transactions', person.headers, { signedTransaction });
+      const user = await fresh.signIn();
+      const answer = await fresh.post('/payment/apple/transactions', user.headers, { signedTransaction });
       expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([
         503,
         'payment_provider_unavailable',
@@ -149,13 +152,13 @@ describe('certificates', () => {
     }
   });
 
-  it('that were revoked sign nothing any more', async () => {
+  it('makes the service refuse what a revoked certificate has signed', async () => {
     const fresh = await startPayments();
     try {
       fresh.apple.setOcsp('revoked');
       const { signedTransaction } = fresh.apple.buy({ product: appleProducts.plus.id });
-      const person = await fresh.signIn();
-      const answer = await fresh.post('/payment/apple/transactions', person.headers, { signedTransaction });
+      const user = await fresh.signIn();
+      const answer = await fresh.post('/payment/apple/transactions', user.headers, { signedTransaction });
       expect(answer.status).toBe(422);
     } finally {
       await fresh.stop();
@@ -163,7 +166,7 @@ describe('certificates', () => {
   });
 });
 
-/** Another payload under the same signature. */
+/** Changes the payload and keeps the signature. */
 function tampered(jws: string): string {
   const [header = '', body = '', signature = ''] = jws.split('.');
   const claims = JSON.parse(Buffer.from(body, 'base64url').toString()) as object;

@@ -22,8 +22,8 @@ const read = async (response: Response) => ({
   status: response.status,
   ...((await response.json()) as Omit<Begun, 'status'>),
 });
-const begin = async (person: SignedIn, plan?: string, interval?: string) =>
-  read(await payments.checkout(person, plan, interval));
+const begin = async (user: SignedIn, plan?: string, interval?: string) =>
+  read(await payments.checkout(user, plan, interval));
 const openSessions = async (customer: string) =>
   (await payments.stripe.stripe.checkout.sessions.list({ customer, status: 'open' })).data;
 const customerOf = async ({ uid }: SignedIn) => {
@@ -34,11 +34,11 @@ const customerOf = async ({ uid }: SignedIn) => {
   return row?.customer ?? '';
 };
 
-/** Somebody to whom no trial is due, so that they pay at once. */
+/** A user who gets no trial, so that they pay at once. */
 const payer = () => payments.signIn({ emailVerified: false });
 
 describe('GET /plans', () => {
-  it('says what is sold by whom, and nothing of what is not', async () => {
+  it('lists the plans on sale with the prices of each provider, and no others', async () => {
     const response = await payments.get('/plans');
     expect(response.headers.get('cache-control')).toBe('public, max-age=60');
     expect(await response.json()).toEqual({
@@ -69,77 +69,77 @@ describe('GET /plans', () => {
   });
 });
 
-describe('a checkout', () => {
-  it('leads to Stripe, and access follows the payment', async () => {
-    const person = await payer();
-    const begun = await begin(person, 'basic', 'year');
+describe('POST /payment/checkout', () => {
+  it('returns a page of Stripe, and access starts with the payment', async () => {
+    const user = await payer();
+    const begun = await begin(user, 'basic', 'year');
     expect(begun).toMatchObject({
       status: 201,
       trialDays: 0,
       url: expect.stringContaining(payments.stripe.fake.url) as string,
     });
-    expect(await payments.report(person)).toMatchObject({ active: false, state: 'NONE' });
+    expect(await payments.report(user)).toMatchObject({ active: false, state: 'NONE' });
     payments.pay(begun.url);
     await payments.settled();
-    expect(await payments.report(person)).toMatchObject({ active: true, state: 'ACTIVE', plan: { id: 'basic' } });
+    expect(await payments.report(user)).toMatchObject({ active: true, state: 'ACTIVE', plan: { id: 'basic' } });
   });
 
-  it('begun again closes the one before: only one can be paid', async () => {
-    const person = await payer();
-    const first = await begin(person);
-    const second = await begin(person, 'plus');
-    expect(await openSessions(await customerOf(person))).toHaveLength(1);
+  it('closes the user’s earlier checkout, so that only one can be paid', async () => {
+    const user = await payer();
+    const first = await begin(user);
+    const second = await begin(user, 'plus');
+    expect(await openSessions(await customerOf(user))).toHaveLength(1);
     expect(() => payments.pay(first.url)).toThrow();
     payments.pay(second.url);
     await payments.settled();
-    expect((await payments.report(person)).sources).toHaveLength(1);
+    expect((await payments.report(user)).sources).toHaveLength(1);
   });
 
-  it('begun many times at once is one', async () => {
-    const person = await payer();
-    const patient = async () => read(await patiently(() => payments.checkout(person)));
+  it('opens one checkout when it is called many times at once', async () => {
+    const user = await payer();
+    const patient = async () => read(await patiently(() => payments.checkout(user)));
     const begun = await Promise.all(Array.from({ length: 20 }, patient));
     expect(new Set(begun.map(({ status, code }) => code ?? status))).toEqual(new Set([201, 'checkout_in_progress']));
-    expect(await openSessions(await customerOf(person))).toHaveLength(1);
-    expect((await payments.stripe.stripe.customers.list({ email: person.email })).data).toHaveLength(1);
+    expect(await openSessions(await customerOf(user))).toHaveLength(1);
+    expect((await payments.stripe.stripe.customers.list({ email: user.email })).data).toHaveLength(1);
   });
 
-  it('begun again while the answer of the first was lost leaves one open', async () => {
-    const person = await payer();
-    await begin(person);
-    // Twice: Stripe's library asks again when a connection breaks, under the same key.
+  it('leaves one checkout open after the answer to another was lost', async () => {
+    const user = await payer();
+    await begin(user);
+    // Twice: Stripe's library repeats a request after a broken connection, with the same idempotency key.
     payments.stripe.fake.inject({ kind: 'lose-answer' }, { on: /POST \/v1\/checkout\/sessions$/, times: 2 });
-    expect(await begin(person)).toMatchObject({ status: 503, code: 'payment_provider_unavailable' });
-    expect(await begin(person)).toMatchObject({ status: 201 });
-    expect(await openSessions(await customerOf(person))).toHaveLength(1);
+    expect(await begin(user)).toMatchObject({ status: 503, code: 'payment_provider_unavailable' });
+    expect(await begin(user)).toMatchObject({ status: 201 });
+    expect(await openSessions(await customerOf(user))).toHaveLength(1);
   });
 
-  it('is refused to who has just paid, though no event has come yet', async () => {
-    const person = await payer();
-    const begun = await begin(person);
+  it('refuses a user who has just paid, although no event has arrived yet', async () => {
+    const user = await payer();
+    const begun = await begin(user);
     payments.stripe.fake.holdDeliveries();
     payments.pay(begun.url);
-    expect(await begin(person)).toMatchObject({ status: 409, code: 'already_subscribed', provider: 'stripe' });
+    expect(await begin(user)).toMatchObject({ status: 409, code: 'already_subscribed', provider: 'stripe' });
     payments.stripe.fake.releaseDeliveries();
     await payments.settled();
   });
 
-  it('is refused to who pays at Stripe for what no plan has, until it has ended', async () => {
-    const person = await payer();
-    await begin(person);
-    const customer = await customerOf(person);
+  it('refuses a user with a Stripe subscription that is mapped to no plan, until it has ended', async () => {
+    const user = await payer();
+    await begin(user);
+    const customer = await customerOf(user);
     const { stripe } = payments.stripe;
     const recurring = { interval: 'month' } as const;
     const product_data = { name: 'Of another time' };
     const { id: price } = await stripe.prices.create({ currency: 'eur', unit_amount: 1, recurring, product_data });
     const { id } = await payments.stripe.subscribe({ customer, price });
-    expect(await begin(person)).toMatchObject({ status: 409, code: 'payment_refused' });
+    expect(await begin(user)).toMatchObject({ status: 409, code: 'payment_refused' });
     await stripe.subscriptions.cancel(id);
-    expect(await begin(person)).toMatchObject({ status: 201 });
+    expect(await begin(user)).toMatchObject({ status: 201 });
     await payments.settled();
   });
 
-  it('is refused to who pays through Apple, and to whom an operator gave access', async () => {
+  it('refuses a user who pays through Apple, and one with access from an operator', async () => {
     const viaApple = await payments.signIn();
     const { signedTransaction } = payments.apple.buy({ product: appleProducts.plus.id });
     await payments.post('/payment/apple/transactions', viaApple.headers, { signedTransaction });
@@ -154,15 +154,15 @@ describe('a checkout', () => {
     expect(await begin(guest)).toMatchObject({ status: 409, code: 'already_subscribed', provider: 'operator' });
   });
 
-  it('is refused after a refund, until what was refunded is cancelled: it would be charged again', async () => {
-    const person = await payments.subscribe({ person: await payer() });
-    const { id: charge } = await payments.lastCharge(person.customer);
+  it('refuses a user after a refund until the subscription is cancelled, because it would be charged again', async () => {
+    const user = await payments.subscribe({ user: await payer() });
+    const { id: charge } = await payments.lastCharge(user.customer);
     await payments.stripe.stripe.refunds.create({ charge });
     await payments.settled();
-    const id = (await payments.report(person)).sources[0]?.id ?? '';
-    expect(await begin(person)).toMatchObject({ status: 409, code: 'already_subscribed' });
-    expect((await payments.post(`/payment/subscriptions/${id}/cancel`, person.headers)).status).toBe(200);
-    expect(await begin(person)).toMatchObject({ status: 201 });
+    const id = (await payments.report(user)).sources[0]?.id ?? '';
+    expect(await begin(user)).toMatchObject({ status: 409, code: 'already_subscribed' });
+    expect((await payments.post(`/payment/subscriptions/${id}/cancel`, user.headers)).status).toBe(200);
+    expect(await begin(user)).toMatchObject({ status: 201 });
   });
 
   it.each([
@@ -173,42 +173,42 @@ describe('a checkout', () => {
     ['http://app.example/account', 'return_url_not_allowed'],
     ['javascript:alert(1)', 'return_url_not_allowed'],
     ['not a url', 'invalid_request'],
-  ])('does not lead back to %s', async (successUrl, code) => {
-    const person = await payments.signIn();
+  ])('refuses the return URL %s', async (successUrl, code) => {
+    const user = await payments.signIn();
     const body = { planId: 'basic', interval: 'month', successUrl, cancelUrl: 'https://app.example/account' };
-    expect(await read(await payments.post('/payment/checkout', person.headers, body))).toMatchObject({
+    expect(await read(await payments.post('/payment/checkout', user.headers, body))).toMatchObject({
       status: 400,
       code,
     });
   });
 
-  it('is refused for what is not sold', async () => {
-    const person = await payments.signIn();
-    expect(await begin(person, 'plus', 'year')).toMatchObject({ status: 404, code: 'price_not_offered' });
-    expect(await begin(person, 'nothing')).toMatchObject({ status: 404, code: 'price_not_offered' });
+  it('refuses a price that is not on sale', async () => {
+    const user = await payments.signIn();
+    expect(await begin(user, 'plus', 'year')).toMatchObject({ status: 404, code: 'price_not_offered' });
+    expect(await begin(user, 'nothing')).toMatchObject({ status: 404, code: 'price_not_offered' });
   });
 
   it.each([
     ['down', { kind: 'refuse' }],
     ['overloaded', { kind: 'status', status: 503 }],
-    ['asking for patience', { kind: 'status', status: 429 }],
-  ] as const)('says so when Stripe is %s, and works afterwards', async (_what, fault) => {
-    const person = await payments.signIn();
+    ['limiting the rate', { kind: 'status', status: 429 }],
+  ] as const)('answers 503 while Stripe is %s, and works afterwards', async (_what, fault) => {
+    const user = await payments.signIn();
     payments.stripe.fake.inject(fault);
     try {
-      expect(await begin(person)).toMatchObject({ status: 503, code: 'payment_provider_unavailable' });
+      expect(await begin(user)).toMatchObject({ status: 503, code: 'payment_provider_unavailable' });
     } finally {
       payments.stripe.fake.clearFaults();
     }
-    expect(await begin(person)).toMatchObject({ status: 201 });
+    expect(await begin(user)).toMatchObject({ status: 201 });
   });
 });
 
-describe('the portal and the history', () => {
-  it('the portal opens for who has paid, and for nobody else', async () => {
-    const [paying, other] = [await payments.subscribe({ person: await payer() }), await payments.signIn()];
-    const open = async (person: SignedIn, returnUrl = 'https://app.example/account') =>
-      read(await payments.post('/payment/portal', person.headers, { returnUrl }));
+describe('POST /payment/portal', () => {
+  it('opens only for users who have paid', async () => {
+    const [paying, other] = [await payments.subscribe({ user: await payer() }), await payments.signIn()];
+    const open = async (user: SignedIn, returnUrl = 'https://app.example/account') =>
+      read(await payments.post('/payment/portal', user.headers, { returnUrl }));
     expect(await open(paying)).toMatchObject({
       status: 201,
       url: expect.stringContaining(payments.stripe.fake.url) as string,
@@ -216,10 +216,12 @@ describe('the portal and the history', () => {
     expect(await open(paying, 'https://evil.example')).toMatchObject({ code: 'return_url_not_allowed' });
     expect(await open(other)).toMatchObject({ status: 404, code: 'nothing_paid_yet' });
   });
+});
 
-  it('the history is paged, newest first, with links to receipts, and is one’s own', async () => {
-    const person = await payments.subscribe({ person: await payer() });
-    const { id: charge } = await payments.lastCharge(person.customer);
+describe('GET /payment/history', () => {
+  it('returns pages of the user’s own payments, newest first, with links to receipts', async () => {
+    const user = await payments.subscribe({ user: await payer() });
+    const { id: charge } = await payments.lastCharge(user.customer);
     for (const amount of [10, 20, 30]) {
       payments.clock.advance(1000);
       await payments.stripe.stripe.refunds.create({ charge, amount });
@@ -229,7 +231,7 @@ describe('the portal and the history', () => {
       readonly payments: { id: string; kind: string; amount: number; receipt: string | null }[];
       readonly next: string | null;
     }
-    const page = async (query: string, who: SignedIn = person) =>
+    const page = async (query: string, who: SignedIn = user) =>
       (await (await payments.get(`/payment/history?${query}`, who.headers)).json()) as Page;
     const seen = [];
     for (let cursor = ''; ;) {
@@ -247,55 +249,55 @@ describe('the portal and the history', () => {
     const [refund, , , paid] = seen;
     expect(refund?.receipt).toBeNull();
     const receipt = async (path: string, who: SignedIn) => read(await payments.get(path, who.headers));
-    expect(await receipt(paid?.receipt ?? '', person)).toMatchObject({
+    expect(await receipt(paid?.receipt ?? '', user)).toMatchObject({
       status: 200,
       url: expect.stringContaining(charge) as string,
     });
     const other = await payments.signIn();
     expect(await receipt(paid?.receipt ?? '', other)).toMatchObject({ status: 404, code: 'payment_not_found' });
     expect((await page('', other)).payments).toEqual([]);
-    expect(await receipt(`/payment/history/${refund?.id ?? ''}/receipt`, person)).toMatchObject({
+    expect(await receipt(`/payment/history/${refund?.id ?? ''}/receipt`, user)).toMatchObject({
       code: 'receipt_not_available',
     });
   });
 
-  it.each(['cursor=x', 'cursor=AAAA', 'limit=0', 'limit=101', 'offset=3'])('the history refuses ?%s', async (query) => {
-    const person = await payments.signIn();
-    expect((await payments.get(`/payment/history?${query}`, person.headers)).status).toBe(400);
+  it.each(['cursor=x', 'cursor=AAAA', 'limit=0', 'limit=101', 'offset=3'])('refuses ?%s', async (query) => {
+    const user = await payments.signIn();
+    expect((await payments.get(`/payment/history?${query}`, user.headers)).status).toBe(400);
   });
 });
 
-describe('changing a subscription', () => {
-  it('is refused for another’s, for Apple’s and for what is none', async () => {
-    const [mine, theirs] = [await payments.signIn(), await payments.subscribe({ person: await payer() })];
+describe('POST /payment/subscriptions/{id}/cancel', () => {
+  it('refuses another user’s subscription, one at Apple and an unknown id', async () => {
+    const [user, otherUser] = [await payments.signIn(), await payments.subscribe({ user: await payer() })];
     const { signedTransaction } = payments.apple.buy({ product: appleProducts.plus.id });
-    await payments.post('/payment/apple/transactions', mine.headers, { signedTransaction });
-    const idOf = async (person: SignedIn) => (await payments.report(person)).sources[0]?.id ?? '';
-    const cancel = async (id: string) => read(await payments.post(`/payment/subscriptions/${id}/cancel`, mine.headers));
-    expect(await cancel(await idOf(theirs))).toMatchObject({ status: 404, code: 'subscription_not_found' });
-    expect(await cancel(await idOf(mine))).toMatchObject({ status: 409, code: 'managed_elsewhere', provider: 'apple' });
+    await payments.post('/payment/apple/transactions', user.headers, { signedTransaction });
+    const idOf = async (user: SignedIn) => (await payments.report(user)).sources[0]?.id ?? '';
+    const cancel = async (id: string) => read(await payments.post(`/payment/subscriptions/${id}/cancel`, user.headers));
+    expect(await cancel(await idOf(otherUser))).toMatchObject({ status: 404, code: 'subscription_not_found' });
+    expect(await cancel(await idOf(user))).toMatchObject({ status: 409, code: 'managed_elsewhere', provider: 'apple' });
     expect(await cancel('00000000-0000-4000-8000-000000000000')).toMatchObject({ code: 'subscription_not_found' });
     expect(await cancel('x')).toMatchObject({ status: 400 });
   });
 });
 
-describe('without providers', () => {
-  it('nothing is sold, and every way to pay says so', async () => {
+describe('a service without payment providers', () => {
+  it('offers no plans, and answers every payment request with 404', async () => {
     const { startGatekeeper } = await import('../support/gatekeeper.js');
     const without = await startGatekeeper();
     try {
-      const person = await without.signIn();
+      const user = await without.signIn();
       expect(await (await without.get('/plans')).json()).toEqual({ plans: [], trialDays: 7 });
       const url = 'https://app.example/account';
-      const ways: [string, object?][] = [
+      const requests: [string, object?][] = [
         ['/payment/checkout', { planId: 'standard', interval: 'month', successUrl: url, cancelUrl: url }],
         ['/payment/portal', { returnUrl: url }],
         ['/payment/apple/transactions', { signedTransaction: 'a.b.c' }],
         ['/payment/webhooks/stripe', {}],
         ['/payment/webhooks/apple', { signedPayload: 'a.b.c' }],
       ];
-      for (const [path, body] of ways) {
-        const answer = await read(await without.post(path, person.headers, body));
+      for (const [path, body] of requests) {
+        const answer = await read(await without.post(path, user.headers, body));
         expect(answer, path).toMatchObject({ status: 404, code: 'payment_provider_not_offered' });
       }
     } finally {

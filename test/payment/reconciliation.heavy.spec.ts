@@ -13,7 +13,7 @@ afterAll(() => payments.stop());
 
 const reconcile = async () => {
   const report = await payments.service.app.get(ReconciliationService, { strict: false }).run();
-  // A look-up that no event asked for leaves no event: its job is what there is to wait for.
+  // Its fetches have no event that `settled` could wait for, so wait for their jobs.
   await expect
     .poll(() => payments.sql('SELECT key FROM identity_jobs.jobs'), { timeout: 15_000, interval: 20 })
     .toEqual([]);
@@ -27,8 +27,8 @@ const script: Round[] = [
   { acts: ['cancel', 'refund', 'dispute', 'nothing', 'cancel', 'accept'], hours: 24 * 15 },
 ];
 
-describe('the nightly comparison with Stripe', () => {
-  it('finds nothing to do when every event came', async () => {
+describe('ReconciliationService with Stripe', () => {
+  it('finds no difference when every event has arrived', async () => {
     await payments.subscribe();
     expect(await reconcile()).toMatchObject({ stripe: 0 });
   });
@@ -36,20 +36,20 @@ describe('the nightly comparison with Stripe', () => {
   it.each([
     ['a third of all events', 0.33],
     ['every event', 1],
-  ])('repairs what was missed when %s was lost', async (_what, drop) => {
-    const people = await newLives(payments, 6);
+  ])('repairs all differences when %s was lost', async (_what, drop) => {
+    const users = await newLives(payments, 6);
     payments.stripe.fake.setDeliveryFaults({ drop });
-    await live(payments, people, script);
+    await live(payments, users, script);
     await payments.settled();
     payments.stripe.fake.setDeliveryFaults({});
     await reconcile();
-    for (const person of people) expect(await writtenOf(payments, person)).toEqual(await truthOf(payments, person));
+    for (const user of users) expect(await writtenOf(payments, user)).toEqual(await truthOf(payments, user));
     expect(await reconcile()).toMatchObject({ stripe: 0 });
   });
 });
 
-describe('a subscription whose period was refunded', () => {
-  it('is compared all the same: a cancellation that was taken back unheard is repaired', async () => {
+describe('ReconciliationService with a refunded subscription', () => {
+  it('repairs a revoked cancellation whose event was lost', async () => {
     const { customer, subscription } = await payments.subscribe();
     const endAtPeriodEnd = (cancel_at_period_end: boolean) =>
       payments.stripe.stripe.subscriptions.update(subscription, { cancel_at_period_end });
@@ -73,45 +73,45 @@ describe('a subscription whose period was refunded', () => {
   });
 });
 
-describe('what only a comparison of the money shows', () => {
-  const movements = async (person: Subscriber) => (await payments.history(person)).map(({ kind }) => kind).sort();
-  /** Does something that no event tells of. */
-  const unheard = async (act: () => unknown) => {
+describe('ReconciliationService comparing movements', () => {
+  const movements = async (user: Subscriber) => (await payments.history(user)).map(({ kind }) => kind).sort();
+  /** Makes a change at Stripe whose events are lost. */
+  const withoutEvents = async (act: () => unknown) => {
     payments.stripe.fake.setDeliveryFaults({ drop: 1 });
     await act();
     await payments.stripe.fake.deliveriesSettled();
     payments.stripe.fake.setDeliveryFaults({});
   };
 
-  it('a refund that failed after it was written: the money came back', async () => {
-    const person = await payments.subscribe();
-    const { id: charge } = await payments.lastCharge(person.customer);
+  it('repairs a refund that failed after it was recorded', async () => {
+    const user = await payments.subscribe();
+    const { id: charge } = await payments.lastCharge(user.customer);
     const refund = await payments.stripe.stripe.refunds.create({ charge, amount: 100 });
     await payments.settled();
-    await unheard(() => payments.stripe.fake.failRefund(refund.id));
+    await withoutEvents(() => payments.stripe.fake.failRefund(refund.id));
     expect(await reconcile()).toMatchObject({ stripe: 1 });
-    expect(await movements(person)).toEqual(['charge', 'refund', 'reversal']);
+    expect(await movements(user)).toEqual(['charge', 'refund', 'reversal']);
     expect(await reconcile()).toMatchObject({ stripe: 0 });
   });
 
-  it('a dispute that was opened and won: nobody is blocked, and both belong in the books', async () => {
-    const person = await payments.subscribe();
-    const { id: charge } = await payments.lastCharge(person.customer);
-    await unheard(() => {
+  it('records a dispute that was opened and won, without blocking the user', async () => {
+    const user = await payments.subscribe();
+    const { id: charge } = await payments.lastCharge(user.customer);
+    await withoutEvents(() => {
       const { id } = payments.stripe.fake.openDispute(charge);
       payments.stripe.fake.closeDispute(id, 'won');
     });
     expect(await reconcile()).toMatchObject({ stripe: 1 });
-    expect(await movements(person)).toEqual(['charge', 'dispute', 'reversal']);
+    expect(await movements(user)).toEqual(['charge', 'dispute', 'reversal']);
     expect(await reconcile()).toMatchObject({ stripe: 0 });
   });
 });
 
-describe('what is not ours, or is decided, is nothing to repair', () => {
+describe('ReconciliationService ignores', () => {
   const stripe = () => payments.stripe;
   const chargeOf = async (customer: string) => (await payments.lastCharge(customer)).id;
 
-  it('another service’s customers on the same account at Stripe', async () => {
+  it('customers of another service on the same Stripe account', async () => {
     const [refunded, disputed] = [await stripe().customer(), await stripe().customer()];
     for (const customer of [refunded, disputed]) await stripe().subscribe({ customer });
     await stripe().stripe.refunds.create({ charge: await chargeOf(refunded), amount: 7 });
@@ -124,63 +124,63 @@ describe('what is not ours, or is decided, is nothing to repair', () => {
     expect(await deadLettered()).toEqual(before);
   });
 
-  it('a lost dispute whose block an operator has lifted', async () => {
-    const person = await payments.subscribe();
-    const { id } = stripe().fake.openDispute(await chargeOf(person.customer));
+  it('a lost dispute whose block was lifted by an operator', async () => {
+    const user = await payments.subscribe();
+    const { id } = stripe().fake.openDispute(await chargeOf(user.customer));
     stripe().fake.closeDispute(id, 'lost');
     await payments.settled();
     const operators = payments.service.app.get(OperatorAccessService, { strict: false });
-    expect(await operators.unblock(person.uid, { actor: 'ada', reason: 'a mistake of the bank' })).toBe(1);
+    expect(await operators.unblock(user.uid, { actor: 'ada', reason: 'a mistake of the bank' })).toBe(1);
     expect(await reconcile()).toMatchObject({ stripe: 0 });
   });
 
-  it('what was paid for something that no plan has, and has ended', async () => {
-    const person = await payments.subscribe();
+  it('an ended subscription that is mapped to no plan', async () => {
+    const user = await payments.subscribe();
     const price = await stripe().stripe.prices.create({
       currency: 'eur',
       unit_amount: 1,
       recurring: { interval: 'month' },
       product_data: { name: 'Of another time' },
     });
-    const { id } = await stripe().subscribe({ customer: person.customer, price: price.id });
+    const { id } = await stripe().subscribe({ customer: user.customer, price: price.id });
     await stripe().stripe.subscriptions.cancel(id);
     await payments.settled();
     expect(await reconcile()).toMatchObject({ stripe: 0 });
   });
 });
 
-describe('the nightly comparison while the App Store is away', () => {
-  it('repairs what is Stripe’s all the same, and says that it is not done', async () => {
-    const person = await payments.subscribe();
-    const { id: charge } = await payments.lastCharge(person.customer);
+describe('ReconciliationService while the App Store is down', () => {
+  it('still repairs differences at Stripe, and fails so that it is retried', async () => {
+    const user = await payments.subscribe();
+    const { id: charge } = await payments.lastCharge(user.customer);
     payments.stripe.fake.setDeliveryFaults({ drop: 1 });
     await payments.stripe.stripe.refunds.create({ charge });
     payments.stripe.fake.setDeliveryFaults({});
     payments.apple.inject({ kind: 'status', status: 503 });
     await expect(reconcile()).rejects.toThrow();
     payments.apple.clearFaults();
-    await expect.poll(async () => (await payments.report(person)).state).toBe('REVOKED');
+    await expect.poll(async () => (await payments.report(user)).state).toBe('REVOKED');
   });
 });
 
-describe('the nightly comparison with the App Store', () => {
-  it('repairs what was missed when every notification was lost', async () => {
-    const person = await payments.signIn();
-    const account = (await (await payments.get('/payment/apple/account', person.headers)).json()) as {
+describe('ReconciliationService with the App Store', () => {
+  it('repairs all differences when every notification was lost', async () => {
+    const user = await payments.signIn();
+    const account = (await (await payments.get('/payment/apple/account', user.headers)).json()) as {
       appAccountToken: string;
     };
     payments.apple.setDeliveryFaults({ drop: 1 });
     const bought = payments.apple.buy({ product: appleProducts.plus.id, ...account });
     await reconcile();
     await payments.settled();
-    expect(await payments.report(person)).toMatchObject({ active: true, state: 'ACTIVE' });
+    expect(await payments.report(user)).toMatchObject({ active: true, state: 'ACTIVE' });
     payments.advance(31 * dayMs);
     payments.apple.refund(bought.transactionId);
     payments.apple.setAutoRenew(bought.originalTransactionId, false);
     await reconcile();
     await payments.settled();
-    expect(await payments.report(person)).toMatchObject({ active: true, next: { action: 'resume' } });
-    expect((await payments.history(person)).map(({ kind }) => kind).sort()).toEqual(['charge', 'charge', 'refund']);
+    expect(await payments.report(user)).toMatchObject({ active: true, next: { action: 'resume' } });
+    expect((await payments.history(user)).map(({ kind }) => kind).sort()).toEqual(['charge', 'charge', 'refund']);
     payments.apple.setDeliveryFaults({});
   });
 });

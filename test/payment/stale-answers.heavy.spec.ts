@@ -6,8 +6,8 @@ import { startPayments, type Subscriber, type TestPayments, webhookSecret } from
 import { ProviderFetchesService } from '../../src/payment/webhooks/provider-fetches.service.js';
 
 /**
- * A look-up whose answer is old by the time it comes, because something has changed at the provider since and another
- * look-up has written that already. It must write nothing over it.
+ * A fetch whose answer is stale when it arrives: the object has changed at the provider since, and a later fetch has already
+ * written the change. The stale fetch must not overwrite it.
  */
 
 let payments: TestPayments;
@@ -24,87 +24,87 @@ afterEach(async () => {
 });
 
 const late = { kind: 'late-answer', milliseconds: 60_000 } as const;
-const lookUp = (provider: 'stripe' | 'apple', objectRef: string) =>
+const fetchObject = (provider: 'stripe' | 'apple', objectRef: string) =>
   payments.service.app.get(ProviderFetchesService, { strict: false }).fetch({ provider, objectRef });
 
-/** Begins to look a customer up, lets the answer to one question wait, and meanwhile things change and are looked up. */
-async function overtaken(customer: string, question: RegExp, change: () => unknown): Promise<void> {
+/** Starts a fetch and delays the answer to one request. Meanwhile makes a change at Stripe, and fetches that. */
+async function overtake(customer: string, request: RegExp, change: () => unknown): Promise<void> {
   const { fake } = payments.stripe;
   fake.holdDeliveries();
-  fake.inject(late, { on: question, times: 1 });
-  const early = lookUp('stripe', customer);
+  fake.inject(late, { on: request, times: 1 });
+  const staleFetch = fetchObject('stripe', customer);
   await expect.poll(() => fake.requestsHeld()).toBe(1);
   await change();
-  await lookUp('stripe', customer);
+  await fetchObject('stripe', customer);
   fake.clearFaults();
-  await early;
+  await staleFetch;
 }
 
-const kinds = async (person: SignedIn) => (await payments.history(person)).map(({ kind }) => kind).sort();
+const kinds = async (user: SignedIn) => (await payments.history(user)).map(({ kind }) => kind).sort();
 
-describe('an answer of Stripe from before', () => {
-  let person: Subscriber;
+describe('a stale answer of Stripe', () => {
+  let user: Subscriber;
   let charge: string;
   beforeAll(async () => {
-    person = await payments.subscribe();
-    charge = (await payments.lastCharge(person.customer)).id;
+    user = await payments.subscribe();
+    charge = (await payments.lastCharge(user.customer)).id;
   });
 
-  it('a dispute was won takes no access', async () => {
+  it('does not block access when the dispute was won meanwhile', async () => {
     const { fake } = payments.stripe;
     fake.holdDeliveries();
     const { id } = fake.openDispute(charge);
-    await overtaken(person.customer, /GET \/v1\/disputes/, () => fake.closeDispute(id, 'won'));
-    expect(await payments.report(person)).toMatchObject({ active: true, state: 'ACTIVE' });
+    await overtake(user.customer, /GET \/v1\/disputes/, () => fake.closeDispute(id, 'won'));
+    expect(await payments.report(user)).toMatchObject({ active: true, state: 'ACTIVE' });
   });
 
-  it('everything was refunded gives no access', async () => {
-    await overtaken(person.customer, /GET \/v1\/charges\?/, () => payments.stripe.stripe.refunds.create({ charge }));
-    expect(await payments.report(person)).toMatchObject({ active: false, state: 'REVOKED' });
+  it('does not restore access when the payment was refunded meanwhile', async () => {
+    await overtake(user.customer, /GET \/v1\/charges\?/, () => payments.stripe.stripe.refunds.create({ charge }));
+    expect(await payments.report(user)).toMatchObject({ active: false, state: 'REVOKED' });
   });
 
-  it('another event came leaves that event to do', async () => {
+  it('does not settle an event that arrived meanwhile', async () => {
     const state = () => payments.sql(`SELECT state::text FROM identity."WebhookEvent" WHERE event_id = 'evt_later'`);
     const { fake } = payments.stripe;
     fake.inject(late, { on: /GET \/v1\/charges\?/, times: 1 });
-    const early = lookUp('stripe', person.customer);
+    const staleFetch = fetchObject('stripe', user.customer);
     await expect.poll(() => fake.requestsHeld()).toBe(1);
     await payments.sql(
       `INSERT INTO identity."WebhookEvent" (provider, event_id, type, object_ref, occurred_at, received_at)
        VALUES ('stripe', 'evt_later', 'invoice.paid', $1, now(), now())`,
-      [person.customer],
+      [user.customer],
     );
     fake.clearFaults();
-    await early;
+    await staleFetch;
     expect(await state()).toEqual([{ state: 'pending' }]);
-    await lookUp('stripe', person.customer);
+    await fetchObject('stripe', user.customer);
     expect(await state()).toEqual([{ state: 'done' }]);
   });
 
-  it('a subscription began does not end it', async () => {
-    const { customer } = person;
-    await overtaken(customer, /GET \/v1\/subscriptions\?/, () => payments.stripe.subscribe({ customer }));
-    expect(await payments.report(person)).toMatchObject({ active: true, state: 'ACTIVE' });
+  it('does not end a subscription that started meanwhile', async () => {
+    const { customer } = user;
+    await overtake(customer, /GET \/v1\/subscriptions\?/, () => payments.stripe.subscribe({ customer }));
+    expect(await payments.report(user)).toMatchObject({ active: true, state: 'ACTIVE' });
   });
 });
 
-describe('fifty deliveries at once', () => {
-  /** A machine that is too busy answers some of them 503, for the provider to send again; what it kept, it kept once. */
-  const delivered = async (deliver: () => Promise<number>) => {
+describe('fifty deliveries of one event at once', () => {
+  /** A busy machine may answer some of them 503, so that the provider retries. */
+  const deliverFifty = async (deliver: () => Promise<number>) => {
     const statuses = await Promise.all(Array.from({ length: 50 }, deliver));
     expect(statuses).toContain(200);
     expect(statuses.filter((status) => status !== 200 && status !== 503)).toEqual([]);
   };
 
-  /** Resolves when no look-up is left that an event from before has asked for. */
-  const quiet = (key: string) =>
+  /** Resolves when no job of an earlier event is left. */
+  const jobsDone = (key: string) =>
     expect.poll(() => payments.sql('SELECT 1 FROM identity_jobs.jobs WHERE key = $1', [key])).toEqual([]);
 
-  it('of one event of Stripe are one look-up', async () => {
+  it('cause one fetch from Stripe', async () => {
     const { customer } = await payments.subscribe();
     const { fake } = payments.stripe;
-    await quiet(`stripe:${customer}`);
-    const asked = fake.countRequests(/^GET \/v1\/subscriptions\?/);
+    await jobsDone(`stripe:${customer}`);
+    const requests = fake.countRequests(/^GET \/v1\/subscriptions\?/);
     const created = Math.floor(payments.clock.now().getTime() / 1000);
     const object = { id: 'sub_x', object: 'subscription', customer };
     const event = {
@@ -121,19 +121,19 @@ describe('fifty deliveries at once', () => {
       const headers = { 'stripe-signature': signature };
       return (await payments.post('/payment/webhooks/stripe', headers, event)).status;
     };
-    await delivered(deliver);
+    await deliverFifty(deliver);
     await payments.settled();
-    expect(asked.count).toBe(1);
+    expect(requests.count).toBe(1);
   });
 
-  it('of one notification of Apple are one look-up', async () => {
-    const person = await payments.signIn();
-    const response = await payments.get('/payment/apple/account', person.headers);
+  it('cause one fetch from Apple', async () => {
+    const user = await payments.signIn();
+    const response = await payments.get('/payment/apple/account', user.headers);
     const account = (await response.json()) as { appAccountToken: string };
     const { originalTransactionId } = payments.apple.buy({ product: appleProducts.plus.id, ...account });
     await payments.settled();
-    await quiet(`apple:${originalTransactionId}`);
-    const asked = payments.apple.countRequests(/^GET \/inApps\/v1\/subscriptions/);
+    await jobsDone(`apple:${originalTransactionId}`);
+    const requests = payments.apple.countRequests(/^GET \/inApps\/v1\/subscriptions/);
     const app = { bundleId: payments.apple.bundleId, environment: payments.apple.environment };
     const signedDate = payments.clock.now().getTime();
     const transaction = { ...app, originalTransactionId, transactionId: originalTransactionId, signedDate };
@@ -145,29 +145,29 @@ describe('fifty deliveries at once', () => {
       data: { ...app, status: 1, signedTransactionInfo: payments.apple.sign(transaction) },
     });
     const deliver = async () => (await payments.post('/payment/webhooks/apple', {}, { signedPayload })).status;
-    await delivered(deliver);
+    await deliverFifty(deliver);
     await payments.settled();
-    expect(asked.count).toBe(1);
+    expect(requests.count).toBe(1);
   });
 });
 
-describe('an answer of Apple from before', () => {
-  it('a refund was reversed writes no refund', async () => {
-    const person = await payments.signIn();
-    const response = await payments.get('/payment/apple/account', person.headers);
+describe('a stale answer of Apple', () => {
+  it('does not record a refund that was reversed meanwhile', async () => {
+    const user = await payments.signIn();
+    const response = await payments.get('/payment/apple/account', user.headers);
     const account = (await response.json()) as { appAccountToken: string };
     const bought = payments.apple.buy({ product: appleProducts.plus.id, ...account });
     await payments.settled();
     payments.apple.holdDeliveries();
     payments.apple.refund(bought.transactionId);
     payments.apple.inject(late, { on: /GET \/inApps\/v2\/history/, times: 1 });
-    const early = lookUp('apple', bought.originalTransactionId);
+    const staleFetch = fetchObject('apple', bought.originalTransactionId);
     await expect.poll(() => payments.apple.requestsHeld()).toBe(1);
     payments.apple.reverseRefund(bought.transactionId);
-    await lookUp('apple', bought.originalTransactionId);
+    await fetchObject('apple', bought.originalTransactionId);
     payments.apple.clearFaults();
-    await early;
-    expect(await payments.report(person)).toMatchObject({ active: true, state: 'ACTIVE' });
-    expect(await kinds(person)).toEqual(['charge']);
+    await staleFetch;
+    expect(await payments.report(user)).toMatchObject({ active: true, state: 'ACTIVE' });
+    expect(await kinds(user)).toEqual(['charge']);
   });
 });

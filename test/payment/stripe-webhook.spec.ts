@@ -7,10 +7,10 @@ import { runMaintenanceJob } from '../support/maintenance.js';
 import { IdentityMaintenance } from '../../src/prisma/identity/index.js';
 
 let payments: TestPayments;
-let person: Subscriber;
+let user: Subscriber;
 beforeAll(async () => {
   payments = await startPayments();
-  person = await payments.subscribe();
+  user = await payments.subscribe();
 });
 afterAll(() => payments.stop());
 
@@ -29,16 +29,16 @@ const event = (changes: object = {}, object: object = {}) => ({
   type: 'customer.subscription.updated',
   created: Math.floor(payments.clock.now().getTime() / 1000),
   livemode: false,
-  data: { object: { id: 'sub_x', object: 'subscription', customer: person.customer, ...object } },
+  data: { object: { id: 'sub_x', object: 'subscription', customer: user.customer, ...object } },
   ...changes,
 });
 
 interface Delivery {
   readonly secret?: string;
-  /** Seconds from now at which it says that it was signed. */
+  /** When it claims to have been signed, in seconds from now. */
   readonly at?: number;
   readonly signature?: string | null;
-  /** What is sent in the place of what was signed. */
+  /** Body to send instead of the signed one. */
   readonly sent?: string;
 }
 
@@ -60,16 +60,16 @@ async function deliver(body: object | string, { secret = 'whsec_ofTests', at = 0
   return [response.status, answer.code];
 }
 
-const kept = [200, undefined];
+const accepted = [200, undefined];
 const refused = [400, 'webhook_signature_invalid'];
 
-describe('an event of Stripe', () => {
-  it('is kept and acknowledged', async () => {
-    expect(await deliver(event())).toEqual(kept);
+describe('POST /payment/webhooks/stripe', () => {
+  it('stores and acknowledges an event', async () => {
+    expect(await deliver(event())).toEqual(accepted);
     expect(await countEvents()).toBe(before + 1);
   });
 
-  it('is kept with nothing but what to look up', async () => {
+  it('stores only which object to fetch, not the content of the event', async () => {
     await deliver(event({}, { secret_of_a_person: 'ada@example.com' }));
     const rows = await payments.sql(`SELECT e::text AS row FROM identity."WebhookEvent" e`);
     expect(JSON.stringify(rows)).not.toContain('ada@example.com');
@@ -77,15 +77,15 @@ describe('an event of Stripe', () => {
     expect(JSON.stringify(jobs)).not.toContain('ada@example.com');
   });
 
-  it('is kept though it has a megabyte', async () => {
-    expect(await deliver(event({}, { filler: 'x'.repeat(1024 * 1024) }))).toEqual(kept);
+  it('accepts an event of one megabyte', async () => {
+    expect(await deliver(event({}, { filler: 'x'.repeat(1024 * 1024) }))).toEqual(accepted);
   });
 
-  it('is refused when larger than anything Stripe sends', async () => {
+  it('refuses an event of more than two megabytes', async () => {
     expect(await deliver(event({}, { filler: 'x'.repeat(2 * 1024 * 1024) }))).toEqual([413, 'body_too_large']);
   });
 
-  it('is taken with the secret before the last rotation', async () => {
+  it('accepts the secret from before the last rotation', async () => {
     const rotated = await startPayments({
       STRIPE_WEBHOOK_SECRET: 'whsec_new',
       STRIPE_WEBHOOK_SECRET_PREVIOUS: 'whsec_ofTests',
@@ -100,11 +100,11 @@ describe('an event of Stripe', () => {
   });
 });
 
-describe('what is not from Stripe, or not of now, is refused and leaves nothing', () => {
+describe('POST /payment/webhooks/stripe with invalid data', () => {
   it.each<[string, () => Promise<unknown[]>]>([
     ['no signature', () => deliver(event(), { signature: null })],
     ['an empty signature', () => deliver(event(), { signature: '' })],
-    ['a signature that is none', () => deliver(event(), { signature: 'x'.repeat(5000) })],
+    ['a malformed signature', () => deliver(event(), { signature: 'x'.repeat(5000) })],
     ['a signature by another secret', () => deliver(event(), { secret: 'whsec_forged' })],
     [
       'a signature without its scheme',
@@ -118,7 +118,7 @@ describe('what is not from Stripe, or not of now, is refused and leaves nothing'
     ),
     ['an altered body', () => deliver(event(), { sent: JSON.stringify(event()) })],
     [
-      'one byte more',
+      'an additional byte',
       () => {
         const one = event();
         return deliver(one, { sent: `${JSON.stringify(one)} ` });
@@ -127,64 +127,64 @@ describe('what is not from Stripe, or not of now, is refused and leaves nothing'
     ['a replay from six minutes ago', () => deliver(event(), { at: -360 })],
     ['a date two minutes ahead', () => deliver(event(), { at: 120 })],
     ['a date a year ahead', () => deliver(event(), { at: 31_536_000 })],
-    ['what is signed and no JSON', () => deliver('not json at all')],
-    ['what is signed and no event', () => deliver({ hello: 'world' })],
-    ['what is signed and JSON of nothing', () => deliver('null')],
-    ['an event of a later kind', () => deliver({ ...event(), object: 'v2.core.event', data: {} })],
-    ['nothing', () => deliver('', { signature: 't=1,v1=0', sent: '' })],
-  ])('%s', async (_what, send) => {
+    ['a signed body that is not JSON', () => deliver('not json at all')],
+    ['a signed body that is no event', () => deliver({ hello: 'world' })],
+    ['a signed body that is null', () => deliver('null')],
+    ['an event of the v2 API', () => deliver({ ...event(), object: 'v2.core.event', data: {} })],
+    ['an empty body', () => deliver('', { signature: 't=1,v1=0', sent: '' })],
+  ])('refuses %s, and stores nothing', async (_what, send) => {
     const [status, code] = await send();
     expect([400, 'webhook_signature_invalid', 'malformed_body']).toEqual(expect.arrayContaining([status, code]));
     expect(await countEvents()).toBe(before);
   });
 
-  it('two dates in one header', async () => {
+  it('refuses two dates in one signature', async () => {
     const payload = JSON.stringify(event());
     const now = Math.floor(payments.clock.now().getTime() / 1000);
     const future = Stripe.webhooks.generateTestHeaderString({ payload, secret: 'whsec_ofTests', timestamp: now + 600 });
     expect(await deliver(payload, { signature: `t=${now},${future}` })).toEqual(refused);
   });
 
-  it('an event of live mode, where test mode is set up', async () => {
+  it('refuses an event of live mode where test mode is set up', async () => {
     expect(await deliver(event({ livemode: true }))).toEqual([400, 'webhook_wrong_environment']);
     expect(await countEvents()).toBe(before);
   });
 
-  it('a text that is not JSON by its type', async () => {
+  it('refuses a body whose content type is not JSON', async () => {
     const response = await fetch(`${payments.service.url}/payment/webhooks/stripe`, { method: 'POST', body: 'x' });
     expect(response.status).toBe(415);
   });
 });
 
-describe('an event that is nobody’s money', () => {
+describe('POST /payment/webhooks/stripe with an event that is not about payments', () => {
   it.each(['product.created', 'customer.updated', 'payment_method.attached', 'radar.early_fraud_warning.created'])(
-    '%s is acknowledged and not kept',
+    'acknowledges %s without storing it',
     async (type) => {
-      expect(await deliver(event({ type }))).toEqual(kept);
+      expect(await deliver(event({ type }))).toEqual(accepted);
       expect(await countEvents()).toBe(before);
     },
   );
 });
 
-describe('one event', () => {
-  it('delivered fifty times at once is one event, one look-up and one payment', async () => {
-    const { id: charge } = await payments.lastCharge(person.customer);
+describe('an event that is delivered fifty times at once', () => {
+  it('is stored once, and leads to one recorded payment', async () => {
+    const { id: charge } = await payments.lastCharge(user.customer);
     payments.stripe.fake.holdDeliveries();
     await payments.stripe.stripe.refunds.create({ charge, amount: 50 });
     payments.stripe.fake.releaseDeliveries(() => []);
     const one = event();
     const answers = await Promise.all(Array.from({ length: 50 }, () => deliver(one)));
-    expect(answers).toEqual(Array.from({ length: 50 }, () => kept));
+    expect(answers).toEqual(Array.from({ length: 50 }, () => accepted));
     await payments.settled();
     expect(await countEvents()).toBe(before + 1);
-    const refunds = (await payments.history(person)).filter(({ kind }) => kind === 'refund');
+    const refunds = (await payments.history(user)).filter(({ kind }) => kind === 'refund');
     expect(refunds).toMatchObject([{ amount: 50 }]);
-    expect(await deliver(one)).toEqual(kept);
+    expect(await deliver(one)).toEqual(accepted);
     expect(await countEvents()).toBe(before + 1);
   });
 });
 
-describe('an event of a customer who', () => {
+describe('an event of a customer without an account', () => {
   const stateOf = async (objectRef: string) => {
     const rows = await payments.sql(`SELECT state::text, reason FROM identity."WebhookEvent" WHERE object_ref = $1`, [
       objectRef,
@@ -192,9 +192,9 @@ describe('an event of a customer who', () => {
     return rows;
   };
 
-  it('is unknown here is parked, and done once the customer is known', async () => {
+  it('is dead-lettered, and settled once an account has the customer', async () => {
     const stranger = await payments.stripe.customer();
-    expect(await deliver(event({}, { customer: stranger }))).toEqual(kept);
+    expect(await deliver(event({}, { customer: stranger }))).toEqual(accepted);
     await payments.settled();
     expect(await stateOf(stranger)).toEqual([{ state: 'dead_lettered', reason: 'unknown_customer' }]);
     const someone = await payments.signIn();
@@ -208,7 +208,7 @@ describe('an event of a customer who', () => {
     expect(new Set((await stateOf(stranger)).map(({ state }) => state))).toEqual(new Set(['done']));
   });
 
-  it('was deleted, here and there, brings nothing back', async () => {
+  it('restores nothing if the customer was deleted here and at Stripe', async () => {
     const gone = await payments.subscribe();
     payments.stripe.fake.holdDeliveries();
     await payments.stripe.stripe.customers.del(gone.customer);
@@ -228,22 +228,28 @@ describe('an event of a customer who', () => {
   });
 });
 
-it('what was dealt with is forgotten after a month, what no account claims after half a year, and nothing else', async () => {
-  const add = (days: number, state: string, reason: string | null) =>
-    payments.sql(
-      `INSERT INTO identity."WebhookEvent" (provider, event_id, type, object_ref, occurred_at, received_at, state, reason)
+describe('the maintenance job payment-inbox-purge', () => {
+  it('deletes settled events after a month and unclaimed ones after half a year, and no others', async () => {
+    const add = (days: number, state: string, reason: string | null) =>
+      payments.sql(
+        `INSERT INTO identity."WebhookEvent" (provider, event_id, type, object_ref, occurred_at, received_at, state, reason)
        VALUES ('apple', $1, 'purge', 'purge', $2, $2, $3, $4)`,
-      [randomUUID(), new Date(payments.clock.now().getTime() - days * 86_400_000), state, reason],
+        [randomUUID(), new Date(payments.clock.now().getTime() - days * 86_400_000), state, reason],
+      );
+    for (const days of [29, 31, 179, 181]) {
+      await add(days, 'done', null);
+      await add(days, 'dead_lettered', 'unknown_account');
+      await add(days, 'dead_lettered', 'unknown_price');
+    }
+    await runMaintenanceJob(payments.service.app.get(IdentityMaintenance, { strict: false }), 'payment-inbox-purge');
+    const left = await payments.sql<{ what: string }>(
+      `SELECT coalesce(reason, state::text) AS what FROM identity."WebhookEvent" WHERE type = 'purge' ORDER BY 1`,
     );
-  for (const days of [29, 31, 179, 181]) {
-    await add(days, 'done', null);
-    await add(days, 'dead_lettered', 'unknown_account');
-    await add(days, 'dead_lettered', 'unknown_price');
-  }
-  await runMaintenanceJob(payments.service.app.get(IdentityMaintenance, { strict: false }), 'payment-inbox-purge');
-  const left = await payments.sql<{ what: string }>(
-    `SELECT coalesce(reason, state::text) AS what FROM identity."WebhookEvent" WHERE type = 'purge' ORDER BY 1`,
-  );
-  const times = (what: string, count: number) => Array.from({ length: count }, () => what);
-  expect(left.map(({ what }) => what)).toEqual(['done', ...times('unknown_account', 3), ...times('unknown_price', 4)]);
+    const times = (what: string, count: number) => Array.from({ length: count }, () => what);
+    expect(left.map(({ what }) => what)).toEqual([
+      'done',
+      ...times('unknown_account', 3),
+      ...times('unknown_price', 4),
+    ]);
+  });
 });

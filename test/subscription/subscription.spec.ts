@@ -28,7 +28,7 @@ const countRows = async (table: string) => {
 };
 
 describe('POST /subscription/trial', () => {
-  it('gives access for the days of the trial, by the plan "standard"', async () => {
+  it('gives access for TRIAL_DAYS, on the plan "standard"', async () => {
     const { headers } = await gatekeeper.signIn();
     const response = await startTrial(headers);
     expect(response.status).toBe(201);
@@ -46,7 +46,7 @@ describe('POST /subscription/trial', () => {
     expect(await report(headers)).toEqual(started);
   });
 
-  it('is once per person: of 50 requests at once, one is granted', { timeout: 60_000 }, async () => {
+  it('grants one trial per user: one of 50 requests at once', { timeout: 60_000 }, async () => {
     const { headers } = await gatekeeper.signIn();
     const [grants, subscriptions] = [await countRows('TrialGrant'), await countRows('Subscription')];
     const responses = await Promise.all(Array.from({ length: 50 }, () => patiently(() => startTrial(headers))));
@@ -58,40 +58,40 @@ describe('POST /subscription/trial', () => {
     ]);
   });
 
-  it('turns away, with nothing done, whoever would wait long for the database, and is answered when asked again', async () => {
+  it('answers 503 without an effect if the database would keep it waiting, and succeeds when it is retried', async () => {
     const { headers } = await gatekeeper.signIn();
     await report(headers);
     const busy = new pg.Client(gatekeeper.stack.ownerUrl);
     await busy.connect();
     await busy.query('BEGIN; LOCK TABLE identity."TrialGrant"');
     const responses: Response[] = [];
-    const asked = Array.from({ length: 20 }, async () => responses.push(await startTrial(headers)));
-    // Ten wait for the table, over all the connections there are.
+    const requests = Array.from({ length: 20 }, async () => responses.push(await startTrial(headers)));
+    // Ten wait for the table, on all connections of the pool.
     await expect.poll(() => responses.length, { timeout: 15_000 }).toBeGreaterThanOrEqual(10);
-    const away = responses.splice(0);
-    for (const response of away) {
+    const refused = responses.splice(0);
+    for (const response of refused) {
       expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
     }
     await busy.query('COMMIT');
     await busy.end();
-    await Promise.all(asked);
-    responses.push(...(await Promise.all(away.map(() => patiently(() => startTrial(headers))))));
+    await Promise.all(requests);
+    responses.push(...(await Promise.all(refused.map(() => patiently(() => startTrial(headers))))));
     const statuses = responses.map(({ status }) => status).sort();
     expect(statuses).toEqual([201, ...Array.from({ length: 19 }, () => 409)]);
   });
 
-  it('is once per address: accounts racing with spellings of one mailbox get one, and a refusal writes nothing', async () => {
+  it('grants one trial per mailbox when accounts with spellings of it race, and writes nothing for the others', async () => {
     const name = `race${Math.floor(Math.random() * 1e9)}`;
     const spellings = Array.from({ length: 20 }, (_, n) => `${name}+${n}@example.com`);
-    const people = await Promise.all(spellings.map((email) => gatekeeper.signIn({ email })));
+    const users = await Promise.all(spellings.map((email) => gatekeeper.signIn({ email })));
     const grants = await countRows('TrialGrant');
-    const responses = await Promise.all(people.map(({ headers }) => patiently(() => startTrial(headers))));
+    const responses = await Promise.all(users.map(({ headers }) => patiently(() => startTrial(headers))));
     expect(responses.filter(({ status }) => status === 201)).toHaveLength(1);
     expect(responses.filter(({ status }) => status === 409)).toHaveLength(19);
     expect(await countRows('TrialGrant')).toBe((grants ?? 0) + 2);
   });
 
-  it('is asked for by all of its names in one order, so that those who race wait in a line and not in a circle', async () => {
+  it('inserts the hashes in order, so that racing requests cannot deadlock', async () => {
     const { ownerUrl } = gatekeeper.stack;
     const hashFrom = (first: number) => Buffer.concat([Buffer.of(first), randomBytes(31)]);
     const [low, high] = [hashFrom(0), hashFrom(255)];
@@ -102,11 +102,11 @@ describe('POST /subscription/trial', () => {
     ]);
     const other = new pg.Client({ connectionString: ownerUrl });
     await other.connect();
-    const remember = (hash: Buffer) =>
+    const insertHash = (hash: Buffer) =>
       other.query('INSERT INTO identity."TrialGrant" (hash, granted_on) VALUES ($1, now())', [hash]);
     try {
       await other.query('BEGIN');
-      await remember(low);
+      await insertHash(low);
       const at = gatekeeper.clock.now();
       const trial = { userId: user?.id ?? '', planId: 'standard', grantedOn: at, paidThrough: at };
       const granted = gatekeeper.service.app
@@ -114,7 +114,7 @@ describe('POST /subscription/trial', () => {
         .grantTrial({ ...trial, hashes: [high, low] });
       const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`;
       await expect.poll(() => query(ownerUrl, waiting)).not.toEqual([]);
-      await remember(high);
+      await insertHash(high);
       await other.query('COMMIT');
       expect(await granted).toBe(false);
     } finally {
@@ -122,7 +122,7 @@ describe('POST /subscription/trial', () => {
     }
   });
 
-  it('is once per person, though the account was deleted and made again with the same address', async () => {
+  it('refuses a second trial after the account was deleted and created again with the same address', async () => {
     const first = await gatekeeper.signInWithTrial();
     gatekeeper.firebase.delete(first.uid);
     await query(gatekeeper.stack.ownerUrl, `DELETE FROM identity."User" WHERE firebase_uid = $1`, [first.uid]);
@@ -130,7 +130,7 @@ describe('POST /subscription/trial', () => {
     expect(await codeOf(await startTrial(second.headers))).toEqual([409, 'trial_already_used']);
   });
 
-  it('is once per account, though its address is new to us', async () => {
+  it('refuses a second trial of an account, although its address is new', async () => {
     const { uid, email, headers } = await gatekeeper.signInWithTrial();
     const { gatekeeper: side } = gatekeeper.service.config;
     const [, address] = new TrialGrants(side?.secretKey ?? Buffer.alloc(0)).hashesOf(uid, email);
@@ -149,7 +149,7 @@ describe('POST /subscription/trial', () => {
     expect(await countRows('TrialGrant')).toBe(grants);
   });
 
-  it('believes the provider of this moment: neither the token nor an answer of a moment ago', async () => {
+  it('asks the identity provider now, and trusts neither the token nor a cached answer', async () => {
     const { uid, headers } = await gatekeeper.signIn();
     await report(headers);
     gatekeeper.firebase.disable(uid);
@@ -157,7 +157,7 @@ describe('POST /subscription/trial', () => {
     expect(await codeOf(await startTrial(headers))).toEqual([401, 'invalid_id_token']);
   });
 
-  it('waits for the provider to come back, though it vouched for the person a moment ago', async () => {
+  it('answers 503 while the identity provider is down, even with a cached answer, and succeeds afterwards', async () => {
     const { headers } = await gatekeeper.signIn();
     await report(headers);
     gatekeeper.firebase.goDown();
@@ -169,7 +169,7 @@ describe('POST /subscription/trial', () => {
     expect((await startTrial(headers)).status).toBe(201);
   });
 
-  it('remembers neither account nor address in the clear', async () => {
+  it('stores neither the account nor the address in the clear', async () => {
     const { uid, email } = await gatekeeper.signInWithTrial();
     const rows = await query(gatekeeper.stack.ownerUrl, `SELECT t::text AS row FROM identity."TrialGrant" t`);
     const text = JSON.stringify(rows);
@@ -178,8 +178,8 @@ describe('POST /subscription/trial', () => {
   });
 });
 
-describe('without trial days', () => {
-  it('offers no trial', async () => {
+describe('POST /subscription/trial with TRIAL_DAYS=0', () => {
+  it('answers that no trial is offered', async () => {
     const without = await startGatekeeper({ TRIAL_DAYS: '0' });
     try {
       const { headers } = await without.signIn();
@@ -191,7 +191,7 @@ describe('without trial days', () => {
 });
 
 describe('GET /subscription', () => {
-  it('says that there is none', async () => {
+  it('reports that the user has no subscription', async () => {
     const { headers } = await gatekeeper.signIn();
     expect(await report(headers)).toEqual({
       active: false,
@@ -204,7 +204,7 @@ describe('GET /subscription', () => {
     });
   });
 
-  it('says why a blocked person has no access, until the block is lifted', async () => {
+  it('reports why a blocked user has no access, until the block is lifted', async () => {
     const { uid, headers } = await gatekeeper.signInWithTrial();
     const change = (sql: string) => query(gatekeeper.stack.ownerUrl, sql, [uid]);
     await change(
@@ -222,20 +222,20 @@ describe('GET /subscription', () => {
     expect(await report(headers)).toMatchObject({ active: true, state: 'TRIAL' });
   });
 
-  it('needs somebody signed in', async () => {
+  it('requires a signed-in user', async () => {
     expect((await gatekeeper.get('/subscription')).status).toBe(401);
     expect((await gatekeeper.post('/subscription/trial')).status).toBe(401);
   });
 });
 
-describe('plans', () => {
+describe('PlansService', () => {
   const plans = () => gatekeeper.service.app.get(PlansService, { strict: false });
 
-  it('a fresh service has one', async () => {
+  it('has the plan "standard" in a new service', async () => {
     expect(await plans().list()).toContainEqual({ id: 'standard', name: 'Standard', dailyTokens: 32 });
   });
 
-  it('are added and changed, for everyone on them at once; a start changes nothing', async () => {
+  it('changes a plan at once for all its users', async () => {
     const { headers } = await gatekeeper.signInWithTrial();
     await plans().set({ id: 'standard', name: 'Standard', dailyTokens: 5 });
     expect(await report(headers)).toMatchObject({ plan: { dailyTokens: 5 } });
@@ -248,7 +248,7 @@ describe('plans', () => {
     { id: 'x', name: 'x', dailyTokens: -1 },
     { id: 'x', name: 'x', dailyTokens: 1001 },
     { id: 'x', name: 'x', dailyTokens: 1.5 },
-  ])('refuses %o', async (plan) => {
+  ])('refuses the plan %o', async (plan) => {
     await expect(plans().set(plan)).rejects.toThrow();
   });
 });

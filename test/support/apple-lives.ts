@@ -7,7 +7,7 @@ import { appleClient, appleProducts } from '@vpn-backend/fake-providers/testing'
 import { type SignedIn } from './gatekeeper.js';
 import { type TestPayments } from './payments.js';
 
-/** Random lives of people who pay through the App Store, and what Apple's own API then says of them. */
+/** Simulated users who pay through the App Store, and their expected state, read from Apple's API. */
 
 export const appleActions = [
   'buy',
@@ -31,21 +31,21 @@ export interface AppleLife extends SignedIn {
   readonly account: string;
   readonly appAccountToken: string;
   subscription: string | undefined;
-  /** Every transaction that was bought by hand. */
+  /** Every transaction that the user bought, without renewals. */
   readonly bought: string[];
 }
 
 export async function newAppleLives(payments: TestPayments, count: number): Promise<AppleLife[]> {
   const one = async (): Promise<AppleLife> => {
-    const person = await payments.signIn();
-    const response = await payments.get('/payment/apple/account', person.headers);
+    const user = await payments.signIn();
+    const response = await payments.get('/payment/apple/account', user.headers);
     const { appAccountToken } = (await response.json()) as { appAccountToken: string };
-    return { ...person, account: crypto.randomUUID(), appAccountToken, subscription: undefined, bought: [] };
+    return { ...user, account: crypto.randomUUID(), appAccountToken, subscription: undefined, bought: [] };
   };
   return Promise.all(Array.from({ length: count }, one));
 }
 
-/** Does it if it can be done; what the App Store refuses does not happen. */
+/** Performs an action. Ignores it if the App Store refuses. */
 export function actAtApple({ apple }: TestPayments, life: AppleLife, action: AppleAction): void {
   const { account, appAccountToken, subscription = '', bought } = life;
   const buy = (product: string) => {
@@ -53,7 +53,7 @@ export function actAtApple({ apple }: TestPayments, life: AppleLife, action: App
     life.subscription = originalTransactionId;
     bought.push(transactionId);
   };
-  const deeds: Record<AppleAction, () => void> = {
+  const actions: Record<AppleAction, () => void> = {
     buy: () => buy(appleProducts.basic.id),
     'buy plus': () => buy(appleProducts.plus.id),
     'buy yearly': () => buy(appleProducts.yearly.id),
@@ -69,13 +69,13 @@ export function actAtApple({ apple }: TestPayments, life: AppleLife, action: App
     nothing: () => {},
   };
   try {
-    deeds[action]();
+    actions[action]();
   } catch {
-    // Refused.
+    // The App Store refused.
   }
 }
 
-/** What Apple says, or what is written here: the subscription, and what each payment came to, in cents. */
+/** The state at Apple, or as stored here: the subscription, and what is left of each payment in cents. */
 export interface AppleAccount {
   readonly subscription: string | undefined;
   readonly left: Readonly<Record<string, number>>;
@@ -85,7 +85,7 @@ const states: Record<number, string> = { 1: 'ACTIVE', 2: 'EXPIRED', 3: 'SUSPENDE
 
 const decode = <T>(jws = '') => JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString()) as T;
 
-/** What Apple's API says, read without the service's code. */
+/** The expected state, read from Apple's API without the service's code. */
 export async function truthAtApple({ apple }: TestPayments, { subscription }: AppleLife): Promise<AppleAccount> {
   if (subscription === undefined) return { subscription: undefined, left: {} };
   const client = appleClient(apple);
@@ -108,7 +108,7 @@ export async function truthAtApple({ apple }: TestPayments, { subscription }: Ap
   return { subscription: [subscription, state, renewal.autoRenewStatus === 0].join(' '), left };
 }
 
-/** What is written here. */
+/** The stored state. */
 export async function writtenAtApple(payments: TestPayments, { uid }: AppleLife): Promise<AppleAccount> {
   const of = `JOIN identity."User" u ON u.id = t.user_id WHERE firebase_uid = $1 AND t.provider = 'apple'`;
   const subscriptions = await payments.sql<{ line: string }>(

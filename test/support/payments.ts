@@ -19,7 +19,7 @@ export const dayMs = 86_400_000;
 export const returnUrl = 'https://app.example/account';
 export const webhookSecret = 'whsec_ofTests';
 
-/** As much of `GET /subscription` as tests look at. */
+/** The fields of `GET /subscription` that tests read. */
 interface Report {
   readonly active: boolean;
   readonly state: string;
@@ -35,27 +35,27 @@ interface HistoryRow {
   readonly amount: number;
 }
 
-/** Somebody who has paid through Stripe. */
+/** A user who has paid through Stripe. */
 export interface Subscriber extends SignedIn {
   readonly customer: string;
   readonly subscription: string;
 }
 
-/** The gatekeeper alone with both providers' fakes, all on one clock that tests move. */
+/** The gatekeeper with both fake providers, all on one clock that tests advance. */
 export interface TestPayments extends TestGatekeeper {
   readonly stripe: StripeBench;
   readonly apple: FakeApple;
-  /** Moves time for everybody, and lets the providers do what falls due. */
+  /** Advances the common clock, and lets the providers do what is due. */
   advance(milliseconds: number): void;
-  /** Resolves when everything that the providers told so far has arrived and was dealt with. */
+  /** Resolves when all events of the providers so far have arrived and are settled. */
   settled(): Promise<void>;
-  report(person: SignedIn): Promise<Report>;
+  report(user: SignedIn): Promise<Report>;
   /** Pays for a plan through `POST /payment/checkout`. */
-  subscribe(options?: { plan?: string; interval?: string; person?: SignedIn; card?: string }): Promise<Subscriber>;
-  checkout(person: SignedIn, plan?: string, interval?: string): Promise<Response>;
-  /** Pays on the page that a checkout answered with. */
+  subscribe(options?: { plan?: string; interval?: string; user?: SignedIn; card?: string }): Promise<Subscriber>;
+  checkout(user: SignedIn, plan?: string, interval?: string): Promise<Response>;
+  /** Pays on the page whose URL a checkout returned. */
   pay(checkoutUrl: string, card?: string): void;
-  history(person: SignedIn): Promise<HistoryRow[]>;
+  history(user: SignedIn): Promise<HistoryRow[]>;
   /** The last charge that the customer paid. */
   lastCharge(customer: string): Promise<Stripe.Charge>;
   sql<Row extends Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]>;
@@ -83,7 +83,7 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
     clock,
   );
   const { service, stack, firebase } = gatekeeper;
-  // Connections that last: `settled` alone would open thousands.
+  // A pool, because `settled` alone would open thousands of connections.
   const pool = openPool({ connectionString: stack.ownerUrl, max: 4 });
   const sql: TestPayments['sql'] = async <Row extends Record<string, unknown>>(text: string, values?: unknown[]) =>
     (await pool.query<Row>(text, values)).rows;
@@ -95,8 +95,8 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
     email = `${randomUUID()}@example.com`,
     emailVerified = true,
   } = {}) => {
-    // Good for years: firebase-admin compares with the machine's clock, which does not move. And not of after the test's
-    // clock, which stands still while a busy machine's goes on.
+    // Expires in years: firebase-admin compares it with the machine's clock, which tests cannot advance. Issued no later than
+    // the test's clock, which stands still while the machine's runs.
     const now = Math.floor(Date.now() / 1000);
     const at = Math.min(now, Math.floor(clock.now().getTime() / 1000));
     const { uid } = firebase.createAccount({ email, emailVerified, createdAt: new Date(at * 1000) });
@@ -107,11 +107,11 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
   const settled = async () => {
     await Promise.all([stripe.fake.deliveriesSettled(), apple.deliveriesSettled()]);
     const pending = () => sql(`SELECT object_ref, type FROM identity."WebhookEvent" WHERE state = 'pending'`);
-    // Also before the first test, where `expect.poll` is refused.
+    // `expect.poll` would fail in `beforeAll`.
     await vi.waitFor(async () => expect(await pending()).toEqual([]), { timeout: 60_000, interval: 20 });
   };
-  const checkout: TestPayments['checkout'] = (person, planId = 'basic', interval = 'month') =>
-    gatekeeper.post('/payment/checkout', person.headers, {
+  const checkout: TestPayments['checkout'] = (user, planId = 'basic', interval = 'month') =>
+    gatekeeper.post('/payment/checkout', user.headers, {
       planId,
       interval,
       successUrl: `${returnUrl}/paid`,
@@ -128,9 +128,9 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
     sql,
     signIn,
     signInWithTrial: async () => {
-      const person = await signIn();
-      await gatekeeper.post('/subscription/trial', person.headers);
-      return person;
+      const user = await signIn();
+      await gatekeeper.post('/subscription/trial', user.headers);
+      return user;
     },
     settled,
     checkout,
@@ -141,8 +141,8 @@ export async function startPayments(env: Env = {}): Promise<TestPayments> {
       apple.catchUp();
     },
     report: async ({ headers }) => (await (await gatekeeper.get('/subscription', headers)).json()) as Report,
-    subscribe: async ({ plan, interval, person, card } = {}) => {
-      const who = person ?? (await signIn());
+    subscribe: async ({ plan, interval, user, card } = {}) => {
+      const who = user ?? (await signIn());
       const response = await checkout(who, plan, interval);
       const begun = (await response.json()) as { url?: string };
       if (begun.url === undefined) throw new Error(`no checkout: ${JSON.stringify(begun)}`);

@@ -21,22 +21,22 @@ import {
   writtenOf,
 } from './stripe-lives.js';
 
-/** Random lives at both providers, all in one world with one clock. */
+/** Simulated users of both providers, in one world with one clock. */
 export interface Lives {
   readonly atStripe: readonly Life[];
   readonly atApple: readonly AppleLife[];
 }
 
-/** What each of them does, and how much time then passes. */
+/** What each user does in a round, and how many hours pass after it. */
 export interface Round {
   readonly atStripe: readonly StripeAction[];
   readonly atApple: readonly AppleAction[];
   readonly hours: number;
 }
 
-/** Of the fifty in a world. */
-const people = { stripe: 40, apple: 10 };
-export const livesPerWorld = people.stripe + people.apple;
+/** Number of users in a world, by provider. */
+const users = { stripe: 40, apple: 10 };
+export const livesPerWorld = users.stripe + users.apple;
 
 const times = (count: number) => ({ minLength: count, maxLength: count });
 
@@ -44,16 +44,16 @@ const times = (count: number) => ({ minLength: count, maxLength: count });
 export const rounds = (count: number): fc.Arbitrary<Round[]> =>
   fc.array(
     fc.record({
-      atStripe: fc.array(fc.constantFrom(...stripeActions), times(people.stripe)),
-      atApple: fc.array(fc.constantFrom(...appleActions), times(people.apple)),
-      // At least one: Apple's refunds are known by their moment.
-      // At most 150 days in all: Apple shows 180 days of its notifications.
+      atStripe: fc.array(fc.constantFrom(...stripeActions), times(users.stripe)),
+      atApple: fc.array(fc.constantFrom(...appleActions), times(users.apple)),
+      // At least one hour: Apple's refunds are identified by their time.
+      // At most 150 days in all: Apple keeps notifications for 180 days.
       hours: fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 24, max: 24 * 15 })),
     }),
     times(count),
   );
 
-/** How the providers' events come: late, doubled, in another order, several at once. */
+/** How the providers' events are delivered: late, twice, out of order, several at once. */
 export const disturbed = { duplicate: 0.3, delayMs: 60, shuffle: 15 };
 
 export async function liveThrough(
@@ -62,8 +62,8 @@ export async function liveThrough(
   disturbance: Parameters<TestPayments['apple']['setDeliveryFaults']>[0],
 ): Promise<Lives> {
   const [atStripe, atApple] = await Promise.all([
-    newLives(payments, people.stripe),
-    newAppleLives(payments, people.apple),
+    newLives(payments, users.stripe),
+    newAppleLives(payments, users.apple),
   ]);
   payments.stripe.fake.setDeliveryFaults(disturbance);
   payments.apple.setDeliveryFaults(disturbance);
@@ -76,17 +76,17 @@ export async function liveThrough(
   return { atStripe, atApple };
 }
 
-/** What is written of each life, and whether it gives access, is what its provider says. */
+/** Expects that each user's stored state and access match the provider. */
 export async function expectTruth(payments: TestPayments, { atStripe, atApple }: Lives): Promise<void> {
   await Promise.all([
-    ...atStripe.map(async (person) => {
-      const truth = await truthOf(payments, person);
-      expect(await writtenOf(payments, person)).toEqual(truth);
+    ...atStripe.map(async (user) => {
+      const truth = await truthOf(payments, user);
+      expect(await writtenOf(payments, user)).toEqual(truth);
       const expected = givesAccess(truth);
-      if (expected !== undefined) expect((await payments.report(person)).active).toBe(expected);
+      if (expected !== undefined) expect((await payments.report(user)).active).toBe(expected);
     }),
-    ...atApple.map(async (person) => {
-      expect(await writtenAtApple(payments, person)).toEqual(await truthAtApple(payments, person));
+    ...atApple.map(async (user) => {
+      expect(await writtenAtApple(payments, user)).toEqual(await truthAtApple(payments, user));
     }),
   ]);
 }

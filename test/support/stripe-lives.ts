@@ -3,8 +3,7 @@ import { type TestPayments } from './payments.js';
 import { type SignedIn } from './gatekeeper.js';
 
 /**
- * Lives of people who pay through Stripe, and what Stripe itself then says of them: read from its own objects, by other
- * means than the service's.
+ * Simulated users who pay through Stripe, and their expected state: read from Stripe's objects without the service's code.
  */
 
 export const stripeActions = [
@@ -28,7 +27,7 @@ export const stripeActions = [
 ] as const;
 export type StripeAction = (typeof stripeActions)[number];
 
-/** What each person does in one round, and how many hours then pass. */
+/** What each user does in a round, and how many hours pass after it. */
 export interface Round {
   readonly acts: readonly StripeAction[];
   readonly hours: number;
@@ -44,7 +43,7 @@ export async function newLives(payments: TestPayments, count: number): Promise<L
   );
 }
 
-/** Lives through the rounds while events are delivered late, doubled and out of order. */
+/** Performs the rounds: every user acts, then time passes. */
 export async function live(payments: TestPayments, lives: readonly Life[], all: readonly Round[]): Promise<void> {
   for (const { acts, hours } of all) {
     await actAllAtStripe(payments, lives, acts);
@@ -56,14 +55,14 @@ export async function actAllAtStripe(payments: TestPayments, lives: readonly Lif
   await Promise.all(lives.map((life, index) => act(payments, life, acts[index] ?? 'nothing')));
 }
 
-/** Does it if it can be done; what Stripe or the service refuses does not happen. */
+/** Performs an action. Ignores it if Stripe or the service refuses. */
 async function act(payments: TestPayments, life: Life, action: StripeAction): Promise<void> {
   const { fake, stripe, prices } = payments.stripe;
   const { customer } = life;
   if (action === 'subscribe') return subscribe(payments, life, 'basic');
   if (action === 'subscribe to plus') return subscribe(payments, life, 'plus');
   if (customer === undefined || action === 'nothing') return;
-  // Asked only for what the deed needs: there are thousands.
+  // Fetched only when an action needs it: there are thousands of actions.
   const live = async () => (await stripe.subscriptions.list({ customer, limit: 1 })).data[0];
   const charge = async () => (await stripe.charges.list({ customer, limit: 20 })).data.find(({ paid }) => paid);
   const close = async (outcome: 'won' | 'lost') => {
@@ -84,7 +83,7 @@ async function act(payments: TestPayments, life: Life, action: StripeAction): Pr
       ...(always && { proration_behavior: 'always_invoice' as const }),
     });
   };
-  const deeds: Record<Exclude<StripeAction, 'subscribe' | 'subscribe to plus' | 'nothing'>, () => unknown> = {
+  const actions: Record<Exclude<StripeAction, 'subscribe' | 'subscribe to plus' | 'nothing'>, () => unknown> = {
     cancel: () => update({ cancel_at_period_end: true }),
     resume: () => update({ cancel_at_period_end: false }),
     upgrade: () => move(prices.plus, true),
@@ -104,9 +103,9 @@ async function act(payments: TestPayments, life: Life, action: StripeAction): Pr
     lose: () => close('lost'),
   };
   try {
-    await deeds[action]();
+    await actions[action]();
   } catch {
-    // Refused.
+    // Stripe refused.
   }
 }
 
@@ -143,7 +142,7 @@ const states: Record<string, string> = {
   incomplete_expired: 'EXPIRED',
 };
 
-/** What Stripe's own objects say. */
+/** The expected state, read from Stripe's objects. */
 export async function truthOf(payments: TestPayments, { customer }: Life): Promise<Account> {
   if (customer === undefined) return { subscriptions: [], blocked: false, movements: [] };
   const { stripe } = payments.stripe;
@@ -208,7 +207,7 @@ async function lineOf(
 const idOf = (reference: string | { readonly id: string } | undefined) =>
   typeof reference === 'string' ? reference : reference?.id;
 
-/** What is written here. */
+/** The stored state. */
 export async function writtenOf(payments: TestPayments, { uid }: Life): Promise<Account> {
   const of = `JOIN identity."User" u ON u.id = t.user_id WHERE firebase_uid = $1`;
   const subscriptions = await payments.sql<{ line: string }>(
@@ -227,10 +226,10 @@ export async function writtenOf(payments: TestPayments, { uid }: Life): Promise<
   };
 }
 
-/** Whether Stripe's objects give access at this moment. */
+/** Whether an account should have access now; undefined if that depends on dates. */
 export function givesAccess({ subscriptions, blocked }: Account): boolean | undefined {
   if (blocked) return false;
   if (subscriptions.some((line) => / (ACTIVE|TRIAL) /.test(line))) return true;
-  // Depends on since when: the lives of single rows show it.
+  // Depends on when the grace period started, which stripe-lives.heavy.spec.ts tests.
   return subscriptions.some((line) => / GRACE /.test(line)) ? undefined : false;
 }

@@ -13,7 +13,7 @@ export interface EveryEndpoint extends TwoSides {
 
 export async function startEveryEndpoint(): Promise<EveryEndpoint> {
   const gatekeeper = await startPayments({ TRIAL_DAYS: '7', LOCATIONS_URL: locationsAt(await freePort()) });
-  const subscriber = await gatekeeper.subscribe({ person: await gatekeeper.signIn({ emailVerified: false }) });
+  const subscriber = await gatekeeper.subscribe({ user: await gatekeeper.signIn({ emailVerified: false }) });
   gatekeeper.stripe.fake.holdDeliveries();
   gatekeeper.apple.holdDeliveries();
   // The tests of all endpoints use more tokens than the default plan allows per day.
