@@ -3,7 +3,7 @@ import { commandRunner, type Run } from '../../packages/node-agent/src/command.j
 
 const run = commandRunner();
 
-/** Programs run as the agent runs them, but on a machine of the lab. */
+/** Runs programs as the agent does, but on a machine of the lab. */
 export function commandsOn({ name }: Namespace): Run {
   return (program, args, options) => run('ip', ['netns', 'exec', name, program, ...args], options);
 }

@@ -12,7 +12,7 @@ import { TunnelInterface } from '../../packages/node-agent/src/host/tunnel-inter
 import { WireguardDriver } from '../../packages/node-agent/src/wireguard/wireguard-driver.js';
 import { driverPeer } from '../../packages/node-agent/test/peer-driver-contract.js';
 
-/* This process's own machine is the host: in the lab it has a network of its own. */
+/* The host is this process's own machine, which has its own network in the lab. */
 
 const addresses = ['10.64.0.1/16', 'fdb7:4a2c:91e6::1/112'];
 const resolvers = ['10.64.0.2', 'fdb7:4a2c:91e6::2'];
@@ -33,7 +33,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-/** What a daemon makes at its start; another one is what the next run makes. */
+/** Creates a host as the daemon does at its start. A second one stands for the next run of the daemon. */
 async function hostOf(lost: { link?: () => void; firewall?: () => void } = {}): Promise<Host> {
   const { link: onLinkLost = () => {}, firewall: onFirewallLost = () => {} } = lost;
   const privateKeyFile = join(folder, 'private.key');
@@ -48,34 +48,34 @@ async function hostOf(lost: { link?: () => void; firewall?: () => void } = {}): 
   return new Host(run, parts, addresses);
 }
 
-/** All that a host is: rules, interfaces, addresses, forwarding. */
+/** All settings of a host: rules, interfaces, addresses, forwarding. */
 async function state(): Promise<string> {
   const rules = await run('nft', ['list', 'ruleset']);
   const links = await run('ip', ['-brief', 'address']);
   const forwarding = await run('sysctl', ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding']);
-  // A link-local address is drawn anew by the kernel with each interface.
+  // The kernel gives each new interface a random link-local address.
   return [rules, links.replaceAll(/fe80::[0-9a-f:]+/g, 'fe80::'), forwarding].join('\n');
 }
 
-/** The process of this lab that runs a program. */
+/** The pid of the lab's process that runs a program for the device. */
 async function pidOf(program: string): Promise<number> {
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
     if (command.split('\0').includes(device) && command.startsWith(program)) return Number(pid);
   }
-  throw new Error(`${program} does not run`);
+  throw new Error(`${program} is not running`);
 }
 
-describe('a host', () => {
-  it('is brought up, the same however often, and left as it was found, others’ rules included', async () => {
+describe('Host', () => {
+  it('sets the machine up idempotently, and restores it without touching the rules of other programs', async () => {
     const rule = 'chain forward { type filter hook forward priority 0; policy accept; ip saddr 192.0.2.9 drop; }';
     await run('nft', ['-f', '/dev/stdin'], { input: `table ip others { ${rule}; }` });
     const before = await state();
     const host = await hostOf();
     await host.ensure();
     const up = await state();
-    const made = [...addresses, 'ip_forward = 1', 'forwarding = 1', 'masquerade', 'ip saddr 192.0.2.9 drop'];
-    for (const part of made) expect(up).toContain(part);
+    const expected = [...addresses, 'ip_forward = 1', 'forwarding = 1', 'masquerade', 'ip saddr 192.0.2.9 drop'];
+    for (const part of expected) expect(up).toContain(part);
     expect(await run('wg', ['show', device, 'listen-port'])).toBe('51820\n');
     await host.ensure();
     expect(await state()).toBe(up);
@@ -84,7 +84,7 @@ describe('a host', () => {
     await run('nft', ['delete', 'table', 'ip', 'others']);
   });
 
-  it('is taken over with its peers by the next run after a crash, which leaves it as it was found', async () => {
+  it('takes over interface and peers after a crash, and then restores the machine', async () => {
     const before = await state();
     await (await hostOf()).ensure();
     const up = await state();
@@ -98,7 +98,7 @@ describe('a host', () => {
     await vi.waitFor(async () => expect(await state()).toBe(before), 20_000);
   });
 
-  it('is mended when rules were flushed, forwarding was switched off, or wireguard-go was killed', async () => {
+  it('repairs flushed rules, disabled forwarding and a killed wireguard-go', async () => {
     const { promise: isLost, resolve: lost } = Promise.withResolvers<undefined>();
     const host = await hostOf({ link: () => lost(undefined) });
     await host.ensure();
@@ -114,14 +114,14 @@ describe('a host', () => {
     await host.remove();
   });
 
-  it('hears at once that somebody has flushed its rules, and takes its own replacing of them for no loss', async () => {
+  it('notices flushed rules at once, and ignores its own replacement of the rules', async () => {
     let losses = 0;
     let flushed = false;
-    const { promise: isMended, resolve: mended } = Promise.withResolvers<undefined>();
+    const { promise: isRepaired, resolve: repaired } = Promise.withResolvers<undefined>();
     const host = await hostOf({
       firewall: () => {
         losses++;
-        if (flushed) void host.ensure().then(() => mended(undefined));
+        if (flushed) void host.ensure().then(() => repaired(undefined));
       },
     });
     await host.ensure();
@@ -130,7 +130,7 @@ describe('a host', () => {
     expect(losses).toBe(0);
     flushed = true;
     await run('nft', ['flush', 'ruleset']);
-    await isMended;
+    await isRepaired;
     expect(await state()).toBe(up);
     await host.remove();
   });

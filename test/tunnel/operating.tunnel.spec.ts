@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { commandRunner } from '../../packages/node-agent/src/command.js';
 import { ensurePrivateKey } from '../../packages/node-agent/src/daemon/private-files.js';
 
-/* What an operator runs besides the daemon, on a host that has all it needs. */
+/* The commands that a node's operator runs besides the daemon, on a host that has all that a node needs. */
 
 const run = commandRunner();
 let folder: string;
@@ -20,7 +20,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-/** `vpn-node-agent --check`: its exit code, and the lines that begin with each mark. */
+/** Runs `vpn-node-agent --check`. Returns its exit code, and the output lines by their mark. */
 async function check(settings: Readonly<Record<string, string>>) {
   const lines = Object.entries(settings).map(([name, value]) => `VPN_NODE_${name}=${value}\n`);
   await writeFile(join(folder, 'node.env'), lines.join(''));
@@ -30,7 +30,7 @@ async function check(settings: Readonly<Record<string, string>>) {
   const { code, output } = await promise;
   const marked = (mark: string) =>
     output.split('\n').flatMap((line) => (line.startsWith(mark) ? [line.slice(mark.length + 1)] : []));
-  return { code, well: marked('✓'), missing: marked('✗'), tolerable: marked('!') };
+  return { code, passed: marked('✓'), failed: marked('✗'), warnings: marked('!') };
 }
 
 const settings = () => ({
@@ -42,34 +42,34 @@ const settings = () => ({
 });
 
 describe('vpn-node-agent --check', () => {
-  it('says of all that is missing what it is (a private key is made at the first start), and fails', async () => {
-    const lacking = { BACKEND_URL: 'http://127.0.0.1:9', UPLINK: 'nowhere0', DNS_ADS: join(folder, 'ads.txt') };
-    const { code, well, missing } = await check({ ...settings(), ...lacking });
+  it('lists all that is missing, and fails (a missing private key passes: the first start creates it)', async () => {
+    const wrong = { BACKEND_URL: 'http://127.0.0.1:9', UPLINK: 'nowhere0', DNS_ADS: join(folder, 'ads.txt') };
+    const { code, passed, failed } = await check({ ...settings(), ...wrong });
     expect(code).toBe(1);
-    expect(missing.map((line) => line.split(':', 1)[0])).toEqual([
+    expect(failed.map((line) => line.split(':', 1)[0])).toEqual([
       'uplink nowhere0',
       'credential',
       `block list ${join(folder, 'ads.txt')}`,
       'backend http',
     ]);
-    expect(well).toEqual(expect.arrayContaining(['program wg', 'permission to administer the network', 'WireGuard']));
+    expect(passed).toEqual(expect.arrayContaining(['program wg', 'permission to administer the network', 'WireGuard']));
   });
 
-  it('is content with a host that lacks nothing, and names the table that would stop its packets', async () => {
+  it('passes on a complete host, and warns of a table that drops forwarded packets', async () => {
     const backend = createServer((_request, response) => response.end('[]')).listen(0, '127.0.0.1');
     await once(backend, 'listening');
     await ensurePrivateKey(join(folder, 'private.key'));
     await copyFile('test/tunnel/block-lists/ads.txt', join(folder, 'ads.txt'));
-    const given = {
+    const complete = {
       BACKEND_URL: `http://127.0.0.1:${(backend.address() as AddressInfo).port}`,
       ...{ UPLINK: 'lo', ENROLMENT_TOKEN: 'x'.repeat(43), DNS_ADS: join(folder, 'ads.txt') },
     };
     const chain = 'chain forward { type filter hook forward priority 0; policy drop; }';
     await run('nft', ['-f', '/dev/stdin'], { input: `table ip strict { ${chain}; }` });
     try {
-      const { code, missing, tolerable } = await check({ ...settings(), ...given });
-      expect([code, missing]).toEqual([0, []]);
-      expect(tolerable).toEqual([expect.stringContaining('strict forward')]);
+      const { code, failed, warnings } = await check({ ...settings(), ...complete });
+      expect([code, failed]).toEqual([0, []]);
+      expect(warnings).toEqual([expect.stringContaining('strict forward')]);
     } finally {
       await run('nft', ['delete', 'table', 'ip', 'strict']);
       backend.close();
@@ -77,14 +77,14 @@ describe('vpn-node-agent --check', () => {
   });
 });
 
-describe('the unit of systemd', () => {
-  it('is one that systemd takes, and is exposed to little', async () => {
+describe('the systemd unit', () => {
+  it('is valid, and has a low exposure level', async () => {
     const unit = await readFile('deploy/node/vpn-node-agent.service', 'utf8');
     const file = join(folder, 'vpn-node-agent.service');
-    // The program is not installed here; another that exists stands in its place.
+    // The agent is not installed here, so the unit runs an existing program.
     await writeFile(file, unit.replaceAll('/usr/local/bin/vpn-node-agent', process.execPath));
     expect(await promisify(execFile)('systemd-analyze', ['verify', file])).toEqual({ stdout: '', stderr: '' });
-    // Of 100; systemd's own word for what is below 30 is OK.
+    // Of 100; systemd calls a level below 30 OK.
     await run('systemd-analyze', ['security', '--offline=true', '--threshold=30', file]);
   });
 });

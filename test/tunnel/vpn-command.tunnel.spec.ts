@@ -15,7 +15,7 @@ beforeAll(async () => {
   world = await buildWorld();
   await world.nodeOn(world.machines[0]);
   home = await mkdtemp(join(tmpdir(), 'vpn-tunnel-test-'));
-  // wg-quick hands resolvers to this program, which each system has in its own way: here it keeps what it is told.
+  // wg-quick passes the resolvers to the system's resolvconf. This one writes them to a file.
   resolvers = join(home, 'resolvers');
   const resolvconf = join(home, 'resolvconf');
   await writeFile(resolvconf, `#!/bin/sh\n[ "$1" != -a ] || cat > ${resolvers}\n`);
@@ -24,7 +24,7 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(() => rm(home, { recursive: true }));
 
-/** Runs the command as it is installed. @returns what it prints */
+/** Runs the built command. @returns its standard output */
 function vpn(args: readonly string[], typed = ''): Promise<string> {
   const { firebase, service } = world.stack;
   const env = {
@@ -44,8 +44,8 @@ function vpn(args: readonly string[], typed = ''): Promise<string> {
   });
 }
 
-describe('the file of vpn connect --conf', () => {
-  it('is accepted by wg-quick, and carries traffic of both IP versions', async () => {
+describe('vpn connect --conf', () => {
+  it('writes a file that wg-quick accepts, for a tunnel that carries both IP versions', async () => {
     const { devices, device, machines, website, stack } = world;
     const { email, password } = await signUp(stack.firebase.url);
     await vpn(['login', '--email', email], password);

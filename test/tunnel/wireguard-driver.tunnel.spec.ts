@@ -17,7 +17,7 @@ beforeAll(async () => {
   );
 });
 
-/** A running interface with a key of its own. /run/wireguard is everybody's, so no two may have one name. */
+/** Starts an interface with its own key. Its name is unique, because all machines of the lab share /run/wireguard. */
 async function openInterface(on: Namespace) {
   const device = `driver${count++}`;
   const child = on.spawn('wireguard-go', ['-f', device], { stdio: 'ignore' });
@@ -34,13 +34,13 @@ async function openInterface(on: Namespace) {
   return { device, run, publicKey, close };
 }
 
-describePeerDriver('of a WireGuard interface', async () => {
+describePeerDriver('WireguardDriver', async () => {
   const { device, run, close } = await openInterface(here);
   return { driver: new WireguardDriver(run, device), close };
 });
 
-describe('a peer with a live session', () => {
-  it('keeps it when others change or it is written again, and loses its traces when it is idle', async () => {
+describe('WireguardDriver', () => {
+  it('keeps a peer’s live session when peers change, and erases its endpoint when it is idle', async () => {
     const [node, client] = [await openInterface(here), await openInterface(there)];
     const driver = new WireguardDriver(node.run, node.device);
     const peer = { ...driverPeer(1), publicKey: client.publicKey };
@@ -55,7 +55,7 @@ describe('a peer with a live session', () => {
     });
     const ping = () => client.run('ping', ['-c', '1', '-W', '1', '10.64.0.1']);
     /** Endpoint, allowed IPs, latest handshake. */
-    const traces = async () => {
+    const session = async () => {
       const lines = (await node.run('wg', ['show', node.device, 'dump'])).split('\n');
       return lines
         .find((line) => line.startsWith(peer.publicKey))
@@ -63,17 +63,17 @@ describe('a peer with a live session', () => {
         .slice(2, 5);
     };
     await vi.waitFor(ping, { timeout: 10_000 });
-    const before = await traces();
+    const before = await session();
     expect(before?.[0]).toBe('192.0.2.2:51820');
 
     await driver.apply([driverPeer(2), peer]);
     await driver.remove([driverPeer(3).publicKey]);
     await ping();
     expect(await driver.forgetHandshakesBefore(Date.now() - 180_000)).toBe(0);
-    expect(await traces()).toEqual(before);
+    expect(await session()).toEqual(before);
 
     expect(await driver.forgetHandshakesBefore(Date.now() + 1_000)).toBe(1);
-    expect(await traces()).toEqual(['(none)', peer.allowedIps.join(','), '0']);
+    expect(await session()).toEqual(['(none)', peer.allowedIps.join(','), '0']);
     expect((await driver.list()).find(({ publicKey }) => publicKey === peer.publicKey)).toEqual(peer);
     await node.close();
     await client.close();

@@ -5,7 +5,7 @@ import { createClient, type VpnToken } from '@vpn-backend/client';
 import { operatorOf } from '../../dev/stack/operator.js';
 import { type ServiceProcess, startService } from '../../dev/stack/service-process.js';
 import { projectId, type Stack, startStack } from '../../dev/stack/stack.js';
-import { signUp } from '../../dev/demo/person.js';
+import { signUp } from '../../dev/demo/user.js';
 import { EdgeNode } from '../../dev/lab/edge-node.js';
 import { Internet, type Machine, startDevice, startWebsite } from '../../dev/lab/lab.js';
 import { addNamespace, connect, type Namespace } from '../../dev/lab/namespaces.js';
@@ -13,11 +13,11 @@ import { addNamespace, connect, type Namespace } from '../../dev/lab/namespaces.
 export const location = 'de-frankfurt';
 const listOf = (name: string) => resolve('test/tunnel/block-lists', name);
 
-/** The service, two nodes, a website and two devices, all on the Internet of the lab. */
+/** Starts the service, a website, two machines for nodes, and two devices, all on the lab's Internet. */
 export async function buildWorld() {
   const internet = await Internet.open();
   const own = await internet.join();
-  // One device does here in a minute what a person does in a month.
+  // One device makes as many requests in a minute here as a user makes in a month.
   const stack = await startStack({
     env: { HOST: '0.0.0.0', RATE_LIMIT_NETWORK_ADDRESS_PER_MINUTE: '100000', NODE_ACK_TIMEOUT_MS: '4000' },
   });
@@ -73,7 +73,7 @@ export async function buildWorld() {
 
 export type World = Awaited<ReturnType<typeof buildWorld>>;
 
-/** The service, which may be killed and come back at the same address. */
+/** The service. A test can kill it and start it again at the same address. */
 class Service {
   #process: ServiceProcess;
   #running = true;
@@ -92,24 +92,24 @@ class Service {
     this.#log += `${this.#process.log()}\n`;
   }
 
-  /** Does nothing when it runs. */
+  /** Does nothing when it is running. */
   async start(): Promise<void> {
     if (this.#running) return;
     this.#process = await startService({ ...this.stack.env, PORT: this.port });
     this.#running = true;
   }
 
-  /** Of all its processes. */
+  /** The log of all its processes. */
   log(): string {
     return this.#log + this.#process.log();
   }
 }
 
-/** Somebody with a subscription, who fetches tokens when asked. */
+/** Signs up a user with a subscription. Returns a function that fetches a token. */
 async function tokenSource({ firebase, service }: Stack): Promise<() => Promise<VpnToken>> {
-  const person = await signUp(firebase.url, projectId, 'ada@example.com');
+  const user = await signUp(firebase.url, projectId, 'ada@example.com');
   const { url } = service;
-  const client = createClient({ gatekeeperUrl: url, anonymizerUrl: url, getIdToken: () => person.idToken() });
+  const client = createClient({ gatekeeperUrl: url, anonymizerUrl: url, getIdToken: () => user.idToken() });
   await client.startTrial();
   const wallet: VpnToken[] = [];
   return async () => {
@@ -118,14 +118,14 @@ async function tokenSource({ firebase, service }: Stack): Promise<() => Promise<
   };
 }
 
-/** Ends connections from outside: an answer to whoever asked through the tunnel would come when it is gone. */
+/** Ends connections from outside the tunnel, because an answer could not pass a tunnel that has just closed. */
 function disconnecting(url: string): (secret: string) => Promise<void> {
-  const getIdToken = () => Promise.reject(new Error('nobody'));
+  const getIdToken = () => Promise.reject(new Error('no identity'));
   const client = createClient({ gatekeeperUrl: url, anonymizerUrl: url, getIdToken });
   return (secret) => client.disconnect(secret);
 }
 
-/** The Internet's name server: a few names, all of them the website's. */
+/** Starts the lab's name server. It has a few names, all with the website's address. */
 async function startAuthority(website: Machine): Promise<void> {
   const names = ['www.example', 'ads.example', 'cdn.ads.example', 'tracker.example'];
   const config = [
@@ -147,7 +147,7 @@ async function startAuthority(website: Machine): Promise<void> {
   );
 }
 
-/** A network behind a node that is nobody's business: a machine on it answers whoever can reach it. */
+/** Adds a private network behind a node, with a machine that answers every request. Clients must not reach it. */
 async function addManagement(node: Machine): Promise<Namespace & { v4: string }> {
   const management = await addNamespace('management');
   await connect(
@@ -159,7 +159,7 @@ async function addManagement(node: Machine): Promise<Namespace & { v4: string }>
   return { ...management, v4: '10.99.0.2' };
 }
 
-/** Memory of a process, in megabytes. */
+/** Resident memory of a process, in megabytes. */
 export async function residentMb(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
