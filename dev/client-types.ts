@@ -6,10 +6,10 @@ import { createClient } from '@hey-api/openapi-ts';
 const source = 'openapi.json';
 const file = 'packages/client/src/api.gen.ts';
 
-/** What the SDK speaks to. */
+/** The parts of the API that the SDK uses. */
 const tags = ['keys', 'auth', 'subscription', 'account', 'preferences', 'vpn'];
 
-/** The client's types of the API, as `openapi.json` has it. */
+/** Generates the client's types from `openapi.json`. */
 export async function renderClientTypes(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'vpn-client-types-'));
   try {
@@ -26,12 +26,12 @@ export async function renderClientTypes(): Promise<string> {
   }
 }
 
-/** Writes the file, or with `--check` says whether it is what `openapi.json` says. */
+/** Writes the file; with `--check`, compares it with `openapi.json` instead. */
 async function main(check: boolean): Promise<void> {
   const text = await renderClientTypes();
   if (!check) writeFileSync(file, text);
   else if (!existsSync(file) || readFileSync(file, 'utf8') !== text) {
-    console.error(`${file} is not what ${source} says. Run npm run openapi.`);
+    console.error(`${file} does not match ${source}. Run npm run openapi.`);
     process.exitCode = 1;
   }
 }

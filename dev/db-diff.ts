@@ -5,8 +5,8 @@ import { modelFile, readModel, sides, withSchemaEngine } from '../src/prisma/mig
 import { startServices } from './services/index.js';
 
 /**
- * Prints, side by side, the SQL that leads from the committed model to the edited one: the start of a new
- * `prisma/<side>/migrations/<UTC timestamp>_<what>/migration.sql`. With `--from-empty`, from nothing.
+ * Prints for each side the SQL that migrates from the committed model to the edited one: the draft of a new
+ * `prisma/<side>/migrations/<UTC timestamp>_<what>/migration.sql`. With `--from-empty`, it starts from an empty database.
  */
 const fromEmpty = process.argv.includes('--from-empty');
 

@@ -10,17 +10,17 @@ import {
   VpnApiError,
 } from '@vpn-backend/client';
 import { MemoryDriver, NodeAgent } from 'vpn-node-agent';
-import { must, Narrator, short } from './demo/narrator.js';
-import { signUp } from './demo/person.js';
+import { check, Narrator, short } from './demo/narrator.js';
+import { signUp } from './demo/user.js';
 import { dump, formsOf } from './demo/search.js';
 import { enterLab, labSettings, showTunnel } from './demo/tunnel.js';
-import { askedToStop } from './stack/asked-to-stop.js';
+import { stopRequested } from './stack/stop-requested.js';
 import { operatorOf } from './stack/operator.js';
 import { projectId, type Stack, startStack } from './stack/stack.js';
 
-/** `npm run demo`: one person, one anonymous connection, every step shown with what each side learnt from it. */
+/** `npm run demo`: one user, one anonymous connection. Every step shows what each side learns from it. */
 
-const places: readonly (readonly [id: string, ...options: string[]])[] = [
+const locations: readonly (readonly [id: string, ...options: string[]])[] = [
   ['de-frankfurt', '--country', 'DE', '--city', 'Frankfurt', '--latitude', '50.11', '--longitude', '8.68'],
   ['se-stockholm', '--country', 'SE', '--city', 'Stockholm', '--latitude', '59.33', '--longitude', '18.07'],
 ];
@@ -32,10 +32,10 @@ interface DemoNode {
 
 const base64url = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64url');
 
-/** Two locations, and a node with a real WireGuard key in each, enrolled as an operator would. */
+/** Enrols a node with a real WireGuard key in each of two locations, as an operator does. */
 async function enrolNodes(stack: Stack): Promise<DemoNode[]> {
   const operator = operatorOf(stack.env);
-  const enrol = async ([id, ...options]: (typeof places)[number]): Promise<DemoNode> => {
+  const enrol = async ([id, ...options]: (typeof locations)[number]): Promise<DemoNode> => {
     await operator('locations', 'add', id, ...options);
     const { token } = await operator<{ token: string }>('enrolment', 'create', id, '--uses', '1');
     const { publicKey } = await generateWireguardKeyPair();
@@ -50,81 +50,86 @@ async function enrolNodes(stack: Stack): Promise<DemoNode[]> {
     await agent.whenSynced();
     return { agent, driver };
   };
-  return Promise.all(places.map(enrol));
+  return Promise.all(locations.map(enrol));
 }
 
-async function journey(stack: Stack, tell: Narrator, nodes: DemoNode[]): Promise<void> {
+async function runDemo(stack: Stack, narrator: Narrator, nodes: DemoNode[]): Promise<void> {
   const { url } = stack.service;
   const [frankfurt] = nodes;
-  const person = await tell.step('signUp', 'Sign up at Firebase and prove the e-mail address', () =>
+  const user = await narrator.step('signUp', 'Sign up at Firebase and prove the e-mail address', () =>
     signUp(stack.firebase.url, projectId, 'ada@example.com'),
   );
-  const client = createClient({ gatekeeperUrl: url, anonymizerUrl: url, getIdToken: () => person.idToken() });
+  const client = createClient({ gatekeeperUrl: url, anonymizerUrl: url, getIdToken: () => user.idToken() });
 
-  const subscription = await tell.step('trial', 'Start the trial', () => client.startTrial());
-  tell.knew('gatekeeper', `${person.email} has a trial until ${String(subscription['until'])}`);
-  tell.knew('anonymizer', 'nothing');
+  const subscription = await narrator.step('trial', 'Start the trial', () => client.startTrial());
+  narrator.learned('gatekeeper', `${user.email} has a trial until ${String(subscription['until'])}`);
+  narrator.learned('anonymizer', 'nothing');
 
-  const { key, challengeDigest } = await tell.step('directory', 'Compare the issuer keys that both sides publish', () =>
-    client.issuerKey(),
+  const { key, challengeDigest } = await narrator.step(
+    'directory',
+    'Compare the issuer keys that both sides publish',
+    () => client.issuerKey(),
   );
-  tell.knew('device', `key ${short(base64url(key.keyId))}, the same from both sides`);
+  narrator.learned('device', `key ${short(base64url(key.keyId))}, the same from both sides`);
 
-  const blinded = await tell.step('blind', 'Make a token and blind it', () => blind(key, challengeDigest));
-  tell.knew('device', `token ${short(base64url(blinded.token))}, blinded ${short(base64url(blinded.blindedToken))}`);
+  const blinded = await narrator.step('blind', 'Make a token and blind it', () => blind(key, challengeDigest));
+  narrator.learned(
+    'device',
+    `token ${short(base64url(blinded.token))}, blinded ${short(base64url(blinded.blindedToken))}`,
+  );
 
-  const blindSignature = await tell.step('sign', 'Have the blinded token signed', async () => {
+  const blindSignature = await narrator.step('sign', 'Have the blinded token signed', async () => {
     const [signature] = await client.signBlinded([blinded]);
-    must(signature?.length === 256, 'a blind signature comes back');
+    check(signature?.length === 256, 'a blind signature comes back');
     return signature;
   });
-  tell.knew(
+  narrator.learned(
     'gatekeeper',
-    `${person.email} had one message signed; it saw ${short(base64url(blinded.blindedToken))} only`,
+    `${user.email} had one message signed; it saw ${short(base64url(blinded.blindedToken))} only`,
   );
-  tell.knew('anonymizer', 'nothing');
+  narrator.learned('anonymizer', 'nothing');
 
-  const signature = await tell.step('unblind', 'Unblind the signature and verify it', () =>
+  const signature = await narrator.step('unblind', 'Unblind the signature and verify it', () =>
     finalize(blinded, blindSignature),
   );
   const token = { token: base64url(blinded.token), signature: base64url(signature) };
   const keys = await generateWireguardKeyPair();
 
-  const redeemed = await tell.step('redeem', 'Spend the token, as nobody, for Frankfurt', () =>
+  const redeemed = await narrator.step('redeem', 'Spend the token, anonymously, for Frankfurt', () =>
     client.redeem({ ...token, location: 'de-frankfurt', publicKey: keys.publicKey }),
   );
-  tell.knew('gatekeeper', 'nothing');
-  tell.knew('anonymizer', `someone spent a good token; ${short(keys.publicKey)} is now a peer`);
-  tell.knew('node', `${frankfurt?.agent.status().peers ?? 0} peer, ${redeemed.addresses.join(' ')}`);
+  narrator.learned('gatekeeper', 'nothing');
+  narrator.learned('anonymizer', `an unknown client spent a valid token; ${short(keys.publicKey)} is now a peer`);
+  narrator.learned('node', `${frankfurt?.agent.status().peers ?? 0} peer, ${redeemed.addresses.join(' ')}`);
 
-  await tell.step('configuration', 'Read the WireGuard configuration', async () => {
+  await narrator.step('configuration', 'Read the WireGuard configuration', async () => {
     const conf = parseWireguardConf(insertPrivateKey(redeemed.wireguard_conf, keys.privateKey));
-    must(conf.peer.publicKey === redeemed.server_public_key, 'the configuration names the node');
-    must(conf.peer.allowedIps.join() === '0.0.0.0/0,::/0', 'all traffic goes into the tunnel');
+    check(conf.peer.publicKey === redeemed.server_public_key, 'the configuration names the node');
+    check(conf.peer.allowedIps.join() === '0.0.0.0/0,::/0', 'all traffic goes into the tunnel');
     const peers = await frankfurt?.driver.list();
-    must(peers?.some(({ publicKey }) => publicKey === keys.publicKey) === true, 'the node has the peer installed');
+    check(peers?.some(({ publicKey }) => publicKey === keys.publicKey) === true, 'the node has the peer installed');
   });
 
-  await tell.step('status', 'Ask for the status of the connection', async () => {
+  await narrator.step('status', 'Ask for the status of the connection', async () => {
     const status = await client.connectionStatus(redeemed.connection_secret);
-    must(status.status === 'active' && status.location === 'de-frankfurt', 'the connection is active in Frankfurt');
+    check(status.status === 'active' && status.location === 'de-frankfurt', 'the connection is active in Frankfurt');
   });
 
-  await tell.step('secondSpend', 'Spend the token again with another key: refused', async () => {
+  await narrator.step('secondSpend', 'Spend the token again with another key: refused', async () => {
     const thief = await generateWireguardKeyPair();
     const answer = await client
       .redeem({ ...token, location: 'se-stockholm', publicKey: thief.publicKey })
       .catch((error: unknown) => error);
-    must(answer instanceof VpnApiError && answer.code === 'token_reused', 'a second spend is refused as one');
+    check(answer instanceof VpnApiError && answer.code === 'token_reused', 'a second redemption is refused');
   });
 
-  await tell.step('separation', 'Search each side for what only the other may know', async () => {
+  await narrator.step('separation', 'Search each side for data that only the other may have', async () => {
     const [identity, network] = [
       await dump(stack.services.ownerUrl, 'identity'),
       await dump(stack.services.ownerUrl, 'network'),
     ];
     const log = stack.service.log();
-    const people = [...formsOf(person.email, 'utf8'), ...formsOf(person.uid, 'utf8')];
+    const identities = [...formsOf(user.email, 'utf8'), ...formsOf(user.uid, 'utf8')];
     const traffic = [
       ...formsOf(token.token, 'base64url'),
       ...formsOf(token.signature, 'base64url'),
@@ -132,83 +137,86 @@ async function journey(stack: Stack, tell: Narrator, nodes: DemoNode[]): Promise
       redeemed.connection_id,
       ...formsOf(redeemed.connection_secret, 'base64url'),
     ];
-    must(identity.includes(person.uid), 'the search finds what is there');
-    must(
-      people.every((value) => !network.includes(value)),
-      'the network database names nobody',
+    check(identity.includes(user.uid), 'the search finds the user in the identity database');
+    check(
+      identities.every((value) => !network.includes(value)),
+      'the network database contains no user',
     );
-    must(
+    check(
       traffic.every((value) => !identity.includes(value)),
-      'the identity database knows no token, key or connection',
+      'the identity database contains no token, key or connection',
     );
-    must(
-      [...people, ...traffic].every((value) => !log.includes(value)),
-      'no log line names any of it',
+    check(
+      [...identities, ...traffic].every((value) => !log.includes(value)),
+      'the log contains none of it',
     );
   });
 
-  const drawn = await tell.step('wallet', 'Fetch a day of tokens into the wallet, as an app does', () =>
+  const drawn = await narrator.step('wallet', 'Fetch a day of tokens into the wallet, as an app does', () =>
     client.wallet.prefetchIfDue(),
   );
-  tell.knew('gatekeeper', `${person.email} had ${drawn} more messages signed`);
-  const connection = await tell.step('connect', 'Connect from the wallet, by the name of a city', () =>
+  narrator.learned('gatekeeper', `${user.email} had ${drawn} more messages signed`);
+  const connection = await narrator.step('connect', 'Connect from the wallet, by the name of a city', () =>
     client.connect({ location: 'Stockholm' }),
   );
-  tell.knew('device', `${drawn - 1} tokens left; a QR code of ${toQrText(connection).split('\n').length - 1} lines`);
+  narrator.learned(
+    'device',
+    `${drawn - 1} tokens left; a QR code of ${toQrText(connection).split('\n').length - 1} lines`,
+  );
 
-  await tell.step('disconnect', 'Disconnect both; the nodes drop the peers', async () => {
+  await narrator.step('disconnect', 'Disconnect both; the nodes drop the peers', async () => {
     await client.disconnect(connection);
     await client.disconnect(redeemed.connection_secret);
     const peers = async () => (await Promise.all(nodes.map(({ driver }) => driver.list()))).flat().length;
-    for (let tries = 0; tries < 1_500 && (await peers()) > 0; tries += 1) {
+    for (let attempts = 0; attempts < 1_500 && (await peers()) > 0; attempts += 1) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    must((await peers()) === 0, 'no node has a peer any more');
+    check((await peers()) === 0, 'no node has a peer');
   });
 }
 
 const introduction = `
-One person, one anonymous connection
+One user, one anonymous connection
 
-The gatekeeper knows people and signs tokens without seeing them. The anonymizer takes a token from nobody in particular and
-knows connections. They share no table, key or log. Below each step: what each of them, the device and the VPN node learnt.
+The gatekeeper knows users, and signs tokens without seeing them. The anonymizer knows connections, and accepts tokens without
+knowing the user. They share no table, key or log. Below each step: what each of them, the device and the VPN node learns.
 `;
 
 const conclusion = `
-Every step held, and nothing that either side keeps ties the person to the connection.
-Next: "npm start" keeps this stack running, and README.md shows the API by example.`;
+Every step succeeded, and nothing that either side stores links the user to the connection.
+Next: "npm start" runs this stack until you stop it, and README.md shows the API by example.`;
 
 async function main(): Promise<number> {
-  const tell = new Narrator();
-  const ends: (() => Promise<void>)[] = [];
+  const narrator = new Narrator();
+  const cleanUps: (() => Promise<void>)[] = [];
   let failure: unknown;
   let log = () => '';
-  const walk = async () => {
-    const stack = await tell.step('stack', 'Start PostgreSQL, Redis, a fake Firebase and the service', () =>
-      // Whatever else this machine does meanwhile.
+  const run = async () => {
+    const stack = await narrator.step('stack', 'Start PostgreSQL, Redis, a fake Firebase and the service', () =>
+      // A longer timeout, because the machine may be busy.
       startStack({ env: { ...labSettings, NODE_ACK_TIMEOUT_MS: '4000' } }),
     );
-    ends.push(() => stack.stop());
+    cleanUps.push(() => stack.stop());
     log = () => stack.service.log();
-    const nodes = await tell.step('nodes', 'Enrol a node in each of two locations', () => enrolNodes(stack));
+    const nodes = await narrator.step('nodes', 'Enrol a node in each of two locations', () => enrolNodes(stack));
     log = () => `${stack.service.log()}\n${nodes.map(({ agent }) => JSON.stringify(agent.status())).join('\n')}`;
-    ends.push(async () => void (await Promise.all(nodes.map(({ agent }) => agent.stop()))));
-    await journey(stack, tell, nodes);
-    await showTunnel(stack, tell);
+    cleanUps.push(async () => void (await Promise.all(nodes.map(({ agent }) => agent.stop()))));
+    await runDemo(stack, narrator, nodes);
+    await showTunnel(stack, narrator);
     console.log(conclusion);
   };
   console.log(introduction);
   try {
-    const interrupted = askedToStop(() => process.exit(130)).then(() => Promise.reject(new Error('Interrupted.')));
-    await Promise.race([walk(), interrupted]);
+    const interrupted = stopRequested(() => process.exit(130)).then(() => Promise.reject(new Error('Interrupted.')));
+    await Promise.race([run(), interrupted]);
   } catch (error) {
     failure = error;
     console.error(`\n${error instanceof Error ? error.message : String(error)}\n\nThe service logged:\n${log()}`);
   }
-  for (const end of ends.reverse()) await end();
-  console.log(`\n${JSON.stringify({ demo: failure === undefined ? 'ok' : 'failed', ms: tell.times })}`);
+  for (const cleanUp of cleanUps.reverse()) await cleanUp();
+  console.log(`\n${JSON.stringify({ demo: failure === undefined ? 'ok' : 'failed', ms: narrator.times })}`);
   return failure === undefined ? 0 : 1;
 }
 
-// Interrupted, a step may be under way still: what it has started ends with the process.
+// After an interruption a step may still be running: its processes end with this one.
 process.exit((await enterLab(fileURLToPath(import.meta.url))) ?? (await main()));

@@ -8,24 +8,24 @@ const file = 'openapi.json';
 
 const key = (byte: number) => Buffer.alloc(32, byte).toString('base64');
 
-/** Both sides, with stores that nothing here connects to. */
+/** A configuration of both sides. Nothing here connects to its stores. */
 export const sampleConfig = (): AppConfig =>
   loadConfig({
     NODE_ENV: 'test',
     LOG_LEVEL: 'silent',
     TOKEN_ISSUER_NAME: 'issuer.example',
     TOKEN_ORIGIN: 'vpn.example',
-    IDENTITY_DATABASE_URL: 'postgresql://nobody:nothing@127.0.0.1:1/none',
+    IDENTITY_DATABASE_URL: 'postgresql://vpn:none@127.0.0.1:1/none',
     IDENTITY_REDIS_URL: 'redis://127.0.0.1:1',
     IDENTITY_SECRET_KEY: key(1),
     ISSUER_KEY_ENCRYPTION_KEY: key(2),
     FIREBASE_PROJECT_ID: 'demo-vpn',
-    NETWORK_DATABASE_URL: 'postgresql://nobody:nothing@127.0.0.1:1/none',
+    NETWORK_DATABASE_URL: 'postgresql://vpn:none@127.0.0.1:1/none',
     NETWORK_REDIS_URL: 'redis://127.0.0.1:1',
     NETWORK_SECRET_KEY: key(3),
   });
 
-/** The API as the code says it is, in the text that `openapi.json` must hold. */
+/** Generates the text of `openapi.json` from the code. */
 export async function renderOpenApi(): Promise<string> {
   const app = await createApp(sampleConfig());
   try {
@@ -35,12 +35,12 @@ export async function renderOpenApi(): Promise<string> {
   }
 }
 
-/** `npm run openapi` writes the file; `npm run check:openapi` (`--check`) says whether it is what the code says. */
+/** `npm run openapi` writes the file; `npm run check:openapi` (`--check`) compares it with the code. */
 async function main(check: boolean): Promise<void> {
   const text = await renderOpenApi();
   if (!check) writeFileSync(file, text);
   else if (!existsSync(file) || readFileSync(file, 'utf8') !== text) {
-    console.error(`${file} is not what the code says. Run npm run openapi, and read what changed in the API.`);
+    console.error(`${file} does not match the code. Run npm run openapi, and review what changed in the API.`);
     process.exitCode = 1;
   }
 }

@@ -1,18 +1,18 @@
 export interface Table {
   readonly name: string;
-  /** Empty when there is none. */
+  /** Empty when the table has none. */
   readonly comment: string;
   readonly columns: readonly Column[];
 }
 
 interface Column {
-  /** As the database calls it. */
+  /** Its name in the database. */
   readonly name: string;
-  /** Empty when there is none. */
+  /** Empty when the column has none. */
   readonly comment: string;
 }
 
-/** The tables of a Prisma schema with their `///` comments; relation fields, which are no columns, are left out. */
+/** Reads the tables of a Prisma schema with their `///` comments. Skips relation fields, which are not columns. */
 export function readTables(schema: string): Table[] {
   const models = [...schema.matchAll(/((?:^\/\/\/.*\n)*)^model (\w+) \{\n([^}]*)^\}/gm)];
   const names = new Set(models.map(([, , name]) => name));

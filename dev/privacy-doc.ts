@@ -4,9 +4,9 @@ import { readTables } from './prisma-comments.js';
 
 const file = 'docs/privacy.md';
 
-const owners = { identity: 'the gatekeeper, which knows people', network: 'the anonymizer, which knows none' };
+const owners = { identity: 'the gatekeeper, which knows users', network: 'the anonymizer, which knows no user' };
 
-/** The page, from its hand-written head and the comments of both schemas. */
+/** Renders the page from its hand-written head and the comments of both schemas. */
 export function renderPrivacyPage(): string {
   const head = readFileSync('docs/privacy-head.md', 'utf8').trim();
   const chapters = sides.map((side) => {
@@ -19,12 +19,12 @@ export function renderPrivacyPage(): string {
   return `${[head, ...chapters].join('\n\n')}\n`;
 }
 
-/** `npm run docs:privacy` writes the page; `--check` says whether it is what the schemas say. */
+/** `npm run docs:privacy` writes the page; `--check` compares it with the schemas. */
 function main(check: boolean): void {
   const text = renderPrivacyPage();
   if (!check) writeFileSync(file, text);
   else if (!existsSync(file) || readFileSync(file, 'utf8') !== text) {
-    console.error(`${file} is not what prisma/*/schema.prisma says. Run npm run docs:privacy, and read what changed.`);
+    console.error(`${file} does not match prisma/*/schema.prisma. Run npm run docs:privacy, and review what changed.`);
     process.exitCode = 1;
   }
 }

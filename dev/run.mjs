@@ -8,12 +8,12 @@ import { npmWatch } from './setup/npm.mjs';
 import { bin, setUp, toolEnvironment } from './setup/set-up.mjs';
 
 /**
- * `node dev/run.mjs <task>`: sets up what is missing, then runs the task on the Node that the project installs. Every npm
- * script comes through here, so that a fresh clone needs no other step. See dev/setup/ for what setting up means.
+ * `node dev/run.mjs <task>`: sets up what is missing, then runs the task on the Node that the project installs. All npm scripts
+ * use it, so that a fresh clone needs no other step. The set-up is in dev/setup/.
  */
 
 const program = (file) => ['node', file];
-/** As deploy/ starts it: a new generation of 4 MB instead of 16 costs no speed, and less memory (docs/performance.md). */
+/** As deploy/ starts the service: a young generation of 4 MB instead of 16 costs no speed and saves memory (docs/performance.md). */
 const service = (file) => ['node', '--max-semi-space-size=4', file];
 const tools = {
   format: ['prettier', '--check', '.'],
@@ -57,26 +57,26 @@ const tasks = {
   'check:openapi': [tools.openapi, tools.clientTypes],
 };
 
-/** How to run a part of a task. */
+/** How to run a part of a task, for its error message. */
 const parts = {
   'test:full': ' For a part: npm run test:heavy -- PATH, or npm run test:tunnel -- PATH.',
   check: ' For a part: npm run check:imports, check:tables, check:openapi or check:unused.',
 };
 
-/** What the environment cannot talk a task out of: in production no fake provider is believed. */
+/** Variables that the environment cannot override: in production, the service trusts no fake provider. */
 const fixed = { 'start:prod': { NODE_ENV: 'production' } };
 
-/** What starts servers and other processes, none of which may outlive it. */
+/** Tasks that start servers and other processes, which must end with the task. */
 const launchers = ['demo', 'start', 'bench', 'test', 'test:full', 'test:heavy', 'test:tunnel'];
 
-/** What an operator runs from a finished build, where there is no npm and nothing to build. */
-const operated = ['start:prod', 'worker', 'admin', 'db:migrate'];
+/** Tasks that an operator runs in production from a finished build, without npm: nothing is set up. */
+const productionTasks = ['start:prod', 'worker', 'admin', 'db:migrate'];
 
 async function main([name, ...args]) {
   const commands = tasks[name];
   if (!commands) throw new Error(`Usage: node dev/run.mjs <task>\nTasks: ${Object.keys(tasks).join(', ')}`);
   if (commands.length > 1 && args.length > 0) throw new Error(`npm run ${name} takes no argument.${parts[name] ?? ''}`);
-  if (!(process.env.NODE_ENV === 'production' && operated.includes(name))) await setUp();
+  if (!(process.env.NODE_ENV === 'production' && productionTasks.includes(name))) await setUp();
   for (const command of commands) {
     if (commands.length > 1) console.error(`$ ${command.join(' ')}`);
     const code = await run([...command, ...args], fixed[name], launchers.includes(name));
@@ -85,14 +85,14 @@ async function main([name, ...args]) {
   return 0;
 }
 
-/** Ends a task that was left alone: this process was killed, or npm was and could not pass it on. */
-async function leaveNothingOf(child) {
+/** Ends the task when this process is killed, or when npm is killed and cannot forward the signal. */
+async function endWithNpm(child) {
   const { endWithThisProcess } = await import(pathToFileURL(resolve('dist/dev/services/reaper.js')).href);
   endWithThisProcess(child.pid, 'SIGTERM');
   const npmLives = npmWatch();
   const watch = setInterval(() => {
     if (npmLives()) return;
-    // Once: a second time means hurry.
+    // Only once, because a second signal skips the clean shutdown.
     clearInterval(watch);
     child.kill('SIGTERM');
   }, 500);
@@ -101,17 +101,17 @@ async function leaveNothingOf(child) {
 
 function run([tool, ...args], environment, isLauncher) {
   const installed = join(bin, tool);
-  // A production image may hold the Node of its base alone.
+  // A production image may contain only the Node of its base image.
   const command = tool === 'node' && !existsSync(installed) ? process.execPath : installed;
   const child = spawn(command, args, { stdio: 'inherit', env: { ...toolEnvironment, ...environment } });
   const stop = (signal) => child.kill(signal);
-  // A terminal sends Ctrl-C to the child as well; sending it on would make two of one.
+  // A terminal sends Ctrl-C to the child too; forwarding it would send it twice.
   const interrupt = () => process.stdin.isTTY || child.kill('SIGINT');
   const handlers = { SIGTERM: stop, SIGHUP: () => stop('SIGTERM'), SIGINT: interrupt };
   for (const [signal, handler] of Object.entries(handlers)) process.on(signal, handler);
   return new Promise((done, reject) => {
     child.once('error', reject);
-    if (isLauncher) leaveNothingOf(child).catch((error) => child.kill('SIGTERM') && reject(error));
+    if (isLauncher) endWithNpm(child).catch((error) => child.kill('SIGTERM') && reject(error));
     child.once('exit', (code, signal) => {
       for (const [name, handler] of Object.entries(handlers)) process.off(name, handler);
       done(code ?? 128 + constants.signals[signal]);

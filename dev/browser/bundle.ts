@@ -3,23 +3,23 @@ import { rolldown } from 'rolldown';
 
 export interface Bundle {
   readonly code: string;
-  /** Bytes, minified and compressed as a server would send them. */
+  /** Size in bytes, minified and compressed as a server would send it. */
   readonly gzipBytes: number;
-  /** What it still imports: nothing, when it runs in a browser. */
+  /** Remaining imports; empty when the bundle runs in a browser. */
   readonly imports: readonly string[];
 }
 
 /**
- * One ES module of everything that `input` imports, minified, as an app's bundler would make it for browsers.
+ * Bundles `input` and all that it imports into one minified ES module, as an app's bundler does for browsers.
  *
  * @param input a file
- * @throws when something that is imported cannot be found
+ * @throws {Error} when an import cannot be resolved
  */
 export async function bundleForBrowser(input: string): Promise<Bundle> {
   const bundle = await rolldown({
     input,
     platform: 'browser',
-    // Sources, so that the bundle is never behind them.
+    // From the sources, so that the bundle is never outdated.
     resolve: {
       conditionNames: ['vpn-source', 'browser', 'import', 'default'],
       extensionAlias: { '.js': ['.ts', '.js'] },

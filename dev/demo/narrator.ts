@@ -1,12 +1,12 @@
-/** Prints the journey step by step, with the time of each, and remembers the times for the summary. */
+/** Prints the demo's steps with the time of each, and collects the times for the summary. */
 export class Narrator {
   readonly times: Record<string, number> = {};
   private count = 0;
 
-  /** Runs one step. A step that does not hold ends the journey. */
+  /** Runs one step. A failed step ends the demo. */
   async step<T>(name: string, title: string, run: () => Promise<T>): Promise<T> {
     const started = performance.now();
-    // Who watches sees what is going on, not only what has ended.
+    // On a terminal, the running step is shown too.
     if (process.stdout.isTTY) process.stdout.write(`    … ${title}`);
     try {
       const result = await run();
@@ -18,8 +18,8 @@ export class Narrator {
     }
   }
 
-  /** What one side holds, or saw, after the step. */
-  knew(side: 'gatekeeper' | 'anonymizer' | 'device' | 'node' | 'website', what: string): void {
+  /** Prints what one participant knows after the step. */
+  learned(side: 'gatekeeper' | 'anonymizer' | 'device' | 'node' | 'website', what: string): void {
     console.log(`        ${side.padEnd(10)} ${what}`);
   }
 
@@ -32,9 +32,9 @@ export class Narrator {
   }
 }
 
-/** Says what did not hold. */
-export function must(holds: boolean, what: string): asserts holds {
-  if (!holds) throw new Error(`This did not hold: ${what}`);
+/** @throws {Error} naming the claim when it is false */
+export function check(isTrue: boolean, claim: string): asserts isTrue {
+  if (!isTrue) throw new Error(`This is not true: ${claim}`);
 }
 
 export const short = (text: string): string => (text.length > 20 ? `${text.slice(0, 10)}…${text.slice(-4)}` : text);

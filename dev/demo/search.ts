@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** Every row of one schema as text, for the question "does this side hold that value anywhere?" */
+/** Returns every row of one schema as text, to search whether this side stores a value. */
 export async function dump(ownerUrl: string, schema: 'identity' | 'network'): Promise<string> {
   const client = new pg.Client(ownerUrl);
   await client.connect();
@@ -21,7 +21,7 @@ export async function dump(ownerUrl: string, schema: 'identity' | 'network'): Pr
   }
 }
 
-/** A value in every form that a dump could show it: as it is, and its bytes in hexadecimal and both base64s. */
+/** A value in every encoding that a dump can contain: unchanged, and its bytes as hexadecimal, base64 and base64url. */
 export function formsOf(value: string, encoding: 'base64' | 'base64url' | 'utf8'): string[] {
   const bytes = Buffer.from(value, encoding);
   return [value, bytes.toString('hex'), bytes.toString('base64'), bytes.toString('base64url')];

@@ -1,8 +1,8 @@
-/** Someone with an account at Firebase, as an app sees it: the public REST API. */
-export interface Person {
+/** A user with an account at Firebase, created through its public REST API as an app does. */
+export interface User {
   readonly uid: string;
   readonly email: string;
-  /** A fresh ID token, which says that the address is verified once it is. */
+  /** A fresh ID token. It contains whether the e-mail address is verified. */
   idToken(): Promise<string>;
 }
 
@@ -12,8 +12,8 @@ interface SignedIn {
   readonly idToken: string;
 }
 
-/** Signs up, and proves the address by the code that Firebase would have mailed. */
-export async function signUp(firebaseUrl: string, projectId: string, email: string): Promise<Person> {
+/** Signs up, and verifies the e-mail address with the code that Firebase would have sent. */
+export async function signUp(firebaseUrl: string, projectId: string, email: string): Promise<User> {
   const call = async <T>(path: string, body?: object): Promise<T> => {
     const init = body && {
       method: 'POST',

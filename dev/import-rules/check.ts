@@ -8,17 +8,17 @@ import { readSides } from './sides.js';
 const folders = ['src', 'admin', 'dev', 'test', 'bench', 'packages'];
 
 /**
- * Every import in a tree that ARCHITECTURE.md forbids.
+ * Finds every import in a tree that ARCHITECTURE.md forbids.
  *
- * @param root the folder that holds `src/`
+ * @param root the folder that contains `src/`
  */
 export async function checkImports(root: string): Promise<Violation[]> {
   const sides = readSides(root);
-  const homeless = sides.undecided.map((folder) => ({
+  const undecided = sides.undecided.map((folder) => ({
     rule: 'every-folder-has-a-side',
     from: `src/${folder}`,
     to: 'nothing',
-    why: 'Import it in src/gatekeeper.module.ts or in src/anonymizer.module.ts, or declare it platform in dev/import-rules/sides.ts.',
+    why: 'Import it in src/gatekeeper.module.ts or in src/anonymizer.module.ts, or declare it as platform in dev/import-rules/sides.ts.',
   }));
   const forbidden = importRules(sides);
   const { output } = await cruise(
@@ -34,11 +34,11 @@ export async function checkImports(root: string): Promise<Violation[]> {
     { conditionNames: ['vpn-source', 'import', 'node', 'default'], exportsFields: ['exports'] },
   );
   const reasons = new Map(forbidden.map(({ name, comment }) => [name, comment]));
-  const crossed = (output as ICruiseResult).summary.violations.map(({ rule, from, to, cycle }) => ({
+  const forbiddenImports = (output as ICruiseResult).summary.violations.map(({ rule, from, to, cycle }) => ({
     rule: rule.name,
     from,
     to: cycle?.map(({ name }) => name).join(' → ') ?? to,
     why: reasons.get(rule.name) ?? '',
   }));
-  return [...homeless, ...crossed, ...foreignNames(root, sides)];
+  return [...undecided, ...forbiddenImports, ...foreignNames(root, sides)];
 }

@@ -1,8 +1,8 @@
 import { type IRegularForbiddenRuleType } from 'dependency-cruiser';
-import { halves, platform, type Sides } from './sides.js';
+import { sideFolders, platform, type Sides } from './sides.js';
 
-/** Rooms: folders inside another that have a public `index.ts` of their own. */
-const rooms = [
+/** Folders inside another module that have a public `index.ts` of their own. */
+const submodules = [
   'auth/issuance',
   'crypto/issuer',
   'crypto/verifier',
@@ -13,33 +13,35 @@ const rooms = [
   'prisma/migrate',
   'prisma/network',
 ];
-const room = `(${rooms.join('|')})`;
+const submodule = `(${submodules.join('|')})`;
 
-const surface = ['^src/[^/]+/index\\.ts$', `^src/${room}/index\\.ts$`];
+const surface = ['^src/[^/]+/index\\.ts$', `^src/${submodule}/index\\.ts$`];
 
-const allHalves = `^src/(${[...halves.gatekeeper, ...halves.anonymizer].join('|')})/`;
+const allSideFolders = `^src/(${[...sideFolders.gatekeeper, ...sideFolders.anonymizer].join('|')})/`;
 
-/** A spec is part of no process, so it may look anywhere: at the issuer and the verifier together, say. */
+/** Specs run in no production process, so they may import anything, for example the issuer and the verifier together. */
 const spec = '\\.spec\\.ts$';
 
 /**
- * What may import what, as ARCHITECTURE.md says it. Types count as much as values: a type that crosses is a fact that
- * crosses. A comment here is what somebody who broke the rule will read.
+ * The import rules of ARCHITECTURE.md. They apply to types as well as to values, because a type of the other side is knowledge
+ * about it. A rule's comment is printed to the developer who breaks it.
  */
 export function importRules(sides: Sides): IRegularForbiddenRuleType[] {
-  const gatekeeper = codeOf(sides.gatekeeper, halves.gatekeeper, 'gatekeeper');
-  const anonymizer = codeOf(sides.anonymizer, halves.anonymizer, 'anonymizer');
+  const gatekeeper = codeOf(sides.gatekeeper, sideFolders.gatekeeper, 'gatekeeper');
+  const anonymizer = codeOf(sides.anonymizer, sideFolders.anonymizer, 'anonymizer');
   const modules = codeOf([...sides.gatekeeper, ...sides.anonymizer], [], '(gatekeeper|anonymizer)');
   const rules: IRegularForbiddenRuleType[] = [
     {
       name: 'gatekeeper-knows-no-anonymizer',
-      comment: 'Whoever knows the person must not know the connection. What both need is public, and platform.',
+      comment:
+        'Code that knows users must not know connections. Code that both sides need knows neither and is platform.',
       from: { path: gatekeeper },
       to: { path: anonymizer },
     },
     {
       name: 'anonymizer-knows-no-gatekeeper',
-      comment: 'Whoever knows the connection must not know the person. What both need is public, and platform.',
+      comment:
+        'Code that knows connections must not know users. Code that both sides need knows neither and is platform.',
       from: { path: anonymizer },
       to: { path: gatekeeper },
     },
@@ -56,106 +58,107 @@ export function importRules(sides: Sides): IRegularForbiddenRuleType[] {
       to: { path: modules },
     },
     {
-      name: 'shared-platform-knows-no-half',
-      comment: 'A platform file that both sides load would hand one the private half of the other.',
-      from: { path: `^src/(${platform.join('|')})/`, pathNot: [allHalves, '^src/prisma/migrate/', '/generated/'] },
-      to: { path: allHalves },
+      name: 'shared-platform-knows-no-side-folder',
+      comment: 'A platform file that both sides load would give one side the private code of the other.',
+      from: { path: `^src/(${platform.join('|')})/`, pathNot: [allSideFolders, '^src/prisma/migrate/', '/generated/'] },
+      to: { path: allSideFolders },
     },
     {
       name: 'issuer-belongs-to-issuance',
-      comment: 'The issuer signs. Only src/auth/issuance, which has checked access and the quota, may ask it to.',
+      comment: 'Only src/auth/issuance may use the issuer to sign, because it has checked access and the quota.',
       from: { path: '^src/', pathNot: '^src/(auth/issuance|crypto/issuer)/' },
       to: { path: '^src/crypto/issuer/' },
     },
     {
       name: 'signing-in-knows-no-issuance',
       comment:
-        'Every module needs signing in, subscription too; issuance needs subscription. So issuance is above both.',
+        'Every module needs sign-in, also subscription, which issuance needs. So sign-in must not import issuance.',
       from: { path: '^src/auth/', pathNot: '^src/auth/issuance/' },
       to: { path: '^src/auth/issuance/' },
     },
     {
       name: 'issuance-meets-signing-in-at-index',
-      comment: 'Issuance takes from signing in what every module may take. Import ../index.js.',
+      comment: 'Issuance may use only the public part of sign-in, like every module. Import ../index.js.',
       from: { path: '^src/auth/issuance/' },
       to: { path: '^src/auth/', pathNot: ['^src/auth/issuance/', '^src/auth/index\\.ts$'] },
     },
     {
       name: 'verifier-belongs-to-the-anonymizer',
-      comment: 'Tokens are verified where they are spent, and nowhere near people.',
+      comment: 'Tokens are verified where they are spent: in the anonymizer, which knows no users.',
       from: { path: '^src/', pathNot: [...anonymizer] },
       to: { path: '^src/crypto/verifier/' },
     },
     {
       name: 'generated-clients-stay-inside',
-      comment: "Each database has one door: src/prisma/identity or src/prisma/network. Import that folder's index.js.",
+      comment:
+        'Only src/prisma/identity and src/prisma/network may import the generated clients. Import their index.js.',
       from: { pathNot: '^src/prisma/(identity|network|generated)/' },
       to: { path: 'src/prisma/generated/' },
     },
     {
-      name: 'each-door-has-one-client',
-      comment: 'The door to one database must not hold the key of the other.',
+      name: 'each-database-folder-has-one-client',
+      comment: "The folder of one database must not import the other database's client.",
       from: { path: '^src/prisma/(identity|network)/' },
       to: { path: 'src/prisma/generated/', pathNot: 'src/prisma/generated/$1/' },
     },
     {
       name: 'modules-meet-at-index',
-      comment: "Import the module's index.js; what it does not export is its own affair, free to change.",
+      comment: "Import the module's index.js. What it does not export is internal and may change.",
       from: { path: '^src/([^/]+)/' },
       to: { path: '^src/[^/]+/', pathNot: ['^src/$1/', ...surface] },
     },
     {
       name: 'others-meet-src-at-index',
-      comment: "Import the module's index.js; what it does not export is its own affair, free to change.",
-      // Not the bench: it measures parts by themselves.
+      comment: "Import the module's index.js. What it does not export is internal and may change.",
+      // The bench is exempt, because it measures internal parts.
       from: { path: ['^src/[^/]+\\.ts$', '^(admin|dev)/'] },
       to: { path: '^src/[^/]+/', pathNot: surface },
     },
     {
-      name: 'rooms-are-entered-at-index',
-      comment: 'A folder with an index.ts of its own is entered through it, from its parent too.',
-      from: { path: '^src/([^/]+)/', pathNot: `^src/${room}/` },
-      to: { path: `^src/${room}/`, pathNot: surface },
+      name: 'submodules-are-imported-at-index',
+      comment: 'Import the index.js of a folder that has one, also from its parent folder.',
+      from: { path: '^src/([^/]+)/', pathNot: `^src/${submodule}/` },
+      to: { path: `^src/${submodule}/`, pathNot: surface },
     },
     {
-      name: 'rooms-meet-at-index',
-      comment: "Import the room's index.js; what it does not export is its own affair, free to change.",
-      from: { path: `^src/${room}/` },
-      to: { path: `^src/${room}/`, pathNot: ['^src/$1/', ...surface] },
+      name: 'submodules-meet-at-index',
+      comment: "Import the folder's index.js. What it does not export is internal and may change.",
+      from: { path: `^src/${submodule}/` },
+      to: { path: `^src/${submodule}/`, pathNot: ['^src/$1/', ...surface] },
     },
     {
       name: 'production-stands-alone',
-      comment: 'What runs in production contains no tool, test or fake provider, and no client of itself.',
+      comment: 'Production code must not import tools, tests, fake providers or its own client.',
       from: { path: '^(src|admin)/' },
       to: { path: '^(dev|test|bench|packages)/' },
     },
     {
       name: 'production-packages-are-dependencies',
-      comment: 'A production image holds what package.json lists under dependencies, and nothing else.',
+      comment: 'A production image contains only the packages that package.json lists under dependencies.',
       from: { path: '^(src|admin)/' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'production-has-no-admin',
-      comment: "The service does not contain the operator's command.",
+      comment: "The service must not import the operator's command.",
       from: { path: '^src/' },
       to: { path: '^admin/' },
     },
     {
       name: 'tests-know-no-bench',
-      comment: 'What tests and the bench both need stands in test/support; the bench takes it from there.',
+      comment: 'Put code that tests and the bench share into test/support. The bench imports it from there.',
       from: { path: '^test/' },
       to: { path: '^bench/' },
     },
     {
       name: 'packages-stand-alone',
-      comment: 'A package is published by itself: it speaks to the service over HTTP alone.',
+      comment: 'A package is published separately and uses the service only over HTTP.',
       from: { path: '^packages/([^/]+)/', pathNot: '^packages/[^/]+/test/' },
       to: { path: '^(src|admin|dev|test|bench|packages)/', pathNot: '^packages/$1/' },
     },
     {
       name: 'no-cycles',
-      comment: 'Two files that import each other are one file; move what both need into a third.',
+      comment: 'Files must not import each other in a cycle. Move what both need into a third file.',
       from: {},
       to: { circular: true },
     },
@@ -167,7 +170,7 @@ export function importRules(sides: Sides): IRegularForbiddenRuleType[] {
 const rulesForSpecs: IRegularForbiddenRuleType[] = [
   {
     name: 'specs-beside-code-start-no-service',
-    comment: 'What a module does over HTTP is tested in test/<module>/; beside the code are tests of one unit.',
+    comment: 'Test HTTP behaviour in test/<module>/. Specs beside the code test one unit.',
     from: { path: `^src/.*${spec}` },
     to: { path: '^test/support/(accounts|anonymizer|client-world|gatekeeper|notifications|payments|two-sides)\\.ts$' },
   },
@@ -177,8 +180,8 @@ function butSpecs(from: IRegularForbiddenRuleType['from']): IRegularForbiddenRul
   return { ...from, pathNot: [from.pathNot ?? [], spec].flat() };
 }
 
-/** Patterns of everything that only one side's processes load. */
-function codeOf(folders: readonly string[], halves: readonly string[], module: string): string[] {
-  const all = [...folders, ...halves];
+/** Patterns of all code that only one side's processes load. */
+function codeOf(folders: readonly string[], platformFolders: readonly string[], module: string): string[] {
+  const all = [...folders, ...platformFolders];
   return [...(all.length > 0 ? [`^src/(${all.join('|')})/`] : []), `^src/${module}\\.module\\.ts$`];
 }

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import ts from 'typescript';
-import { halves, type Sides } from './sides.js';
+import { sideFolders, type Sides } from './sides.js';
 
 export interface Violation {
   readonly rule: string;
@@ -12,16 +12,16 @@ export interface Violation {
 }
 
 const why =
-  "Platform folders that serve both sides name what is a side's own after it (AnonymizerRedis, GATEKEEPER_CONFIG). Import only your own side's, each by its name.";
+  "In platform folders that serve both sides, names begin with the side that they belong to (AnonymizerRedis, GATEKEEPER_CONFIG). Import only your own side's, each by its name.";
 
 /**
- * Some platform folders hold something for each side: a Redis, a logger, a slice of the configuration. Folders cannot tell
- * them apart, names can: the other side's begin with its name.
+ * Some platform folders contain code for each side: a Redis client, a logger, a part of the configuration. The folder does not
+ * show the side, but the name does: it begins with the side's name.
  */
 export function foreignNames(root: string, sides: Sides): Violation[] {
   return [
-    ...search(root, [...sides.gatekeeper, ...halves.gatekeeper], 'gatekeeper', /^(anonymizer|network)/i),
-    ...search(root, [...sides.anonymizer, ...halves.anonymizer], 'anonymizer', /^(gatekeeper|identity)/i),
+    ...search(root, [...sides.gatekeeper, ...sideFolders.gatekeeper], 'gatekeeper', /^(anonymizer|network)/i),
+    ...search(root, [...sides.anonymizer, ...sideFolders.anonymizer], 'anonymizer', /^(gatekeeper|identity)/i),
   ];
 }
 
@@ -38,11 +38,11 @@ function search(root: string, folders: readonly string[], side: string, foreign:
 
 interface ImportedName {
   readonly name: string;
-  /** Relative to the root. */
+  /** Relative to the root folder. */
   readonly path: string;
 }
 
-/** What a file imports or re-exports from other folders of the project; `*` stands for everything. */
+/** The names that a file imports or re-exports from other folders of the project; `*` for all names. */
 function importedNames(file: string, text: string): ImportedName[] {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest);
   return source.statements.flatMap((statement) => {

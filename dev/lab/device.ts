@@ -18,8 +18,8 @@ import {
 import { serve } from './remote.js';
 
 /*
- * Somebody's device, on a machine of its own: spends tokens by the real client and has a real WireGuard interface. It is told
- * the tokens: getting them takes an identity, and this device is nobody.
+ * A user's device, on its own machine of the lab: redeems tokens with the real client and has a real WireGuard interface. The
+ * test gives it the tokens: fetching them needs an identity, which this device does not have.
  */
 
 const execute = promisify(execFile);
@@ -29,29 +29,29 @@ const [gateway = '', gateway6 = ''] = gateways.split(',');
 const client = createClient({
   gatekeeperUrl: backend,
   anonymizerUrl: backend,
-  getIdToken: () => Promise.reject(new Error('this device is nobody')),
+  getIdToken: () => Promise.reject(new Error('this device has no identity')),
 });
 
-/** Halves of the Internet: more specific than the default route, which stays for the tunnel's own packets. */
-const everywhere = ['0.0.0.0/1', '128.0.0.0/1', '::/1', '8000::/1'];
+/** All addresses in halves, which are more specific than the default route. That stays for the tunnel's own packets. */
+const allAddresses = ['0.0.0.0/1', '128.0.0.0/1', '::/1', '8000::/1'];
 
 async function createInterface(): Promise<void> {
   spawn('wireguard-go', ['-f', device], { stdio: 'ignore' });
-  for (let tries = 0; !(await answers()); tries += 1) {
-    if (tries === 1_000) throw new Error(`wireguard-go makes no ${device}`);
+  for (let attempts = 0; !(await isReady()); attempts += 1) {
+    if (attempts === 1_000) throw new Error(`wireguard-go did not create ${device}`);
     await setTimeout(10);
   }
   await execute('ip', ['link', 'set', device, 'mtu', '1420', 'up']);
 }
 
-const answers = () =>
+const isReady = () =>
   execute('wg', ['show', device]).then(
     () => true,
     () => false,
   );
 
-/** Hands a program a file that nobody else reads and that is gone afterwards. */
-async function feed(program: string, args: readonly string[], input: string): Promise<void> {
+/** Runs a program with a temporary file that contains `input` and that only its owner can read. */
+async function runWithFile(program: string, args: readonly string[], input: string): Promise<void> {
   const file = `/var/tmp/${device}.${randomUUID()}`;
   await writeFile(file, input, { mode: 0o600 });
   try {
@@ -61,8 +61,8 @@ async function feed(program: string, args: readonly string[], input: string): Pr
   }
 }
 
-/** What an app does with the configuration that it has got. */
-async function raise(conf: WireguardConf, server: string): Promise<void> {
+/** Configures interface and routes as an app does. */
+async function tunnelUp(conf: WireguardConf, server: string): Promise<void> {
   const { publicKey, presharedKey = '', endpoint = '', allowedIps } = conf.peer;
   const settings = [
     `[Interface]\nPrivateKey = ${conf.interface.privateKey}`,
@@ -72,31 +72,34 @@ async function raise(conf: WireguardConf, server: string): Promise<void> {
   const routes = [
     ...conf.interface.addresses.map((address) => `address replace ${address} dev ${device}`),
     `route replace ${server} via ${server.includes(':') ? gateway6 : gateway}`,
-    ...everywhere.map((half) => `route replace ${half} dev ${device}`),
+    ...allAddresses.map((half) => `route replace ${half} dev ${device}`),
   ];
-  await Promise.all([feed('wg', ['setconf', device], settings), feed('ip', ['-batch'], routes.join('\n'))]);
+  await Promise.all([
+    runWithFile('wg', ['setconf', device], settings),
+    runWithFile('ip', ['-batch'], routes.join('\n')),
+  ]);
 }
 
-/** Without a tunnel, the device is on the open Internet again. */
-async function lower(): Promise<void> {
-  const all = everywhere.map((half) => `route delete ${half} dev ${device}`).join('\n');
-  await feed('ip', ['-force', '-batch'], all).catch(() => undefined);
+/** Removes the tunnel: the device uses the Internet directly again. */
+async function tunnelDown(): Promise<void> {
+  const all = allAddresses.map((half) => `route delete ${half} dev ${device}`).join('\n');
+  await runWithFile('ip', ['-force', '-batch'], all).catch(() => undefined);
   await execute('ip', ['address', 'flush', 'dev', device]);
-  await feed('wg', ['setconf', device], '[Interface]\n');
+  await runWithFile('wg', ['setconf', device], '[Interface]\n');
 }
 
 export interface Joined {
   readonly config: RedeemedConfig;
   readonly privateKey: string;
   readonly publicKey: string;
-  /** From the request to its answer, which comes when the node has the peer. */
+  /** Milliseconds from the request to its answer, which is sent when the node has the peer. */
   readonly redeemedMs: number;
 }
 
 type Refused = { readonly status: number; readonly code: string };
 
 const methods = {
-  /** Spends a token and goes through the tunnel from then on. */
+  /** Redeems a token and routes all traffic through the tunnel. */
   async join(
     token: { token: string; signature: string },
     location: string,
@@ -108,14 +111,14 @@ const methods = {
       const config = await client.redeem({ ...token, location, publicKey: keys.publicKey, dnsBlocking });
       const redeemedMs = performance.now() - begin;
       const conf = parseWireguardConf(insertPrivateKey(config.wireguard_conf, keys.privateKey));
-      await raise(conf, endpointHost(config.endpoint));
+      await tunnelUp(conf, endpointHost(config.endpoint));
       return { config, ...keys, redeemedMs };
     } catch (error) {
       if (error instanceof VpnApiError) return { status: error.status, code: error.code };
       throw error;
     }
   },
-  /** Spends a token, and measures until a website has answered through the tunnel. */
+  /** Redeems a token, and measures the time until a website answers through the tunnel. */
   async timeToFirstReply(token: { token: string; signature: string }, location: string, url: string) {
     const begin = performance.now();
     const joined = await methods.join(token, location);
@@ -125,17 +128,17 @@ const methods = {
   async status(secret: string) {
     return client.connectionStatus(secret).catch((error: unknown) => refusal(error));
   },
-  lower,
-  /** What the website says of whom it sees; undefined when it does not answer in time. */
+  tunnelDown,
+  /** The website's answer, which is the client's address; undefined when it does not answer in time. */
   async fetch(url: string, timeoutMs: number): Promise<string | undefined> {
     return new Promise((resolve) => {
-      // A connection of its own, so that it goes where routes lead now.
+      // A new connection, so that it uses the current routes.
       const request = get(url, { agent: false, timeout: timeoutMs }, (response) => resolve(text(response)));
       request.once('timeout', () => request.destroy());
       request.once('error', () => resolve(undefined));
     });
   },
-  /** Addresses of a name, or the error's code. */
+  /** The addresses of a name, or the error code. */
   async resolve(name: string, server: string): Promise<string[] | string> {
     const resolver = new Resolver({ timeout: 3_000, tries: 2 });
     resolver.setServers([server.includes(':') ? `[${server}]` : server]);

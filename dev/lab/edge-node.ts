@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { type NodeAgentStatus } from 'vpn-node-agent';
 import { type Machine } from './internet.js';
 
-/** Nobody's user: what it can do, it can by the one capability it is given. */
+/** An unprivileged user id: its processes have only the capability that they are given. */
 const agentUser = '64999';
 
 const project = '/var/tmp/project';
@@ -18,15 +18,15 @@ export interface EdgeNodeOptions {
   readonly backendUrl: string;
   readonly enrolmentToken: string;
   readonly locationId: string;
-  /** Of the tunnel interface: /run/wireguard is one for all machines of the lab. */
+  /** The name of the tunnel interface. It must be unique, because all machines of the lab share /run/wireguard. */
   readonly device: string;
-  /** Settings of the agent that win over the lab's. */
+  /** Settings of the agent that override the lab's. */
   readonly settings?: Readonly<Record<string, string>>;
 }
 
 export type EdgeNodeStatus = NodeAgentStatus & { node: string; hostUp: boolean; resolverUp: boolean };
 
-/** A node of the lab: the real agent, in a process of its own, as a user whose only right is CAP_NET_ADMIN. */
+/** A node of the lab: the real agent, in its own process, as a user whose only capability is CAP_NET_ADMIN. */
 export class EdgeNode {
   #child: ChildProcess | undefined;
   readonly #lines: string[] = [];
@@ -42,7 +42,7 @@ export class EdgeNode {
   static async start({ settings = {}, ...options }: EdgeNodeOptions): Promise<EdgeNode> {
     const { machine, device } = options;
     const edge = new EdgeNode(machine, device);
-    // A machine of a former test may have had the name.
+    // A machine of an earlier test may have had this name.
     await rm(edge.folder, { recursive: true, force: true });
     await mkdir(edge.folder, { mode: 0o755 });
     await machine.run('chown', agentUser, edge.folder);
@@ -68,12 +68,12 @@ export class EdgeNode {
     return this.#child?.pid ?? 0;
   }
 
-  /** Everything that its agents have printed. */
+  /** The output of all its agents. */
   log(): string {
     return this.#lines.join('');
   }
 
-  /** Starts an agent; resolves when it serves. */
+  /** Starts an agent. Resolves when it is serving. */
   async restart(): Promise<void> {
     const child = this.machine.spawn(
       'setpriv',
@@ -91,18 +91,18 @@ export class EdgeNode {
     for (;;) {
       const status = await this.status();
       if (status?.lastSyncAt !== undefined && status.nodeStatus !== undefined) return;
-      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`an agent ended:\n${this.log()}`);
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the agent ended:\n${this.log()}`);
       await setTimeout(50);
     }
   }
 
-  /** As `vpn-node-agent status --json` says; undefined when no agent runs. */
+  /** The output of `vpn-node-agent status --json`; undefined when no agent is running. */
   async status(): Promise<EdgeNodeStatus | undefined> {
     const answer = await this.command('status', '--json').catch(() => undefined);
     return answer === undefined ? undefined : (JSON.parse(answer) as EdgeNodeStatus);
   }
 
-  /** The agent's own command, as the user that it runs as. */
+  /** Runs a command of `vpn-node-agent` as the agent's user. */
   async command(...args: string[]): Promise<string> {
     const as = ['--reuid', agentUser, '--regid', agentUser, '--clear-groups'];
     return this.machine.run('setpriv', ...as, node, program, ...args, '--config', this.#configFile);
@@ -112,7 +112,7 @@ export class EdgeNode {
     this.#child?.kill(name);
   }
 
-  /** @returns its exit code */
+  /** Waits until the agent has ended. @returns its exit code */
   async ended(): Promise<number | null> {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
@@ -130,7 +130,7 @@ export class EdgeNode {
   }
 }
 
-/** What the unit that is shipped sets for the agent, such as how it uses memory. */
+/** The environment of the shipped systemd unit, for example its memory settings. */
 async function unitEnvironment(): Promise<Record<string, string>> {
   const unit = await readFile('deploy/node/vpn-node-agent.service', 'utf8');
   const words = [...unit.matchAll(/^Environment=(.*)$/gm)].flatMap(([, line = '']) => line.split(' '));

@@ -7,12 +7,12 @@ interface Place {
   readonly gateways: readonly [v4: string, v6: string];
 }
 
-/** A machine on the Internet of the lab. Its uplink is eth0. */
+/** A machine on the lab's Internet. Its uplink is eth0. */
 export type Machine = Namespace & Place;
 
 /**
- * The Internet of the lab: one router between small networks of the ranges that are kept for documentation (RFC 5737,
- * RFC 3849), which are public for every rule, and nobody's.
+ * The lab's Internet: one router between small networks in the documentation ranges (RFC 5737, RFC 3849). Every rule treats
+ * them as public, and no real network uses them.
  */
 export class Internet {
   #count = 0;
@@ -30,7 +30,7 @@ export class Internet {
     return { ...namespace, ...(await this.#join(namespace)) };
   }
 
-  /** Puts this process, and all it starts, on the Internet too. */
+  /** Connects the namespace of this process to the Internet too. */
   async join(): Promise<Place> {
     return this.#join(undefined);
   }

@@ -2,23 +2,23 @@ import { fileURLToPath } from 'node:url';
 import { type Device } from './device.js';
 import { Internet, type Machine } from './internet.js';
 import { type Namespace } from './namespaces.js';
-import { callerOf, type Remote } from './remote.js';
+import { remoteOf, type Remote } from './remote.js';
 
-// Tests run from the sources, whose build is in dist/.
+// Tests run from the sources; their build is in dist/.
 const built = import.meta.url.endsWith('.ts') ? '../../dist/dev/lab/' : './';
 const programOf = (name: string) => fileURLToPath(new URL(`${built}${name}.js`, import.meta.url));
 
 export { Internet, type Machine };
 
-/** A website on a machine of its own; it tells who it sees. */
+/** Starts a website on its own machine. It answers with the client's address. */
 export async function startWebsite(machine: Namespace): Promise<void> {
   const child = machine.spawn(process.execPath, [programOf('website')], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
-  await callerOf(child);
+  await remoteOf(child);
 }
 
-/** Somebody's device on a machine of its own. */
+/** Starts a user's device on its own machine. */
 export async function startDevice(machine: Machine, backendUrl: string): Promise<Remote<Device>> {
   const child = machine.spawn(process.execPath, [programOf('device')], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -29,10 +29,10 @@ export async function startDevice(machine: Machine, backendUrl: string): Promise
       LAB_GATEWAYS: machine.gateways.join(),
     },
   });
-  return callerOf<Device>(child);
+  return remoteOf<Device>(child);
 }
 
-/** Pings from a machine, ten a second, until `stop`, which tells how many got no answer. */
+/** Sends ten pings a second from a machine until `stop`, which returns how many were not answered. */
 export function startPings(machine: Machine, target: string): { stop: () => Promise<{ sent: number; lost: number }> } {
   const child = machine.spawn('ping', ['-i', '0.1', '-n', target], { stdio: ['ignore', 'pipe', 'ignore'] });
   let output = '';
@@ -40,11 +40,11 @@ export function startPings(machine: Machine, target: string): { stop: () => Prom
   const closed = new Promise((resolve) => child.once('close', resolve));
   return {
     stop: async () => {
-      // As Ctrl-C: it prints its sums.
+      // On SIGINT, ping prints its totals.
       child.kill('SIGINT');
       await closed;
       const [, sent = 0, received = 0] = /(\d+) packets transmitted, (\d+) received/.exec(output) ?? [];
-      // The last may still be under way.
+      // The last reply may still be on its way.
       return { sent: Number(sent), lost: Math.max(0, Number(sent) - Number(received) - 1) };
     },
   };

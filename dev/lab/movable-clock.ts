@@ -1,6 +1,6 @@
 /*
- * Preloaded into a process of the lab (`node --import`): on SIGUSR2 its clock jumps a day and an hour ahead, so that what
- * happens at a connection's end can be seen without waiting for it.
+ * Preloaded into a process of the lab (`node --import`): on SIGUSR2 its clock jumps 25 hours ahead, so that tests see
+ * connections expire without waiting.
  */
 
 const realNow = Date.now.bind(Date);

@@ -4,16 +4,16 @@ import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
 
-/** A machine with a network of its own. It goes with the lab (enter.sh). */
+/** A machine with its own network: a network namespace. It is removed when the lab ends (enter.sh). */
 export interface Namespace {
   readonly name: string;
-  /** @returns what the program printed */
+  /** @returns the program's standard output */
   run(program: string, ...args: string[]): Promise<string>;
-  /** Not through a shell: the child's pid is the program's. */
+  /** Without a shell, so the child's pid is the program's. */
   spawn(program: string, args: readonly string[], options?: SpawnOptions): ChildProcess;
 }
 
-/** One that another test had made by this name goes first, with everything that runs in it. */
+/** Creates a namespace. An earlier one with this name is removed first, with all its processes. */
 export async function addNamespace(name: string): Promise<Namespace> {
   await removeNamespace(name);
   await execute('ip', ['netns', 'add', name]);
@@ -26,11 +26,11 @@ export async function addNamespace(name: string): Promise<Namespace> {
   };
 }
 
-/** A name that the lab has not given yet is no error. */
+/** An unknown name is no error. */
 async function removeNamespace(name: string): Promise<void> {
   const { stdout: list } = await execute('ip', ['netns', 'list']);
   if (!list.split('\n').some((line) => line.split(' ')[0] === name)) return;
-  // Until they have gone: a wireguard-go on its way out still holds the socket that the next of its name wants.
+  // Waits for their end: a wireguard-go that is ending still has the socket that the next one of its name needs.
   for (let pids = await pidsIn(name); pids.length > 0; pids = await pidsIn(name)) {
     for (const pid of pids) kill(pid);
     await setTimeout(20);
@@ -47,26 +47,26 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch (error) {
-    // It has ended by itself meanwhile.
+    // The process has already ended.
     if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
   }
 }
 
-export interface End {
-  /** Undefined: the namespace of this process. */
+export interface LinkEnd {
+  /** Undefined for the namespace of this process. */
   readonly of: Namespace | undefined;
   readonly device: string;
   /** With prefix lengths. */
   readonly addresses: readonly string[];
 }
 
-/** A cable between two machines. One that a former machine of these had left goes first: the kernel takes its time. */
-export async function connect(a: End, b: End): Promise<void> {
+/** Connects two machines. First removes devices of these names, which the kernel may not have deleted yet. */
+export async function connect(a: LinkEnd, b: LinkEnd): Promise<void> {
   for (const { of, device } of [a, b]) {
     if (await hasDevice(of, device)) await ip(of, 'link', 'delete', device);
   }
-  const place = ({ device, of }: End) => [device, ...(of === undefined ? [] : ['netns', of.name])];
-  // Without a name for its own namespace, a device is made where the command runs.
+  const place = ({ device, of }: LinkEnd) => [device, ...(of === undefined ? [] : ['netns', of.name])];
+  // Without a namespace, the device is created in the namespace of the command.
   await execute('ip', ['link', 'add', ...place(a), 'type', 'veth', 'peer', 'name', ...place(b)]);
   for (const end of [a, b]) {
     for (const address of end.addresses) {
@@ -81,7 +81,7 @@ async function hasDevice(of: Namespace | undefined, device: string): Promise<boo
   return stdout.split('\n').some((line) => line.split(/:\s|@/)[1] === device);
 }
 
-/** ip(8) in a namespace, or in that of this process. */
+/** Runs ip(8) in a namespace, or in that of this process. */
 export async function ip(of: Namespace | undefined, ...args: string[]): Promise<void> {
   await execute('ip', [...(of === undefined ? [] : ['-n', of.name]), ...args]);
 }

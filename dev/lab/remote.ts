@@ -2,7 +2,7 @@ import { type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 
 /*
- * Calls from the lab to a process of its own on another machine, over the channel that Node gives to a child.
+ * Remote calls from the lab to a child process on another machine, over Node's IPC channel.
  */
 
 interface Call {
@@ -19,12 +19,12 @@ interface Answer {
 
 type Methods = Readonly<Record<string, (...args: never[]) => unknown>>;
 
-/** What the parent sees of a child's methods. */
+/** A child's methods, as the parent calls them. */
 export type Remote<T extends Methods> = {
   readonly [K in keyof T]: (...args: Parameters<T[K]>) => Promise<Awaited<ReturnType<T[K]>>>;
 };
 
-/** In the child: answers calls until the parent goes. */
+/** In the child: answers calls until the parent ends. */
 export function serve(methods: Methods): void {
   process.on('message', ({ id, method, args }: Call) => void answer(methods, id, method, args));
   process.on('disconnect', () => process.exit());
@@ -40,7 +40,7 @@ async function answer(methods: Methods, id: number, method: string, args: readon
 }
 
 /** In the parent: resolves when the child is ready for calls. */
-export async function callerOf<T extends Methods>(child: ChildProcess): Promise<Remote<T>> {
+export async function remoteOf<T extends Methods>(child: ChildProcess): Promise<Remote<T>> {
   const waiting = new Map<number, (answer: Answer) => void>();
   let last = 0;
   child.on('message', (message: Answer) => {
@@ -59,7 +59,7 @@ export async function callerOf<T extends Methods>(child: ChildProcess): Promise<
     return result;
   };
   return new Proxy({} as Remote<T>, {
-    // Not a promise, whatever `await` may ask of it.
+    // Without `then`, so that `await` does not treat it as a promise.
     get: (_, method) => (method === 'then' ? undefined : (...args: unknown[]) => call(String(method), args)),
   });
 }

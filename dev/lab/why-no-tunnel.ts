@@ -16,10 +16,10 @@ const programs = [
   'systemd-analyze',
 ];
 
-/** Enters the world of its own in which real tunnels are built. */
-export const labDoor = 'dev/lab/enter.sh';
+/** Runs a command in the lab, an isolated environment for real tunnels. */
+export const labScript = 'dev/lab/enter.sh';
 
-/** Why no real tunnel can be built on this machine; undefined when it can. */
+/** Why this machine cannot run real tunnels; undefined when it can. */
 export function whyNoTunnel(): string | undefined {
   if (process.platform !== 'linux') return 'real tunnels need Linux';
   if (process.getuid?.() !== 0) return 'network namespaces need root';
@@ -31,9 +31,9 @@ export function whyNoTunnel(): string | undefined {
     return '/dev/net/tun cannot be opened';
   }
   try {
-    execFileSync('sh', [labDoor, 'true'], { stdio: 'ignore' });
+    execFileSync('sh', [labScript, 'true'], { stdio: 'ignore' });
   } catch {
-    return 'namespaces cannot be made here';
+    return 'namespaces cannot be created';
   }
   return undefined;
 }

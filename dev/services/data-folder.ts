@@ -13,8 +13,8 @@ interface Claim {
 const uid = process.getuid?.() ?? 0;
 
 /**
- * A folder that one launcher holds while its servers run. It records their processes, so that the next launcher can end
- * what a killed one left behind.
+ * A folder that one launcher claims while its servers run. It records their processes, so that the next launcher can end the
+ * servers of a killed one.
  */
 export class DataFolder {
   private servers: readonly ProcessIdentity[] = [];
@@ -29,11 +29,11 @@ export class DataFolder {
     const folder = resolve(path);
     fs.mkdirSync(folder, { recursive: true, mode: 0o755 });
     await takeOver(folder);
-    removeForgottenDatabases();
+    removeOrphanedDatabases();
     return new DataFolder(folder, false);
   }
 
-  /** A new folder that is gone after `release`; what killed runs left of theirs is removed first. */
+  /** Creates a folder that `release` removes. First removes the folders of killed runs. */
   static async ephemeral(): Promise<DataFolder> {
     const parent = sharedFolder();
     await Promise.all(fs.globSync('run-*', { cwd: parent }).map((name) => removeAbandoned(join(parent, name))));
@@ -45,7 +45,7 @@ export class DataFolder {
     return new DataFolder(folder, true);
   }
 
-  /** Records a process that this launcher started; undefined when it has ended already. */
+  /** Records a process that this launcher started. @returns undefined when it has already ended */
   adopt(pid: number): ProcessIdentity | undefined {
     try {
       const server = identify(pid);
@@ -92,12 +92,12 @@ async function takeOver(folder: string): Promise<void> {
         `Another stack (process ${former.launcher.pid}) is running on ${folder}. Stop it, or set DATA_DIR to another folder.`,
       );
     }
-    await endAll(former.servers);
+    await stopAll(former.servers);
     fs.rmSync(path, { force: true });
   }
   writeClaim(draft, []);
   try {
-    // A link, unlike a rename, fails when another launcher has been quicker.
+    // Unlike rename, link fails when another launcher was faster.
     fs.linkSync(draft, path);
   } catch (error) {
     throw new Error(`Another stack has just started on ${folder}.`, { cause: error });
@@ -106,7 +106,7 @@ async function takeOver(folder: string): Promise<void> {
   }
 }
 
-async function endAll(servers: readonly ProcessIdentity[]): Promise<void> {
+async function stopAll(servers: readonly ProcessIdentity[]): Promise<void> {
   await Promise.all(
     servers.map(async (server) => {
       signal(server, 'SIGINT');
@@ -118,7 +118,7 @@ async function endAll(servers: readonly ProcessIdentity[]): Promise<void> {
 
 async function removeAbandoned(folder: string): Promise<void> {
   const claim = readClaim(join(folder, 'claim.json'));
-  // Without a claim it may be a moment old and another run's.
+  // A folder without a claim may be one that another run is just creating.
   const ageMs = Date.now() - (fs.statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? Infinity);
   if (claim ? isAlive(claim.launcher) : ageMs < 60_000) return;
   claim?.servers.forEach((server) => signal(server, 'SIGKILL'));
@@ -126,23 +126,23 @@ async function removeAbandoned(folder: string): Promise<void> {
   fs.rmSync(folder, { recursive: true, force: true });
 }
 
-/** Holds the path of the data folder that a database outside it belongs to. */
+/** A file beside a database outside its data folder. It contains the path of that folder. */
 export const originFile = 'origin';
 
-/** Databases kept outside their data folders go when those have been deleted. */
-function removeForgottenDatabases(): void {
+/** Removes databases outside their data folders whose folders were deleted. */
+function removeOrphanedDatabases(): void {
   for (const path of fs.globSync(join(sharedFolder(), 'data-*', originFile))) {
     if (!fs.existsSync(fs.readFileSync(path, 'utf8'))) fs.rmSync(dirname(path), { recursive: true, force: true });
   }
 }
 
-/** A folder of this user's own that every user can enter, for what PostgreSQL's user must reach. */
+/** A folder of this user that every user can enter, for files that PostgreSQL's user must read. */
 export function sharedFolder(): string {
   const folder = join(fs.existsSync('/var/tmp') ? '/var/tmp' : tmpdir(), `vpn-backend-${uid}`);
   fs.mkdirSync(folder, { recursive: true, mode: 0o755 });
   const found = fs.lstatSync(folder);
   if (found.uid !== uid || !found.isDirectory()) {
-    throw new Error(`${folder} should be a folder of this user's own: remove it and start again.`);
+    throw new Error(`${folder} must be a folder that this user owns. Remove it and start again.`);
   }
   fs.chmodSync(folder, 0o755);
   return folder;
@@ -155,8 +155,8 @@ export function everyoneCanEnter(path: string): boolean {
 }
 
 /**
- * Where the database of a data folder lives. PostgreSQL refuses to run as root, so root runs it as another user, who
- * cannot enter a folder below a 0700 one such as /root: then it lives in root's folder below /var/tmp.
+ * The folder of a data folder's database. PostgreSQL refuses to run as root, so root runs it as another user. That user cannot
+ * enter a folder below a private one such as /root; then the database is in root's folder below /var/tmp.
  */
 export function databaseFolder(dataFolder: string): string {
   if (uid !== 0 || everyoneCanEnter(dataFolder)) return join(dataFolder, 'postgres');

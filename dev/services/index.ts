@@ -10,11 +10,11 @@ export interface Services {
   /**
    * Connects to PostgreSQL as the superuser.
    *
-   * @throws {Error} without a PostgreSQL of our own.
+   * @throws {Error} when this stack runs no PostgreSQL
    */
   readonly ownerUrl: string;
   readonly redisUrl: string;
-  /** Records a process that belongs to the stack, so that the next start ends it if this launcher is killed. */
+  /** Records a process of the stack, so that the next start ends it if this launcher is killed. */
   adopt(pid: number): void;
   /** Ends both, and removes the data of an ephemeral stack. */
   stop(): Promise<void>;
@@ -26,15 +26,15 @@ export interface Services {
 }
 
 export interface ServicesOptions {
-  /** Keeps the data from one start to the next. Without it the stack is ephemeral: quick, and gone after `stop`. */
+  /** Stores the data between starts. Without it the stack is ephemeral: faster, and deleted by `stop`. */
   readonly dataDir?: string;
-  /** A Redis that already runs, instead of our own. */
+  /** A running Redis to use instead of starting one. */
   readonly redisUrl?: string;
-  /** Every database that is needed runs elsewhere: start no PostgreSQL. */
+  /** Starts no PostgreSQL, because all databases run elsewhere. */
   readonly withoutPostgres?: boolean;
 }
 
-/** PostgreSQL and Redis on free ports of 127.0.0.1, with all they write in one data folder. */
+/** Starts PostgreSQL and Redis on free ports of 127.0.0.1, with all their files in one data folder. */
 export async function startServices(options: ServicesOptions = {}): Promise<Services> {
   const { dataDir, redisUrl, withoutPostgres = false } = options;
   const folder = dataDir === undefined ? await DataFolder.ephemeral() : await DataFolder.claim(dataDir);
@@ -46,7 +46,7 @@ export async function startServices(options: ServicesOptions = {}): Promise<Serv
   try {
     const redis = redisUrl === undefined ? await startRedis(folder) : await useRedis(redisUrl);
     started.push(redis);
-    const postgres = withoutPostgres ? nobodysPostgres : await startPostgres(folder);
+    const postgres = withoutPostgres ? noPostgres : await startPostgres(folder);
     started.push(postgres);
     return {
       get ownerUrl() {
@@ -67,13 +67,13 @@ export async function startServices(options: ServicesOptions = {}): Promise<Serv
   }
 }
 
-const refusal = 'This launcher runs no PostgreSQL: every database URL was given.';
+const noPostgresError = 'This launcher runs no PostgreSQL, because all database URLs were given.';
 
-const nobodysPostgres: Postgres = {
+const noPostgres: Postgres = {
   get ownerUrl(): string {
-    throw new Error(refusal);
+    throw new Error(noPostgresError);
   },
   stop: () => Promise.resolve(),
-  kill: () => Promise.reject(new Error(refusal)),
-  restart: () => Promise.reject(new Error(refusal)),
+  kill: () => Promise.reject(new Error(noPostgresError)),
+  restart: () => Promise.reject(new Error(noPostgresError)),
 };

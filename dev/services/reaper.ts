@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { identify, type ProcessIdentity } from './process-identity.js';
 
 /*
- * What a launcher starts must end with it, also when it is killed and none of its handlers run. So it has a reaper: a process
- * of its own, in a session of its own, which learns over a pipe what there is to end, and does so once the pipe is closed.
- * The kernel closes it, whatever ended the launcher.
+ * The processes that a launcher starts must end with it, also when it is killed and none of its handlers run. So it starts a
+ * reaper: a process in its own session that reads from a pipe which processes to end, and ends them once the pipe is closed.
+ * The kernel closes the pipe however the launcher ends.
  */
 
 /** One line to the reaper, as JSON. */
@@ -16,17 +16,17 @@ export type ReaperOrder =
 let orders: Writable | undefined;
 
 /**
- * Ends a process once this one has ended, however that happened. With it goes the rest of its group, if it leads one
- * (`detached`) and still runs.
+ * Ends a process once this one has ended for any reason. If the process leads a group (`detached`) and still runs, the whole
+ * group is ended.
  *
- * @param signal what asks it to end; it is killed when that has not helped within ten seconds
+ * @param signal the signal to send; after ten seconds the process is killed
  */
 export function endWithThisProcess(pid: number | undefined, signal: NodeJS.Signals = 'SIGKILL'): void {
   if (pid === undefined) return;
   try {
     order({ process: identify(pid), signal });
   } catch {
-    // It has ended already.
+    // The process has already ended.
   }
 }
 
@@ -41,15 +41,15 @@ function order(line: ReaperOrder): void {
 }
 
 function startReaper(): Writable {
-  // Tests run from the sources, whose build is in dist/.
+  // Tests run from the sources; their build is in dist/.
   const built = import.meta.url.endsWith('.ts') ? '../../dist/dev/services/' : './';
   const program = fileURLToPath(new URL(`${built}reaper-process.js`, import.meta.url));
   const env = { PATH: process.env.PATH };
   const reaper = spawn(process.execPath, [program], { detached: true, stdio: ['pipe', 'ignore', 'inherit'], env });
-  // A machine that can start no process has other worries: what then stays is ended by the next start.
+  // Without a reaper, the next start ends what is left.
   reaper.on('error', () => undefined);
   reaper.unref();
-  // Neither keeps this process running. A reaper that was killed must not end it either.
+  // Reaper and pipe must not keep this process running, and a killed reaper must not end it.
   (reaper.stdin as Writable & { unref(): void }).unref();
   reaper.stdin.on('error', () => undefined);
   return reaper.stdin;

@@ -3,32 +3,32 @@ import { existsSync, globSync, mkdirSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { findProgram } from './programs.js';
 
-/** `SET … NX GET` and `EXAT` came together in Redis 7.0. */
-export const oldestMajor = 7;
+/** Redis 7.0 is the first to allow `SET … NX GET` together with `EXAT`. */
+export const minMajor = 7;
 
 export interface RedisProgram {
   readonly path: string;
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** Where this checkout keeps a Redis that could not be installed for the whole machine. */
+/** The folder for a Redis that could not be installed for the whole machine. */
 const localFolder = resolve('.setup/redis');
 
-const advice = `Install Redis ${oldestMajor}.0 or later (https://redis.io/docs/latest/operate/oss_and_stack/install/), or set REDIS_URL to one that runs with maxmemory-policy noeviction.`;
+const advice = `Install Redis ${minMajor}.0 or later (https://redis.io/docs/latest/operate/oss_and_stack/install/), or set REDIS_URL to a running Redis with maxmemory-policy noeviction.`;
 
 /**
- * `redis-server` from the PATH, or from this checkout, or installed: by apt as root or through `sudo -n`, by unpacking
- * Debian's package when there is neither, by Homebrew on macOS.
+ * Finds `redis-server` on the PATH or in this checkout, or installs it: with apt as root or through `sudo -n`, else by unpacking
+ * Debian's package, or with Homebrew on macOS.
  *
- * @throws {Error} saying what to do when none is to be had, or only one that is too old.
+ * @throws {Error} that says what to do when there is no Redis, or only one that is too old
  */
 export async function findOrInstallRedis(): Promise<RedisProgram> {
   const found = onPath('redis-server') ?? unpacked();
   const program = found ?? (await installed());
-  if (!program) throw new Error(`There is no redis-server on the PATH and it could not be installed. ${advice}`);
+  if (!program) throw new Error(`Found no redis-server on the PATH and could not install one. ${advice}`);
   const version = versionOf(program);
-  if (!(Number.parseInt(version) >= oldestMajor)) {
-    throw new Error(`${program.path} is Redis ${version}, too old for this service. ${advice}`);
+  if (!(Number.parseInt(version) >= minMajor)) {
+    throw new Error(`${program.path} is Redis ${version}, which is too old for this service. ${advice}`);
   }
   return program;
 }
@@ -59,7 +59,7 @@ async function installed(): Promise<RedisProgram | undefined> {
   return onPath('redis-server') ?? unpacked();
 }
 
-/** Without root: apt downloads the packages that the machine lacks into our own folder, and dpkg-deb unpacks them there. */
+/** Works without root: apt downloads the missing packages into this checkout, and dpkg-deb unpacks them there. */
 function unpack(): void {
   const apt = join(localFolder, 'apt');
   for (const folder of ['state/lists/partial', 'cache/archives/partial'])
@@ -89,7 +89,7 @@ function unpacked(): RedisProgram | undefined {
   return { path, env: { LD_LIBRARY_PATH: libraries.join(delimiter) } };
 }
 
-/** Prints the command before it changes anything, so that whoever watches knows what was done to their machine. */
+/** Prints each command before it runs, because it changes the user's machine. */
 function run(command: readonly string[]): void {
   console.error(`$ ${command.join(' ')}`);
   const [program = '', ...args] = command;

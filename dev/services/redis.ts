@@ -3,20 +3,20 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { type DataFolder } from './data-folder.js';
-import { findOrInstallRedis, oldestMajor } from './redis-program.js';
+import { findOrInstallRedis, minMajor } from './redis-program.js';
 import { freePort, ServerProcess } from './server-process.js';
 
 export interface RedisServer {
   readonly redisUrl: string;
   stop(): Promise<void>;
-  /** Ends it as a crash would; `restart` brings it back on the same port with the same keys. */
+  /** Ends it like a crash. `restart` starts it again on the same port with the same keys. */
   kill(): Promise<void>;
   restart(): Promise<void>;
-  /** Forgets every key. */
+  /** Deletes all keys. */
   flush(): Promise<void>;
 }
 
-/** A Redis of our own on a free port of 127.0.0.1, with its append-only file in the data folder. */
+/** Starts Redis on a free port of 127.0.0.1, with its append-only file in the data folder. */
 export async function startRedis(folder: DataFolder): Promise<RedisServer> {
   const program = await findOrInstallRedis();
   const home = join(folder.path, 'redis');
@@ -49,20 +49,22 @@ export async function startRedis(folder: DataFolder): Promise<RedisServer> {
   };
 }
 
-/** A Redis that somebody else runs: checked, and never stopped by us. */
+/** Uses a Redis that this launcher does not run: checks its settings, and never stops it. */
 export async function useRedis(redisUrl: string): Promise<RedisServer> {
   await withRedis(redisUrl, async (redis) => {
     const info = await redis.info();
     const version = /^redis_version:(\S+)/m.exec(info)?.[1] ?? 'unknown';
     const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? 'unknown';
-    if (!(Number.parseInt(version) >= oldestMajor)) {
-      throw new Error(`REDIS_URL: Redis ${version} found, ${oldestMajor}.0 or later is needed.`);
+    if (!(Number.parseInt(version) >= minMajor)) {
+      throw new Error(`REDIS_URL: found Redis ${version}, but ${minMajor}.0 or later is required.`);
     }
     if (policy !== 'noeviction') {
-      throw new Error(`REDIS_URL: its maxmemory-policy is ${policy}; spent tokens are only safe under noeviction.`);
+      throw new Error(
+        `REDIS_URL: its maxmemory-policy is ${policy}. Set noeviction, so that Redis never drops spent tokens.`,
+      );
     }
   });
-  const refuse = () => Promise.reject(new Error('REDIS_URL names a Redis that this launcher does not run.'));
+  const refuse = () => Promise.reject(new Error('This launcher does not run the Redis of REDIS_URL.'));
   return { redisUrl, stop: () => Promise.resolve(), kill: refuse, restart: refuse, flush: refuse };
 }
 
@@ -76,7 +78,7 @@ function configuration(of: { home: string; port: number; password: string; ephem
     'save ""',
     'appendonly yes',
     `appendfsync ${of.ephemeral ? 'no' : 'everysec'}`,
-    // The process list goes on showing the configuration file, so that a person can see whose it is.
+    // The process list then shows the configuration file, so that a developer sees which stack the process belongs to.
     'set-proc-title no',
     'daemonize no',
     '',

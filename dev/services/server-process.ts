@@ -15,11 +15,11 @@ export interface ServerSpec {
   readonly args: readonly string[];
   readonly cwd: string;
   readonly env?: NodeJS.ProcessEnv;
-  /** The user to run as, when not our own. */
+  /** The user to run as; the current one when absent. */
   readonly user?: { readonly uid: number; readonly gid: number };
-  /** What asks it to end in good order. */
+  /** The signal for a clean shutdown. */
   readonly stopSignal: NodeJS.Signals;
-  /** Resolves when it answers, rejects while it does not. */
+  /** Resolves when the server responds; rejects while it does not. */
   readonly ping: () => Promise<void>;
 }
 
@@ -27,8 +27,8 @@ const startTimeoutMs = 30_000;
 const stopTimeoutMs = 10_000;
 
 /**
- * A free port of 127.0.0.1, which no other process that asks here is given while this one lives. None of those that systems
- * give to outgoing connections (on Linux from 32768, elsewhere from 49152): one of them could take it before its server does.
+ * Returns a free port of 127.0.0.1. Until this process ends, no other process gets it from this function. It is below the ports
+ * for outgoing connections (on Linux from 32768, elsewhere from 49152): such a connection could take it before the server does.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
@@ -37,7 +37,7 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** By its UDP twin, which is in no TCP server's way. */
+/** Reserves a port by binding its UDP port, which no TCP server needs. */
 async function reserve(port: number): Promise<boolean> {
   const socket = createSocket('udp4').unref();
   try {
@@ -62,7 +62,7 @@ async function isFree(port: number): Promise<boolean> {
   return true;
 }
 
-/** One server on this machine, its output in a log beside its data. */
+/** One server process, with its output in a log file in the data folder. */
 export class ServerProcess {
   private current?: ProcessIdentity;
 
@@ -71,19 +71,19 @@ export class ServerProcess {
     private readonly spec: ServerSpec,
   ) {}
 
-  /** @throws {Error} with the end of the log when the server does not come up. */
+  /** @throws {Error} with the end of the log when the server does not start */
   async start(): Promise<void> {
     const child = this.spawn();
     let failure: string | undefined;
     child.once('error', (error) => (failure = error.message));
     child.once('exit', (code, name) => (failure = `it ended with ${name ?? `code ${code}`}`));
-    // When it has ended already, 'exit' says how.
+    // If it has already ended, 'exit' reports the reason.
     if (child.pid !== undefined) this.current = this.folder.adopt(child.pid) ?? this.current;
     endWithThisProcess(child.pid, this.spec.stopSignal);
     const deadline = performance.now() + startTimeoutMs;
     for (;;) {
       if (failure !== undefined) throw this.startError(failure);
-      if (await answers(this.spec.ping)) return;
+      if (await isResponding(this.spec.ping)) return;
       if (performance.now() > deadline) {
         await this.kill();
         throw this.startError(`it did not answer within ${startTimeoutMs / 1000} s`);
@@ -98,18 +98,19 @@ export class ServerProcess {
     if (!(await waitForEnd(this.current, stopTimeoutMs))) await this.kill();
   }
 
-  /** Ends it without warning, as a crash would. */
+  /** Ends it without warning, like a crash. */
   async kill(): Promise<void> {
     if (!this.current) return;
     signal(this.current, 'SIGKILL');
-    if (!(await waitForEnd(this.current, stopTimeoutMs))) throw new Error(`${this.spec.name} does not end.`);
+    if (!(await waitForEnd(this.current, stopTimeoutMs)))
+      throw new Error(`${this.spec.name} did not end within ${stopTimeoutMs / 1000} s after SIGKILL.`);
   }
 
   private spawn(): ChildProcess {
     const { command, args, cwd, env, user } = this.spec;
     const log = openSync(this.logFile, 'a', 0o600);
     try {
-      // Detached: Ctrl-C in a terminal signals the whole group, and the service must drain before its stores go.
+      // Detached, because Ctrl-C in a terminal signals the whole process group, and the service must drain before its stores end.
       const child = spawn(command, args, { cwd, env, ...user, detached: true, stdio: ['ignore', log, log] });
       child.unref();
       return child;
@@ -128,7 +129,7 @@ export class ServerProcess {
   }
 }
 
-async function answers(ping: () => Promise<void>): Promise<boolean> {
+async function isResponding(ping: () => Promise<void>): Promise<boolean> {
   try {
     await ping();
     return true;

@@ -16,7 +16,7 @@ afterEach(async () => {
 });
 
 function temporaryFolder(): string {
-  // mkdtemp makes a 0700 folder: as root, PostgreSQL's own user could not enter it.
+  // mkdtemp creates a 0700 folder, which PostgreSQL's user cannot enter when the tests run as root.
   const folder = mkdtempSync(join(tmpdir(), 'services-'));
   cleanUp.push(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
@@ -53,7 +53,7 @@ function serversOf(folder: string): ProcessIdentity[] {
   return claim.servers;
 }
 
-/** What a launcher killed without warning leaves: its claim, under the identity of a process that is no more. */
+/** The identity of a process that has ended, for the claim of a killed launcher. */
 async function deadProcess(): Promise<ProcessIdentity> {
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
   const identity = identify(child.pid!);
@@ -66,8 +66,8 @@ function pretendKilled(folder: string, launcher: ProcessIdentity, servers: reado
   writeFileSync(join(folder, 'claim.json'), JSON.stringify({ launcher, servers }));
 }
 
-describe('services', () => {
-  it('keep data and keys through a kill and a restart on the same port', async () => {
+describe('startServices', () => {
+  it('keeps data and keys through a kill and a restart on the same port', async () => {
     const services = await start();
     await sql(services.ownerUrl, 'CREATE TABLE kept (n int); INSERT INTO kept VALUES (1)');
     await redis(services.redisUrl, (client) => client.set('kept', '1'));
@@ -82,7 +82,7 @@ describe('services', () => {
     expect(await redis(services.redisUrl, (client) => client.get('kept'))).toBeNull();
   });
 
-  it('keep their data folder for the next start, and nothing else', async () => {
+  it('keeps the data folder for the next start, and no process', async () => {
     const dataDir = temporaryFolder();
     const first = await startServices({ dataDir });
     const servers = serversOf(dataDir);
@@ -95,14 +95,14 @@ describe('services', () => {
     expect(await sql(second.ownerUrl, 'SELECT n FROM kept')).toEqual([]);
   });
 
-  it('run side by side, but never two on one data folder', async () => {
+  it('runs several stacks at once, but never two on one data folder', async () => {
     const dataDir = temporaryFolder();
     const [one, other] = await Promise.all([start({ dataDir }), start()]);
     expect(one.redisUrl).not.toBe(other.redisUrl);
     await expect(startServices({ dataDir })).rejects.toThrow(`Another stack (process ${process.pid}) is running on`);
   });
 
-  it('end what a killed launcher left running, and take over its data', async () => {
+  it('ends the servers of a killed launcher and takes over its data', async () => {
     const dataDir = temporaryFolder();
     const killed = await start({ dataDir });
     const orphans = serversOf(dataDir);
@@ -114,12 +114,12 @@ describe('services', () => {
     await expect(sql(killed.ownerUrl, 'SELECT 1')).rejects.toThrow();
   });
 
-  it('remove what a killed ephemeral stack left', async () => {
+  it('removes the processes and files of a killed ephemeral stack', async () => {
     const left = await DataFolder.ephemeral();
     const bystander = spawn('sleep', ['60'], { stdio: 'ignore' });
     const orphan = spawn('sleep', ['60'], { stdio: 'ignore' });
     cleanUp.push(() => void bystander.kill('SIGKILL'));
-    // The bystander has the pid that a server once had, but is another process.
+    // The bystander has the pid of a former server, but is another process.
     const reused = { ...identify(bystander.pid!), started: 'long ago' };
     pretendKilled(left.path, await deadProcess(), [identify(orphan.pid!), reused]);
 
@@ -131,7 +131,7 @@ describe('services', () => {
     expect(isAlive(identify(bystander.pid!))).toBe(true);
   });
 
-  it('refuse a Redis of somebody else that may forget spent tokens', async () => {
+  it('refuses a given Redis that may evict spent tokens', async () => {
     const services = await start();
     await useRedis(services.redisUrl);
     await redis(services.redisUrl, (client) => client.config('SET', 'maxmemory-policy', 'allkeys-lru'));

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { processStat } from './process-stat.mjs';
 
 /**
- * Which tasks run from this checkout, and which one is setting it up. A process is named by its pid and its start, so that
- * what a killed one left is never taken for another process that has got its pid.
+ * Records which tasks run from this checkout, and which one is setting it up. A process is identified by pid and start time, so
+ * that a killed process is never confused with another one that has its pid.
  */
 const folder = '.setup';
 const running = join(folder, 'running');
@@ -42,7 +42,7 @@ export function othersRunning() {
   return entries.map(({ entry }) => entry).filter((entry) => isAlive(entry) && entry.pid !== process.pid);
 }
 
-/** Says that this task runs from the checkout, until it ends. */
+/** Records that this task runs from the checkout, until it ends. */
 export function announceSelf() {
   mkdirSync(running, { recursive: true });
   const path = join(running, `${process.pid}.json`);
@@ -53,19 +53,19 @@ export function announceSelf() {
 /**
  * Runs `work` while no other process of this checkout does.
  *
- * The lock is the highest numbered file `lock.<n>`; whoever makes the next number holds it. The highest is emptied, never
- * removed, on release: so of several that see the same dead holder, only one can follow it.
+ * The lock is the file `lock.<n>` with the highest number. The process that creates the next number has the lock. On release
+ * the file is emptied, never removed: when several processes see the same dead owner, only one can create the next number.
  */
 export async function exclusively(work) {
   mkdirSync(folder, { recursive: true });
   const draft = join(folder, `lock-${process.pid}.tmp`);
   writeFileSync(draft, JSON.stringify(self));
   try {
-    const held = await acquire(draft);
+    const acquired = await acquire(draft);
     try {
       return await work();
     } finally {
-      writeFileSync(held, '{}');
+      writeFileSync(acquired, '{}');
     }
   } finally {
     rmSync(draft, { force: true });
@@ -79,10 +79,10 @@ const lockNumbers = () =>
     .sort((a, b) => b - a);
 
 async function acquire(draft) {
-  for (let told = false; ;) {
+  for (let announced = false; ;) {
     const [highest = 0] = lockNumbers();
-    const holder = read(join(folder, `lock.${highest}`));
-    if (!isAlive(holder)) {
+    const owner = read(join(folder, `lock.${highest}`));
+    if (!isAlive(owner)) {
       const mine = join(folder, `lock.${highest + 1}`);
       if (tryLink(draft, mine)) {
         const [first, ...older] = lockNumbers();
@@ -94,8 +94,9 @@ async function acquire(draft) {
       }
       continue;
     }
-    if (!told) console.error(`Waiting for process ${holder.pid} (${holder.task}), which is setting up this checkout …`);
-    told = true;
+    if (!announced)
+      console.error(`Waiting for process ${owner.pid} (${owner.task}), which is setting up this checkout …`);
+    announced = true;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }

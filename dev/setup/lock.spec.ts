@@ -21,7 +21,7 @@ async function run(script: string): Promise<number | null> {
 
 const file = (name: string) => join(checkout, name);
 
-/** A lost update unless no other process is between its read and its write. */
+/** Loses an update if another process runs between its read and its write. */
 const increment = `
   const fs = await import('node:fs');
   await exclusively(async () => {
@@ -30,8 +30,8 @@ const increment = `
     fs.writeFileSync('count', String(n + 1));
   });`;
 
-describe('the lock of a checkout', () => {
-  it('is held by one process at a time, even when its last holder was killed', async () => {
+describe('exclusively', () => {
+  it('runs one process at a time, even when the last owner of the lock was killed', async () => {
     writeFileSync(file('count'), '0');
     await run(`await exclusively(() => process.kill(process.pid, 'SIGKILL'));`);
     expect(readFileSync(join(checkout, '.setup', 'lock.1'), 'utf8')).toContain('"pid"');
@@ -42,15 +42,15 @@ describe('the lock of a checkout', () => {
     expect(readdirSync(join(checkout, '.setup')).filter((name) => name.startsWith('lock.'))).toHaveLength(1);
   });
 
-  it('is given back by work that fails', async () => {
+  it('releases the lock when the work fails', async () => {
     writeFileSync(file('count'), '0');
     expect(await run(`await exclusively(() => { throw new Error('no'); });`)).toBe(1);
     expect(await run(increment)).toBe(0);
   });
 });
 
-describe('a running task', () => {
-  it('is seen by others until it ends, however it ends', async () => {
+describe('othersRunning', () => {
+  it('lists a task until it ends, also when it is killed', async () => {
     const others = `process.exitCode = othersRunning().length`;
     const script = `(await import(${JSON.stringify(lock)})).announceSelf(); setInterval(() => {}, 1000); console.log('announced');`;
     const task = spawn(process.execPath, ['--input-type=module', '-e', script], { cwd: checkout });
@@ -61,7 +61,7 @@ describe('a running task', () => {
     expect(await run(others)).toBe(0);
   });
 
-  it('is not mistaken for another process that has its pid', async () => {
+  it('does not list another process that has the pid of a former task', async () => {
     mkdirSync(join(checkout, '.setup', 'running'), { recursive: true });
     const former = { pid: process.pid, started: 'long ago', task: 'start' };
     writeFileSync(join(checkout, '.setup', 'running', `${process.pid}.json`), JSON.stringify(former));

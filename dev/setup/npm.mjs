@@ -1,8 +1,8 @@
 import { processStat, readOrNothing } from './process-stat.mjs';
 
 /**
- * Whether the npm that started this process still runs. Killed without warning it cannot pass that on, and between it and a
- * script there may be a shell that does not notice. Where there is no /proc, the parent alone is looked at.
+ * Returns a function that says whether the npm that started this process still runs. A killed npm cannot forward the signal, and
+ * a shell between npm and the script may not notice. Without /proc, only the parent process is checked.
  */
 export function npmWatch() {
   if (process.env.npm_lifecycle_event === undefined) return () => true;

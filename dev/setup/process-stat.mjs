@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** As dev/services/process-stat.ts, which cannot be read before the project is built; nothing where there is no such process. */
+/** Like dev/services/process-stat.ts, which is not built yet during set-up. Returns no fields when there is no such process. */
 export function processStat(pid) {
   const stat = readOrNothing(`/proc/${pid}/stat`);
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ');

@@ -4,17 +4,17 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { delimiter, join, resolve } from 'node:path';
 import { announceSelf, exclusively, othersRunning } from './lock.mjs';
 
-/** Plain JavaScript for Node 20: it runs before anything is installed, and installs the current Node with the rest. */
+/** Plain JavaScript for Node 20, because it runs before anything is installed. It installs the current Node with the packages. */
 
 export const bin = resolve('node_modules/.bin');
 
-/** What to run a task with: the installed Node and tools first on the PATH. */
+/** The environment of tasks, with the installed Node and tools first on the PATH. */
 export const toolEnvironment = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` };
 
-// Beside the packages, so that it goes when they go.
+// Beside the packages, so that it is deleted with them.
 const stampFile = 'node_modules/.set-up.json';
 
-/** Installs, generates and builds what has changed since the last time, one process at a time. */
+/** Installs, generates and builds what has changed since the last set-up, one process at a time. */
 export async function setUp() {
   await exclusively(() => {
     if (!packagesAreInstalled()) install();
@@ -31,7 +31,7 @@ export async function setUp() {
 
 const generated = ['src/prisma/generated/identity/client.ts', 'src/prisma/generated/network/client.ts'];
 
-/** Built before the service, since its tools import what these build. */
+/** Built before the service, because its tools import these builds. */
 const packages = ['packages/client', 'packages/fake-providers', 'packages/node-agent'];
 
 const buildInputs = [
@@ -40,7 +40,7 @@ const buildInputs = [
   ...packages.flatMap((name) => [`${name}/package.json`, `${name}/tsconfig.build.json`, `${name}/src`]),
 ];
 
-/** Does the work unless its stamp says that it was done for the same input and its results are there. */
+/** Does the work, unless its stamp has the same hash and its results exist. */
 function step(name, hash, results, work) {
   if (readStamps()[name] === hash && results.every((path) => existsSync(path))) return;
   work();
@@ -51,7 +51,7 @@ function readStamps() {
   return existsSync(stampFile) ? JSON.parse(readFileSync(stampFile, 'utf8')) : {};
 }
 
-/** Whether node_modules holds what the lock file says, going by the record that npm leaves there when it has finished. */
+/** Whether node_modules matches the lock file, according to the record that npm writes at the end of an installation. */
 function packagesAreInstalled() {
   const record = 'node_modules/.package-lock.json';
   if (!existsSync(record) || !existsSync(join(bin, 'node'))) return false;
@@ -68,9 +68,9 @@ function install() {
   const others = othersRunning();
   if (others.length > 0) {
     const list = others.map(({ pid, task }) => `npm run ${task} (process ${pid})`).join(', ');
-    throw new Error(`The packages must be installed anew, and ${list} is using them. Stop it first, then try again.`);
+    throw new Error(`The packages must be reinstalled, but ${list} is using them. Stop it, then try again.`);
   }
-  // npm deletes node_modules, so it must not itself run on the Node in there.
+  // npm deletes node_modules, so it must not run on the Node in there.
   const { npm_execpath: npm, npm_node_execpath: node } = process.env;
   const path = (process.env.PATH ?? '').split(delimiter).filter((folder) => resolve(folder) !== bin);
   const env = { ...process.env, PATH: path.join(delimiter) };
@@ -88,7 +88,7 @@ function generateClients() {
       ['generate', '--schema', `prisma/${side}/schema.prisma`],
       {
         ...toolEnvironment,
-        // Generating needs no schema engine; without this it would be downloaded.
+        // Generating needs no schema engine. Without this setting, Prisma would download one.
         PRISMA_SCHEMA_ENGINE_BINARY: ['/bin/true', '/usr/bin/true'].find((path) => existsSync(path)),
         PRISMA_HIDE_UPDATE_MESSAGE: '1',
         CHECKPOINT_DISABLE: '1',
@@ -104,7 +104,7 @@ function build() {
   }
 }
 
-/** Runs a command whose output matters only when it fails. */
+/** Runs a command. Prints its output only when it fails. */
 function run(title, command, args, env) {
   process.stderr.write(`${title} … `);
   const begin = Date.now();

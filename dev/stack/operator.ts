@@ -3,11 +3,11 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-// Tests run from the sources, whose build is in dist/.
+// Tests run from the sources; their build is in dist/.
 const built = import.meta.url.endsWith('.ts') ? '../../dist/' : '../../';
 const program = fileURLToPath(new URL(`${built}admin/main.js`, import.meta.url));
 
-/** The operator's command, `npm run admin -- … --json`, on a stack's own environment. */
+/** Runs the operator's command, `npm run admin -- … --json`, with a stack's environment. */
 export function operatorOf(env: Readonly<Record<string, string>>) {
   return async <T>(...args: string[]): Promise<T> => {
     const { stdout } = await run(process.execPath, [program, ...args, '--json'], {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** What an operator would make by `openssl rand -base64 32`, made once for a data folder and kept there. */
+/** Secrets that an operator would create with `openssl rand -base64 32`. They are created once and stored in the data folder. */
 export interface StackSecrets {
   readonly identitySecretKey: string;
   readonly networkSecretKey: string;

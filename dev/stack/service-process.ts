@@ -4,32 +4,32 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { endWithThisProcess } from '../services/reaper.js';
 
-// Tests run from the sources, whose build is in dist/.
+// Tests run from the sources; their build is in dist/.
 const built = import.meta.url.endsWith('.ts') ? '../../dist/' : '../../';
 const program = fileURLToPath(new URL(`${built}src/main.js`, import.meta.url));
 
-/** The built service, running as it does in production: a process of its own, configured by its environment. */
+/** The built service, running as in production: in its own process, configured by its environment. */
 export interface ServiceProcess {
   readonly url: string;
   readonly pid: number;
-  /** Everything it has logged so far, both streams. */
+  /** All that it has logged so far, on both streams. */
   log(): string;
-  /** Resolves when it has ended, whoever ended it: to its exit code, or null when a signal ended it. */
+  /** Resolves when it has ended: to its exit code, or null when a signal ended it. */
   readonly ended: Promise<number | null>;
-  /** Lets it drain. */
+  /** Sends SIGTERM, so that it drains. */
   stop(): Promise<number | null>;
   kill(): Promise<number | null>;
 }
 
 export interface ServiceProcessOptions {
-  /** Prints what it logs as it comes. */
+  /** Prints its log. */
   readonly echo?: boolean;
-  /** Told its process id as soon as it has one. */
+  /** Called with its process id. */
   readonly onSpawn?: (pid: number) => void;
 }
 
 /**
- * Starts the service and waits until it answers.
+ * Starts the service and waits until it is serving.
  *
  * @throws {Error} with the last lines of its log, when it ends before that.
  */
@@ -40,7 +40,7 @@ export async function startService(
   const child = spawn(process.execPath, ['--max-semi-space-size=4', program], {
     env: { PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // Ctrl-C in a terminal signals its whole group: whoever started the service tells it when.
+    // Ctrl-C in a terminal signals the whole process group, but this process decides when the service stops.
     detached: true,
   });
   if (child.pid !== undefined) onSpawn?.(child.pid);
@@ -48,7 +48,7 @@ export async function startService(
   endWithThisProcess(child.pid);
   const ended = once(child, 'exit').then(([code]) => code as number | null);
   const port = await servingPort(child, lines, ended, echo);
-  const end = async (signal: NodeJS.Signals) => {
+  const endWith = async (signal: NodeJS.Signals) => {
     child.kill(signal);
     return ended;
   };
@@ -57,8 +57,8 @@ export async function startService(
     pid: child.pid ?? 0,
     log: () => lines.join('\n'),
     ended,
-    stop: () => end('SIGTERM'),
-    kill: () => end('SIGKILL'),
+    stop: () => endWith('SIGTERM'),
+    kill: () => endWith('SIGKILL'),
   };
 }
 
@@ -78,6 +78,6 @@ async function servingPort(
       if (serving) resolve(Number(serving[1]));
     });
   }
-  void ended.then(() => reject(new Error(`The service ended before it served:\n${lines.slice(-20).join('\n')}`)));
+  void ended.then(() => reject(new Error(`The service ended before it was serving:\n${lines.slice(-20).join('\n')}`)));
   return promise;
 }

@@ -11,26 +11,26 @@ export const projectId = 'demo-vpn';
 export interface Stack {
   readonly services: Services;
   readonly firebase: FakeFirebase;
-  /** Present when it was asked for, the gatekeeper is served, and no other is set. */
+  /** Present when requested, the gatekeeper is served, and `env` sets no other account. */
   readonly stripe?: StripeAccount;
-  /** Present unless another mail server is set. */
+  /** Present when the gatekeeper is served and `env` sets no other mail server. */
   readonly mail?: MailCatcher;
-  /** The environment of the service, and of the operator's command. */
+  /** The environment of the service and of the operator's command. */
   readonly env: Readonly<Record<string, string>>;
   readonly service: ServiceProcess;
   stop(): Promise<void>;
 }
 
 export interface StackOptions {
-  /** Keeps databases, accounts and secrets between starts; without it everything is gone after `stop`. */
+  /** Stores databases, accounts and secrets between starts. Without it, `stop` deletes everything. */
   readonly dataDir?: string;
-  /** Settings of the service that win over the stack's own, such as PORT or an IDENTITY_DATABASE_URL. */
+  /** Settings of the service that override the stack's, such as PORT or IDENTITY_DATABASE_URL. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Stands in for Stripe, unless `env` names an account there. */
+  /** Starts a fake Stripe, unless `env` sets a Stripe account. */
   readonly stripe?: boolean;
-  /** Prints what the service logs as it comes. */
+  /** Prints the service's log. */
   readonly echo?: boolean;
-  /** Told of each mail to people; nobody gets one. */
+  /** Called with each mail of the service. Mails are caught, never sent. */
   readonly onMail?: (mail: CaughtMail) => void;
 }
 
@@ -39,7 +39,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { dataDir, env = {}, echo = false } = options;
   const stops: (() => Promise<unknown>)[] = [];
   const stop = async () => {
-    for (const end of stops.splice(0).reverse()) await end();
+    for (const stopOne of stops.splice(0).reverse()) await stopOne();
   };
   try {
     const ours = sidesOf(env).filter((side) => env[databaseUrlOf(side)] === undefined);
@@ -63,7 +63,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       ...env,
     };
     for (const side of sidesOf(settings)) {
-      // Another's is migrated here when its owner's URL is given; else that is npm run db:migrate's, beforehand.
+      // A given database is migrated here if its owner's URL is set. Otherwise run npm run db:migrate first.
       const ownerUrl = ours.includes(side) ? services.ownerUrl : settings[`${side.toUpperCase()}_OWNER_DATABASE_URL`];
       if (ownerUrl) await migrate({ side, ownerUrl, runtimeUrl: settings[databaseUrlOf(side)] ?? '' });
     }
@@ -78,7 +78,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   }
 }
 
-/** What a deployment would write into its environment, pointing at the local fakes. */
+/** The environment of a deployment, with the URLs of the local fakes. */
 function serviceEnv(services: Services, firebase: FakeFirebase, secrets: StackSecrets): Record<string, string> {
   return {
     NODE_ENV: 'development',
@@ -97,7 +97,7 @@ function serviceEnv(services: Services, firebase: FakeFirebase, secrets: StackSe
   };
 }
 
-/** The address to unsubscribe at is nobody's: mails are read where they are caught. */
+/** Nothing serves the unsubscribe URL: mails are only read where they are caught. */
 const mailEnv = ({ url }: MailCatcher): Settings => ({
   SMTP_URL: url,
   MAIL_FROM: 'VPN <hello@vpn.localhost>',
@@ -108,7 +108,7 @@ type Settings = Readonly<Record<string, string>>;
 
 const databaseUrlOf = (side: Side) => `${side.toUpperCase()}_DATABASE_URL`;
 
-/** Whose databases the role needs. */
+/** The sides that the role serves. */
 function sidesOf({ SERVICE_ROLE: role }: Settings): readonly Side[] {
   if (role === 'gatekeeper') return ['identity'];
   return role === 'anonymizer' ? ['network'] : sides;
@@ -121,7 +121,7 @@ function runtimeUrl(ownerUrl: string, side: Side, secrets: StackSecrets): string
   return url.href;
 }
 
-/** A service of one side is refused the other's secrets: leave them out. Owner URLs are for migrations alone. */
+/** Removes the other side's settings, which a service of one side refuses, and the owner URLs, which only migrations use. */
 export function settingsForRole(settings: Settings): Settings {
   const foreign = {
     all: /_OWNER_DATABASE_URL$/,

@@ -1,17 +1,17 @@
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * Resolves when this process is asked to stop: Ctrl-C, a kill, a terminal that closes. Asked again, and it will be by whoever
- * finds the first time slow, it calls `hurry` rather than end at once and leave its servers behind.
+ * Resolves at the first signal to stop: Ctrl-C, a kill, a closed terminal. Each further signal calls `onRepeat`: to end the
+ * process at once would leave its servers running.
  */
-export function askedToStop(hurry: () => void): Promise<void> {
+export function stopRequested(onRepeat: () => void): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  let asked = false;
-  const ask = () => {
-    if (asked) hurry();
-    asked = true;
+  let requested = false;
+  const onSignal = () => {
+    if (requested) onRepeat();
+    requested = true;
     resolve();
   };
-  for (const signal of signals) process.on(signal, ask);
+  for (const signal of signals) process.on(signal, onSignal);
   return promise;
 }

@@ -3,24 +3,24 @@ import { startFakeStripe } from '@vpn-backend/fake-providers/stripe';
 
 type Settings = Readonly<Record<string, string>>;
 
-/** An account at the fake Stripe with something to sell. */
+/** An account at the fake Stripe with one price. */
 export interface StripeAccount {
   readonly url: string;
-  /** Of a month, in euro. */
+  /** The id of a monthly price in euro. */
   readonly price: string;
-  /** What the service needs to reach it. */
+  /** The settings of the service for this account. */
   readonly env: Settings;
-  /** Has it tell the service what happens. */
+  /** Sends the account's events to the service's webhook. */
   notify(serviceUrl: string): void;
   close(): Promise<void>;
 }
 
-/** Where an app in development waits for people to come back. */
+/** The return URL of an app in development. */
 export const returnUrl = 'http://localhost:8080/';
 
 const webhookSecret = 'whsec_fake';
 
-/** @param dataDir keeps what was bought from start to start */
+/** @param dataDir stores the account between starts */
 export async function startStripeAccount(dataDir: string | undefined): Promise<StripeAccount> {
   const fake = await startFakeStripe({ dataDir });
   return {
@@ -37,16 +37,16 @@ export async function startStripeAccount(dataDir: string | undefined): Promise<S
   };
 }
 
-/** Made once, and found again by its key. */
+/** Finds the price by its lookup key, or creates it. */
 async function priceAt({ prices }: Stripe): Promise<string> {
   const [known] = (await prices.list({ lookup_keys: ['standard'] })).data;
   if (known !== undefined) return known.id;
-  const made = await prices.create({
+  const created = await prices.create({
     currency: 'eur',
     unit_amount: 499,
     recurring: { interval: 'month' },
     product_data: { name: 'Standard' },
     lookup_key: 'standard',
   });
-  return made.id;
+  return created.id;
 }

@@ -1,15 +1,15 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
-import { halves, platform, readSides } from '../import-rules/sides.js';
+import { sideFolders, platform, readSides } from '../import-rules/sides.js';
 import { findWrites, type Found, textOf, type Write } from './writes.js';
 
 export interface Exception {
   readonly table: string;
-  /** Who writes it beside its owner. */
+  /** The module that writes it besides its owner. */
   readonly module: string;
   readonly write: Write;
-  /** Why the owner cannot do it for them. */
+  /** Why the owner cannot write it instead. */
   readonly reason: string;
 }
 
@@ -17,17 +17,17 @@ const databases = ['identity', 'network'] as const;
 type Database = (typeof databases)[number];
 
 export interface TableRules {
-  /** The module that writes a table, for every table of both schemas. */
+  /** For every table of both schemas, the module that writes it. */
   readonly owners: Readonly<Record<Database, Readonly<Record<string, string>>>>;
-  /** The folder of a table's owner that alone inserts into it. */
+  /** By table, the only folder of its owner that may insert into it. */
   readonly insertedOnlyIn: Readonly<Record<string, string>>;
   readonly exceptions: readonly Exception[];
-  /** A library's own schema, which one module may name. */
+  /** The job library's own schema, which only some modules may use. */
   readonly jobLibrary: { readonly names: RegExp; readonly modules: readonly string[]; readonly instead: string };
 }
 
 export interface TableViolation {
-  /** A file and its line, or what the rules themselves get wrong. */
+  /** A file and line, or the file with the rules. */
   readonly where: string;
   /** What is wrong. */
   readonly what: string;
@@ -39,15 +39,15 @@ const rulesFile = 'dev/table-owners/owners.ts';
 const verbs = { insert: 'inserts into', update: 'updates', delete: 'deletes from' } as const;
 
 /**
- * Every write of a table by code that does not own it, and every table without an owner.
+ * Finds every write to a table by code that does not own it, and every table without an owner.
  *
- * @param root the folder that holds `src/` and `prisma/`
+ * @param root the folder that contains `src/` and `prisma/`
  */
 export function checkTableOwners(root: string, rules: TableRules): TableViolation[] {
   const tables = readTables(root);
   const places = readPlaces(root, tables);
   const unneeded = new Set(rules.exceptions);
-  const violations = places.flatMap((place) => judge(place, rules, unneeded));
+  const violations = places.flatMap((place) => violationsAt(place, rules, unneeded));
   return [
     ...checkOwners(tables, places, rules),
     ...violations,
@@ -69,19 +69,19 @@ function readTables(root: string): Tables {
   return { identity: of('identity'), network: of('network') };
 }
 
-/** Something found in a file, and whose file that is. */
+/** A write or a name found in a file, with the module of the file. */
 type Place = (Found | { readonly line: number; readonly identifier: string }) & {
   readonly file: string;
   readonly module: string;
-  /** Undefined for a table of neither. */
+  /** Undefined when no database has such a table. */
   readonly database?: Database;
 };
 
 function readPlaces(root: string, tables: Tables): Place[] {
   const sides = readSides(root);
   const foldersOf = {
-    identity: [...sides.gatekeeper, ...halves.gatekeeper],
-    network: [...sides.anonymizer, ...halves.anonymizer],
+    identity: [...sides.gatekeeper, ...sideFolders.gatekeeper],
+    network: [...sides.anonymizer, ...sideFolders.anonymizer],
   };
   const delegates = new Map(
     [...tables.identity, ...tables.network].map((table) => [table.charAt(0).toLowerCase() + table.slice(1), table]),
@@ -92,7 +92,7 @@ function readPlaces(root: string, tables: Tables): Place[] {
   return files.flatMap((file) => {
     const source = ts.createSourceFile(file, readFileSync(join(root, file), 'utf8'), ts.ScriptTarget.Latest, true);
     const module = moduleOf(file);
-    // Its own side's table, where both databases have one of this name.
+    // When both databases have a table of this name, the file means its own side's.
     const own = databases.filter((database) => foldersOf[database].some((folder) => file.startsWith(`src/${folder}/`)));
     const databaseOf = (table: string) => [...own, ...databases].find((database) => tables[database].includes(table));
     return [...findWrites(source, delegates), ...namesIn(source)].map((found) => {
@@ -102,15 +102,15 @@ function readPlaces(root: string, tables: Tables): Place[] {
   });
 }
 
-/** `auth` for whatever is in `src/auth/`, `platform/audit` for whatever is in that folder of `src/platform/`. */
+/** `auth` for files in `src/auth/`, `platform/audit` for files in `src/platform/audit/`. */
 function moduleOf(file: string): string {
-  const [top = '', folder = '', room] = file.split('/');
+  const [top = '', folder = '', inner] = file.split('/');
   if (top !== 'src') return top;
-  if (room === undefined) return 'src';
-  return platform.includes(folder) && !room.endsWith('.ts') ? `${folder}/${room}` : folder;
+  if (inner === undefined) return 'src';
+  return platform.includes(folder) && !inner.endsWith('.ts') ? `${folder}/${inner}` : folder;
 }
 
-/** Every text and name in a file, for the names of a library's schema. */
+/** All texts and identifiers in a file, to search them for names of the job library's schema. */
 function namesIn(source: ts.SourceFile): { line: number; identifier: string }[] {
   const found: { line: number; identifier: string }[] = [];
   const visit = (node: ts.Node): void => {
@@ -123,7 +123,7 @@ function namesIn(source: ts.SourceFile): { line: number; identifier: string }[] 
   return found;
 }
 
-function judge(place: Place, rules: TableRules, unneeded: Set<Exception>): TableViolation[] {
+function violationsAt(place: Place, rules: TableRules, unneeded: Set<Exception>): TableViolation[] {
   const where = `${place.file}:${place.line}`;
   if ('unreadable' in place) return [{ where, what: place.unreadable, instead: place.instead }];
   if ('identifier' in place) {
@@ -132,7 +132,7 @@ function judge(place: Place, rules: TableRules, unneeded: Set<Exception>): Table
     return named === undefined ? [] : [{ where, what: `names ${named} of the job library's own schema`, instead }];
   }
   const { table, write, module, database } = place;
-  // Whatever is no table of ours: a sentence with a quoted word, say.
+  // Not one of our tables, for example a sentence with a quoted word.
   if (database === undefined) return [];
   const owner = rules.owners[database][table];
   const folder = rules.insertedOnlyIn[table];
@@ -156,7 +156,7 @@ function judge(place: Place, rules: TableRules, unneeded: Set<Exception>): Table
   ];
 }
 
-/** The list of owners itself: whole, and true. */
+/** Checks that the list of owners is complete and correct. */
 function checkOwners(tables: Tables, places: readonly Place[], { owners }: TableRules): TableViolation[] {
   return databases.flatMap((database) => {
     const missing = tables[database].filter((table) => owners[database][table] === undefined);

@@ -1,10 +1,10 @@
 import { type Exception, type TableRules } from './check.js';
 
 /**
- * Which module writes a table: its owner, whose rules hold for every row because no other code writes one. Others call the
- * owner's service, or put SQL that it exports into a statement of their own.
+ * The owner of each table: the only module that writes it, so that its rules apply to every row. Other modules call the owner's
+ * service, or use SQL that it exports in their own statements.
  *
- * A module is a folder of `src/`; in the folders that serve both sides, a folder of theirs.
+ * A module is a folder of `src/`; in folders that serve both sides, it is a folder inside them.
  */
 const owners = {
   identity: {
@@ -42,35 +42,35 @@ const owners = {
   },
 } as const;
 
-/** Tables that one folder of their owner inserts into, by what else comes with a row. */
+/** Tables that only one folder of their owner inserts into, because other rows must be inserted with them. */
 const insertedOnlyIn = {
   Notification: 'src/notifications/outbox/',
   NotificationDelivery: 'src/notifications/outbox/',
 };
 
-/** Writes by a module that is not the owner, each for a reason. One that is not needed any more fails the check. */
+/** Allowed writes by modules that do not own the table, each with its reason. An unneeded exception fails the check. */
 const exceptions: readonly Exception[] = [
   {
     table: 'User',
     module: 'payment',
     write: 'update',
     reason:
-      "Ties a user to their customer at Stripe: a fact of payment's, kept in the user's row so that the statement that erases the account sees whether it has changed. auth has no rule about it.",
+      "Stores a user's customer id at Stripe. It is in the user's row so that the statement that erases the account sees whether it has changed. auth has no rule about it.",
   },
   {
     table: 'User',
     module: 'account',
     write: 'delete',
     reason:
-      'Erasing an account is one statement: the row goes only if its customer at Stripe is the one that was closed, and with it come the last mail and the mark that the account is gone.',
+      'One statement erases an account: it deletes the row only if its Stripe customer is the one that was closed, and it also enqueues the last mail and records that the account is erased.',
   },
 ];
 
-/** graphile-worker's schema: who may name it, or anything in it. */
+/** graphile-worker's schema, and the modules that may use it. */
 const jobLibrary = {
   names: /\bidentity_jobs\b|\b_private_\w+|\bjobsSchema\b/,
   modules: ['platform/jobs', 'prisma', 'prisma/identity', 'prisma/migrate'],
-  instead: 'Use addJob, jobForEach, requeueMissing or capBackoff of src/platform/jobs, or add to them what you need.',
+  instead: 'Use addJob, jobForEach, requeueMissing or capBackoff of src/platform/jobs, or add a function there.',
 };
 
 export const tableRules: TableRules = { owners, insertedOnlyIn, exceptions, jobLibrary };

@@ -114,7 +114,7 @@ describe('the import rules', () => {
       plant('src/prisma/network/index.ts', "export { nodes } from '../../nodes/index.js';"),
     ],
     [
-      'shared-platform-knows-no-half: src/crypto/index.ts',
+      'shared-platform-knows-no-side-folder: src/crypto/index.ts',
       plant('src/crypto/index.ts', "export { verifier } from './verifier/index.js';"),
     ],
     [
@@ -154,7 +154,7 @@ describe('the import rules', () => {
       plant('src/prisma/adapter.ts', "export { client } from './generated/network/client.js';"),
     ],
     [
-      'each-door-has-one-client: src/prisma/network/index.ts',
+      'each-database-folder-has-one-client: src/prisma/network/index.ts',
       plant('src/prisma/network/index.ts', "export { client as people } from '../generated/identity/client.js';"),
     ],
     [
@@ -178,21 +178,21 @@ describe('the import rules', () => {
       plant('admin/main.ts', "export { quota } from '../src/auth/issuance/quota.js';"),
     ],
     [
-      'rooms-are-entered-at-index: src/prisma/adapter.ts',
+      'submodules-are-imported-at-index: src/prisma/adapter.ts',
       {
         ...plant('src/prisma/adapter.ts', "import './migrate/steps.js';"),
         'src/prisma/migrate/steps.ts': 'export {};',
       },
     ],
     [
-      'rooms-meet-at-index: src/platform/redis/index.ts',
+      'submodules-meet-at-index: src/platform/redis/index.ts',
       {
         ...plant('src/platform/redis/index.ts', "import '../config/keys.js';"),
         'src/platform/config/keys.ts': 'export {};',
       },
     ],
     [
-      'shared-platform-knows-no-half: src/platform/redis/index.ts',
+      'shared-platform-knows-no-side-folder: src/platform/redis/index.ts',
       {
         ...plant('src/platform/redis/index.ts', "import '../jobs/index.js';"),
         'src/platform/jobs/index.ts': 'export {};',
