@@ -152,16 +152,16 @@ async function runDemo(stack: Stack, narrator: Narrator, nodes: DemoNode[]): Pro
     );
   });
 
-  const drawn = await narrator.step('wallet', 'Fetch a day of tokens into the wallet, as an app does', () =>
+  const fetched = await narrator.step('wallet', 'Fetch a day of tokens into the wallet, as an app does', () =>
     client.wallet.prefetchIfDue(),
   );
-  narrator.learned('gatekeeper', `${user.email} had ${drawn} more messages signed`);
+  narrator.learned('gatekeeper', `${user.email} had ${fetched} more messages signed`);
   const connection = await narrator.step('connect', 'Connect from the wallet, by the name of a city', () =>
     client.connect({ location: 'Stockholm' }),
   );
   narrator.learned(
     'device',
-    `${drawn - 1} tokens left; a QR code of ${toQrText(connection).split('\n').length - 1} lines`,
+    `${fetched - 1} tokens left; a QR code of ${toQrText(connection).split('\n').length - 1} lines`,
   );
 
   await narrator.step('disconnect', 'Disconnect both; the nodes drop the peers', async () => {
