@@ -91,7 +91,7 @@ const unacknowledged = (step: Step, location: string): Step => ({
 
 const [markSpent, insertConnection, activate] = [/^set spent:/i, /INSERT INTO "Connection"/, /SET status = 'active'/];
 const [moveConnection, deleteConnection, unmarkSpent] = [
-  /WITH gone AS/,
+  /WITH removed AS/,
   /DELETE FROM "Connection"\s+WHERE id = \S+ AND node_id/,
   /^eval .* spent:/i,
 ];
