@@ -7,7 +7,7 @@ interface AgentsConfiguration {
   readonly nodes: readonly Pick<LiveNode, 'id' | 'credential'>[];
 }
 
-/** The nodes of one location: real agents, whose peers are in memory, in a process of their own. */
+/** Runs the nodes of one location in its own process: real agents with peers in memory. */
 await serveProgram(async ({ backendUrl, nodes }: AgentsConfiguration) => {
   const agents = await Promise.all(
     nodes.map(async ({ id, credential }) => {

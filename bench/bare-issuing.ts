@@ -3,8 +3,8 @@ import { type IssuingConfiguration, startIssuing } from './issuing-server.js';
 import { serveProgram } from './server-process.js';
 
 /**
- * What the service does to sign a blinded token, written down as plainly as possible: raw RSA on parsed keys, checked before
- * it is given away. See issuing-server.ts for the rest.
+ * Signs a blinded token as the service does, with as little code as possible: raw RSA on parsed keys, and a check of the
+ * signature before it is sent. The rest is in issuing-server.ts.
  */
 await serveProgram(async (configuration: IssuingConfiguration) => {
   const privateKey = createPrivateKey({ key: configuration.privateKey, format: 'der', type: 'pkcs8' });

@@ -9,10 +9,10 @@ import { serveProgram } from './server-process.js';
 import { wireguardConf } from './wireguard-conf.js';
 
 /**
- * `POST /vpn/config` without the framework, and as much of the nodes' protocol as it takes: bare Fastify, pg and ioredis.
- * The steps of a redemption that succeeds, in the service's order and with its SQL, answered only once the node has
- * acknowledged. Unlike the service it serves one process and forgets on restart: what a node has to apply is pushed from
- * memory, where the service reads it back from the database.
+ * `POST /vpn/config` and the needed part of the node protocol without the framework: bare Fastify, pg and ioredis. It takes the
+ * steps of a successful redemption in the service's order and with its SQL, and answers after the node's acknowledgement. Unlike
+ * the service, it runs as one process and loses its state on restart: it pushes changes to nodes from memory, while the service
+ * reads them from the database.
  */
 export interface RedeemingConfiguration {
   readonly databaseUrl: string;
@@ -69,10 +69,10 @@ const redemptionSchema = {
 };
 
 const maxPerMinute = 10_000_000;
-const patienceMs = 1_000;
+const ackTimeoutMs = 1_000;
 const heartbeatMs = 15_000;
 const hourMs = 3_600_000;
-const draws = 32;
+const slotCandidates = 32;
 
 class BareRedeeming {
   readonly #pool;
@@ -82,7 +82,7 @@ class BareRedeeming {
   readonly #issuerKey;
   readonly #secretKeyId;
   readonly #streams = new Map<string, ServerResponse>();
-  readonly #live = new Map<string, number>();
+  readonly #connectionCounts = new Map<string, number>();
   readonly #waiting = new Map<string, () => void>();
   readonly #heartbeat = setInterval(
     () => this.#streams.forEach((stream) => event(stream, 'heartbeat', {})),
@@ -105,7 +105,7 @@ class BareRedeeming {
     this.#redis.disconnect();
   }
 
-  /** undefined when it is refused, for whatever reason. */
+  /** @returns undefined when the redemption is refused for any reason */
   async redeem(address: string, body: Redemption): Promise<object | undefined> {
     const { keyId, challengeDigest, location, verifyUntil } = this.configuration;
     await this.#limitAddress(address);
@@ -115,7 +115,7 @@ class BareRedeeming {
     if (!ours || !token.subarray(66).equals(keyId) || body.location !== location) return undefined;
     const pss = { key: this.#issuerKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 48 };
     if (!verify('sha384', token, pss, Buffer.from(body.signature, 'base64url'))) return undefined;
-    const node = this.#choose();
+    const node = this.#pickNode();
     if (node === undefined) return undefined;
 
     const hash = tokenHashOf(token);
@@ -168,18 +168,18 @@ class BareRedeeming {
     this.#streams.set(id, stream);
   }
 
-  /** Of two random nodes, the one with fewer connections. */
-  #choose(): LiveNode | undefined {
+  /** Picks the one of two random nodes that has fewer connections. */
+  #pickNode(): LiveNode | undefined {
     const { nodes } = this.configuration;
-    const draw = () => nodes[Math.floor(Math.random() * nodes.length)];
-    const [one, other] = [draw(), draw()];
-    const node = this.#liveOn(one) <= this.#liveOn(other) ? one : other;
-    if (node !== undefined) this.#live.set(node.id, this.#liveOn(node) + 1);
+    const pick = () => nodes[Math.floor(Math.random() * nodes.length)];
+    const [one, other] = [pick(), pick()];
+    const node = this.#connectionsOn(one) <= this.#connectionsOn(other) ? one : other;
+    if (node !== undefined) this.#connectionCounts.set(node.id, this.#connectionsOn(node) + 1);
     return node;
   }
 
-  #liveOn(node: LiveNode | undefined): number {
-    return this.#live.get(node?.id ?? '') ?? 0;
+  #connectionsOn(node: LiveNode | undefined): number {
+    return this.#connectionCounts.get(node?.id ?? '') ?? 0;
   }
 
   async #allocate(id: string, node: LiveNode, publicKey: Buffer, secretHash: Buffer): Promise<PeerRow | undefined> {
@@ -188,7 +188,7 @@ class BareRedeeming {
     const startedOn = new Date(Math.floor(now / (24 * hourMs)) * 24 * hourMs);
     const [salt, revision] = [randomBytes(16), randomInt(1, 2 ** 30)];
     const slots = new Set<number>();
-    while (slots.size < draws) slots.add(randomInt(1, node.capacity + 1));
+    while (slots.size < slotCandidates) slots.add(randomInt(1, node.capacity + 1));
     const { keyId } = this.configuration;
     const values = [
       id,
@@ -211,7 +211,7 @@ class BareRedeeming {
   async #isInstalled(node: LiveNode, peer: PeerRow): Promise<boolean> {
     const key = `${peer.id}/${peer.revision}`;
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const timer = setTimeout(() => resolve(false), patienceMs);
+    const timer = setTimeout(() => resolve(false), ackTimeoutMs);
     this.#waiting.set(key, () => resolve(true));
     const stream = this.#streams.get(node.id);
     if (stream !== undefined) event(stream, 'peer-added', this.#describe(peer));

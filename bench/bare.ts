@@ -2,9 +2,9 @@ import { createHmac } from 'node:crypto';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 
-/** What the two bare servers have in common: the service's own drivers and settings, and nothing around them. */
+/* Shared by the two bare servers: the service's drivers and settings without the framework. */
 
-/** As many connections as the service has, and one prepared statement per text, as there. */
+/** As many connections as in the service, and one prepared statement for each SQL text. */
 export function postgresPool(connectionString: string, schema: string): pg.Pool {
   const options = `-c search_path=${schema} -c statement_timeout=30000 -c timezone=UTC`;
   return new pg.Pool({ connectionString, max: 10, idleTimeoutMillis: 60_000, options });
@@ -14,11 +14,11 @@ export function redisClient(url: string): Redis {
   return new Redis(url, { commandTimeout: 100, enableOfflineQueue: true, enableAutoPipelining: true });
 }
 
-/** Counts a request and says how long the count has to live: what a rate limit costs, one round trip. */
+/** Counts a request and returns the count's time to live: one round trip, as the service's rate limit costs. */
 const countScript = `redis.call('set', KEYS[1], 0, 'EX', 60, 'NX')
 return { redis.call('incr', KEYS[1]), redis.call('pttl', KEYS[1]) }`;
 
-/** An allowance a minute, under a keyed hash of its subject, as the service's own limits. */
+/** A limit per minute under a keyed hash of its subject, like the service's limits. */
 export function rateLimit(redis: Redis, prefix: string, perMinute: number): (subject: string) => Promise<void> {
   const name = `count${prefix.replaceAll(':', '')}`;
   redis.defineCommand(name, { numberOfKeys: 1, lua: countScript });

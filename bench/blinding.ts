@@ -10,13 +10,13 @@ import {
 } from '@vpn-backend/client';
 
 /*
- * How long a client takes to blind a token and to finalize its signature, by ways of doing it that agree on the result.
- * Runs in Node and in browsers alike. `sign` stands for the issuer.
+ * Measures how long a client takes to blind a token and to finalize its signature, with several implementations. Runs in Node
+ * and in browsers. `sign` replaces the issuer.
  */
 
 export interface BlindingTime {
   readonly name: string;
-  /** Milliseconds a token. */
+  /** Milliseconds per token. */
   readonly blind: number;
   readonly finalize: number;
 }
@@ -29,9 +29,9 @@ export interface Issuer {
 
 interface Candidate {
   readonly name: string;
-  /** Tokens that one run makes. */
+  /** Tokens per run. */
   readonly tokens: number;
-  /** One way to blind, then to finalize what was signed. */
+  /** Prepares one implementation of blinding and finalizing. */
   readonly prepare: () => Promise<Prepared>;
 }
 
@@ -46,7 +46,7 @@ interface Blinded {
 
 const batch = 8;
 
-/** @param budgetMs for each candidate's blinding, and again for its finalizing */
+/** @param budgetMs measuring time for each candidate's blinding, and again for its finalizing */
 export async function measureBlinding(issuer: Issuer, budgetMs: number): Promise<BlindingTime[]> {
   const times: BlindingTime[] = [];
   for (const candidate of candidates(issuer)) times.push(await measure(candidate, issuer, budgetMs));
@@ -59,7 +59,7 @@ async function measure({ name, tokens, prepare }: Candidate, issuer: Issuer, bud
   const blinded = await run();
   const signed = await Promise.all(blinded.map(({ message }) => issuer.sign(message)));
   const finalizeMs = await fastestMs(
-    () => Promise.all(blinded.map((one, index) => one.finalize(signed[index] ?? new Uint8Array()))),
+    () => Promise.all(blinded.map((token, index) => token.finalize(signed[index] ?? new Uint8Array()))),
     budgetMs,
   );
   return { name, blind: blindMs / tokens, finalize: finalizeMs / tokens };
@@ -113,8 +113,8 @@ async function blindrsa(key: Key): Promise<Prepared> {
 }
 
 /**
- * RFC 9474 §4.2 and §4.4 with noble's `pow` and `invert`; it has no RSA of its own. One inversion, as ours: that m has an
- * inverse (§4.2, step 4) follows from m·r having one.
+ * RFC 9474 §4.2 and §4.4 with noble's `pow` and `invert`; noble has no RSA. Like ours, it inverts once: if m·r has an inverse, m
+ * has one too (§4.2, step 4).
  */
 async function noble(key: Key): Promise<Prepared> {
   const [{ n, e }, publicKey] = [await key, await publicKeyOf(key)];
@@ -138,7 +138,7 @@ async function noble(key: Key): Promise<Prepared> {
       const finalizeOne = async (signed: Uint8Array) => {
         const signature = bytes((number(signed) * inverse) % n);
         const good = await crypto.subtle.verify({ ...pss, saltLength: 48 }, publicKey, signature, message);
-        if (!good) throw new Error('the signature is not good');
+        if (!good) throw new Error('the signature is invalid');
         return signature;
       };
       return [{ message: bytes((m * pow(r, e, n)) % n), finalize: finalizeOne }];
@@ -146,14 +146,14 @@ async function noble(key: Key): Promise<Prepared> {
   };
 }
 
-/** Browsers' clocks are coarse: a tenth of a millisecond. */
-const shortestSampleMs = 5;
+/** A sample must be long enough for browsers' clocks, which have a resolution of a tenth of a millisecond. */
+const minSampleMs = 5;
 
-/** The fastest of many: what else the machine does adds to a time, and takes nothing away. */
+/** The fastest of many samples, because other work on the machine only makes a sample slower. */
 async function fastestMs(run: () => Promise<unknown>, budgetMs: number): Promise<number> {
-  // The first runs are the compiler's.
+  // The first runs are slower, because the code is not compiled yet.
   await sampleMs(run, 10);
-  const rounds = Math.ceil(shortestSampleMs / Math.max(await sampleMs(run, 10), 0.01));
+  const rounds = Math.ceil(minSampleMs / Math.max(await sampleMs(run, 10), 0.01));
   const times: number[] = [];
   for (const end = performance.now() + budgetMs; times.length < 20 || performance.now() < end;) {
     times.push(await sampleMs(run, rounds));

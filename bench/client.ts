@@ -5,7 +5,7 @@ import { cpus } from 'node:os';
 import { bundleForBrowser, findChromium, launchChromium } from '../dev/browser/index.js';
 import { type BlindingTime, type Issuer, measureBlinding } from './blinding.js';
 
-/** `npm run bench:client`: what blinding costs a client, in Node and, where there is one, in Chromium. */
+/** `npm run bench:client`: measures a client's blinding in Node and, if installed, in Chromium. */
 
 const budgetMs = 2_000;
 
@@ -27,10 +27,10 @@ function tokenKeyOf(modulus: Buffer): Uint8Array<ArrayBuffer> {
   ]);
 }
 
-/** The same measurement in a page. The page signs through a function that this process lends it. */
+/** The same measurement in a page. This process exposes the signing function to the page. */
 async function measureInChromium(program: string): Promise<{ version: string; times: BlindingTime[] }> {
   const { code } = await bundleForBrowser('bench/blinding.ts');
-  // WebCrypto wants a page from a secure origin, as 127.0.0.1 is.
+  // WebCrypto needs a secure origin, such as 127.0.0.1.
   const server = createServer((request, response) => {
     response.setHeader('content-type', request.url === '/blinding.js' ? 'text/javascript' : 'text/html');
     response.end(request.url === '/blinding.js' ? code : '<!doctype html>');
@@ -59,10 +59,10 @@ function table(where: string, times: readonly BlindingTime[]): string {
   return [`| ${where} | blind, ms | finalize, ms |`, '| --- | ---: | ---: |', ...rows].join('\n');
 }
 
-console.log(`${cpus()[0]?.model.trim() ?? 'unknown'}, one core; a token, the fastest of many\n`);
+console.log(`${cpus()[0]?.model.trim() ?? 'unknown'}, one core; times per token, the fastest of many samples\n`);
 console.log(`${table(`Node ${process.versions.node}`, await measureBlinding(issuer, budgetMs))}\n`);
 const program = findChromium();
-if (program === undefined) console.log('No Chromium on this machine: measured in Node alone.');
+if (program === undefined) console.log('Found no Chromium on this machine: measured only in Node.');
 else {
   const { version, times } = await measureInChromium(program);
   console.log(table(`Chromium ${version}`, times));

@@ -7,62 +7,62 @@ import { describeMachine } from './machine.js';
 import { metersOf } from './meters.js';
 import { mintOf, redemptions, settleMs } from './redeeming.js';
 import { type GrowthPoint } from './results.js';
-import { type Contestant, takeTurns, type Tell, type Timing } from './rounds.js';
+import { type Competitor, measureInTurns, type Log, type Timing } from './rounds.js';
 import { startProgram } from './server-process.js';
 import { medianStart } from './service-figures.js';
 
 export interface FleetSize {
   readonly connections: number;
-  /** All of them; those of the location under load have agents. */
+  /** All nodes; only those of the location under load have agents. */
   readonly nodes: number;
 }
 
 export interface GrowthOptions {
   readonly timing: Timing;
-  /** From the smallest to the largest. */
+  /** In ascending order. */
   readonly sizes: readonly FleetSize[];
   readonly liveNodes: number;
   readonly connections: number;
   readonly starts: number;
-  /** Of the service. */
+  /** Settings of the service. */
   readonly env: Readonly<Record<string, string>>;
-  /** An existing folder; each stack makes one of its own in it. */
+  /** An existing folder. Each stack creates its own folder in it. */
   readonly dataDir: string;
-  readonly tell: Tell;
+  readonly log: Log;
 }
 
-interface Grown {
+interface GrowthStack {
   readonly size: FleetSize;
   readonly startMs: number;
-  readonly contestant: Contestant;
+  readonly competitor: Competitor;
   readonly stop: () => Promise<void>;
 }
 
-/** Redeeming in one location, while connections and nodes everywhere else grow: a stack of its own for each size. */
+/** Measures redeeming in one location while the number of other connections and nodes grows. Each size has its own stack. */
 export async function measureGrowth(options: GrowthOptions): Promise<GrowthPoint[]> {
-  const grown: Grown[] = [];
+  const stacks: GrowthStack[] = [];
   try {
-    for (const size of options.sizes) grown.push(await grow(size, options));
+    for (const size of options.sizes) stacks.push(await startGrowthStack(size, options));
     await setTimeout(settleMs);
-    const contestants = grown.map(({ contestant }) => contestant);
-    const measured = await takeTurns(contestants, options.timing, options.tell);
-    return grown.flatMap(({ size, startMs }, index) => {
+    const competitors = stacks.map(({ competitor }) => competitor);
+    const measured = await measureInTurns(competitors, options.timing, options.log);
+    return stacks.flatMap(({ size, startMs }, index) => {
       const result = measured[index];
       return result === undefined ? [] : [{ ...size, startMs, measured: result }];
     });
   } finally {
-    for (const { stop } of grown.reverse()) await stop();
+    for (const { stop } of stacks.reverse()) await stop();
   }
 }
 
-async function grow(size: FleetSize, options: GrowthOptions): Promise<Grown> {
+async function startGrowthStack(size: FleetSize, options: GrowthOptions): Promise<GrowthStack> {
   const name = `${size.connections} connections, ${size.nodes} nodes`;
   const begin = performance.now();
   const stack = await startStack({ dataDir: join(options.dataDir, String(size.nodes)), env: options.env });
   const owner = new pg.Client(stack.services.ownerUrl);
   const stops = [() => stack.stop(), () => owner.end()];
   const stop = async () => {
-    for (const end of stops.toReversed()) await end();
+    for (const stopOne of stops.toReversed()) await stopOne();
   };
   try {
     await owner.connect();
@@ -70,24 +70,24 @@ async function grow(size: FleetSize, options: GrowthOptions): Promise<Grown> {
     const nodes = await addLiveNodes(owner, 'loaded', options.liveNodes);
     if (size.nodes > nodes.length) await addSilentNodes(owner, size.nodes - nodes.length);
     await addConnections(owner, size.connections, stack.env['NETWORK_SECRET_KEY'] ?? '');
-    options.tell(`${name}: filled in ${((performance.now() - begin) / 1000).toFixed(0)} s`);
+    options.log(`${name}: filled in ${((performance.now() - begin) / 1000).toFixed(0)} s`);
     const startMs = await medianStart(stack.env, options.starts);
     const agents = await startProgram('agents', { backendUrl: stack.service.url, nodes });
     stops.push(() => agents.stop());
-    return { size, startMs, contestant: await contestantOf(name, stack, owner, agents.pid, options), stop };
+    return { size, startMs, competitor: await competitorOf(name, stack, owner, agents.pid, options), stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function contestantOf(
+async function competitorOf(
   name: string,
   stack: Stack,
   owner: pg.Client,
   agentsPid: number,
   { connections }: GrowthOptions,
-): Promise<Contestant> {
+): Promise<Competitor> {
   const meters = metersOf(await describeMachine(stack.services.ownerUrl, stack.services.redisUrl));
   return {
     name,
@@ -95,7 +95,7 @@ async function contestantOf(
     pid: stack.service.pid,
     connections,
     prepare: redemptions(owner, await mintOf(stack), 'loaded'),
-    fastest: 3_000,
+    maxRate: 3_000,
     cpu: meters.of(stack.service.pid, { 'node agents': agentsPid }),
   };
 }

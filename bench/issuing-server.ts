@@ -3,9 +3,9 @@ import Fastify from 'fastify';
 import { bearer, postgresPool, rateLimit, redisClient } from './bare.js';
 
 /**
- * `POST /auth/vpn-token` without the framework: bare Fastify, pg and ioredis, one file. The same steps as the service takes
- * for a request that succeeds, in the same order, with the same SQL: limit by address, ID token, limit by person, access,
- * quota, signature. It knows its persons beforehand, as the service does after each one's first request.
+ * `POST /auth/vpn-token` without the framework: bare Fastify, pg and ioredis in one file. It takes the service's steps of a
+ * successful request, in the same order and with the same SQL: limit by address, ID token, limit by user, access, quota,
+ * signature. It knows its users from the start, as the service does after each user's first request.
  */
 export interface IssuingConfiguration {
   readonly databaseUrl: string;
@@ -13,16 +13,16 @@ export interface IssuingConfiguration {
   readonly projectId: string;
   /** Key id → PEM, as Google publishes them. */
   readonly certificates: Readonly<Record<string, string>>;
-  /** The service's own two statements. */
+  /** The service's own SQL. */
   readonly accessSql: string;
   readonly quotaSql: string;
-  /** Firebase's uid → our id. */
+  /** Firebase uid → user id. */
   readonly users: ReadonlyMap<string, string>;
   /** PKCS #8 DER. */
   readonly privateKey: Buffer;
   readonly keyId: Buffer;
   readonly verifyUntil: Date;
-  /** Whether requests are counted against limits, as the service does. */
+  /** Whether requests are rate-limited, as in the service. */
   readonly limits: boolean;
 }
 
@@ -48,7 +48,7 @@ const schema = {
 };
 
 const maxPerMinute = 10_000_000;
-const granting = ['TRIAL', 'ACTIVE'];
+const grantingStatuses = ['TRIAL', 'ACTIVE'];
 
 export async function startIssuing(
   configuration: IssuingConfiguration,
@@ -59,7 +59,7 @@ export async function startIssuing(
   const redis = redisClient(configuration.redisUrl);
   const unlimited = async () => {};
   const limitAddress = limits ? rateLimit(redis, 'bench:limit:address', maxPerMinute) : unlimited;
-  const limitPerson = limits ? rateLimit(redis, 'bench:limit:person', maxPerMinute) : unlimited;
+  const limitUser = limits ? rateLimit(redis, 'bench:limit:user', maxPerMinute) : unlimited;
   const verifyIdToken = idTokenVerifier(configuration);
   const common = {
     keyId: key.toString('base64url'),
@@ -71,10 +71,10 @@ export async function startIssuing(
   app.post<{ Body: { blindedToken: string } }>('/auth/vpn-token', { schema }, async (request, reply) => {
     await limitAddress(request.ip);
     const uid = verifyIdToken(bearer(request.headers.authorization));
-    await limitPerson(uid);
+    await limitUser(uid);
     const userId = users.get(uid);
     const { rows } = await pool.query<Access>({ name: 'access', text: accessSql, values: [userId] });
-    const access = rows.find((row) => granting.includes(row.status) && row.paid_through > new Date());
+    const access = rows.find((row) => grantingStatuses.includes(row.status) && row.paid_through > new Date());
     if (access === undefined || access.blocks.length > 0) return reply.code(403).send();
     const blinded = Buffer.from(request.body.blindedToken, 'base64url');
     const hashes = [createHash('sha256').update(blinded).digest()];
@@ -105,7 +105,7 @@ interface Claims {
   readonly exp: number;
 }
 
-/** RS256 and the claims, by node:crypto alone. */
+/** Verifies RS256 and the claims with node:crypto only. */
 function idTokenVerifier({ projectId, certificates }: IssuingConfiguration): (token: string) => string {
   const keys = new Map<string, KeyObject>(Object.entries(certificates).map(([id, pem]) => [id, createPublicKey(pem)]));
   const parse = <T>(part: string) => JSON.parse(Buffer.from(part, 'base64url').toString()) as T;
@@ -119,8 +119,8 @@ function idTokenVerifier({ projectId, certificates }: IssuingConfiguration): (to
     }
     const { iss, aud, sub, iat, exp } = parse<Claims>(payload);
     const now = Date.now() / 1000;
-    const right = aud === projectId && iss === `https://securetoken.google.com/${projectId}` && iat <= now + 60;
-    if (!right || exp <= now) throw new Error('bad claims');
+    const isValid = aud === projectId && iss === `https://securetoken.google.com/${projectId}` && iat <= now + 60;
+    if (!isValid || exp <= now) throw new Error('bad claims');
     return sub;
   };
 }

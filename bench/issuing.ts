@@ -6,19 +6,19 @@ import { projectId, type Stack } from '../dev/stack/stack.js';
 import { type IssuingConfiguration } from './issuing-server.js';
 import { readIssuerKey } from '../test/support/opened-issuer-key.js';
 import { type LoadRequest } from './load.js';
-import { type Contestant, type Measured, takeTurns, type Tell, type Timing } from './rounds.js';
+import { type Competitor, type Measured, measureInTurns, type Log, type Timing } from './rounds.js';
 import { statementOf } from './same-sql.js';
 import { type MeasuredServer, startProgram } from './server-process.js';
 import { type Meters } from './meters.js';
 
 export interface IssuingOptions {
   readonly timing: Timing;
-  readonly persons: number;
+  readonly users: number;
   readonly connections: number;
-  readonly tell: Tell;
+  readonly log: Log;
 }
 
-interface Person {
+interface User {
   readonly uid: string;
   readonly userId: string;
   readonly idToken: string;
@@ -27,9 +27,9 @@ interface Person {
 const planId = 'bench';
 const path = '/auth/vpn-token';
 
-/** Issuing: the service, the same work bare (with and without limits), and bare with a library's signature. */
+/** Measures issuing: the service, bare servers (with and without limits), and a bare server with a library's signature. */
 export async function measureIssuing(stack: Stack, meters: Meters, options: IssuingOptions): Promise<Measured[]> {
-  const { timing, connections, tell } = options;
+  const { timing, connections, log } = options;
   const owner = new pg.Client(stack.services.ownerUrl);
   await owner.connect();
   const servers: MeasuredServer[] = [];
@@ -39,65 +39,65 @@ export async function measureIssuing(stack: Stack, meters: Meters, options: Issu
     return server;
   };
   try {
-    tell(`${options.persons} persons, each with a trial and an ID token`);
-    const persons = await makePersons(stack, owner, options.persons);
-    const configuration = await bareConfiguration(stack, persons);
+    log(`${options.users} users, each with a trial and an ID token`);
+    const users = await createUsers(stack, owner, options.users);
+    const configuration = await bareConfiguration(stack, users);
     const bare = await start('bare-issuing', configuration);
     const unlimited = await start('bare-issuing', { ...configuration, limits: false });
     const library = await start('privacypass-issuing', configuration);
-    await compareAnswers(persons, [stack.service.url, bare.url, unlimited.url, library.url]);
+    await compareAnswers(users, [stack.service.url, bare.url, unlimited.url, library.url]);
 
     const prepare = async (count: number) => {
-      // Each round counts from nothing, as on each day: a person's row grows with every token.
+      // Each round begins with empty quotas, like a new day, because a user's row grows with every token.
       await owner.query('TRUNCATE identity."TokenIssuance"');
-      return requests(persons, count);
+      return requests(users, count);
     };
-    const contestant = (name: string, server: { url: string; pid: number }): Contestant => ({
+    const competitor = (name: string, server: { url: string; pid: number }): Competitor => ({
       name,
       url: server.url,
       pid: server.pid,
       connections,
       prepare,
-      fastest: 6_000,
+      maxRate: 6_000,
       cpu: meters.of(server.pid),
     });
-    const measured = await takeTurns(
+    const measured = await measureInTurns(
       [
-        contestant('service', stack.service),
-        contestant('bare', bare),
-        contestant('bare, without rate limits', unlimited),
+        competitor('service', stack.service),
+        competitor('bare', bare),
+        competitor('bare, without rate limits', unlimited),
       ],
       timing,
-      tell,
+      log,
     );
-    // A few signatures a second: with more connections its requests would only queue.
-    const slow = { ...contestant('bare with privacypass-ts', library), connections: 2, fastest: 200 };
-    return [...measured, ...(await takeTurns([slow], { ...timing, rounds: 1 }, tell))];
+    // Few connections, because it makes only a few signatures a second and more requests would only queue.
+    const slow = { ...competitor('bare with privacypass-ts', library), connections: 2, fastest: 200 };
+    return [...measured, ...(await measureInTurns([slow], { ...timing, rounds: 1 }, log))];
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
     await owner.end();
   }
 }
 
-/** Accounts at the provider and, as after each one's first request, their rows here. */
-async function makePersons({ firebase }: Stack, owner: pg.Client, count: number): Promise<Person[]> {
-  const emails = Array.from({ length: count }, (_, index) => `person-${index}@example.com`);
+/** Creates accounts at Firebase and their rows, which otherwise a user's first request creates. */
+async function createUsers({ firebase }: Stack, owner: pg.Client, count: number): Promise<User[]> {
+  const emails = Array.from({ length: count }, (_, index) => `user-${index}@example.com`);
   const accounts = emails.map((email) => ({ email, ...firebase.createAccount({ email, emailVerified: true }) }));
   await owner.query('INSERT INTO identity."Plan" (id, name, daily_tokens) VALUES ($1, $1, 1000000)', [planId]);
   const { rows } = await owner.query<{ uid: string; userId: string }>(
-    `WITH person AS (
+    `WITH account AS (
        INSERT INTO identity."User" (firebase_uid, email, email_verified, created_on)
        SELECT uid, email, true, current_date FROM unnest($1::text[], $2::text[]) u (uid, email)
        RETURNING id, firebase_uid)
      INSERT INTO identity."Subscription" (user_id, provider, provider_ref, plan_id, status, paid_through)
-     SELECT id, 'trial', firebase_uid, $3, 'TRIAL', now() + interval '30 days' FROM person
+     SELECT id, 'trial', firebase_uid, $3, 'TRIAL', now() + interval '30 days' FROM account
      RETURNING provider_ref AS uid, user_id AS "userId"`,
     [accounts.map(({ uid }) => uid), emails, planId],
   );
   return Promise.all(rows.map(async (row) => ({ ...row, idToken: await firebase.mintIdToken(row.uid) })));
 }
 
-async function bareConfiguration(stack: Stack, persons: readonly Person[]): Promise<IssuingConfiguration> {
+async function bareConfiguration(stack: Stack, users: readonly User[]): Promise<IssuingConfiguration> {
   const { env, services, firebase } = stack;
   const certificates = await fetch(
     `${firebase.url}/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com`,
@@ -110,44 +110,42 @@ async function bareConfiguration(stack: Stack, persons: readonly Person[]): Prom
     certificates,
     accessSql: await statementOf(SubscriptionStore, (store) => store.find('')),
     quotaSql: await statementOf(IssuanceStore, (store) => store.count(issuance, 0)),
-    users: new Map(persons.map(({ uid, userId }) => [uid, userId])),
+    users: new Map(users.map(({ uid, userId }) => [uid, userId])),
     ...(await readIssuerKey(services.ownerUrl, env['ISSUER_KEY_ENCRYPTION_KEY'] ?? '')),
     limits: true,
   };
 }
 
-/** Each request signs a blinded element of its own, for one person after the other. */
-function requests(persons: readonly Person[], count: number): () => LoadRequest | undefined {
-  const prepared = Array.from({ length: count }, (_, index) =>
-    request(persons[index % persons.length], randomElement()),
-  );
+/** Each request has its own blinded element. The users take turns. */
+function requests(users: readonly User[], count: number): () => LoadRequest | undefined {
+  const prepared = Array.from({ length: count }, (_, index) => request(users[index % users.length], randomElement()));
   let used = 0;
   return () => prepared[used++];
 }
 
-function request(person: Person | undefined, blinded: Buffer): LoadRequest {
+function request(user: User | undefined, blinded: Buffer): LoadRequest {
   return {
     path,
-    headers: { authorization: `Bearer ${person?.idToken}`, 'content-type': 'application/json' },
+    headers: { authorization: `Bearer ${user?.idToken}`, 'content-type': 'application/json' },
     body: JSON.stringify({ blindedToken: blinded.toString('base64url') }),
   };
 }
 
-/** Below every modulus, whose first bit is set. */
+/** A random number below every modulus, because a modulus has its first bit set. */
 function randomElement(): Buffer {
   const element = randomBytes(256);
   element.writeUInt8(element.readUInt8(0) & 0x7f, 0);
   return element;
 }
 
-/** What is compared must do the same: one blinded element has one signature, whoever signs it. */
-async function compareAnswers([person]: readonly Person[], urls: readonly string[]): Promise<void> {
-  const { headers, body } = request(person, randomElement());
+/** Checks that all servers do the same: every server must return the same signature of one blinded element. */
+async function compareAnswers([user]: readonly User[], urls: readonly string[]): Promise<void> {
+  const { headers, body } = request(user, randomElement());
   const answers = urls.map(async (url) => {
     const response = await fetch(url + path, { method: 'POST', headers, body });
     const text = await response.text();
     if (response.status !== 200) throw new Error(`${url} answers ${response.status}: ${text}`);
     return JSON.stringify(Object.entries(JSON.parse(text) as object).sort());
   });
-  if (new Set(await Promise.all(answers)).size !== 1) throw new Error('Those compared do not answer the same.');
+  if (new Set(await Promise.all(answers)).size !== 1) throw new Error('The compared servers answer differently.');
 }

@@ -8,23 +8,23 @@ export interface LoadRequest {
 
 export interface LoadOptions {
   readonly url: string;
-  /** As many requests are under way at any time: a client sends its next one when it has the answer to the last. */
+  /** Number of clients. Each sends its next request when it has the answer to the last one. */
   readonly connections: number;
-  /** Requests that finish in this first time are not counted. */
+  /** Requests that finish during this time are not counted. */
   readonly warmUpMs: number;
   readonly measureMs: number;
-  /** Gives a request that was prepared; undefined ends the load early. */
+  /** Returns the next prepared request; undefined when there is none left, which is an error. */
   readonly next: () => LoadRequest | undefined;
   /** Called when counting begins and when it ends. */
   readonly onWindow?: (edge: 'begin' | 'end') => void;
 }
 
 export interface LoadResult {
-  /** Answers of status 200 a second. */
+  /** Answers with status 200 per second. */
   readonly rate: number;
-  /** Of those answers, in milliseconds. */
+  /** Latencies of those answers in milliseconds. */
   readonly latencies: readonly number[];
-  /** Every other answer within the window, by what it said. */
+  /** Number of all other answers within the window, by status and body. */
   readonly refusals: Readonly<Record<string, number>>;
 }
 
@@ -33,7 +33,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** Closed-loop load over keep-alive connections, one request at a time on each. */
+/** Generates closed-loop load over keep-alive connections, with one request at a time on each. */
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   const { url, connections, warmUpMs, measureMs, next, onWindow } = options;
   const clients = Array.from(
@@ -54,7 +54,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   const loop = async (client: Client) => {
     while (performance.now() < end) {
       const request = next();
-      if (request === undefined) throw new Error('The prepared requests are used up: prepare more for this machine.');
+      if (request === undefined) throw new Error('The prepared requests are used up. Prepare more for this machine.');
       const sent = performance.now();
       const { status, body } = await send(client, request);
       const received = performance.now();
@@ -65,7 +65,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   };
   try {
     await Promise.all(clients.map(loop));
-    // All loops may have ended just before the timer.
+    // All loops may end just before the timer.
     count('end');
   } finally {
     timers.forEach(clearTimeout);
@@ -74,7 +74,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   return { rate: latencies.length / (measureMs / 1000), latencies, refusals };
 }
 
-/** One request and its whole answer, whose body is only kept when it is a refusal. */
+/** Sends one request and reads the whole answer. Returns the body only of a refusal. */
 function send(client: Client, { path, headers, body }: LoadRequest): Promise<Answer> {
   return new Promise((resolve, reject) => {
     let status = 0;

@@ -6,7 +6,7 @@ import pg from 'pg';
 
 const run = promisify(execFile);
 
-/** What the figures belong to, and whose processes are on it. */
+/** A description of the machine, and the pids of its database servers. */
 export interface Machine {
   readonly description: Readonly<Record<string, string>>;
   readonly postgresPid: number;
@@ -40,7 +40,7 @@ export async function describeMachine(ownerUrl: string, redisUrl: string): Promi
   };
 }
 
-/** Runnable processes over the last minute: above the number of cores, somebody else was working too. */
+/** The load average of the last minute. Above the number of cores, other programs were running too. */
 export function loadAverage(): number {
   return Math.round((loadavg()[0] ?? 0) * 10) / 10;
 }
@@ -84,7 +84,7 @@ export interface OpenSslSpeed {
   readonly verifiesPerSecond: number;
 }
 
-/** `openssl speed rsa2048` on one core; undefined where there is no such program. */
+/** Runs `openssl speed rsa2048` on one core. @returns undefined when there is no openssl */
 export async function opensslSpeed(seconds: number): Promise<OpenSslSpeed | undefined> {
   try {
     const { stdout: version } = await run('openssl', ['version']);

@@ -7,25 +7,25 @@ import { measureIssuing } from './issuing.js';
 import { describeMachine, loadAverage, opensslSpeed } from './machine.js';
 import { metersOf } from './meters.js';
 import { measurePayments, type PaymentsOptions } from './payments.js';
-import { measurePeople, type PeopleOptions } from './people.js';
+import { measureUsers, type UsersOptions } from './users.js';
 import { measureRedeeming } from './redeeming.js';
 import { render, writeInto } from './report.js';
 import { type Results } from './results.js';
 import { type Timing } from './rounds.js';
-import { idleMemory, medianStart, signInALoop } from './service-figures.js';
+import { idleMemory, medianStart, measureSigning } from './service-figures.js';
 
-/** `npm run bench`: see docs/performance.md for what is compared with what, and why that is fair. */
+/** `npm run bench`. docs/performance.md explains the comparisons and why they are fair. */
 
 const usage = `npm run bench -- [options]
 
-  --quick              a smoke test of about a minute: its figures mean little
-  --only <part>        issuing, redeeming, growth, payments or people
-  --out <file>         writes everything measured as JSON
-  --markdown <file>    puts the tables into this page, between its marks (docs/performance.md)
-  --profile <folder>   keeps CPU profiles of the service there (read them with a browser's developer tools)
+  --quick              run a smoke test of about a minute; its figures are not meaningful
+  --only <part>        measure only issuing, redeeming, growth, payments or users
+  --out <file>         write all results as JSON
+  --markdown <file>    write the tables between the markers of this page (docs/performance.md)
+  --profile <folder>   write CPU profiles of the service (open them with a browser's developer tools)
 `;
 
-const parts = ['issuing', 'redeeming', 'growth', 'payments', 'people'] as const;
+const parts = ['issuing', 'redeeming', 'growth', 'payments', 'users'] as const;
 
 const { values: options } = parseArgs({
   options: {
@@ -38,7 +38,7 @@ const { values: options } = parseArgs({
   },
 });
 
-/** Limits stay on, so that their cost is measured, and stay out of the way: all the load is one client's. */
+/** Limits stay on, so that their cost is measured, but are high, because one client makes all the load. */
 const maxPerMinute = '10000000';
 const env = {
   RATE_LIMIT_USER_PER_MINUTE: maxPerMinute,
@@ -50,19 +50,19 @@ const env = {
 
 interface Scale {
   readonly timing: Timing;
-  readonly persons: number;
+  readonly issuingUsers: number;
   readonly sizes: readonly FleetSize[];
   readonly starts: number;
-  /** For what is measured in a loop. */
+  /** Duration of measurements in a loop. */
   readonly seconds: number;
   readonly settleMs: number;
   readonly payments: Pick<PaymentsOptions, 'customers' | 'burst' | 'measureMs'>;
-  readonly people: Pick<PeopleOptions, 'people' | 'histories'>;
+  readonly users: Pick<UsersOptions, 'users' | 'histories'>;
 }
 
 const full: Scale = {
   timing: { rounds: 5, warmUpMs: 1_500, measureMs: 8_000 },
-  persons: 100,
+  issuingUsers: 100,
   sizes: [
     { connections: 1_000, nodes: 20 },
     { connections: 100_000, nodes: 1_000 },
@@ -72,12 +72,12 @@ const full: Scale = {
   seconds: 3,
   settleMs: 5_000,
   payments: { customers: 400, burst: 10_000, measureMs: 15_000 },
-  people: { people: 10_000, histories: 20 },
+  users: { users: 10_000, histories: 20 },
 };
 
 const quick: Scale = {
   timing: { rounds: 2, warmUpMs: 500, measureMs: 2_000 },
-  persons: 100,
+  issuingUsers: 100,
   sizes: [
     { connections: 1_000, nodes: 20 },
     { connections: 10_000, nodes: 100 },
@@ -86,10 +86,10 @@ const quick: Scale = {
   seconds: 1,
   settleMs: 1_000,
   payments: { customers: 200, burst: 1_000, measureMs: 2_000 },
-  people: { people: 1_000, histories: 3 },
+  users: { users: 1_000, histories: 3 },
 };
 
-/** Requests under way at once: enough that a server always has one to work on. */
+/** Concurrent requests: enough that a server always has one to work on. */
 const issuingConnections = 32;
 /** More, because a redemption waits for its node. */
 const redeemingConnections = 64;
@@ -104,7 +104,7 @@ async function main(): Promise<void> {
   const begin = performance.now();
   const loadAverageBefore = loadAverage();
   const openssl = await opensslSpeed(scale.seconds);
-  const blindSignsPerSecond = signInALoop(scale.seconds);
+  const blindSignsPerSecond = measureSigning(scale.seconds);
   const results = await withFolder(async (dataDir) => {
     const compared = await withStack(dataDir, async (stack) => {
       const machine = await describeMachine(stack.services.ownerUrl, stack.services.redisUrl);
@@ -115,13 +115,13 @@ async function main(): Promise<void> {
         wanted('issuing') &&
         (await measureIssuing(stack, meters, {
           timing,
-          persons: scale.persons,
+          users: scale.issuingUsers,
           connections: issuingConnections,
-          tell,
+          log,
         }));
       const redeeming =
         wanted('redeeming') &&
-        (await measureRedeeming(stack, meters, { timing, nodes: liveNodes, connections: redeemingConnections, tell }));
+        (await measureRedeeming(stack, meters, { timing, nodes: liveNodes, connections: redeemingConnections, log }));
       return { machine: machine.description, service: { startMs, idleMb }, issuing, redeeming };
     });
     const growth =
@@ -134,13 +134,13 @@ async function main(): Promise<void> {
         starts,
         env,
         dataDir,
-        tell,
+        log,
       }));
     const payments =
       wanted('payments') &&
-      (await measurePayments({ ...scale.payments, connections: payingConnections, env, dataDir, tell }));
-    const people = wanted('people') && (await measurePeople({ ...scale.people, env, dataDir, tell }));
-    return { ...compared, growth, payments, people };
+      (await measurePayments({ ...scale.payments, connections: payingConnections, env, dataDir, log }));
+    const users = wanted('users') && (await measureUsers({ ...scale.users, env, dataDir, log }));
+    return { ...compared, growth, payments, users };
   });
   publish({
     at: new Date().toISOString(),
@@ -154,7 +154,7 @@ async function main(): Promise<void> {
     redeeming: results.redeeming || undefined,
     growth: results.growth || undefined,
     payments: results.payments || undefined,
-    people: results.people || undefined,
+    users: results.users || undefined,
   });
 }
 
@@ -164,10 +164,10 @@ function publish(results: Results): void {
   if (options.markdown !== undefined) writeInto(options.markdown, results);
 }
 
-/** Stores with a data folder keep their promises: durable PostgreSQL and Redis, where ephemeral ones are not. */
+/** With a data folder, PostgreSQL and Redis are durable as in production; ephemeral ones are not. */
 async function withFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync('/var/tmp/vpn-backend-bench-');
-  // PostgreSQL's own user must be able to enter it.
+  // PostgreSQL's user must be able to enter it.
   chmodSync(folder, 0o755);
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.once('exit', remove);
@@ -188,7 +188,7 @@ async function withStack<T>(folder: string, use: (stack: Stack) => Promise<T>): 
   }
 }
 
-function tell(line: string): void {
+function log(line: string): void {
   console.error(line);
 }
 

@@ -1,9 +1,9 @@
 import { cpuSeconds, familyCpuSeconds } from './server-process.js';
 import { type Machine } from './machine.js';
 
-/** Who uses the machine's cores while a server is under load. */
+/** CPU meters of all processes that work while a server is under load. */
 export interface Meters {
-  /** @param others further processes that work for this server, by name */
+  /** @param others pids of further processes that work for this server, by name */
   of(serverPid: number, others?: Readonly<Record<string, number>>): Readonly<Record<string, () => number>>;
 }
 

@@ -8,24 +8,24 @@ import { type Stack, startStack } from '../dev/stack/stack.js';
 import { describeMachine } from './machine.js';
 import { metersOf } from './meters.js';
 import { type PaymentsMeasured } from './results.js';
-import { type Tell } from './rounds.js';
+import { type Log } from './rounds.js';
 import { startProgram } from './server-process.js';
 
 export interface PaymentsOptions {
   readonly customers: number;
-  /** Events of the burst. */
+  /** Number of events in the burst. */
   readonly burst: number;
   readonly measureMs: number;
-  /** Requests under way at once. */
+  /** Concurrent requests. */
   readonly connections: number;
-  /** Of the service. */
+  /** Settings of the service. */
   readonly env: Readonly<Record<string, string>>;
-  /** An existing folder; the stack makes one of its own in it. */
+  /** An existing folder. The stack creates its own folder in it. */
   readonly dataDir: string;
-  readonly tell: Tell;
+  readonly log: Log;
 }
 
-/** What Stripe tells when a subscription renews, in the order in which it happens. */
+/** Stripe's events of a renewal, in the order in which they happen. */
 const renewal = [
   'invoice.created',
   'customer.subscription.updated',
@@ -34,22 +34,22 @@ const renewal = [
   'invoice.paid',
 ];
 
-/** While more events wait than this, none is added: what comes in is then what is dealt with. */
+/** While more events wait, no event is sent, so that the service receives as many events as it processes. */
 const maxWaiting = 500;
 
 const webhookSecret = 'whsec_ofTheBench';
 const path = '/payment/webhooks/stripe';
 
 /**
- * Events of Stripe, from the webhook to what they mean being written: verified and kept, then looked up at the
- * fake Stripe (on the same machine) and compared with what is written. First as many as the service deals with in the long
- * run, then a burst, and how long it takes until nothing waits.
+ * Measures the processing of Stripe's events, from the webhook to the updated subscription: the service verifies and stores
+ * them, fetches the objects from the fake Stripe (on the same machine) and updates its database. First measures the sustained
+ * rate, then how long a burst takes until no event waits.
  */
 export async function measurePayments(options: PaymentsOptions): Promise<PaymentsMeasured> {
-  const { customers, tell } = options;
+  const { customers, log } = options;
   const account = await startProgram('stripe-account', { customers });
   try {
-    tell(`${customers} customers at Stripe, each with a paid subscription`);
+    log(`${customers} customers at Stripe, each with a paid subscription`);
     const { hostname: host, port } = new URL(account.url);
     const stripe = new Stripe(apiKey, { host, port, protocol: 'http' });
     const stack = await startStack({
@@ -65,7 +65,7 @@ export async function measurePayments(options: PaymentsOptions): Promise<Payment
     const owner = new pg.Client(stack.services.ownerUrl);
     try {
       await owner.connect();
-      const ids = await makePersons(owner, stripe);
+      const ids = await createUsers(owner, stripe);
       return await measure(stack, owner, ids, account.pid, options);
     } finally {
       await owner.end();
@@ -76,11 +76,11 @@ export async function measurePayments(options: PaymentsOptions): Promise<Payment
   }
 }
 
-/** As the fake makes it of its seed. */
+/** The fake derives its key from its seed. */
 const apiKey = 'sk_test_fakebench';
 
-/** An account here for every customer there. */
-async function makePersons(owner: pg.Client, stripe: Stripe): Promise<string[]> {
+/** Creates a user for every customer at Stripe. */
+async function createUsers(owner: pg.Client, stripe: Stripe): Promise<string[]> {
   const [price] = (await stripe.prices.list({ limit: 1 })).data;
   const customers = await stripe.customers.list({ limit: 100 }).autoPagingToArray({ limit: 10_000 });
   const ids = customers.map(({ id }) => id);
@@ -103,22 +103,22 @@ async function measure(
   owner: pg.Client,
   customers: readonly string[],
   fakePid: number,
-  { burst, measureMs, connections, tell }: PaymentsOptions,
+  { burst, measureMs, connections, log }: PaymentsOptions,
 ): Promise<PaymentsMeasured> {
   const machine = await describeMachine(stack.services.ownerUrl, stack.services.redisUrl);
   const cpu = metersOf(machine).of(stack.service.pid, { 'Stripe (fake)': fakePid });
   const stripe = new Pool(stack.service.url, { connections, pipelining: 1 });
   const events = eventsOf(customers);
   try {
-    // Everybody's subscription is written for the first time before anything counts.
+    // Not measured: the first burst creates all subscriptions.
     await runBurst(stripe, owner, events, { count: customers.length * renewal.length, connections });
-    tell('every customer was looked up once');
-    const sustained = await sustain(stripe, owner, events, { cpu, measureMs, connections });
-    tell(`sustained  ${sustained.eventsPerSecond.toFixed(0)} events/s`);
-    await drained(owner);
+    log('every customer was fetched once');
+    const sustained = await measureSustained(stripe, owner, events, { cpu, measureMs, connections });
+    log(`sustained  ${sustained.eventsPerSecond.toFixed(0)} events/s`);
+    await untilDrained(owner);
     const measured = await runBurst(stripe, owner, events, { count: burst, connections });
-    tell(
-      `burst of ${burst}: kept after ${measured.keptMs.toFixed(0)} ms, done after ${measured.drainedMs.toFixed(0)} ms`,
+    log(
+      `burst of ${burst}: stored after ${measured.storedMs.toFixed(0)} ms, done after ${measured.drainedMs.toFixed(0)} ms`,
     );
     return { customers: customers.length, sustained, burst: measured };
   } finally {
@@ -132,8 +132,8 @@ interface Sustaining {
   readonly connections: number;
 }
 
-/** Sends whenever fewer than `maxWaiting` wait, and counts what was dealt with in a time. */
-async function sustain(
+/** Sends events while fewer than `maxWaiting` wait, and counts how many are processed in a given time. */
+async function measureSustained(
   stripe: Pool,
   owner: pg.Client,
   events: Events,
@@ -173,12 +173,12 @@ async function sustain(
   const cpuMs = [...after.cpu].map(([name, used]) => [name, ((used - (before.cpu.get(name) ?? NaN)) * 1000) / count]);
   return {
     eventsPerSecond: count / seconds,
-    lookupsPerSecond: (after.numbers - before.numbers - (after.kept - before.kept)) / seconds,
+    fetchesPerSecond: (after.numbers - before.numbers - (after.stored - before.stored)) / seconds,
     cpuMs: Object.fromEntries(cpuMs) as Record<string, number>,
   };
 }
 
-/** Sends as fast as they are taken. */
+/** Sends events as fast as the service accepts them. */
 async function runBurst(
   stripe: Pool,
   owner: pg.Client,
@@ -195,16 +195,16 @@ async function runBurst(
     }
   };
   await Promise.all(Array.from({ length: connections }, send));
-  const keptMs = performance.now() - begin;
-  await drained(owner);
+  const storedMs = performance.now() - begin;
+  await untilDrained(owner);
   const drainedMs = performance.now() - begin;
   const after = await countsOf(owner);
   if (after.done - before.done !== count)
-    throw new Error(`${count} events were sent, ${after.done - before.done} dealt with`);
-  return { events: count, keptMs, drainedMs, fetches: after.numbers - before.numbers - count };
+    throw new Error(`${count} events were sent, but ${after.done - before.done} were processed`);
+  return { events: count, storedMs, drainedMs, fetches: after.numbers - before.numbers - count };
 }
 
-async function drained(owner: pg.Client): Promise<void> {
+async function untilDrained(owner: pg.Client): Promise<void> {
   while ((await waitingOf(owner)) > 0) await setTimeout(10);
 }
 
@@ -215,7 +215,7 @@ interface Event {
   readonly signature: string;
 }
 
-/** Renewals of one customer after another, each event signed as it is sent and as large as Stripe's are. */
+/** Yields renewals of one customer after another. Each event is signed when it is sent and as large as Stripe's. */
 function* eventsOf(customers: readonly string[]): Events {
   const filler = 'x'.repeat(4_000);
   for (let turn = 0; ; turn += 1) {
@@ -238,7 +238,7 @@ async function deliver(stripe: Pool, { body, signature }: Event): Promise<void> 
   const headers = { 'content-type': 'application/json', 'stripe-signature': signature };
   const answer = await stripe.request({ path, method: 'POST', headers, body });
   await answer.body.dump();
-  if (answer.statusCode !== 200) throw new Error(`An event was answered with ${answer.statusCode}.`);
+  if (answer.statusCode !== 200) throw new Error(`The webhook answered with status ${answer.statusCode}.`);
 }
 
 async function waitingOf(owner: pg.Client): Promise<number> {
@@ -249,17 +249,17 @@ async function waitingOf(owner: pg.Client): Promise<number> {
 }
 
 interface Counts {
-  readonly kept: number;
+  readonly stored: number;
   readonly done: number;
-  /** Taken from the one sequence: by every event that came, and by every look-up as its ticket. */
+  /** Numbers taken from the shared sequence: one for each received event, and one for each fetch as its version. */
   readonly numbers: number;
 }
 
 async function countsOf(owner: pg.Client): Promise<Counts> {
   const { rows } = await owner.query<Counts>(
-    `SELECT count(*)::int AS kept, count(*) FILTER (WHERE state = 'done')::int AS done,
+    `SELECT count(*)::int AS stored, count(*) FILTER (WHERE state = 'done')::int AS done,
        (SELECT last_value FROM identity."WebhookEvent_id_seq")::int AS numbers
      FROM identity."WebhookEvent"`,
   );
-  return rows[0] ?? { kept: 0, done: 0, numbers: 0 };
+  return rows[0] ?? { stored: 0, done: 0, numbers: 0 };
 }

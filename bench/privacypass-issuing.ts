@@ -3,11 +3,11 @@ import { publicVerif } from '@cloudflare/privacypass-ts';
 import { type IssuingConfiguration, startIssuing } from './issuing-server.js';
 import { serveProgram } from './server-process.js';
 
-/** The bare server with the signature left to `@cloudflare/privacypass-ts`, which computes in JavaScript. */
+/** The bare server with signatures by `@cloudflare/privacypass-ts`, which computes in JavaScript. */
 await serveProgram(async (configuration: IssuingConfiguration) => {
   const algorithm = { name: 'RSA-PSS', hash: 'SHA-384' };
   const { subtle } = webcrypto;
-  // The library, and WebCrypto's types, want bytes that own their memory.
+  // The library and WebCrypto's types need bytes in their own buffer.
   const pkcs8 = new Uint8Array(configuration.privateKey);
   const privateKey = await subtle.importKey('pkcs8', pkcs8, algorithm, true, ['sign']);
   const { n, e, kty } = await subtle.exportKey('jwk', privateKey);

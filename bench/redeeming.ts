@@ -17,29 +17,29 @@ import {
 import { readIssuerKey } from '../test/support/opened-issuer-key.js';
 import { type LoadRequest } from './load.js';
 import { type Meters } from './meters.js';
-import { type Contestant, type Measured, takeTurns, type Tell, type Timing } from './rounds.js';
+import { type Competitor, type Measured, measureInTurns, type Log, type Timing } from './rounds.js';
 import { statementOf } from './same-sql.js';
 import { type MeasuredServer, startProgram } from './server-process.js';
 import { type MintedToken, TokenMint } from '../test/support/minted-tokens.js';
 
 export interface RedeemingOptions {
   readonly timing: Timing;
-  /** Nodes of each contestant. */
+  /** Number of nodes of each competitor. */
   readonly nodes: number;
   readonly connections: number;
-  readonly tell: Tell;
+  readonly log: Log;
 }
 
 const path = '/vpn/config';
 const headers = { 'content-type': 'application/json' };
 const baseConnections = 1_000;
 
-/** The service reads anew about every second what nodes there are. */
+/** The service reloads the list of nodes about every second. */
 export const settleMs = 2_000;
 
-/** Redeeming: the service and the same work bare, each with agents of its own, over one database. */
+/** Measures redeeming: the service and the bare server, each with its own agents, on one database. */
 export async function measureRedeeming(stack: Stack, meters: Meters, options: RedeemingOptions): Promise<Measured[]> {
-  const { timing, connections, tell } = options;
+  const { timing, connections, log } = options;
   const owner = new pg.Client(stack.services.ownerUrl);
   await owner.connect();
   const servers: MeasuredServer[] = [];
@@ -49,21 +49,21 @@ export async function measureRedeeming(stack: Stack, meters: Meters, options: Re
     return server;
   };
   try {
-    tell(`${options.nodes} nodes for each, ${baseConnections} connections`);
+    log(`${options.nodes} nodes for each, ${baseConnections} connections`);
     const mint = await mintOf(stack);
     const addNodes = async (location: string) => {
       await addLocation(owner, location);
       return addLiveNodes(owner, location, options.nodes);
     };
-    const [nodes, bareNodes] = [await addNodes('of-the-service'), await addNodes('of-the-bare-server')];
+    const [nodes, bareNodes] = [await addNodes('service'), await addNodes('bare')];
     await addConnections(owner, baseConnections, stack.env['NETWORK_SECRET_KEY'] ?? '');
-    const bare = await start('bare-redeeming', await bareConfiguration(stack, 'of-the-bare-server', bareNodes));
-    const contestant = async (
+    const bare = await start('bare-redeeming', await bareConfiguration(stack, 'bare', bareNodes));
+    const competitor = async (
       name: string,
       server: { url: string; pid: number },
       location: string,
       fleet: readonly LiveNode[],
-    ): Promise<Contestant> => {
+    ): Promise<Competitor> => {
       const agents = await start('agents', { backendUrl: server.url, nodes: fleet });
       return {
         name,
@@ -71,34 +71,34 @@ export async function measureRedeeming(stack: Stack, meters: Meters, options: Re
         pid: server.pid,
         connections,
         prepare: redemptions(owner, mint, location),
-        fastest: 4_000,
+        maxRate: 4_000,
         cpu: meters.of(server.pid, { 'node agents': agents.pid }),
       };
     };
-    const contestants = [
-      await contestant('service', stack.service, 'of-the-service', nodes),
-      await contestant('bare', bare, 'of-the-bare-server', bareNodes),
+    const competitors = [
+      await competitor('service', stack.service, 'service', nodes),
+      await competitor('bare', bare, 'bare', bareNodes),
     ];
     await setTimeout(settleMs);
     await compareAnswers(mint, [
-      [stack.service.url, 'of-the-service'],
-      [bare.url, 'of-the-bare-server'],
+      [stack.service.url, 'service'],
+      [bare.url, 'bare'],
     ]);
-    return await takeTurns(contestants, timing, tell);
+    return await measureInTurns(competitors, timing, log);
   } finally {
     for (const server of servers) await server.stop();
     await owner.end();
   }
 }
 
-/** Redeems tokens of the key that signs now. */
+/** Mints tokens with the current issuer key. */
 export async function mintOf({ services, env }: Stack): Promise<TokenMint> {
   const key = await readIssuerKey(services.ownerUrl, env['ISSUER_KEY_ENCRYPTION_KEY'] ?? '');
   return new TokenMint(key, digestOf(env));
 }
 
-/** Begins every round with the connections the fleet began with, and with fresh tokens and keys. */
-export function redemptions(owner: pg.Client, mint: TokenMint, location: string): Contestant['prepare'] {
+/** Begins every round with the original connections, and with unspent tokens and new keys. */
+export function redemptions(owner: pg.Client, mint: TokenMint, location: string): Competitor['prepare'] {
   let tokens: MintedToken[] = [];
   return async (count) => {
     mint.giveBack(tokens);
@@ -165,12 +165,12 @@ async function bareConfiguration(
   };
 }
 
-/** What is compared must do the same: the answers have the same fields, and the same lines of configuration. */
+/** Checks that all servers do the same: their answers have the same fields and the same configuration lines. */
 async function compareAnswers(mint: TokenMint, servers: readonly (readonly [url: string, location: string])[]) {
   const shapes: string[] = [];
   for (const [url, location] of servers) {
     const [token] = await mint.take(1);
-    if (token === undefined) throw new Error('no token was made');
+    if (token === undefined) throw new Error('no token was minted');
     const { body } = redemption(token, location);
     const response = await fetch(url + path, { method: 'POST', headers, body });
     const text = await response.text();
@@ -179,5 +179,5 @@ async function compareAnswers(mint: TokenMint, servers: readonly (readonly [url:
     const lines = answer.wireguard_conf.split('\n').map((line) => line.split(' = ')[0]);
     shapes.push(JSON.stringify([Object.keys(answer).sort(), lines]));
   }
-  if (new Set(shapes).size !== 1) throw new Error(`Those compared do not answer the same: ${shapes.join(' ')}`);
+  if (new Set(shapes).size !== 1) throw new Error(`The compared servers answer differently: ${shapes.join(' ')}`);
 }

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { type GrowthPoint, type PaymentsMeasured, type PeopleMeasured, type Results } from './results.js';
+import { type GrowthPoint, type PaymentsMeasured, type UsersMeasured, type Results } from './results.js';
 import { type Measured } from './rounds.js';
 import { median, ratioOf } from './statistics.js';
 
@@ -7,19 +7,25 @@ const whole = (value: number) => Math.round(value).toLocaleString('en-US');
 const tenths = (value: number) => value.toFixed(1);
 const hundredths = (value: number) => value.toFixed(2);
 
-/** The tables of a run, in Markdown. */
+/** Renders the tables of a run as Markdown. */
 export function render(results: Results): string {
-  const { issuing, redeeming, growth, payments, people } = results;
+  const { issuing, redeeming, growth, payments, users } = results;
   const parts = [
     heading(results),
     targets(results),
-    ...(issuing ? ['### Issuing', comparison(issuing), signing(results), whoWorked(issuing)] : []),
-    ...(redeeming ? ['### Redeeming', comparison(redeeming), whoWorked(redeeming)] : []),
+    ...(issuing ? ['### Issuing', comparison(issuing), signing(results), cpuComparison(issuing)] : []),
+    ...(redeeming ? ['### Redeeming', comparison(redeeming), cpuComparison(redeeming)] : []),
     ...(growth ? ['### Growth', growthTable(growth)] : []),
     ...(payments
-      ? ['### Payments', paymentsTable(payments), workOf('an event in the long run', payments.sustained.cpuMs)]
+      ? ['### Payments', paymentsTable(payments), cpuTable('an event in the long run', payments.sustained.cpuMs)]
       : []),
-    ...(people ? ['### People', peopleTable(people), workOf('a notice', people.notices.cpuMs)] : []),
+    ...(users
+      ? [
+          '### Notifications, export and deletion',
+          usersTable(users),
+          cpuTable('a notification', users.notifications.cpuMs),
+        ]
+      : []),
   ];
   return parts.join('\n\n');
 }
@@ -27,17 +33,17 @@ export function render(results: Results): string {
 const begin = '<!-- figures: written by npm run bench -- --markdown docs/performance.md -->';
 const end = '<!-- end of figures -->';
 
-/** Puts the tables between the marks of a page, in place of what is there. */
+/** Replaces the text between the markers of a page with the tables. */
 export function writeInto(file: string, results: Results): void {
   const page = readFileSync(file, 'utf8');
   const [from, to] = [page.indexOf(begin), page.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`${file} has no marks to write between: ${begin} and ${end}`);
+  if (from < 0 || to < from) throw new Error(`${file} does not contain the markers ${begin} and ${end}`);
   writeFileSync(file, `${page.slice(0, from)}${begin}\n\n${render(results)}\n\n${page.slice(to)}`);
 }
 
 function heading({ at, quick, machine, loadAverageBefore, minutes }: Results): string {
   const facts = Object.entries(machine).map(([name, value]) => [name, value]);
-  const when = `${at.slice(0, 10)}, ${whole(minutes)} minutes${quick ? ', **a quick run: its figures mean little**' : ''}`;
+  const when = `${at.slice(0, 10)}, ${whole(minutes)} minutes${quick ? ', **a quick run: its figures are not meaningful**' : ''}`;
   const others = `load average ${tenths(loadAverageBefore)} before the run`;
   return table(['Machine', ''], [['measured', when], ['other work', others], ...facts]);
 }
@@ -89,7 +95,7 @@ function comparison(all: readonly Measured[]): string {
 function ratioText(measured: Measured, bare: Measured): string {
   if (measured === bare) return '1';
   const { ratio, min, max } = ratioOf(measured.rates, bare.rates);
-  // What ran in rounds of its own has no pairs to compare.
+  // Servers with a different number of rounds have no pairs to compare.
   if (measured.rates.length !== bare.rates.length) return ratio.toFixed(3);
   return `${hundredths(ratio)} (${hundredths(min)}–${hundredths(max)})`;
 }
@@ -101,8 +107,8 @@ function signing({ signing: { openssl, blindSignsPerSecond } }: Results): string
   return table(['One core, nothing but signing', 'signatures a second'], rows);
 }
 
-/** Where a request's time goes on the machine as a whole. */
-function whoWorked(all: readonly Measured[]): string {
+/** CPU time of a request, by process. */
+function cpuComparison(all: readonly Measured[]): string {
   const pair = all.slice(0, 2);
   const names = Object.keys(pair[0]?.cpuMs ?? {});
   const rows = names.map((name) => [name, ...pair.map(({ cpuMs }) => hundredths(cpuMs[name] ?? NaN))]);
@@ -133,31 +139,31 @@ function paymentsTable({ customers, sustained, burst }: PaymentsMeasured): strin
   return table(
     [`Events of Stripe, ${whole(customers)} customers`, ''],
     [
-      ['dealt with in the long run, a second', whole(sustained.eventsPerSecond)],
-      ['look-ups for them, a second', whole(sustained.lookupsPerSecond)],
+      ['processed in the long run, a second', whole(sustained.eventsPerSecond)],
+      ['fetches for them, a second', whole(sustained.fetchesPerSecond)],
       [
-        `burst of ${whole(burst.events)}: all kept and acknowledged`,
-        `${seconds(burst.keptMs)} (${perSecond(burst.keptMs)} a second)`,
+        `burst of ${whole(burst.events)}: all stored and acknowledged`,
+        `${seconds(burst.storedMs)} (${perSecond(burst.storedMs)} a second)`,
       ],
       [
-        `burst of ${whole(burst.events)}: none waiting any more`,
-        `${seconds(burst.drainedMs)} (${perSecond(burst.drainedMs)} a second, ${whole(burst.fetches)} look-ups)`,
+        `burst of ${whole(burst.events)}: queue empty`,
+        `${seconds(burst.drainedMs)} (${perSecond(burst.drainedMs)} a second, ${whole(burst.fetches)} fetches)`,
       ],
     ],
   );
 }
 
-function peopleTable({ notices, histories }: PeopleMeasured): string {
-  const { people, connections, queuedMs, sentMs } = notices;
+function usersTable({ notifications, histories }: UsersMeasured): string {
+  const { users, connections, queuedMs, sentMs } = notifications;
   const { rows, bytes, exportMs, deletionMs } = histories;
   const seconds = (milliseconds: number) => `${tenths(milliseconds / 1000)} s`;
-  const perSecond = (milliseconds: number) => `${whole((people * 1000) / milliseconds)} a second`;
+  const perSecond = (milliseconds: number) => `${whole((users * 1000) / milliseconds)} a second`;
   const spread = (all: readonly number[]) =>
     `${whole(median(all))} ms (${whole(Math.min(...all))}–${whole(Math.max(...all))})`;
   return table(
-    [`People; exports and deletions: median of ${whole(histories.persons)}`, ''],
+    [`Exports and deletions: median of ${whole(histories.accounts)}`, ''],
     [
-      [`${whole(people)} notices queued, in one statement`, `${seconds(queuedMs)} (${perSecond(queuedMs)})`],
+      [`${whole(users)} notifications enqueued, in one statement`, `${seconds(queuedMs)} (${perSecond(queuedMs)})`],
       [`… and sent, over ${connections} connections to the mail server`, `${seconds(sentMs)} (${perSecond(sentMs)})`],
       [`export of ${whole(rows)} rows, ${whole(bytes / 1000)} kB`, spread(exportMs)],
       ['deletion of the same, until nothing is left', spread(deletionMs)],
@@ -165,7 +171,7 @@ function peopleTable({ notices, histories }: PeopleMeasured): string {
   );
 }
 
-function workOf(what: string, cpuMs: Readonly<Record<string, number>>): string {
+function cpuTable(what: string, cpuMs: Readonly<Record<string, number>>): string {
   const rows = Object.entries(cpuMs).map(([name, milliseconds]) => [name, hundredths(milliseconds)]);
   return table([`CPU ms, ${what}`, ''], rows);
 }

@@ -1,13 +1,13 @@
 import { type OpenSslSpeed } from './machine.js';
 import { type Measured } from './rounds.js';
 
-/** Everything that one run measured: what `--out` writes. */
+/** All results of one run, as `--out` writes them. */
 export interface Results {
   readonly at: string;
-  /** A smoke test: too short for its figures to mean much. */
+  /** Whether this was a smoke test, which is too short for meaningful figures. */
   readonly quick: boolean;
   readonly machine: Readonly<Record<string, string>>;
-  /** One-minute load average before the bench began; what the bench itself adds is in each contestant's own. */
+  /** One-minute load average before the bench began. Each competitor's load averages include the bench itself. */
   readonly loadAverageBefore: number;
   readonly minutes: number;
   readonly service: ServiceFigures;
@@ -16,22 +16,22 @@ export interface Results {
   readonly issuing?: readonly Measured[];
   /** The service first, then the bare server. */
   readonly redeeming?: readonly Measured[];
-  /** From the smallest to the largest. */
+  /** In ascending order. */
   readonly growth?: readonly GrowthPoint[];
   readonly payments?: PaymentsMeasured;
-  readonly people?: PeopleMeasured;
+  readonly users?: UsersMeasured;
 }
 
 interface ServiceFigures {
-  /** From the start of the process to "serving", its stores being there, ms; the median of a few. */
+  /** Milliseconds from the start of the process to "serving", with running stores; the median of a few starts. */
   readonly startMs: number;
   readonly idleMb: number;
 }
 
-/** What one core can sign when nothing else is asked of it. */
+/** What one core can sign when it does nothing else. */
 interface SigningLimits {
   readonly openssl: OpenSslSpeed | undefined;
-  /** Our blind signature with its check, called in a loop. */
+  /** The service's blind signature with its check, called in a loop. */
   readonly blindSignsPerSecond: number;
 }
 
@@ -42,48 +42,48 @@ export interface GrowthPoint {
   readonly measured: Measured;
 }
 
-/** Events of Stripe, each verified, kept, looked up and written. */
+/** Processing of Stripe's events. */
 export interface PaymentsMeasured {
   readonly customers: number;
-  /** With about as many coming in as are dealt with. */
+  /** While the service receives about as many events as it processes. */
   readonly sustained: {
     readonly eventsPerSecond: number;
-    /** Fewer than events: one look-up deals with all that a customer's events waited for. */
-    readonly lookupsPerSecond: number;
-    /** CPU milliseconds an event. */
+    /** Fewer than events, because one fetch processes all waiting events of a customer. */
+    readonly fetchesPerSecond: number;
+    /** CPU milliseconds per event. */
     readonly cpuMs: Readonly<Record<string, number>>;
   };
   readonly burst: {
     readonly events: number;
-    /** From the first one sent to the last one acknowledged. */
-    readonly keptMs: number;
-    /** From the first one sent to none waiting. */
+    /** From the first event sent to the last one acknowledged. */
+    readonly storedMs: number;
+    /** From the first event sent until no event waits. */
     readonly drainedMs: number;
     readonly fetches: number;
   };
 }
 
-/** Notices to everybody, and what becomes of somebody's ten years. */
-export interface PeopleMeasured {
-  readonly notices: {
-    readonly people: number;
-    /** To the mail server, at once. */
+/** A notification to all users, and the export and deletion of accounts with ten years of history. */
+export interface UsersMeasured {
+  readonly notifications: {
+    readonly users: number;
+    /** Concurrent connections to the mail server. */
     readonly connections: number;
-    /** From the beginning of the statement that queues them all to its end. */
+    /** Duration of the statement that enqueues all notifications. */
     readonly queuedMs: number;
-    /** From the same beginning to none waiting. */
+    /** From the beginning of that statement until no notification waits. */
     readonly sentMs: number;
-    /** CPU milliseconds a notice. */
+    /** CPU milliseconds per notification. */
     readonly cpuMs: Readonly<Record<string, number>>;
   };
   readonly histories: {
-    readonly persons: number;
-    /** Of each one's export. */
+    readonly accounts: number;
+    /** Rows of each export. */
     readonly rows: number;
     readonly bytes: number;
-    /** From the question to the whole answer. */
+    /** From the request to the complete answer. */
     readonly exportMs: readonly number[];
-    /** From the question to nothing being left but the mark. */
+    /** From the request until only the record of the deletion is left. */
     readonly deletionMs: readonly number[];
   };
 }

@@ -3,18 +3,18 @@ import { type LoadRequest, runLoad } from './load.js';
 import { residentMb } from './server-process.js';
 import { type Percentiles, median, percentiles } from './statistics.js';
 
-/** One of those that are compared. */
-export interface Contestant {
+/** A server that is compared with others. */
+export interface Competitor {
   readonly name: string;
   readonly url: string;
-  /** Of the server, for its memory. */
+  /** The server's pid, for its memory. */
   readonly pid: number;
   readonly connections: number;
-  /** Makes what the next round will send, and brings the stores to where every round begins. */
+  /** Prepares the requests of the next round, and resets the stores for it. */
   readonly prepare: (requests: number) => Promise<() => LoadRequest | undefined>;
-  /** What it may answer in a second at most, as long as nobody has seen how much it does. */
-  readonly fastest: number;
-  /** CPU seconds so far of everybody who works for it, the server under `server`. */
+  /** An upper bound of its requests per second, until the first round has measured it. */
+  readonly maxRate: number;
+  /** CPU seconds so far of all processes that work for it, by name; the server's are under `server`. */
   readonly cpu: Readonly<Record<string, () => number>>;
 }
 
@@ -24,23 +24,23 @@ export interface Timing {
   readonly measureMs: number;
 }
 
-/** What one contestant did, round by round. */
+/** The results of one competitor. */
 export interface Measured {
   readonly name: string;
   readonly connections: number;
-  /** Requests a second, of each round. */
+  /** Requests per second in each round. */
   readonly rates: readonly number[];
   readonly rate: number;
   /** Milliseconds, over the requests of all rounds. */
   readonly latency: Percentiles;
-  /** CPU milliseconds a request; the median of the rounds. */
+  /** CPU milliseconds per request; the median of the rounds. */
   readonly cpuMs: Readonly<Record<string, number>>;
-  /** The server's CPU seconds a second: 1 is one core, wholly used. */
+  /** The server's CPU seconds per second: 1 is one fully used core. */
   readonly serverCores: number;
-  /** The most that was seen, MB. */
+  /** The highest value, in MB. */
   readonly residentMb: number;
   readonly refusals: Readonly<Record<string, number>>;
-  /** Of the machine, as each round ended. */
+  /** The machine's load average at the end of each round. */
   readonly loadAverages: readonly number[];
 }
 
@@ -54,39 +54,46 @@ interface Round {
 }
 
 /**
- * Lets the contestants take turns, so that whatever else the machine does meets all of them alike: forwards in one round,
- * backwards in the next. A first round warms everything up and counts for nothing.
+ * Measures the competitors in turns, so that other work on the machine affects all of them alike: forwards in one round,
+ * backwards in the next. The first round is a warm-up and is not counted.
  */
-export async function takeTurns(contestants: readonly Contestant[], timing: Timing, tell: Tell): Promise<Measured[]> {
-  const rounds = new Map<Contestant, Round[]>(contestants.map((contestant) => [contestant, []]));
-  const warmUps = new Map<Contestant, number>();
+export async function measureInTurns(
+  competitors: readonly Competitor[],
+  timing: Timing,
+  log: Log,
+): Promise<Measured[]> {
+  const rounds = new Map<Competitor, Round[]>(competitors.map((competitor) => [competitor, []]));
+  const warmUps = new Map<Competitor, number>();
   for (let round = 0; round <= timing.rounds; round += 1) {
-    const order = round % 2 === 0 ? contestants : contestants.toReversed();
-    for (const contestant of order) {
-      const seen = Math.max(...(rounds.get(contestant) ?? []).map(({ rate }) => rate), warmUps.get(contestant) ?? 0);
-      const result = await runRound(
-        contestant,
-        timing,
-        seen > 0 ? Math.max(seen * headroom, contestant.fastest / 3) : contestant.fastest,
+    const order = round % 2 === 0 ? competitors : competitors.toReversed();
+    for (const competitor of order) {
+      const bestRate = Math.max(
+        ...(rounds.get(competitor) ?? []).map(({ rate }) => rate),
+        warmUps.get(competitor) ?? 0,
       );
-      if (round === 0) warmUps.set(contestant, result.rate);
-      if (round > 0) rounds.get(contestant)?.push(result);
+      const result = await runRound(
+        competitor,
+        timing,
+        bestRate > 0 ? Math.max(bestRate * rateMargin, competitor.maxRate / 3) : competitor.maxRate,
+      );
+      if (round === 0) warmUps.set(competitor, result.rate);
+      if (round > 0) rounds.get(competitor)?.push(result);
       const label = round === 0 ? 'warm-up' : `round ${round}`;
-      tell(`${label.padEnd(8)} ${contestant.name.padEnd(34)} ${result.rate.toFixed(0).padStart(6)} /s`);
+      log(`${label.padEnd(8)} ${competitor.name.padEnd(34)} ${result.rate.toFixed(0).padStart(6)} /s`);
     }
   }
-  return contestants.map((contestant) => summarise(contestant, rounds.get(contestant) ?? [], timing));
+  return competitors.map((competitor) => summarise(competitor, rounds.get(competitor) ?? [], timing));
 }
 
-/** A round may be that much quicker than all before it, or a third of the fastest, and still find enough prepared. */
-const headroom = 1.7;
+/** A round may be this much faster than all rounds before, and still has enough prepared requests. */
+const rateMargin = 1.7;
 
-export type Tell = (line: string) => void;
+export type Log = (line: string) => void;
 
-/** @param perSecond how many requests to prepare for each second */
-async function runRound(contestant: Contestant, { warmUpMs, measureMs }: Timing, perSecond: number): Promise<Round> {
-  const { url, pid, connections, cpu } = contestant;
-  const next = await contestant.prepare(Math.ceil((perSecond * (warmUpMs + measureMs)) / 1000) + connections);
+/** @param perSecond number of requests to prepare for each second */
+async function runRound(competitor: Competitor, { warmUpMs, measureMs }: Timing, perSecond: number): Promise<Round> {
+  const { url, pid, connections, cpu } = competitor;
+  const next = await competitor.prepare(Math.ceil((perSecond * (warmUpMs + measureMs)) / 1000) + connections);
   const read = () => Object.fromEntries(Object.entries(cpu).map(([name, seconds]) => [name, seconds()]));
   let [before, after]: Record<string, number>[] = [{}, {}];
   let maxMb = 0;
@@ -111,14 +118,14 @@ async function runRound(contestant: Contestant, { warmUpMs, measureMs }: Timing,
   }
 }
 
-function summarise({ name, connections, cpu }: Contestant, rounds: readonly Round[], { measureMs }: Timing): Measured {
+function summarise({ name, connections, cpu }: Competitor, rounds: readonly Round[], { measureMs }: Timing): Measured {
   const seconds = measureMs / 1000;
   const ofRounds = (pick: (round: Round) => number) => rounds.map(pick);
-  const perRequest = (who: string) =>
-    median(ofRounds(({ cpuSeconds, rate }) => ((cpuSeconds[who] ?? NaN) * 1000) / (rate * seconds)));
+  const perRequest = (process: string) =>
+    median(ofRounds(({ cpuSeconds, rate }) => ((cpuSeconds[process] ?? NaN) * 1000) / (rate * seconds)));
   const refusals: Record<string, number> = {};
   for (const round of rounds) {
-    for (const [what, count] of Object.entries(round.refusals)) refusals[what] = (refusals[what] ?? 0) + count;
+    for (const [answer, count] of Object.entries(round.refusals)) refusals[answer] = (refusals[answer] ?? 0) + count;
   }
   return {
     name,
@@ -126,7 +133,7 @@ function summarise({ name, connections, cpu }: Contestant, rounds: readonly Roun
     rates: ofRounds(({ rate }) => rate),
     rate: median(ofRounds(({ rate }) => rate)),
     latency: percentiles(rounds.flatMap(({ latencies }) => latencies)),
-    cpuMs: Object.fromEntries(Object.keys(cpu).map((who) => [who, perRequest(who)])),
+    cpuMs: Object.fromEntries(Object.keys(cpu).map((process) => [process, perRequest(process)])),
     serverCores: median(ofRounds(({ cpuSeconds }) => (cpuSeconds['server'] ?? NaN) / seconds)),
     residentMb: Math.max(0, ...ofRounds((round) => round.residentMb)),
     refusals,

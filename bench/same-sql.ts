@@ -1,9 +1,8 @@
 import { Prisma } from '../src/prisma/identity/index.js';
 
 /**
- * The SQL text that a store of the service sends: the store is asked, over a client that writes down instead of asking a
- * database. The bare servers are given this text, so that both sides of a comparison send the same, today and after every
- * change of a store.
+ * Returns the SQL that a store of the service sends, by calling the store with a client that only records statements. The bare
+ * servers use this SQL, so that both servers of a comparison always send the same, also after a change of the store.
  */
 async function statementsOf<Store>(
   store: new (client: never) => Store,
@@ -15,7 +14,7 @@ async function statementsOf<Store>(
     return Promise.resolve([]);
   };
   const client = { $queryRaw: record, $executeRaw: record };
-  // A store may well stumble over an answer without rows; by then it has sent what it sends.
+  // The store may fail because there are no rows, but then it has already sent its SQL.
   await ask(new store(client as never)).catch(() => undefined);
   if (statements.length === 0) throw new Error(`${store.name} sent no SQL`);
   return statements;
@@ -28,7 +27,7 @@ export async function statementOf<Store>(
   return (await onlyStatementOf(store, ask)).text;
 }
 
-/** With the values that it was asked with. */
+/** Returns the only statement that the call sends, with its values. */
 export async function onlyStatementOf<Store>(
   store: new (client: never) => Store,
   ask: (store: Store) => Promise<unknown>,

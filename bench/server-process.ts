@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { processStat } from '../dev/services/process-stat.js';
 
-/** A server under measurement, in a process of its own. */
+/** A measured server in its own process. */
 export interface MeasuredServer {
   readonly url: string;
   readonly pid: number;
@@ -11,9 +11,9 @@ export interface MeasuredServer {
 }
 
 /**
- * Starts a program of this folder, which is told its configuration and answers with its port (`serveProgram`).
+ * Starts a program of this folder. It receives its configuration and answers with its port (`serveProgram`).
  *
- * @param nodeFlags such as `--cpu-prof`
+ * @param nodeFlags flags of Node, such as `--cpu-prof`
  */
 export async function startProgram(
   name: string,
@@ -43,7 +43,7 @@ async function failure(child: ChildProcess, name: string): Promise<never> {
   throw new Error(`bench/${name} ended with ${code} before it was ready`);
 }
 
-/** The other end of `startProgram`: ends when the bench does, however that ended. */
+/** The other end of `startProgram`, in the program. Stops it when the bench ends for any reason. */
 export async function serveProgram<Configuration>(
   start: (configuration: Configuration) => Promise<{ port: number; stop: () => Promise<unknown> }>,
 ): Promise<void> {
@@ -58,7 +58,7 @@ export async function serveProgram<Configuration>(
   process.send?.({ port });
 }
 
-/** Linux counts CPU time in hundredths of a second for whoever reads /proc, whatever the kernel's own tick is. */
+/** In /proc, Linux shows CPU time in hundredths of a second, independently of the kernel's tick. */
 const ticksPerSecond = 100;
 
 /** User and system time of a process so far. */
@@ -66,7 +66,7 @@ export function cpuSeconds(pid: number): number {
   return sumOf(processStat(pid), [11, 12]);
 }
 
-/** The time of a process and of its children, ended ones too: PostgreSQL works in one process per connection. */
+/** CPU time of a process and its children, also of ended ones: PostgreSQL has one process per connection. */
 export function familyCpuSeconds(pid: number): number {
   const children = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -75,7 +75,7 @@ export function familyCpuSeconds(pid: number): number {
   return children.reduce((sum, child) => sum + cpuOrNothing(child), sumOf(processStat(pid), [11, 12, 13, 14]));
 }
 
-/** Resident memory now, in MB (10^6 bytes). */
+/** Current resident memory, in MB (10^6 bytes). */
 export function residentMb(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return (Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024) / 1e6;

@@ -5,7 +5,7 @@ import { blindSign } from '../src/crypto/issuer/blind-sign.js';
 import { residentMb } from './server-process.js';
 import { median } from './statistics.js';
 
-/** From the start of the process to its line "serving", the stores being there; milliseconds. */
+/** Milliseconds from the start of the process to its log line "serving", with running stores. */
 async function timeStart(env: Readonly<Record<string, string>>): Promise<number> {
   const begin = performance.now();
   const service = await startService(env);
@@ -20,14 +20,14 @@ export async function medianStart(env: Readonly<Record<string, string>>, times: 
   return median(took);
 }
 
-/** What the service holds when it has nothing to do, MB. */
+/** Memory of the idle service, in MB. */
 export async function idleMemory(pid: number, settleMs: number): Promise<number> {
   await setTimeout(settleMs);
   return residentMb(pid);
 }
 
-/** Blind signatures a second of the service's own function, on one core, with nothing around it. */
-export function signInALoop(seconds: number): number {
+/** Blind signatures per second of the service's function, called in a loop on one core. */
+export function measureSigning(seconds: number): number {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const modulus = Buffer.from(publicKey.export({ format: 'jwk' }).n ?? '', 'base64url');
   const message = Buffer.alloc(256, 0x5a);

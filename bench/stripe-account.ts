@@ -4,11 +4,11 @@ import { startFakeStripe } from '@vpn-backend/fake-providers/stripe';
 import { serveProgram } from './server-process.js';
 
 interface StripeAccountConfiguration {
-  /** Each with a subscription that is paid. */
+  /** Number of customers, each with a paid subscription. */
   readonly customers: number;
 }
 
-/** An account at the fake Stripe, in a process of its own. It sends no events: the bench does. */
+/** An account at the fake Stripe in its own process. It sends no events; the bench sends them. */
 await serveProgram(async ({ customers }: StripeAccountConfiguration) => {
   const fake = await startFakeStripe({ seed: 'bench' });
   const stripe = new Stripe(fake.apiKey, fake.connection);
@@ -27,7 +27,7 @@ await serveProgram(async ({ customers }: StripeAccountConfiguration) => {
       success_url: 'https://vpn.example/paid',
     });
     fake.pay(session.id);
-    // Lets the parent hear that this process lives.
+    // Lets the event loop process messages of the parent.
     if (count % 100 === 99) await setTimeout(0);
   }
   return { port: fake.connection.port, stop: () => fake.close() };

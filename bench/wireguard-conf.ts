@@ -1,4 +1,4 @@
-/** The text of wg-quick(8), as the service writes it for a client that keeps its private key. */
+/** The wg-quick(8) configuration, as the service writes it for a client that keeps its private key. */
 export function wireguardConf(tunnel: {
   readonly addresses: readonly string[];
   readonly dns: readonly string[];
@@ -7,7 +7,7 @@ export function wireguardConf(tunnel: {
   readonly endpoint: string;
 }): string {
   return `[Interface]
-# Insert here: PrivateKey = the private key of the public_key you sent
+# Replace this line with: PrivateKey = <the private key of the public_key you sent>
 Address = ${tunnel.addresses.join(', ')}
 DNS = ${tunnel.dns.join(', ')}
 MTU = 1420

@@ -6,35 +6,35 @@ import { AnnouncementsStore } from '../src/notifications/announcements.store.js'
 import { type Payload } from '../src/notifications/kinds.js';
 import { describeMachine } from './machine.js';
 import { metersOf } from './meters.js';
-import { type PeopleMeasured } from './results.js';
-import { type Tell } from './rounds.js';
+import { type UsersMeasured } from './results.js';
+import { type Log } from './rounds.js';
 import { onlyStatementOf } from './same-sql.js';
 import { startProgram } from './server-process.js';
 
-export interface PeopleOptions {
-  /** How many are told something. */
-  readonly people: number;
-  /** How many have ten years behind them, are exported, and then deleted. */
+export interface UsersOptions {
+  /** How many users get a notification. */
+  readonly users: number;
+  /** How many accounts with ten years of history are exported and then deleted. */
   readonly histories: number;
-  /** Of the service. */
+  /** Settings of the service. */
   readonly env: Readonly<Record<string, string>>;
-  /** An existing folder; the stack makes one of its own in it. */
+  /** An existing folder. The stack creates its own folder in it. */
   readonly dataDir: string;
-  readonly tell: Tell;
+  readonly log: Log;
 }
 
-/** As many as the service opens when it is told nothing else. */
+/** The service's default. */
 const mailConnections = 4;
 
 /**
- * What the service does for people beside signing: a notice to all of them, queued in one statement and sent by SMTP to a
- * server that takes everything; and the export and deletion of somebody with ten years of history.
+ * Measures other work of the service for users: a notification to all users, enqueued in one statement and sent by SMTP to a
+ * server that accepts everything; and the export and deletion of accounts with ten years of history.
  */
-export async function measurePeople(options: PeopleOptions): Promise<PeopleMeasured> {
+export async function measureUsers(options: UsersOptions): Promise<UsersMeasured> {
   const catcher = await startProgram('mail-catcher', {});
   try {
     const stack = await startStack({
-      dataDir: join(options.dataDir, 'people'),
+      dataDir: join(options.dataDir, 'users'),
       env: {
         ...options.env,
         SMTP_URL: catcher.url.replace('http:', 'smtp:'),
@@ -46,8 +46,8 @@ export async function measurePeople(options: PeopleOptions): Promise<PeopleMeasu
     const owner = new pg.Client(stack.services.ownerUrl);
     try {
       await owner.connect();
-      const notices = await tellEverybody(stack, owner, catcher.pid, options);
-      return { notices, histories: await measureHistories(stack, owner, options) };
+      const notifications = await notifyAllUsers(stack, owner, catcher.pid, options);
+      return { notifications, histories: await measureHistories(stack, owner, options) };
     } finally {
       await owner.end();
       await stack.stop();
@@ -57,32 +57,32 @@ export async function measurePeople(options: PeopleOptions): Promise<PeopleMeasu
   }
 }
 
-async function tellEverybody(
+async function notifyAllUsers(
   { env, services, service }: Stack,
   owner: pg.Client,
   catcherPid: number,
-  { people, tell }: PeopleOptions,
-): Promise<PeopleMeasured['notices']> {
+  { users, log }: UsersOptions,
+): Promise<UsersMeasured['notifications']> {
   await owner.query(
     `INSERT INTO identity."User" (firebase_uid, email, email_verified, created_on)
-     SELECT 'uid-' || n, 'person-' || n || '@example.com', true, current_date FROM generate_series(1, $1) n`,
-    [people],
+     SELECT 'uid-' || n, 'user-' || n || '@example.com', true, current_date FROM generate_series(1, $1) n`,
+    [users],
   );
   const machine = await describeMachine(services.ownerUrl, services.redisUrl);
   const cpu = metersOf(machine).of(service.pid, { 'mail server (catcher)': catcherPid });
   const before = new Map(Object.entries(cpu).map(([name, seconds]) => [name, seconds()]));
   const begin = performance.now();
-  const told = await announce(env['IDENTITY_DATABASE_URL'] ?? '');
+  const enqueued = await enqueueAnnouncement(env['IDENTITY_DATABASE_URL'] ?? '');
   const queuedMs = performance.now() - begin;
-  if (told !== people) throw new Error(`${told} of ${people} were told`);
+  if (enqueued !== users) throw new Error(`${enqueued} of ${users} notifications were enqueued`);
   while ((await countOf(owner, 'pending')) > 0) await setTimeout(20);
   const sentMs = performance.now() - begin;
   const sent = await countOf(owner, 'sent');
-  if (sent !== people) throw new Error(`${sent} of ${people} notices were sent`);
-  const cpuMs = [...before].map(([name, used]) => [name, (((cpu[name]?.() ?? NaN) - used) * 1000) / people]);
-  tell(`${people} notices: queued after ${queuedMs.toFixed(0)} ms, sent after ${sentMs.toFixed(0)} ms`);
+  if (sent !== users) throw new Error(`${sent} of ${users} notifications were sent`);
+  const cpuMs = [...before].map(([name, used]) => [name, (((cpu[name]?.() ?? NaN) - used) * 1000) / users]);
+  log(`${users} notifications: enqueued after ${queuedMs.toFixed(0)} ms, sent after ${sentMs.toFixed(0)} ms`);
   return {
-    people,
+    users,
     connections: mailConnections,
     queuedMs,
     sentMs,
@@ -90,8 +90,8 @@ async function tellEverybody(
   };
 }
 
-/** The statement of `admin notify maintenance`, without the start of that program. @returns how many are told */
-async function announce(databaseUrl: string): Promise<number> {
+/** Runs the SQL of `admin notify maintenance` without starting that program. @returns the number of enqueued notifications */
+async function enqueueAnnouncement(databaseUrl: string): Promise<number> {
   const payload: Payload<'maintenance'> = {
     from: '2100-01-01T02:00:00Z',
     to: '2100-01-01T03:00:00Z',
@@ -104,8 +104,8 @@ async function announce(databaseUrl: string): Promise<number> {
   const service = new pg.Client({ connectionString: databaseUrl, options: '-c search_path=identity' });
   await service.connect();
   try {
-    const { rows } = await service.query<{ told: number }>(text, values);
-    return rows[0]?.told ?? 0;
+    const { rows } = await service.query<{ enqueued: number }>(text, values);
+    return rows[0]?.enqueued ?? 0;
   } finally {
     await service.end();
   }
@@ -116,16 +116,16 @@ async function countOf(owner: pg.Client, state: string): Promise<number> {
   return (await owner.query<{ n: number }>(text, [state])).rows[0]?.n ?? 0;
 }
 
-/** One after the other: how long each waits who asks. */
+/** Exports and deletes one account after another. */
 async function measureHistories(
   stack: Stack,
   owner: pg.Client,
-  { histories, tell }: PeopleOptions,
-): Promise<PeopleMeasured['histories']> {
+  { histories, log }: UsersOptions,
+): Promise<UsersMeasured['histories']> {
   await owner.query(`INSERT INTO identity."Plan" (id, name, daily_tokens) VALUES ('bench', 'Bench', 32)`);
   const uids = [];
   while (uids.length <= histories) uids.push(await makeHistory(stack, owner, uids.length));
-  // Rows that came all at once are not yet known to the planner, as those of ten years are.
+  // Gives the planner statistics of the new rows, as it would have of real history.
   await owner.query('ANALYZE');
   const exportMs: number[] = [];
   const deletionMs: number[] = [];
@@ -139,7 +139,7 @@ async function measureHistories(
     if (answer.status !== 200) throw new Error(`an export answers ${answer.status}: ${text}`);
     const { status } = await fetch(`${stack.service.url}/account`, { method: 'DELETE', headers });
     if (status !== 202) throw new Error(`a deletion answers ${status}`);
-    await erased(owner, uid);
+    await untilErased(owner, uid);
     // The first warms up.
     if (index === 0) continue;
     exportMs.push(exported - begin);
@@ -147,56 +147,56 @@ async function measureHistories(
     const { tables } = JSON.parse(text) as { tables: Record<string, unknown[]> };
     [rows, bytes] = [Object.values(tables).reduce((sum, list) => sum + list.length, 0), Buffer.byteLength(text)];
   }
-  tell(`${histories} persons with ten years of history, ${rows} rows each, exported and deleted`);
-  return { persons: histories, rows, bytes, exportMs, deletionMs };
+  log(`${histories} accounts with ten years of history, ${rows} rows each, exported and deleted`);
+  return { accounts: histories, rows, bytes, exportMs, deletionMs };
 }
 
 /**
- * Ten years of a payment each month, and of what goes with that: events of the subscription, notices of the last 90 days,
- * acts, what Apple told in the last 30 days, as many devices as one may have.
+ * Creates an account with ten years of monthly payments and all that belongs to them: subscription events, notifications of the
+ * last 90 days, audit events, Apple's notifications of the last 30 days, and the maximum number of devices.
  */
 async function makeHistory({ firebase }: Stack, owner: pg.Client, index: number): Promise<string> {
   const email = `history-${index}@example.com`;
   const { uid } = firebase.createAccount({ email, emailVerified: true });
   await owner.query(
-    `WITH person AS (
+    `WITH account AS (
        INSERT INTO identity."User" (firebase_uid, email, email_verified, created_on)
        VALUES ($1, $2, true, current_date - 3650) RETURNING id
      ), access AS (
        INSERT INTO identity."Subscription" (user_id, provider, provider_ref, plan_id, status, paid_through, fetch_version)
-       SELECT id, 'apple', 'apple:' || $1, 'bench', 'ACTIVE', now() + interval '9 days', 1 FROM person
+       SELECT id, 'apple', 'apple:' || $1, 'bench', 'ACTIVE', now() + interval '9 days', 1 FROM account
      ), chosen AS (
-       INSERT INTO identity."UserPreferences" SELECT id, 7, NULL, 'ads', 443, 'en', '{renewed}', '{}' FROM person
+       INSERT INTO identity."UserPreferences" SELECT id, 7, NULL, 'ads', 443, 'en', '{renewed}', '{}' FROM account
      ), devices AS (
        INSERT INTO identity."PushDevice" (user_id, token, platform, registered_on)
-       SELECT id, $1 || n, 'ios', current_date FROM person, generate_series(1, 20) n
+       SELECT id, $1 || n, 'ios', current_date FROM account, generate_series(1, 20) n
      ), payments AS (
        INSERT INTO identity."PaymentHistory" (user_id, provider, provider_ref, kind, amount, currency, occurred_at)
        SELECT id, 'apple', 'apple:' || $1 || n, 'charge', 499, 'eur', now() - n * interval '1 month'
-       FROM person, generate_series(1, 120) n
+       FROM account, generate_series(1, 120) n
      ), events AS (
        INSERT INTO identity."SubscriptionEvent" (user_id, provider, kind, plan_id, until, at)
-       SELECT id, 'apple', 'renewed', 'bench', now(), now() - n * interval '1 day' FROM person, generate_series(1, 2400) n
-     ), told AS (
+       SELECT id, 'apple', 'renewed', 'bench', now(), now() - n * interval '1 day' FROM account, generate_series(1, 2400) n
+     ), notified AS (
        INSERT INTO identity."Notification" (cause, kind, user_id, payload, caused_at)
        SELECT $1 || n, 'renewed', id, '{"plan": "Bench", "until": "2030-01-01T00:00:00Z"}', now() - n * interval '6 hours'
-       FROM person, generate_series(1, 360) n RETURNING id, user_id
+       FROM account, generate_series(1, 360) n RETURNING id, user_id
      ), deliveries AS (
        INSERT INTO identity."NotificationDelivery" (notification_id, user_id, channel, state, due_at)
-       SELECT id, user_id, 'email', 'sent', now() FROM told
+       SELECT id, user_id, 'email', 'sent', now() FROM notified
      ), inbox AS (
        INSERT INTO identity."WebhookEvent" (provider, event_id, type, object_ref, occurred_at, received_at, state)
-       SELECT 'apple', $1 || n, 'DID_RENEW', $1, now(), now(), 'done' FROM person, generate_series(1, 60) n
+       SELECT 'apple', $1 || n, 'DID_RENEW', $1, now(), now(), 'done' FROM account, generate_series(1, 60) n
      )
      INSERT INTO identity."AuditEvent" (at, actor, action, user_id, reason)
      SELECT now() - n * interval '3 days', 'self', 'account.sign_out_everywhere', id, 'asked'
-     FROM person, generate_series(1, 1200) n`,
+     FROM account, generate_series(1, 1200) n`,
     [uid, email],
   );
   return uid;
 }
 
-async function erased(owner: pg.Client, uid: string): Promise<void> {
+async function untilErased(owner: pg.Client, uid: string): Promise<void> {
   const text = 'SELECT erased_at IS NOT NULL AS gone FROM identity."AccountDeletion" WHERE firebase_uid = $1';
   while ((await owner.query<{ gone: boolean }>(text, [uid])).rows[0]?.gone !== true) await setTimeout(5);
 }
