@@ -41,7 +41,7 @@ export default tseslint.config(
     rules: { 'no-console': 'off' },
   },
   { files: ['**/*.js', '**/*.mjs', '**/*.gen.ts'], ...tseslint.configs.disableTypeChecked },
-  // Whoever names files to lint may name a generated one.
+  // A file named on the command line may be a generated one.
   { files: ['**/*.gen.ts'], rules: { 'max-lines': 'off' } },
   {
     files: ['**/*.js', '**/*.mjs'],

@@ -20,18 +20,18 @@ export default defineConfig(({ mode }) => ({
       (name) => `test/support/${name}.ts`,
     ),
     reporters: ['default', new SlowestSpecs()],
-    // Importing the service anew for each spec file took longer than many a file's tests. See clean-slate.ts. A file of tunnels
-    // leaves its servers to the end of its process.
+    // Spec files share processes, because importing the service again for each file took longer than most files' tests. See
+    // clean-slate.ts. A tunnel spec has its own process, whose end stops its servers.
     isolate: mode === 'tunnel',
     testTimeout: special.includes(mode) ? 300_000 : 60_000,
     hookTimeout: special.includes(mode) ? 300_000 : 120_000,
-    // What is polled for comes when it comes; a busy machine must not make it a failure.
+    // A generous timeout for polling, so that a busy machine does not make tests fail.
     expect: { poll: { timeout: 10_000 } },
     sequence: { sequencer: LongestFirst },
-    // Tunnels share one lab. Elsewhere there are more than the two cores of a CI machine, since many a test waits: for time-outs,
-    // restarts, processes of its own.
+    // Tunnel specs share one lab. Other specs use more workers than the two cores of a CI machine, because many of them wait for
+    // timeouts, restarts and child processes.
     maxWorkers: { heavy: 3, tunnel: 1 }[mode] ?? 4,
-    // Fewer collections of short-lived garbage, which tests make more of than the service.
+    // A larger young generation: tests make more short-lived garbage than the service.
     execArgv: ['--max-semi-space-size=64'],
   },
 }));
