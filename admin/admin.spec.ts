@@ -135,7 +135,9 @@ describe('admin plans price and withdraw', () => {
     expect(await run('plans', 'price', 'nothing', '--apple', 'x', '--interval', 'month')).toContain(
       'No plan has the id',
     );
-    expect(await run('plans', 'price', 'family', '--stripe', 'price_1')).toContain('does not accept payments through Stripe');
+    expect(await run('plans', 'price', 'family', '--stripe', 'price_1')).toContain(
+      'does not accept payments through Stripe',
+    );
   });
 });
 
