@@ -63,8 +63,11 @@ interface Step {
   /** True when a kill at this step leaves the token unspent: any client may then redeem it. */
   readonly leavesTokenUnspent?: true;
   readonly location?: string;
-  /** Resolves when the redemption has reached this step: to a function that resumes the node drivers, if the step paused them. */
-  readonly reached: () => Promise<(() => void) | void>;
+  /**
+   * Resolves when the redemption has reached this step: to a function that resumes the node drivers, if the step paused them.
+   * Absent for the step at which the service has answered.
+   */
+  readonly reached?: () => Promise<(() => void) | void>;
 }
 
 const before = (name: string, proxy: () => HoldingProxy, matches: RegExp): Step => ({
@@ -84,7 +87,7 @@ const unacknowledged = (step: Step, location: string): Step => ({
   reached: async () => {
     const nodes = location === stockholm ? single : pair;
     const pauses = nodes.map(({ driver }) => driver.pauseNext('apply'));
-    await step.reached();
+    await step.reached?.();
     return () => pauses.forEach(({ resume }) => resume());
   },
 });
@@ -113,7 +116,7 @@ const steps: Step[] = [
   before('it receives the acknowledgement of the node', () => front, /^POST \/node\/[^/]+\/acks /),
   before('it activates the connection', () => toPostgres, activate),
   after('it activates the connection', () => toPostgres, activate),
-  after('it answers', () => front, /^POST \/vpn\/config /),
+  { name: 'after it answers' },
   unacknowledged(
     before('it moves the connection to another node', () => toPostgres, moveConnection),
     frankfurt,
@@ -149,18 +152,20 @@ async function killAt({ reached }: Step, request: RedemptionRequest): Promise<vo
   const since = Date.now();
   front.switchTo(victim.port);
   await waitUntilSynced([...pair, ...single], since);
-  const atStep = reached();
+  // The answer is held, too. The service waits only 100 ms for a held Redis, so on a busy machine it may answer before the kill.
+  const answered = front.hold('after', /^POST \/vpn\/config /);
+  const atStep = reached?.().then((resume) => ({ resume }));
   const interrupted = redeem(url, request);
-  const answered = interrupted.then((answer) => ({ answer }));
-  const resume = await Promise.race([atStep, answered]);
-  if (typeof resume === 'object') {
+  const first = await Promise.race(atStep === undefined ? [answered] : [atStep, answered]);
+  if (atStep !== undefined && 'release' in first) {
     // A driver that stays paused would block its agent in all later tests, and in stop().
     for (const { driver } of [...pair, ...single]) driver.resume();
-    throw new Error(`the service answered before this step: ${JSON.stringify(resume.answer)}`);
+    first.release();
+    throw new Error(`the service answered before this step: ${JSON.stringify(await interrupted)}`);
   }
   await victim.kill();
   front.switchTo(successor.port);
-  resume?.();
+  if ('resume' in first) first.resume?.();
   expect(await interrupted).toEqual({ status: 0 });
 }
 
