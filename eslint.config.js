@@ -1,11 +1,11 @@
 import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
-/** The one file that may read the machine's clock; everything else takes a `Clock`, so that tests can move it. */
+/** The only file that may read the machine's clock. All other code uses a `Clock`, so that tests can set the time. */
 const clockFile = 'src/platform/config/clock.ts';
 
 const timeMessage =
-  'Take a Clock (src/platform/config/clock.ts): nothing else reads the time, so that tests can move it.';
+  'Inject a Clock (src/platform/config/clock.ts) instead of reading the time, so that tests can set it.';
 
 export default tseslint.config(
   { ignores: ['**/dist/**', 'coverage/**', 'src/prisma/generated/**', '**/node_modules/**'] },

@@ -6,8 +6,8 @@ const folders = ['src', 'packages/*/src', 'dev', 'admin', 'bench', 'test'];
 const special = ['heavy', 'tunnel'];
 
 /**
- * `vitest run` leaves the special tests out; `vitest run --mode heavy` runs those that take long, `--mode tunnel` those
- * that need root and real network devices, one file at a time.
+ * `vitest run` skips the special tests. `vitest run --mode heavy` runs the slow ones; `--mode tunnel` runs those that need root
+ * and real network devices, one file at a time.
  */
 export default defineConfig(({ mode }) => ({
   resolve: { conditions: ['vpn-source'] },
@@ -20,18 +20,18 @@ export default defineConfig(({ mode }) => ({
       (name) => `test/support/${name}.ts`,
     ),
     reporters: ['default', new SlowestSpecs()],
-    // Spec files share processes, because importing the service again for each file took longer than most files' tests. See
-    // clean-slate.ts. A tunnel spec has its own process, whose end stops its servers.
+    // Not isolated, because importing the service for each spec file took longer than the tests of many files (clean-slate.ts).
+    // Tunnel tests are isolated: their servers end with the process of each file.
     isolate: mode === 'tunnel',
     testTimeout: special.includes(mode) ? 300_000 : 60_000,
     hookTimeout: special.includes(mode) ? 300_000 : 120_000,
-    // A generous timeout for polling, so that a busy machine does not make tests fail.
+    // A long timeout, so that polling does not fail on a busy machine.
     expect: { poll: { timeout: 10_000 } },
     sequence: { sequencer: LongestFirst },
-    // Tunnel specs share one lab. Other specs use more workers than the two cores of a CI machine, because many of them wait for
-    // timeouts, restarts and child processes.
+    // Tunnel tests share one lab. Other tests use more workers than the two cores of a CI machine, because many tests wait for
+    // timeouts, restarts or child processes.
     maxWorkers: { heavy: 3, tunnel: 1 }[mode] ?? 4,
-    // A larger young generation: tests make more short-lived garbage than the service.
+    // Fewer garbage collections, because tests create more short-lived objects than the service.
     execArgv: ['--max-semi-space-size=64'],
   },
 }));
