@@ -36,7 +36,7 @@ const stores = [AccountStore, AccountDeletionStore, AccountExportStore, AccountH
     ),
     ...maintenanceJobs(
       IdentityMaintenance,
-      every(600, 'account-deletions-revive', AccountDeletionService, (deletions) => deletions.requeueMissingJobs()),
+      every(600, 'account-deletions-requeue', AccountDeletionService, (deletions) => deletions.requeueMissingJobs()),
       every(3_600, 'account-deletions-purge', AccountDeletionService, (deletions) => deletions.purge()),
     ),
   ],

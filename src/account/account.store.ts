@@ -16,12 +16,13 @@ export class AccountStore {
   }
 
   /**
-   * Records the request for a new address and enqueues its notifications: a link that verifies the address to the new one, and
-   * a warning to the current one (if it is verified) and to the devices. The deliveries store their addresses, because the
-   * user's own may have changed by the time they are sent. Each day has a limited number of slots. When requests race for the
-   * same slot, only one gets it.
+   * Records the request for a new address and enqueues its notifications: a verification link to the new address, and a warning
+   * to the current address (if it is verified) and to the devices. The deliveries store their addresses, because the user's own
+   * may have changed by the time they are sent. The requests of a day are numbered. When requests race for the same number, only
+   * one gets it.
    *
-   * @returns false if the day's slots are used up, or the account is being deleted
+   * @returns false if the day has no number left, another request took the same number at the same moment, or the account is
+   * being deleted
    */
   async requestEmailChange(act: Act, newEmail: string): Promise<boolean> {
     const rows = await this.prisma.$queryRaw<unknown[]>`

@@ -164,7 +164,7 @@ describe('IdentityCacheService', () => {
       await expect(identifyDuringOutage()).rejects.toThrow('identity_provider_unavailable');
     });
 
-    it('still refuses users whom it refused before', async () => {
+    it('still refuses a user that it refused before the outage', async () => {
       await expect(identifyWith({ ...account, disabled: true })).rejects.toThrow('invalid_id_token');
       clock.advance(60_000);
       await expect(identifyDuringOutage()).rejects.toThrow('invalid_id_token');

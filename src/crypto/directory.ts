@@ -23,7 +23,7 @@ export interface DirectoryKey {
   readonly notBefore: Date;
   readonly signUntil: Date;
   readonly verifyUntil: Date;
-  /** The operator has revoked it. */
+  /** The operator has retired it. */
   readonly retired: boolean;
 }
 
@@ -66,7 +66,7 @@ export const publishedDirectorySchema = z.strictObject({
   'token-keys': z
     .array(tokenKey)
     .describe('Keys that clients may use, newest first, including the key of the next day.'),
-  'retired-keys': z.array(tokenKey).describe('Keys that the operator has revoked. Their tokens are not accepted.'),
+  'retired-keys': z.array(tokenKey).describe('Keys that the operator has retired. Their tokens are not accepted.'),
 });
 
 /** Renders the directory, newest key first, without keys whose tokens have all expired. */

@@ -60,7 +60,7 @@ export class EnrolmentTokensService {
     await this.registrations.purgeTokens(this.clock.now());
   }
 
-  /** The token stops working at once, also for repeated registrations. False when no token has this id. */
+  /** Revokes a token at once, also for repeated registrations. @returns false if no token has this id */
   async revoke(id: string): Promise<boolean> {
     return /^[0-9a-f]{16}$/.test(id) && this.store.remove(Buffer.from(id, 'hex'));
   }

@@ -38,7 +38,7 @@ export class FleetService {
   }
 
   /**
-   * Retires a node permanently: its connections end, and it cannot register again.
+   * Retires a node permanently: its connections end. Its key is refused while the row exists: until 30 days after the last pulse.
    *
    * @throws {AppError} `node_not_found`
    */

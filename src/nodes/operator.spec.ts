@@ -49,7 +49,7 @@ describe('EnrolmentTokensService', () => {
     expect((await tokens().list()).map(({ id }) => id)).toContain(two?.id);
   });
 
-  it('refuses an unknown location, zero uses and an unlimited lifetime', async () => {
+  it('refuses an unknown location, an invalid number of uses, and a lifetime of zero or over 366 days', async () => {
     await expect(tokens().create({ locationId: 'xx-nowhere' })).rejects.toMatchObject({ code: 'unknown_location' });
     for (const wrong of [{ uses: 0 }, { uses: 1.5 }, { hours: 0 }, { hours: 1e6 }]) {
       await expect(tokens().create({ locationId: 'de-frankfurt', ...wrong })).rejects.toThrow(ZodError);

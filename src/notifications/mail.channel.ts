@@ -10,7 +10,7 @@ import { MailClient } from './mail.client.js';
 import { NotificationKeys } from './notification-keys.js';
 
 /**
- * Exactly one address, which no mail program or server can read as more: no list, no comment, no line break. Firebase checks
+ * Exactly one address, which no mail program or server can read as several: no list, no comment, no line break. Firebase checks
  * the addresses that users enter, but a mail to two recipients would still be our fault. Lengths: RFC 5321 §4.5.3.1.
  */
 const oneAddress = z

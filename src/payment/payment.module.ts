@@ -85,7 +85,7 @@ const jobs = jobHandlers(
 
 const maintenance = maintenanceJobs(
   IdentityMaintenance,
-  every(60, 'payment-inbox-revive', InboxService, (inbox) => inbox.requeueMissing()),
+  every(60, 'payment-inbox-requeue', InboxService, (inbox) => inbox.requeueMissing()),
   every(3_600, 'payment-inbox-purge', InboxService, (inbox) => inbox.purge()),
 );
 

@@ -29,7 +29,7 @@ const fields = {
     .array(z.enum(optionalKinds))
     .max(optionalKinds.length)
     .describe(
-      'Kinds of notification that are not sent by e-mail. E-mails about the account and its payments cannot be turned off.',
+      'Kinds of notification that are not sent by e-mail. Kinds that concern the security or payment of the account cannot be turned off.',
     ),
   notPushed: z
     .array(z.enum(pushedKinds))

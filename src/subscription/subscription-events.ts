@@ -47,7 +47,7 @@ export const recordExpired = (ended: Prisma.Sql): Prisma.Sql => Prisma.sql`
   WHERE NOT EXISTS (SELECT FROM "SubscriptionEvent" e WHERE e.user_id = s.user_id AND e.provider = s.provider
     AND e.kind = 'expired' AND e.plan_id = s.plan_id AND e.at = s.paid_through)`;
 
-/** The users whose row in `changed_rows` shows new or longer access from the App Store. */
+/** The users whose access from the App Store in `changed_rows` is new or has changed. */
 const usersGrantedByApple = Prisma.sql`
   SELECT user_id FROM changed_rows WHERE provider = 'apple' AND status NOT IN ('EXPIRED', 'REVOKED')
     AND (status, paid_through) IS DISTINCT FROM (old_status, old_paid_through)`;

@@ -31,7 +31,7 @@ export const tokenMissing = (headers: Headers) =>
   });
 
 export const tokenExpired = (headers: Headers) =>
-  new AppError('token_expired', 'The issuer key of this token has expired or was revoked. Request a new token.', {
+  new AppError('token_expired', 'The issuer key of this token has expired or was retired. Request a new token.', {
     headers,
   });
 

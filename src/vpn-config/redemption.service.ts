@@ -47,7 +47,8 @@ interface RedemptionAttempt {
 }
 
 /**
- * Redeems a token for a connection. A token never gives two connections, and is never lost without giving one.
+ * Redeems a token for a connection. A token never gives two connections. If the client sends a public key, a token is never
+ * lost without giving one.
  *
  * Two locks protect a token. The mark in Redis is fast and refuses most double spends before they cost anything. The row in
  * PostgreSQL has a primary key that is derived from the token's hash, and it decides: it survives a Redis that is flushed,

@@ -23,7 +23,7 @@ export class SpentTokensStore {
    * remaining time to live does not reveal when the token was spent.
    *
    * @param tokenHash SHA-256 of the token
-   * @param fingerprint tells a retry of the same client from a spend by another client
+   * @param fingerprint distinguishes a retry of the same client from a spend by another client
    */
   async mark(tokenHash: Buffer, fingerprint: string, until: Date): Promise<MarkState> {
     try {
@@ -31,7 +31,7 @@ export class SpentTokensStore {
       const before = await this.redis.client.call('SET', keyOf(tokenHash), fingerprint, 'NX', 'GET', 'EXAT', seconds);
       return before === null || before === fingerprint ? 'ours' : 'another';
     } catch {
-      // After a time-out the mark may be set all the same; then it is ours.
+      // After a timeout Redis may still have set the mark, with this client's fingerprint.
       withoutRedis.inc();
       return 'unknown';
     }

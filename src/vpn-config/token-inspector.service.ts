@@ -20,7 +20,10 @@ export interface VerifiedToken {
   readonly location: LocationRecord;
 }
 
-/** Checks a token without changing anything. Cheap checks come first; neither PostgreSQL nor Redis is read. */
+/**
+ * Checks a token without spending it. Cheap checks come first. It reads no store, unless the key id is unknown: then the issuer
+ * directory is read again, and its keys are stored.
+ */
 @Injectable()
 export class TokenInspectorService {
   constructor(

@@ -26,7 +26,7 @@ export const redemptionResponse = z.strictObject({
     .describe('Configuration for wg-quick. It has no PrivateKey when the request had a `public_key`.'),
   connection_id: z.uuid(),
   connection_secret: z.string().describe('Bearer token for GET and DELETE /vpn/connection. A retry gets the same one.'),
-  expires_at: z.string().describe('When the connection ends: a full hour, 24 to 25 hours from now.'),
+  expires_at: z.string().describe('When the connection ends: a full hour, 24 to 25 hours after it began.'),
   location: z.string(),
   endpoint: z.string(),
   endpoint_v6: z.string().optional(),

@@ -205,7 +205,7 @@ describe('an interrupted deletion', () => {
     payments.clock.advance(11 * 60_000);
     await runMaintenanceJob(
       payments.service.app.get(IdentityMaintenance, { strict: false }),
-      'account-deletions-revive',
+      'account-deletions-requeue',
     );
     await expectErased(user, id);
   });

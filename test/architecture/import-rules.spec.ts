@@ -155,7 +155,10 @@ describe('the import rules', () => {
     ],
     [
       'each-database-folder-has-one-client: src/prisma/network/index.ts',
-      plant('src/prisma/network/index.ts', "export { client as people } from '../generated/identity/client.js';"),
+      plant(
+        'src/prisma/network/index.ts',
+        "export { client as identityClient } from '../generated/identity/client.js';",
+      ),
     ],
     [
       'modules-meet-at-index: src/account/index.ts',

@@ -165,7 +165,7 @@ describe('a fetch that failed often', () => {
     await payments.sql(`UPDATE identity_jobs._private_jobs SET run_at = now() + interval '6 hours' WHERE key = $1`, [
       key,
     ]);
-    await runMaintenanceJob(payments.service.app.get(IdentityMaintenance, { strict: false }), 'payment-inbox-revive');
+    await runMaintenanceJob(payments.service.app.get(IdentityMaintenance, { strict: false }), 'payment-inbox-requeue');
     const [wait] = await waits();
     expect(wait?.seconds).toBeLessThanOrEqual(300);
     payments.stripe.fake.clearFaults();
@@ -182,7 +182,7 @@ describe('a pending event that has lost its job', () => {
        VALUES ('stripe', 'evt_lost', 'invoice.paid', $1, now(), $2)`,
       [user.customer, new Date(payments.clock.now().getTime() - 120_000)],
     );
-    await runMaintenanceJob(payments.service.app.get(IdentityMaintenance, { strict: false }), 'payment-inbox-revive');
+    await runMaintenanceJob(payments.service.app.get(IdentityMaintenance, { strict: false }), 'payment-inbox-requeue');
     await payments.settled();
     expect(await payments.sql(`SELECT state::text FROM identity."WebhookEvent" WHERE event_id = 'evt_lost'`)).toEqual([
       { state: 'done' },

@@ -74,7 +74,7 @@ export type DirectoryDirectoryResponses = {
             'verify-until': number;
         }>;
         /**
-         * Keys that the operator has revoked. Their tokens are not accepted.
+         * Keys that the operator has retired. Their tokens are not accepted.
          */
         'retired-keys': Array<{
             'token-type': 2;
@@ -698,7 +698,7 @@ export type VpnTokenIssueErrors = {
      */
     403: Problem;
     /**
-     * `key_retired` Issuer key retired
+     * `key_retired` Issuer key does not sign
      */
     409: Problem;
     /**
@@ -814,7 +814,7 @@ export type PreferencesReadResponses = {
          */
         locale: 'en';
         /**
-         * Kinds of notification that are not sent by e-mail. E-mails about the account and its payments cannot be turned off.
+         * Kinds of notification that are not sent by e-mail. Kinds that concern the security or payment of the account cannot be turned off.
          */
         notMailed: Array<'welcome' | 'trial_ending' | 'renewed' | 'maintenance'>;
         /**
@@ -845,7 +845,7 @@ export type PreferencesPatchData = {
          */
         locale?: 'en';
         /**
-         * Kinds of notification that are not sent by e-mail. E-mails about the account and its payments cannot be turned off.
+         * Kinds of notification that are not sent by e-mail. Kinds that concern the security or payment of the account cannot be turned off.
          */
         notMailed?: Array<'welcome' | 'trial_ending' | 'renewed' | 'maintenance'>;
         /**
@@ -919,7 +919,7 @@ export type PreferencesPatchResponses = {
          */
         locale: 'en';
         /**
-         * Kinds of notification that are not sent by e-mail. E-mails about the account and its payments cannot be turned off.
+         * Kinds of notification that are not sent by e-mail. Kinds that concern the security or payment of the account cannot be turned off.
          */
         notMailed: Array<'welcome' | 'trial_ending' | 'renewed' | 'maintenance'>;
         /**
@@ -950,7 +950,7 @@ export type PreferencesReplaceData = {
          */
         locale: 'en';
         /**
-         * Kinds of notification that are not sent by e-mail. E-mails about the account and its payments cannot be turned off.
+         * Kinds of notification that are not sent by e-mail. Kinds that concern the security or payment of the account cannot be turned off.
          */
         notMailed: Array<'welcome' | 'trial_ending' | 'renewed' | 'maintenance'>;
         /**
@@ -1024,7 +1024,7 @@ export type PreferencesReplaceResponses = {
          */
         locale: 'en';
         /**
-         * Kinds of notification that are not sent by e-mail. E-mails about the account and its payments cannot be turned off.
+         * Kinds of notification that are not sent by e-mail. Kinds that concern the security or payment of the account cannot be turned off.
          */
         notMailed: Array<'welcome' | 'trial_ending' | 'renewed' | 'maintenance'>;
         /**
@@ -1304,7 +1304,7 @@ export type VpnConfigRedeemResponses = {
          */
         connection_secret: string;
         /**
-         * When the connection ends: a full hour, 24 to 25 hours from now.
+         * When the connection ends: a full hour, 24 to 25 hours after it began.
          */
         expires_at: string;
         location: string;

@@ -89,7 +89,7 @@ export class NodeAgent {
     options: NodeAgentOptions,
     store: CredentialStore,
     credentials: Credentials,
-    /** Set when the node differs from what it registered with: the backend must be told. */
+    /** Set when the node differs from what it registered with: the agent must report this to the backend. */
     private readonly changedRegistration: Registration | undefined,
   ) {
     const { driver, meter = noMeter, canServe = () => true, timing = systemTiming } = options;

@@ -17,8 +17,8 @@ export class AnonymitySetController {
   @ApiOperation({
     summary: 'Show how many tokens the current key has signed',
     description:
-      'This is the anonymity set of a token: it cannot be told apart from the other tokens of its key. A client may wait ' +
-      'until the set is large enough. Counted every hour, and rounded.',
+      'This is the anonymity set of a token: it cannot be distinguished from the other tokens of its key. A client may wait ' +
+      'until the set is large enough. Counted on every full hour, and rounded.',
   })
   @Returns(200, anonymitySetReport)
   @Problems('rate_limited', 'unavailable')

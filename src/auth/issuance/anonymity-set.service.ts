@@ -17,8 +17,8 @@ const retryMs = 60_000;
  * Reports how many tokens the current key has signed, so that a client can wait for a larger anonymity set before it spends
  * a token.
  *
- * Every replica counts on the hour, never on request. An observer who asks before and after a token is signed, or asks two
- * replicas, sees no difference.
+ * Every replica counts at its start and on every full hour, never on request. So an observer who asks before and after a token
+ * is signed sees no difference between two counts.
  */
 @Injectable()
 export class AnonymitySetService {

@@ -19,8 +19,8 @@ export class IssuanceStore {
   /**
    * Counts the messages against the quota, all or none. Messages that were counted before are free. This one statement
    * decides: the row lock makes racing requests wait, and each then counts on top of what the other wrote. A separate count
-   * before the INSERT would let races exceed the quota. Messages that were already counted can be signed again even after the
-   * quota became smaller.
+   * before the INSERT would let races exceed the quota. Messages that were already counted stay free after the quota
+   * became smaller, as long as the request itself has no more messages than the quota.
    *
    * @returns whether the messages fit into the quota
    */

@@ -69,7 +69,7 @@ export class VpnTokenService {
     if (key !== undefined) return key;
     throw new AppError(
       'key_retired',
-      'This key does not sign (any more). Fetch the issuer directory and blind the tokens for the current key.',
+      'This key does not sign tokens now. Fetch the issuer directory and blind the tokens for the current key.',
     );
   }
 

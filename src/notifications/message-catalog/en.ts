@@ -28,8 +28,8 @@ export const en: MessageCatalog = {
     email_verified: (_, service) => ({
       subject: 'Your e-mail address is verified',
       paragraphs: [
-        `This address is now verified for your ${service} account. You can start a trial or choose a plan in the app.`,
-        'We only use it for messages about your account and your payments.',
+        `This address is now verified for your ${service} account. You can now choose a plan in the app.`,
+        'We only use it for messages about your account, your payments and planned maintenance.',
       ],
     }),
     trial_ending: ({ until, renews }) => ({
@@ -37,7 +37,7 @@ export const en: MessageCatalog = {
       paragraphs: [
         `Your trial runs until ${time(until)}.`,
         renews
-          ? 'After that, the subscription you chose starts and the first payment is charged. If you don’t want to continue, cancel in the app before then.'
+          ? 'After that, the subscription you chose starts and the first payment is charged. If you don’t want to continue, cancel the subscription before then.'
           : 'You will not be charged. To keep using the VPN, choose a plan in the app before then.',
       ],
     }),

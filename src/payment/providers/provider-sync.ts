@@ -26,7 +26,7 @@ export interface ProviderSync {
    * Fetches the object that `objectRef` names from the provider, and writes the result with the `fetchVersion`.
    *
    * @param objectRef Stripe: the id of a customer or a charge; App Store: the original transaction id of a subscription
-   * @param fetchVersion a fencing token drawn before the fetch. Rows with a greater one are not overwritten
+   * @param fetchVersion a fencing token taken before the fetch. Rows with a greater one are not overwritten
    * @param claimant id of the user who claims the purchase
    * @throws {ProviderUnavailable} also if the operator has not set the provider up
    */

@@ -90,7 +90,7 @@ export class InboxStore {
   }
 
   /**
-   * Settles the events that a fetch has covered: those that arrived before its `fetchVersion` was drawn, because the fetch
+   * Settles the events that a fetch has covered: those that arrived before its `fetchVersion` was taken, because the fetch
    * started after them. Later events have a job of their own.
    *
    * @param reason dead-letters the events; without it they are done

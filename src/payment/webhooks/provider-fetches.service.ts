@@ -15,18 +15,18 @@ import {
 import { InboxStore, type FetchTarget } from './inbox.store.js';
 
 /**
- * How payment events become access. Events may be lost, doubled, late or out of order, and any process may crash.
+ * How payment events become access. Events may be lost, duplicated, late or out of order, and any process may crash.
  *
  *  1. The webhook verifies the signature. One statement stores the event and a job. Only then the service acknowledges.
- *  2. The job does not trust the event's content. It draws a fencing token, `fetchVersion`, which is greater than all before.
+ *  2. The job does not trust the event's content. It takes a fencing token, `fetchVersion`, which is greater than all before.
  *     Then it fetches the object that the event names, as the provider has it now.
  *  3. A row is written only where the stored `fetchVersion` is smaller. When two fetches race, the one that started later
  *     wins. Every change has such a fetch: the one of its own event, which starts after the change.
- *  4. All events that arrived before the `fetchVersion` was drawn are done: the fetch has seen what they announced.
+ *  4. All events that arrived before the `fetchVersion` was taken are done: the fetch has seen what they announced.
  *
  * The last fetch decides, and the nightly reconciliation makes sure that there is one. If the provider does not answer, the
  * fetch is retried with growing delays. If it can never succeed, its events are dead-lettered for an operator, and other
- * events go on.
+ * events are processed as usual.
  */
 
 /** Eight attempts take a quarter of an hour. A race with another statement is over by then; a later attempt would fail too. */

@@ -4,18 +4,18 @@ import { Repeater } from './repeater.js';
 
 describe('Repeater', () => {
   it('continues after failures, and reports the first of several in a row', async () => {
-    const told: string[] = [];
+    const reported: string[] = [];
     let runs = 0;
     const work = async () => {
       runs += 1;
       if (runs !== 3) throw new Error(`run ${runs}`);
     };
-    const onFailure = (error: unknown) => told.push((error as Error).message);
+    const onFailure = (error: unknown) => reported.push((error as Error).message);
     const repeater = new Repeater({ waitMs: 1, run: work, onFailure });
     await repeater.start();
     await expect.poll(() => runs).toBeGreaterThan(5);
     await repeater.stop();
-    expect(told).toEqual(['run 1', 'run 4']);
+    expect(reported).toEqual(['run 1', 'run 4']);
   });
 
   it('never overlaps its runs, and has ended when stop resolves', async () => {

@@ -1,5 +1,5 @@
 /**
- * Waits for a promise, but not longer than `milliseconds`. The work behind the promise goes on after that.
+ * Waits for a promise, but not longer than `milliseconds`. The work itself is not cancelled.
  *
  * @param timeoutError makes the error to throw when the time is over
  */

@@ -169,7 +169,7 @@ function renamed(env: Environment): string[] {
     .map(([key, name]) => `${key} has a new name: use ${name}`);
 }
 
-/** A process that serves one side must not even hold the other side's secrets. */
+/** A process that serves one side must not have the other side's settings. */
 function foreignKeys(role: Role, env: Environment): string[] {
   const isForeign = { all: () => false, gatekeeper: isNetworkOnly, anonymizer: isIdentityOnly }[role];
   return Object.keys(env)

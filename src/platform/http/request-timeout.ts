@@ -8,7 +8,7 @@ const tooLong = () =>
   });
 
 /**
- * Answers `request_timeout` for handlers that take too long, except for streams. The handler's work goes on. Fastify's own
+ * Answers `request_timeout` for handlers that take too long, except for streams. The handler continues to run. Fastify's own
  * `handlerTimeout` is not used: it stops at the `close` of the request, which Node emits as soon as the body has been read.
  */
 export function limitTime(fastify: FastifyInstance, milliseconds: number): void {

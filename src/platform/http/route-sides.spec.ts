@@ -13,7 +13,7 @@ import { HttpModule } from './http.module.js';
 import { OnSide } from './on-side.js';
 
 @OnSide('gatekeeper')
-@Controller('person')
+@Controller('user')
 class UserController {
   @Get()
   fail() {
@@ -30,7 +30,7 @@ class TunnelController {
   }
 }
 
-@Controller('stray')
+@Controller('undeclared')
 class UndeclaredController {
   @Get()
   show() {
@@ -69,7 +69,7 @@ describe('RouteSides', () => {
   it('logs an unexpected error only in the log of the side that its route declares', async () => {
     const app = await startWith([UserController, TunnelController]);
     await app.init();
-    for (const url of ['/person', '/tunnel']) expect((await app.inject({ url })).statusCode).toBe(500);
+    for (const url of ['/user', '/tunnel']) expect((await app.inject({ url })).statusCode).toBe(500);
     await app.close();
     const logged = (side: string) => readFileSync(join(folder, side), 'utf8').match(/"error":"\w+"/g);
     expect([logged('gatekeeper'), logged('anonymizer')]).toEqual([['"error":"TypeError"'], ['"error":"RangeError"']]);

@@ -41,7 +41,7 @@ async function letThrough(of: RateLimiter<'address' | 'user'>, count: number, su
 }
 
 describe('RateLimiter', () => {
-  it('allows a number of requests per minute, and tells the others when to retry', async () => {
+  it('allows a number of requests per minute, and answers the rest with Retry-After', async () => {
     const { passed, refusal } = await letThrough(limiter(), 10);
     expect(passed).toBe(3);
     expect([refusal?.code, refusal?.status]).toEqual(['rate_limited', 429]);

@@ -20,3 +20,5 @@ ALTER INDEX "Upkeep_pkey" RENAME TO "MaintenanceRun_pkey";
 
 UPDATE "MaintenanceRun" SET name = 'timed-notifications' WHERE name = 'timed-notices';
 UPDATE "MaintenanceRun" SET name = 'purge-failed-jobs' WHERE name = 'given-up-jobs';
+UPDATE "MaintenanceRun" SET name = 'payment-inbox-requeue' WHERE name = 'payment-inbox-revive';
+UPDATE "MaintenanceRun" SET name = 'account-deletions-requeue' WHERE name = 'account-deletions-revive';

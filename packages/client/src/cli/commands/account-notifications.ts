@@ -57,7 +57,7 @@ Examples:
   vpn account notifications set renewed.mail=off renewed.push=off
   vpn account notifications set maintenance.push=on
 
-Mails about your account and its payments cannot be turned off: they warn you if someone else uses your account.`,
+Some mails cannot be turned off, because they concern the security or payment of your account.`,
     )
     .action(async (choices: string[], _: unknown, command: Command) => {
       await set(context, choices, command.optsWithGlobals());
@@ -103,7 +103,7 @@ function readChoice(text: string): Choice {
     throw new CommandError(message, 'no_such_notification', exitCodes.usage, 'See: vpn account notifications');
   }
   if (channel === 'mail' && !isOptionalMail(kind)) {
-    const message = `Mails about ${kind} cannot be turned off: they warn you if someone else uses your account.`;
+    const message = `${kind} mails cannot be turned off: they concern the security or payment of your account.`;
     throw new CommandError(message, 'always_mailed');
   }
   return { kind, channel: channel as Channel, isOn: state === 'on' };
