@@ -79,7 +79,7 @@ describe('renderMail', () => {
     expect(mail.subject).toBe(subject);
     expect(mail.subject).toMatch(/^[^\r\n]{5,70}$/);
     expect(mail.text).not.toMatch(
-      /connected (from|to)|your (location|IP|device)s?\b|last (seen|used)|undefined|NaN|Invalid/i,
+      /connected (from|to)|your (location|IP|device)s?\b|last (seen|used)|undefined|\bNaN\b|Invalid/i,
     );
   });
 
