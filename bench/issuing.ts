@@ -109,7 +109,7 @@ async function bareConfiguration(stack: Stack, users: readonly User[]): Promise<
     projectId,
     certificates,
     accessSql: await statementOf(SubscriptionStore, (store) => store.find('')),
-    quotaSql: await statementOf(IssuanceStore, (store) => store.count(issuance, 0)),
+    quotaSql: await statementOf(IssuanceStore, (store) => store.countAgainstQuota(issuance, 0)),
     users: new Map(users.map(({ uid, userId }) => [uid, userId])),
     ...(await readIssuerKey(services.ownerUrl, env['ISSUER_KEY_ENCRYPTION_KEY'] ?? '')),
     limits: true,

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { forgetDevicesOf } from '../notifications/devices/index.js';
+import { deleteDevicesOf } from '../notifications/devices/index.js';
 import { enqueueNotifications, jobsAdded } from '../notifications/outbox/index.js';
 import { type Act, recordAct, self } from '../platform/audit/index.js';
 import { addJob } from '../platform/jobs/index.js';
@@ -28,7 +28,7 @@ export class SignOutStore {
       WITH signed_out AS (
         UPDATE "User" SET signed_out_at = date_trunc('second', ${act.at}::timestamptz) WHERE id = ${act.userId}::uuid RETURNING id
       ), noted AS (${recordAct(act)} FROM signed_out RETURNING id, user_id
-      ), gone AS (${forgetDevicesOf(Prisma.sql`SELECT id FROM signed_out`)}
+      ), gone AS (${deleteDevicesOf(Prisma.sql`SELECT id FROM signed_out`)}
       ), caused AS (SELECT user_id, 'signed_out_everywhere:' || id AS cause FROM noted
       ), ${enqueueNotifications(
         Prisma.sql`

@@ -32,7 +32,7 @@ export class PushChannel implements DeliveryChannel {
     );
     const outcome = await this.client.send({ token: device.token, kind, title: subject, body: paragraphs[0] });
     if (outcome !== 'dead_token') return outcome;
-    await this.devices.forget(device.token);
+    await this.devices.removeByToken(device.token);
     return skipped('device_gone');
   }
 }

@@ -66,7 +66,7 @@ describe('IssuanceStatisticsService', () => {
     ]);
   });
 
-  it('waits five minutes after the key stopped signing, until no replica counts on its rows any more', async () => {
+  it('waits five minutes after the key stopped signing, when no replica still writes its rows', async () => {
     const keyId = await addKey(4 * minute);
     await addIssuance(keyId, 'a', 30);
     await closeIssuance();

@@ -50,7 +50,7 @@ describe('the payment metrics', () => {
     const counted = await increase(
       'payment_fetches_dead_lettered_total{provider="stripe",reason="unknown_status"}',
       async () => {
-        // Together with a more expensive plan, which may not be paid.
+        // The plan changes too, to a more expensive one that the user may not have paid for.
         fake.setDeliveryFaults({ drop: 1 });
         const { subscriptions } = payments.stripe.stripe;
         const [item] = (await subscriptions.retrieve(user.subscription)).items.data;

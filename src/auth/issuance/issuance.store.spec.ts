@@ -113,7 +113,7 @@ describe('IssuanceStore', () => {
     const fits = [];
     while (fits.length < 100) {
       const calls = Array.from({ length: 20 }, () =>
-        store.count({ ...issuance, hashes: [shared, randomBytes(32)] }, 10),
+        store.countAgainstQuota({ ...issuance, hashes: [shared, randomBytes(32)] }, 10),
       );
       fits.push(...(await Promise.all(calls)));
     }

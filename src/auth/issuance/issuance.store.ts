@@ -24,7 +24,7 @@ export class IssuanceStore {
    *
    * @returns whether the messages fit into the quota
    */
-  async count({ userId, keyId, planId, hashes }: Issuance, quota: number): Promise<boolean> {
+  async countAgainstQuota({ userId, keyId, planId, hashes }: Issuance, quota: number): Promise<boolean> {
     const counted = await this.prisma.$queryRaw<unknown[]>`
       INSERT INTO "TokenIssuance" AS t (user_id, key_id, plan_id, hashes)
       SELECT ${userId}::uuid, ${keyId}, ${planId}, hs

@@ -101,7 +101,7 @@ export class VpnTokenService {
     messages: readonly Buffer[],
   ): Promise<void> {
     const hashes = messages.map((message) => createHash('sha256').update(message).digest());
-    if (await this.store.count({ userId, keyId: key.keyId, planId, hashes }, dailyTokens)) return;
+    if (await this.store.countAgainstQuota({ userId, keyId: key.keyId, planId, hashes }, dailyTokens)) return;
     const remaining = Math.max(0, dailyTokens - (await this.store.countedSoFar(userId, key.keyId)));
     // The key of the next epoch has its own quota.
     const resetsAt = epochTimes(key.epoch + 1).notBefore;

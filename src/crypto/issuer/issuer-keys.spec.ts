@@ -154,7 +154,7 @@ describe('IssuerKeysService', () => {
     expect(await states(after(first.verifyUntil, 48 * 3_600_000 + 1_000))).toBe('deleted');
   });
 
-  it('deletes no key because of a wrong clock of the service alone', async () => {
+  it('does not delete a key when only the clock of the service is wrong', async () => {
     const service = await replica();
     await service.issuer.ensureKeys();
     clock.set('2050-01-01T00:00:00Z');

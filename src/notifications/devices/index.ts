@@ -1,2 +1,2 @@
 export { PushDevicesModule } from './push-devices.module.js';
-export { forgetDevicesOf, PushDevicesStore } from './push-devices.store.js';
+export { deleteDevicesOf, PushDevicesStore } from './push-devices.store.js';

@@ -12,7 +12,7 @@ export class PushDevicesStore {
   /** Registers a device. If another user had registered it before, it now belongs to this user. @returns its id */
   async add(userId: string, { token, platform }: Pick<PushDevice, 'token' | 'platform'>, today: Date): Promise<string> {
     const [row] = await this.prisma.$queryRaw<[{ id: string }]>`
-      WITH forgotten AS (
+      WITH removed AS (
         DELETE FROM "PushDevice" WHERE id IN (
           SELECT id FROM "PushDevice" WHERE user_id = ${userId}::uuid AND token <> ${token}
           ORDER BY registered_on DESC, id OFFSET ${maxDevices - 1}
@@ -32,7 +32,7 @@ export class PushDevicesStore {
   }
 
   /** Removes a device whose token is dead. A device that got a new token since is registered under the new one. */
-  async forget(token: string): Promise<void> {
+  async removeByToken(token: string): Promise<void> {
     await this.prisma.pushDevice.deleteMany({ where: { token } });
   }
 }
@@ -43,5 +43,5 @@ export class PushDevicesStore {
  *
  * @param users a query of the users' ids
  */
-export const forgetDevicesOf = (users: Prisma.Sql): Prisma.Sql => Prisma.sql`
+export const deleteDevicesOf = (users: Prisma.Sql): Prisma.Sql => Prisma.sql`
   DELETE FROM "PushDevice" WHERE user_id IN (${users}) RETURNING user_id, token`;

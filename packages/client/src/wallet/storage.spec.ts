@@ -94,7 +94,7 @@ describe('fileStorage', () => {
     expect(readdirSync(path())).not.toContain('wallet.2');
   });
 
-  it('refuses such a save also when another process has already removed its file', async () => {
+  it('refuses the save of a suspended process even after its file was removed', async () => {
     const [suspended, others] = [fileStorage(path()), fileStorage(path())];
     await others.save('0', undefined);
     const before = (await suspended.load())?.revision;
