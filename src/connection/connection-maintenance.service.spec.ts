@@ -122,7 +122,7 @@ describe('ConnectionMaintenanceService.expire', () => {
     connections.clock.set('2030-01-02T12:00:00Z');
     // Pretend that two rows are a full batch.
     const batches = vi.spyOn(store, 'expire');
-    batches.mockImplementation(async (now, most) => ((await expire(now, 2)) === 2 ? most : 0));
+    batches.mockImplementation(async (now, limit) => ((await expire(now, 2)) === 2 ? limit : 0));
     await run('connection-expiry');
     batches.mockRestore();
     expect((await connections.rows()).map(({ status }) => status)).toEqual(Array(5).fill('ended'));

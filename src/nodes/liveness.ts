@@ -22,8 +22,8 @@ const minNodesForMassSilence = 3;
 
 /**
  * Whether so many nodes are silent at once that the network to this service has probably failed, not the nodes. Then the nodes
- * still serve their users, so no connection may be ended. In a small fleet, one or two silent nodes are always a large share,
- * so they only count as a mass silence when no node at all sends pulses.
+ * still serve their users, so no connection may be ended. In a small fleet, one or two silent nodes are always a large share.
+ * So a fleet of two counts only if both are silent, and a fleet of one never does.
  */
 export function isMassSilence({ nodes, silent }: FleetLiveness): boolean {
   if (nodes > 1 && silent === nodes) return true;

@@ -20,8 +20,8 @@ const place = async (status: 'pending' | 'active' | 'ending', hours = 24) => {
   await connections.set(placed.id, status);
   return placed.id;
 };
-const outstanding = async (most = 10) =>
-  (await outbox.outstanding([node], connections.clock.now(), most)).map(({ id }) => id);
+const outstanding = async (limit = 10) =>
+  (await outbox.outstanding([node], connections.clock.now(), limit)).map(({ id }) => id);
 const peers = async () => (await outbox.peersOf(node, connections.clock.now(), -1, 10)).map(({ id }) => id);
 
 describe('OutboxStore.outstanding', () => {

@@ -20,10 +20,10 @@ describe('Repeater', () => {
 
   it('never overlaps its runs, and has ended when stop resolves', async () => {
     let running = 0;
-    let most = 0;
+    let maxRunning = 0;
     const work = async () => {
       running += 1;
-      most = Math.max(most, running);
+      maxRunning = Math.max(maxRunning, running);
       await wait(20);
       running -= 1;
     };
@@ -31,7 +31,7 @@ describe('Repeater', () => {
     await repeater.start();
     await expect.poll(() => running, { interval: 1 }).toBe(1);
     await repeater.stop();
-    expect([running, most]).toEqual([0, 1]);
+    expect([running, maxRunning]).toEqual([0, 1]);
     await wait(30);
     expect(running).toBe(0);
   });
