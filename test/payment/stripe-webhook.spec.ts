@@ -228,6 +228,22 @@ describe('an event of a customer without an account', () => {
   });
 });
 
+describe('a job of the task sync-stripe', () => {
+  it('runs with the payload that version 0.1 queued', async () => {
+    const countRefunds = async () => (await payments.history(user)).filter(({ kind }) => kind === 'refund').length;
+    const refundsBefore = await countRefunds();
+    const { id: charge } = await payments.lastCharge(user.customer);
+    payments.stripe.fake.setDeliveryFaults({ drop: 1 });
+    await payments.stripe.stripe.refunds.create({ charge, amount: 25 });
+    await payments.stripe.fake.deliveriesSettled();
+    payments.stripe.fake.setDeliveryFaults({});
+    await payments.sql(`SELECT identity_jobs.add_job('sync-stripe', json_build_object('lookup', $1::text))`, [
+      user.customer,
+    ]);
+    await expect.poll(countRefunds).toBe(refundsBefore + 1);
+  });
+});
+
 describe('the maintenance job payment-inbox-purge', () => {
   it('deletes settled events after a month and unclaimed ones after half a year, and no others', async () => {
     const add = (days: number, state: string, reason: string | null) =>
