@@ -29,6 +29,7 @@ const tools = {
 };
 
 const heavyTests = ['vitest', 'run', '--mode', 'heavy'];
+const unlinkabilityTests = [...heavyTests, 'test/unlinkability/'];
 const tunnelTests = program('dist/dev/lab/test-tunnel.js');
 
 /** Each task is one command, which takes further arguments, or several, which run in turn until one fails. */
@@ -50,6 +51,8 @@ const tasks = {
   'test:full': [heavyTests, tunnelTests],
   'test:heavy': [heavyTests],
   'test:tunnel': [tunnelTests],
+  'test:unlinkability': [unlinkabilityTests],
+  'docs:unlinkability': [[...unlinkabilityTests, '--no-file-parallelism']],
   check: Object.values(tools),
   'check:imports': [tools.imports],
   'check:tables': [tools.tables],
@@ -64,10 +67,23 @@ const parts = {
 };
 
 /** Variables that the environment cannot override: in production, the service trusts no fake provider. */
-const fixed = { 'start:prod': { NODE_ENV: 'production' } };
+const fixed = {
+  'start:prod': { NODE_ENV: 'production' },
+  'docs:unlinkability': { WRITE_THREAT_MODEL: 'yes' },
+};
 
 /** Tasks that start servers and other processes, which must end with the task. */
-const launchers = ['demo', 'start', 'bench', 'test', 'test:full', 'test:heavy', 'test:tunnel'];
+const launchers = [
+  'demo',
+  'start',
+  'bench',
+  'test',
+  'test:full',
+  'test:heavy',
+  'test:tunnel',
+  'test:unlinkability',
+  'docs:unlinkability',
+];
 
 /** Tasks that an operator runs in production from a finished build, without npm: nothing is set up. */
 const productionTasks = ['start:prod', 'worker', 'admin', 'db:migrate'];

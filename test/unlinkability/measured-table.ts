@@ -1,0 +1,109 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { format, resolveConfig } from 'prettier';
+import { type Finding, type SourceKind, type Trace } from './trace.js';
+
+const page = 'docs/threat-model.md';
+
+/** One row of the table: what the adversary reads on the user's side. */
+interface Row {
+  readonly label: string;
+  readonly type: Trace['type'];
+  readonly kind: SourceKind;
+}
+
+const labels: Readonly<Record<SourceKind, string>> = {
+  column: 'times and numbers in columns',
+  'row order': 'order of rows in a dump',
+  'transaction id': 'transaction ids of rows',
+  'write-ahead log': 'commit times in the write-ahead log',
+  'Redis key': 'keys of a running Redis',
+  'Redis file': 'files that Redis writes',
+  log: 'logs',
+  metrics: 'metrics, scraped each second',
+  memory: 'memory of the running process',
+};
+
+const rows: readonly Row[] = [
+  ...Object.entries(labels).map(([kind, label]) => ({ label, type: 'ordered' as const, kind: kind as SourceKind })),
+  { label: 'settings and names in columns', type: 'category', kind: 'column' },
+  { label: 'addresses in files that Redis writes', type: 'category', kind: 'Redis file' },
+];
+
+/** A measured table: the best accuracy in per cent for each row and cohort, or undefined where the adversary is at chance. */
+export interface MeasuredTable {
+  readonly cohorts: readonly { readonly name: string; readonly asked: number; readonly chance: number }[];
+  readonly rows: readonly { readonly label: string; readonly accuracies: readonly (number | undefined)[] }[];
+}
+
+/** Summarises the findings of one run. */
+export function measuredTable(findings: readonly Finding[], significant: readonly Finding[]): MeasuredTable {
+  const names = [...new Set(findings.map(({ problem }) => problem))];
+  const cohorts = names.map((name) => {
+    const own = findings.filter(({ problem }) => problem === name);
+    const asked = Math.max(...own.map((finding) => finding.asked));
+    return { name, asked, chance: average(own.map(({ chance, asked: of }) => chance / of)) };
+  });
+  const accuracy = (row: Row, name: string) => {
+    const hits = significant.filter(
+      ({ problem, left }) => problem === name && left.kind === row.kind && left.type === row.type,
+    );
+    return hits.length === 0 ? undefined : Math.max(...hits.map((finding) => (100 * finding.hits) / finding.asked));
+  };
+  return {
+    cohorts,
+    rows: rows.map((row) => ({ label: row.label, accuracies: names.map((name) => accuracy(row, name)) })),
+  };
+}
+
+const average = (values: readonly number[]) =>
+  values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+
+/** The table in Markdown. A cell is the share of connections whose best guess is the right user. */
+export function renderTable({ cohorts, rows }: MeasuredTable): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  const percent = (value: number) => `${value < 10 ? value.toFixed(1) : Math.round(value)} %`;
+  return [
+    line(['what the adversary reads', ...cohorts.map(({ name }) => name)]),
+    line(['-', ...cohorts.map(() => '-')]),
+    ...rows.map(({ label, accuracies }) =>
+      line([label, ...accuracies.map((value) => (value === undefined ? 'chance' : `**${percent(value)}**`))]),
+    ),
+    line(['connections asked about', ...cohorts.map(({ asked }) => String(asked))]),
+    line(['chance', ...cohorts.map(({ chance }) => percent(100 * chance))]),
+  ].join('\n');
+}
+
+const begin = (shape: string) => `<!-- measured: ${shape} -->`;
+const end = '<!-- end of measured -->';
+
+/** The part of the threat model that holds the table of one shape of the service. */
+function blockOf(text: string, shape: string): { readonly from: number; readonly to: number } {
+  const from = text.indexOf(begin(shape));
+  const to = text.indexOf(end, from);
+  if (from < 0 || to < 0) throw new Error(`${page} has no block "${begin(shape)} … ${end}".`);
+  return { from: from + begin(shape).length, to };
+}
+
+/** Replaces the table of a shape in the threat model. */
+export async function writeToThreatModel(shape: string, table: string): Promise<void> {
+  const text = readFileSync(page, 'utf8');
+  const { from, to } = blockOf(text, shape);
+  const next = `${text.slice(0, from)}\n\n${table}\n\n${text.slice(to)}`;
+  writeFileSync(page, await format(next, { ...(await resolveConfig(page)), filepath: page }));
+}
+
+/** The cells of the table in the threat model, row by row, without the heading. */
+export function readFromThreatModel(shape: string): string[][] {
+  const text = readFileSync(page, 'utf8');
+  const { from, to } = blockOf(text, shape);
+  const lines = text
+    .slice(from, to)
+    .split('\n')
+    .filter((line) => line.startsWith('|'));
+  return lines.slice(2).map((line) =>
+    line
+      .slice(1, -1)
+      .split('|')
+      .map((cell) => cell.trim()),
+  );
+}
