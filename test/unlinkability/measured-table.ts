@@ -96,10 +96,12 @@ export async function writeToThreatModel(shape: string, table: string): Promise<
 export function readFromThreatModel(shape: string): string[][] {
   const text = readFileSync(page, 'utf8');
   const { from, to } = blockOf(text, shape);
-  const lines = text
-    .slice(from, to)
-    .split('\n')
-    .filter((line) => line.startsWith('|'));
+  return cellsOf(text.slice(from, to));
+}
+
+/** The cells of a table in Markdown, row by row, without the heading. */
+export function cellsOf(table: string): string[][] {
+  const lines = table.split('\n').filter((line) => line.startsWith('|'));
   return lines.slice(2).map((line) =>
     line
       .slice(1, -1)

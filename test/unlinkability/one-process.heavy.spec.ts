@@ -1,0 +1,3 @@
+import { checkShape } from './shape-checks.js';
+
+checkShape('all');

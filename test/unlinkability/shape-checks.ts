@@ -1,0 +1,73 @@
+import { beforeAll, describe, expect, inject, it } from 'vitest';
+import { type Run, runAdversary } from './adversary.js';
+import { compareWithKnown, type Comparison, knownLinks } from './known-links.js';
+import { cellsOf, measuredTable, readFromThreatModel, renderTable, writeToThreatModel } from './measured-table.js';
+import { type Finding } from './trace.js';
+import { type Shape } from './world/index.js';
+
+/** How far a figure of the threat model may be from that of a run with another seed, in percentage points. */
+const tolerance = 25;
+
+/** Attacks one shape of the service, and compares what is found with the known links and with the threat model. */
+export function checkShape(shape: Shape): void {
+  describe(`the adversary against SERVICE_ROLE=${shape === 'all' ? 'all' : 'gatekeeper and anonymizer'}`, () => {
+    let run: Run;
+    let comparison: Comparison;
+
+    beforeAll(async () => {
+      const seed = inject('seed');
+      run = await runAdversary({ shape, seed });
+      console.log(`${shape}\n${tableOf(run)}`);
+      if (process.env['WRITE_THREAT_MODEL'] !== undefined) await writeToThreatModel(shape, tableOf(run));
+      comparison = await confirmed(compareWithKnown(run.judgement.significant, knownLinks), () =>
+        runAdversary({ shape, seed: seed + 1 }),
+      );
+    });
+
+    it('finds no link that is not known', () => {
+      expect(comparison.unexpected.map(describeFinding)).toEqual([]);
+    });
+
+    it('still finds every known link', () => {
+      expect(comparison.notFound).toEqual([]);
+    });
+
+    it('finds what the threat model says', () => {
+      const written = readFromThreatModel(shape);
+      const measured = cellsOf(tableOf(run));
+      expect(written.map(([label]) => label)).toEqual(measured.map(([label]) => label));
+      const apart = measured.flatMap(([label = '', ...cells], row) =>
+        cells.flatMap((cell, column) => {
+          const difference = Math.abs(percentIn(cell) - percentIn(written[row]?.[column + 1]));
+          return difference <= tolerance ? [] : [`${label}: measured ${cell}, written ${written[row]?.[column + 1]}`];
+        }),
+      );
+      expect(apart).toEqual([]);
+    });
+  });
+}
+
+const tableOf = ({ judgement }: Run) => renderTable(measuredTable(judgement.findings, judgement.significant));
+
+/**
+ * One seed may find by chance what is no link, or miss a weak one: so a difference counts only if another population shows it
+ * too.
+ */
+async function confirmed(first: Comparison, runAgain: () => Promise<Run>): Promise<Comparison> {
+  if (first.unexpected.length === 0 && first.notFound.length === 0) return first;
+  const { judgement } = await runAgain();
+  const second = compareWithKnown(judgement.significant, knownLinks);
+  const found = new Set(second.unexpected.map(linkOf));
+  return {
+    unexpected: first.unexpected.filter((finding) => found.has(linkOf(finding))),
+    notFound: first.notFound.filter((part) => second.notFound.includes(part)),
+  };
+}
+
+const linkOf = ({ problem, left, right }: Finding) => `${problem}: ${left.source} × ${right.source}`;
+
+const describeFinding = (finding: Finding) =>
+  `${linkOf(finding)}, ${finding.matcher}: ${finding.hits} of ${finding.asked} right, AUC ${finding.auc.toFixed(3)}`;
+
+/** "chance" counts as 0. */
+const percentIn = (cell = '') => Number(/[\d.]+/.exec(cell)?.[0] ?? 0);
