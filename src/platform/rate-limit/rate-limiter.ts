@@ -1,10 +1,9 @@
-import { createHmac, hkdfSync } from 'node:crypto';
 import { type Redis } from 'ioredis';
 import { Counter } from 'prom-client';
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { type Clock } from '../config/index.js';
 import { AppError } from '../errors/index.js';
-import { networkOf } from './network-of.js';
+import { Pseudonyms } from './pseudonyms.js';
 
 const unavailable = new Counter({
   name: 'rate_limit_unavailable_total',
@@ -19,7 +18,7 @@ const unavailable = new Counter({
  */
 export class RateLimiter<Kind extends string> {
   private readonly limiters: ReadonlyMap<Kind, RateLimiterRedis>;
-  private readonly key: Buffer;
+  private readonly pseudonyms: Pseudonyms;
 
   /** @param limits requests per minute for each kind of subject; 0 turns that limit off */
   constructor(
@@ -29,7 +28,7 @@ export class RateLimiter<Kind extends string> {
     limits: Readonly<Record<Kind, number>>,
     private readonly clock: Clock,
   ) {
-    this.key = Buffer.from(hkdfSync('sha256', secretKey, '', 'rate-limit', 32));
+    this.pseudonyms = new Pseudonyms(secretKey);
     const limited = (Object.entries(limits) as [Kind, number][]).filter(([, points]) => points > 0);
     this.limiters = new Map(
       limited.map(([kind, points]) => [
@@ -49,7 +48,10 @@ export class RateLimiter<Kind extends string> {
     const limiter = this.limiters.get(kind);
     if (limiter === undefined) return;
     try {
-      await limiter.consume(this.pseudonym(kind === 'address' ? networkOf(subject) : subject));
+      const now = this.clock.now();
+      await limiter.consume(
+        kind === 'address' ? this.pseudonyms.ofAddress(subject, now) : this.pseudonyms.of(subject, now),
+      );
     } catch (refusal) {
       if (!(refusal instanceof RateLimiterRes)) return unavailable.inc();
       const seconds = Math.ceil(refusal.msBeforeNext / 1000);
@@ -57,11 +59,5 @@ export class RateLimiter<Kind extends string> {
         headers: { 'retry-after': String(seconds) },
       });
     }
-  }
-
-  private pseudonym(subject: string): string {
-    const day = this.clock.now().toISOString().slice(0, 10);
-    const salt = createHmac('sha256', this.key).update(day).digest();
-    return createHmac('sha256', salt).update(subject).digest('base64url').slice(0, 22);
   }
 }
