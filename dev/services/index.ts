@@ -14,6 +14,8 @@ export interface Services {
    */
   readonly ownerUrl: string;
   readonly redisUrl: string;
+  /** Contains all files of both, and their logs: `postgres.log`, `redis.log`. */
+  readonly folder: string;
   /** Records a process of the stack, so that the next start ends it if this launcher is killed. */
   adopt(pid: number): void;
   /** Ends both, and removes the data of an ephemeral stack. */
@@ -53,6 +55,7 @@ export async function startServices(options: ServicesOptions = {}): Promise<Serv
         return postgres.ownerUrl;
       },
       redisUrl: redis.redisUrl,
+      folder: folder.path,
       adopt: (pid) => folder.adopt(pid),
       stop,
       killPostgres: () => postgres.kill(),

@@ -1,5 +1,5 @@
 import { migrate, type Side, sides } from '../../src/prisma/migrate/index.js';
-import { type FakeFirebase, startFakeFirebase } from '@vpn-backend/fake-providers/firebase';
+import { type FakeFirebase, type FakeFirebaseOptions, startFakeFirebase } from '@vpn-backend/fake-providers/firebase';
 import { type CaughtMail, type MailCatcher, startMailCatcher } from '@vpn-backend/fake-providers/mail';
 import { type Services, startServices } from '../services/index.js';
 import { type StackSecrets, stackSecrets } from './secrets.js';
@@ -28,6 +28,8 @@ export interface StackOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Starts a fake Stripe, unless `env` sets a Stripe account. */
   readonly stripe?: boolean;
+  /** The clock of the fake Firebase; the machine's by default. */
+  readonly clock?: FakeFirebaseOptions['clock'];
   /** Prints the service's log. */
   readonly echo?: boolean;
   /** Called with each mail of the service. Mails are caught, never sent. */
@@ -45,7 +47,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const ours = sidesOf(env).filter((side) => env[databaseUrlOf(side)] === undefined);
     const services = await startServices({ dataDir, redisUrl: env.REDIS_URL, withoutPostgres: ours.length === 0 });
     stops.push(() => services.stop());
-    const firebase = await startFakeFirebase({ projectId, dataDir });
+    const firebase = await startFakeFirebase({ projectId, dataDir, clock: options.clock });
     stops.push(() => firebase.close());
     const sells = options.stripe === true && env.STRIPE_SECRET_KEY === undefined && sidesOf(env).includes('identity');
     const stripe = sells ? await startStripeAccount(dataDir) : undefined;
