@@ -1,0 +1,59 @@
+import { MemoryDriver, NodeAgent } from 'vpn-node-agent';
+import { addLocation, createFleetReplica, enrolmentToken, wireguardKey } from '../../support/fleet.js';
+import { openPool } from '../../support/postgres.js';
+import { type ServiceClock } from './service-clock.js';
+import { type RunningStack } from './stacks.js';
+
+/** Locations by how many nodes they have. */
+const nodesOf = { 'de-frankfurt': 2, 'nl-amsterdam': 2, 'se-stockholm': 1, 'us-chicago': 1 };
+export const locationIds = Object.keys(nodesOf);
+
+export interface Fleet {
+  /** Makes the nodes count as alive until a time of the service, in Unix milliseconds. */
+  pulseUntil(time: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Nodes that keep their peers in memory, and acknowledge them at once. */
+export async function startFleet({ services, env, service }: RunningStack, clock: ServiceClock): Promise<Fleet> {
+  const stores = { networkUrl: env['NETWORK_DATABASE_URL'] ?? '', redisUrl: services.redisUrl };
+  const operator = await createFleetReplica(stores, clock);
+  const agents: NodeAgent[] = [];
+  for (const [id, count] of Object.entries(nodesOf)) {
+    await addLocation(operator, id);
+    const token = await enrolmentToken(operator, count, id);
+    for (let node = 0; node < count; node++) agents.push(await startAgent(service.url, id, token));
+  }
+  await operator.stop();
+  const owner = openPool({ connectionString: services.ownerUrl, max: 1 });
+  await Promise.all(agents.map((agent) => agent.whenSynced()));
+  return {
+    /*
+     * A real node sends a pulse every ten seconds of its own. The clock here jumps over hundreds of them, and a node that is
+     * silent for 30 seconds gets no connection. So the pulses until the next turn are written at once, dated at the last one.
+     */
+    pulseUntil: async (time) => {
+      await owner.query(`UPDATE network."Node" SET last_pulse_at = $1, status = 'healthy'`, [new Date(time)]);
+    },
+    stop: async () => void (await Promise.all([owner.end(), ...agents.map((agent) => agent.stop())])),
+  };
+}
+
+async function startAgent(backendUrl: string, locationId: string, token: string): Promise<NodeAgent> {
+  const agent = await NodeAgent.enrol({
+    backendUrl,
+    enrolmentToken: token,
+    node: { publicKey: wireguardKey(), ip: '192.0.2.1', locationId, capacity: 10_000 },
+    driver: new MemoryDriver(),
+    fetch: withoutPulses,
+  });
+  agent.start();
+  return agent;
+}
+
+/** Answers pulses here. The service would date them now, which is earlier than the pulses that are written ahead. */
+const withoutPulses: typeof fetch = async (input, init) => {
+  const url = input instanceof Request ? input.url : String(input);
+  if (!url.endsWith('/pulse')) return fetch(input, init);
+  return Response.json({ status: 'healthy', next_pulse_s: 10 });
+};
