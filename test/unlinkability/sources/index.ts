@@ -1,0 +1,17 @@
+import { type Evidence } from '../evidence.js';
+import { type Trace } from '../trace.js';
+import { traceDatabases } from './databases.js';
+import { IdentifierIndex } from './identifiers.js';
+import { TraceCollection } from './trace-collection.js';
+
+/**
+ * Finds everything in the evidence that tells users apart, or connections. It knows no table, column, key or file by name: what
+ * a later version adds is found without a change here.
+ */
+export async function collectTraces(evidence: Evidence): Promise<Trace[]> {
+  const index = new IdentifierIndex(evidence.identifiers);
+  const traces = new TraceCollection((ms) => evidence.toServiceTime(ms));
+  // First the databases, because the index learns more identifiers from them.
+  await traceDatabases(evidence.clusters, index, traces);
+  return traces.traces();
+}
