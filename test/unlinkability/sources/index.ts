@@ -2,6 +2,8 @@ import { type Evidence } from '../evidence.js';
 import { type Trace } from '../trace.js';
 import { traceDatabases } from './databases.js';
 import { IdentifierIndex } from './identifiers.js';
+import { traceRedis } from './redis.js';
+import { addressIndex, traceLines } from './text.js';
 import { TraceCollection } from './trace-collection.js';
 
 /**
@@ -10,8 +12,13 @@ import { TraceCollection } from './trace-collection.js';
  */
 export async function collectTraces(evidence: Evidence): Promise<Trace[]> {
   const index = new IdentifierIndex(evidence.identifiers);
+  const addresses = addressIndex(evidence.addressPseudonyms);
   const traces = new TraceCollection((ms) => evidence.toServiceTime(ms));
   // First the databases, because the index learns more identifiers from them.
   await traceDatabases(evidence.clusters, index, traces);
+  for (const redis of evidence.redis) await traceRedis(redis, index, addresses, traces);
+  for (const { name, text } of evidence.logs) {
+    traceLines({ kind: 'log', source: name, lines: text.split('\n') }, index, addresses, traces);
+  }
   return traces.traces();
 }
