@@ -1,7 +1,7 @@
 import { collectTraces } from './sources/index.js';
 import { judge, type Judgement } from './statistics/index.js';
 import { type Problem, type Trace } from './trace.js';
-import { startWorld, type WorldOptions } from './world/index.js';
+import { startWorld, type WorldOptions } from './world/world.js';
 
 /** What the adversary knew, asked and found in one run. */
 export interface Run {

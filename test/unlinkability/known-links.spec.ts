@@ -2,15 +2,21 @@ import { describe, expect, it } from 'vitest';
 import { compareWithKnown, type KnownLink } from './known-links.js';
 import { type EntityKind, type Finding, type SourceKind, type Trace } from './trace.js';
 
-const trace = (of: EntityKind, kind: SourceKind, type: Trace['type'] = 'ordered'): Trace => ({
-  ...{ of, kind, source: `${kind} of ${of}s`, scale: 'time', values: new Map() },
+const trace = (of: EntityKind, kind: SourceKind, source: string, type: Trace['type'] = 'ordered'): Trace => ({
+  ...{ of, kind, source, scale: 'time', values: new Map() },
   type: type as 'ordered',
 });
 
-const finding = (problem: string, left: SourceKind, right: SourceKind, type?: Trace['type']): Finding => ({
+const finding = (
+  problem: string,
+  left: SourceKind,
+  right: SourceKind,
+  type?: Trace['type'],
+  table = 'identity."User"',
+): Finding => ({
   problem,
-  left: trace('user', left, type),
-  right: trace('connection', right, type),
+  left: trace('user', left, table, type),
+  right: trace('connection', right, 'network."Connection"', type),
   matcher: 'nearest',
   ...{ hits: 30, asked: 40, chance: 1, auc: 0.9, p: 0.0005 },
 });
@@ -19,8 +25,8 @@ const clocks: KnownLink = {
   name: 'clocks',
   type: 'ordered',
   problems: ['new user', 'quick start'],
-  left: ['column', 'memory'],
-  right: ['column'],
+  left: { kinds: ['column', 'memory'], names: ['"User"'] },
+  right: { kinds: ['column'], names: ['"Connection"'] },
 };
 
 const all = [
@@ -38,6 +44,7 @@ describe('compareWithKnown', () => {
     ['another cohort', finding('steady wallet', 'column', 'column')],
     ["another source on the user's side", finding('new user', 'log', 'column')],
     ["another source on the connection's side", finding('new user', 'column', 'memory')],
+    ['another table', finding('new user', 'column', 'column', 'ordered', 'identity."Other"')],
     ['another type of trace', finding('new user', 'column', 'column', 'category')],
   ])('reports %s as unexpected', (_, other) => {
     expect(compareWithKnown([...all, other], [clocks]).unexpected).toEqual([other]);
@@ -46,8 +53,8 @@ describe('compareWithKnown', () => {
   it('reports each part of a known link that was not found', () => {
     expect(compareWithKnown([finding('new user', 'column', 'column')], [clocks]).notFound).toEqual([
       'clocks: cohort quick start',
-      'clocks: left source memory',
+      'clocks: left kind memory',
     ]);
-    expect(compareWithKnown([], [clocks]).notFound).toHaveLength(5);
+    expect(compareWithKnown([], [clocks]).notFound).toHaveLength(7);
   });
 });

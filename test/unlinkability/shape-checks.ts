@@ -3,7 +3,7 @@ import { type Run, runAdversary } from './adversary.js';
 import { compareWithKnown, type Comparison, knownLinks } from './known-links.js';
 import { cellsOf, measuredTable, readFromThreatModel, renderTable, writeToThreatModel } from './measured-table.js';
 import { type Finding } from './trace.js';
-import { type Shape } from './world/index.js';
+import { type Shape } from './world/stacks.js';
 
 /** How far a figure of the threat model may be from that of a run with another seed, in percentage points. */
 const tolerance = 25;

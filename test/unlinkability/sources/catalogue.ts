@@ -36,6 +36,8 @@ export interface Table {
   readonly database: string;
   /** Such as `network."Connection"`. */
   readonly name: string;
+  /** `pg_class.relfilenode`, by which the write-ahead log names it. */
+  readonly fileNumber: number;
   readonly columns: readonly Column[];
   readonly foreignKeys: ForeignKey[];
   /** In the order of a sequential scan, as COPY and pg_dump give them. */
@@ -88,13 +90,13 @@ async function readDatabase(client: pg.Client, cluster: string, database: string
   await client.query(`SET timezone = 'UTC'; SET datestyle = 'ISO'; SET bytea_output = 'hex'; SET extra_float_digits = 1;
     SET synchronize_seqscans = off; SET max_parallel_workers_per_gather = 0; SET enable_indexscan = off;
     SET enable_indexonlyscan = off; SET enable_bitmapscan = off`);
-  const found = await rowsOf<{ oid: number; schema: string; table: string }>(
+  const found = await rowsOf<{ oid: number; fileNumber: number; schema: string; table: string }>(
     client,
-    `SELECT c.oid, n.nspname AS schema, c.relname AS table FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    `SELECT c.oid, pg_relation_filenode(c.oid) AS "fileNumber", n.nspname AS schema, c.relname AS table FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind IN ('r', 'm') AND ${ours} ORDER BY 2, 3`,
   );
   const tables = new Map<number, Table & { readonly numbers: readonly number[] }>();
-  for (const { oid, schema, table } of found) {
+  for (const { oid, fileNumber, schema, table } of found) {
     const columns = await readColumns(client, oid);
     const name = `${schema}.${pg.escapeIdentifier(table)}`;
     const rows = await readRows(client, `${pg.escapeIdentifier(schema)}.${pg.escapeIdentifier(table)}`, columns);
@@ -102,6 +104,7 @@ async function readDatabase(client: pg.Client, cluster: string, database: string
       cluster,
       database,
       name,
+      fileNumber,
       columns,
       foreignKeys: [],
       rows,

@@ -6,6 +6,7 @@ import { type IdentifierIndex } from './identifiers.js';
 import { traceTable } from './table-traces.js';
 import { type TraceCollection } from './trace-collection.js';
 import { readCommitTimes } from './write-ahead-log.js';
+import { RowWrites } from './write-ahead-log-rows.js';
 
 /** Every table of every cluster, and every write-ahead log. The index learns the names that only one user or connection has. */
 export async function traceDatabases(
@@ -18,8 +19,18 @@ export async function traceDatabases(
   const owners = attributeRows(tables, index);
   const nameOf = uniqueNames(tables);
   for (const cluster of contents) {
-    const commitTimes = readCommitTimes(join(cluster.dataFolder, 'pg_wal'));
+    const writes = new RowWrites(index.bytes);
+    const commitTimes = readCommitTimes(join(cluster.dataFolder, 'pg_wal'), (record) => writes.see(record));
     for (const table of cluster.tables) traceTable(table, nameOf(table), owners, commitTimes, into);
+    const names = new Map(cluster.tables.map((table) => [table.fileNumber, nameOf(table)]));
+    for (const { entity, xid, fileNumber } of writes.found) {
+      const place = {
+        kind: 'write-ahead log',
+        source: `rows written to ${names.get(fileNumber) ?? 'other files'}`,
+      } as const;
+      const committed = commitTimes.get(xid);
+      if (committed !== undefined) into.addTime(place, [entity], committed);
+    }
   }
 }
 

@@ -62,6 +62,11 @@ export class IdentifierIndex {
     return isNew;
   }
 
+  /** All identifiers that are bytes, in lower-case hex, and what they name. */
+  get bytes(): ReadonlyMap<string, ReadonlySet<Entity>> {
+    return this.byBytes;
+  }
+
   /** All entities that the text names, in the order in which it names them. */
   find(text: string): Set<Entity> {
     const found = new Set<Entity>();

@@ -28,6 +28,7 @@ export function traceLines(
 ): void {
   const times = lines.map((line) => timesIn(line));
   const addressesOf = lines.map((line) => [...addresses.find(line)].map(({ id }) => id));
+  const beside = new Companions();
   for (const [position, line] of lines.entries()) {
     const entities = index.find(line);
     if (entities.size === 0) continue;
@@ -37,18 +38,28 @@ export function traceLines(
     const before = lastBefore(times, position);
     for (const ms of before ?? []) into.addTime({ kind, source: `${source} (line before)` }, entities, ms);
     const address = lastBefore(addressesOf, position + 1) ?? firstAfter(addressesOf, position);
-    addCategories(kind, `${source} (address)`, entities, address, into);
+    for (const entity of entities) beside.add(entity, address);
   }
+  for (const [entity, address] of beside.mostFrequent())
+    into.addCategory({ kind, source: `${source} (address)` }, [entity], address);
 }
 
-function addCategories(
-  kind: SourceKind,
-  source: string,
-  entities: ReadonlySet<Entity>,
-  values: readonly string[] = [],
-  into: TraceCollection,
-): void {
-  for (const value of values) into.addCategory({ kind, source }, entities, value);
+/** Other requests write in between: what stands beside an entity most often is its own. */
+class Companions {
+  private readonly counts = new Map<Entity, Map<string, number>>();
+
+  add(entity: Entity, values: readonly string[] = []): void {
+    const counts = this.counts.get(entity) ?? new Map<string, number>();
+    this.counts.set(entity, counts);
+    for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  }
+
+  *mostFrequent(): Generator<[Entity, string]> {
+    for (const [entity, counts] of this.counts) {
+      const [best] = [...counts].sort(([, a], [, b]) => b - a);
+      if (best !== undefined) yield [entity, best[0]];
+    }
+  }
 }
 
 function lastBefore<Value>(lines: readonly (readonly Value[])[], position: number): readonly Value[] | undefined {

@@ -41,12 +41,18 @@ interface Stretch {
   pages: number;
 }
 
-/** @returns the commit time of each transaction id, in Unix milliseconds with fractions, by the machine's clock */
-export function readCommitTimes(walFolder: string): Map<number, number> {
+/**
+ * @param onRecord is given each record
+ * @returns the commit time of each transaction id, in Unix milliseconds with fractions, by the machine's clock
+ */
+export function readCommitTimes(
+  walFolder: string,
+  onRecord: (record: Buffer) => void = () => undefined,
+): Map<number, number> {
   const names = fs.readdirSync(walFolder, { recursive: true, withFileTypes: true });
   const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   const stretches = files.flatMap(stretchesOf).sort((a, b) => a.address - b.address);
-  const reader = new RecordReader();
+  const reader = new RecordReader(onRecord);
   for (const stretch of stretches) {
     const bytes = readAt(stretch.file, stretch.offset, stretch.pages * pageSize);
     for (let at = 0; at + pageSize <= bytes.length; at += pageSize) reader.readPage(bytes.subarray(at, at + pageSize));
@@ -96,6 +102,8 @@ class RecordReader {
   private begun: { readonly pieces: Buffer[]; missing: number } | undefined;
   private nextAddress = -1;
 
+  constructor(private readonly onRecord: (record: Buffer) => void) {}
+
   readPage(page: Buffer): void {
     const address = addressOf(page);
     if (address !== this.nextAddress) this.begun = undefined;
@@ -137,6 +145,7 @@ class RecordReader {
   }
 
   private readRecord(record: Buffer): void {
+    this.onRecord(record);
     const xid = record.readUInt32LE(4);
     const info = record.readUInt8(16);
     const isCommit =

@@ -65,10 +65,10 @@ export class Habits {
     }
   }
 
-  /** Signed up days ago, and runs the README's example today with a wallet that is empty. */
+  /** Signed up days ago, and runs the README's example today with a wallet that is empty: it ends by disconnecting. */
   private startQuickly(): void {
     this.at(this.days.timeOf(0, this.between(0.5, 22)), () => this.device.startTrial());
-    this.at(this.days.timeOf(measuredDay, this.between(0.5, 21.5)), () => this.prefetchAndConnect());
+    this.at(this.days.timeOf(measuredDay, this.between(0.5, 21.5)), () => this.prefetchAndConnect(1));
   }
 
   /** Opens the app at about the same time of the day. Nothing runs in between. */
@@ -117,13 +117,15 @@ export class Habits {
     await this.prefetchAndConnect();
   }
 
-  private async prefetchAndConnect(): Promise<void> {
+  private async prefetchAndConnect(disconnects?: number): Promise<void> {
     await this.device.client.wallet.prefetchIfDue();
-    await this.connectForAWhile();
+    await this.connectForAWhile(disconnects);
   }
 
-  private async connectForAWhile(): Promise<void> {
+  /** @param disconnects how likely the user disconnects. Most people leave the tunnel up, and the connection expires. */
+  private async connectForAWhile(disconnects = 0.25): Promise<void> {
     const connection: Connection = await this.device.connect();
+    if (this.device.user.random.next() >= disconnects) return;
     const begun = this.device.connections.at(-1)?.begunAt ?? 0;
     this.at(begun + this.between(5, 60) * minuteMs, () => this.device.disconnect(connection));
   }
