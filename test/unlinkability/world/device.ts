@@ -64,7 +64,12 @@ export class Device {
 
   /** Runs one act at a time. */
   act(run: () => Promise<void>): Promise<void> {
-    this.last = this.last.then(run).then(() => this.options.afterAct(this));
+    this.last = this.last
+      .then(run)
+      .then(() => this.options.afterAct(this))
+      .catch((cause: unknown) => {
+        throw new Error(`An act of ${this.user.name} (${this.user.cohort}) failed: ${String(cause)}`, { cause });
+      });
     return this.last;
   }
 

@@ -13,6 +13,10 @@ export class Schedule {
     this.acts.splice(after + 1, 0, { at, run });
   }
 
+  clear(): void {
+    this.acts.length = 0;
+  }
+
   /** Removes the first act before a time. */
   takeBefore(time: number): Act | undefined {
     const [first] = this.acts;

@@ -1,10 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
 import { type Evidence, type SeizedCluster, type SeizedProcess, type SeizedRedis } from '../evidence.js';
 import { type RunningStack, type Stacks } from './stacks.js';
-
-const hourMs = 3_600_000;
 
 /** The stores, logs and memory of all stacks, as they are. @param folder for the heap snapshots */
 export async function seizeStacks(
@@ -12,7 +9,6 @@ export async function seizeStacks(
   folder: string,
   metricsOf: (stack: RunningStack) => SeizedProcess['metrics'],
 ): Promise<Pick<Evidence, 'clusters' | 'redis' | 'processes' | 'logs'>> {
-  for (const { services } of all) await expireWithinTheHour(services.redisUrl);
   const processes: SeizedProcess[] = [];
   for (const stack of all) {
     const heapFile = join(folder, `${stack.role}.heapsnapshot`);
@@ -34,22 +30,6 @@ export async function seizeStacks(
     processes,
     logs: all.flatMap((stack) => logsOf(stack, nameOf(stack))),
   };
-}
-
-/**
- * Redis has the machine's clock, for which the last hour took less than a second. The counts of rate limits live for a minute
- * of it, so they would seem to be left after an hour. This deletes what expires within the hour.
- */
-async function expireWithinTheHour(url: string): Promise<void> {
-  const redis = new Redis(url);
-  try {
-    for (const key of await redis.keys('*')) {
-      const ttl = await redis.pttl(key);
-      if (ttl >= 0 && ttl < hourMs) await redis.del(key);
-    }
-  } finally {
-    redis.disconnect();
-  }
 }
 
 function logsOf({ role, service, services }: RunningStack, name: string): Evidence['logs'] {

@@ -47,7 +47,7 @@ export class ServiceClock extends Clock {
   }
 
   private async jump(time: number): Promise<void> {
-    const offsetMs = time - Date.now();
+    const offsetMs = Math.ceil(time) - Date.now();
     if (offsetMs <= this.offsetMs) return;
     const move = { machineMs: Date.now(), offsetMs };
     // Clients follow the service, because it refuses ID tokens from the future.

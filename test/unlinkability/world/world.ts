@@ -16,6 +16,7 @@ import { type Act, Schedule } from './schedule.js';
 import { seizeStacks } from './seize.js';
 import { ServiceClock } from './service-clock.js';
 import { type Shape, type Stacks, startStacks } from './stacks.js';
+import { StoreExpiry } from './store-expiry.js';
 
 export interface WorldOptions {
   readonly shape: Shape;
@@ -71,6 +72,7 @@ export class World {
   private readonly schedule = new Schedule();
   private readonly running = new Map<Promise<void>, number>();
   private readonly metrics: MetricsWatch;
+  private readonly expiry: StoreExpiry;
   private readonly folder = mkdtempSync(join(tmpdir(), 'unlinkability-'));
 
   constructor(
@@ -82,6 +84,7 @@ export class World {
     this.stacks = stacks;
     this.days = new Days(clock.start);
     this.metrics = new MetricsWatch(stacks.all, clock);
+    this.expiry = new StoreExpiry(stacks, clock);
     const [gatekeeperUrl, anonymizerUrl] = [stacks.identity.service.url, stacks.network.service.url];
     this.devices = drawPopulation(String(seed), scale).map(
       (user) =>
@@ -115,8 +118,9 @@ export class World {
     }
   }
 
-  /** Everything that is left. Changes nothing but Redis' keys that would have expired. */
+  /** Everything that is left. */
   async seize(): Promise<Evidence> {
+    await this.expiry.expireKeys();
     const left = await seizeStacks(this.stacks, this.folder, ({ role }) => this.metrics.of(role));
     const names = await identifiersOf(this.devices, this.stacks, this.days);
     return { ...left, ...names, toServiceTime: (ms) => this.clock.toServiceTime(ms) };
@@ -133,6 +137,7 @@ export class World {
 
   async stop(): Promise<void> {
     rmSync(this.folder, { recursive: true, force: true });
+    await this.expiry.stop();
     await this.parts.planting.stop();
     await this.parts.fleet.stop();
     await this.stacks.stop();
@@ -143,6 +148,7 @@ export class World {
     await this.clock.moveTo(time);
     await this.parts.fleet.pulseUntil(this.days.nextTurn(time));
     for (const { control } of this.stacks.all) await control.runDueTimers();
+    await this.expiry.purgeTombstones();
     await this.parts.planting.renew();
     for (const { service } of this.stacks.all) await this.whenIssuing(service.url);
   }
@@ -177,8 +183,14 @@ export class World {
     for (let act = this.schedule.takeBefore(time); act !== undefined; act = this.schedule.takeBefore(time)) {
       const ended = this.perform(act);
       this.running.set(ended, act.at);
-      await ended.finally(() => this.running.delete(ended));
+      await ended.finally(() => this.running.delete(ended)).catch((error: unknown) => this.giveUp(error));
     }
+  }
+
+  /** The other lanes end with their present acts. */
+  private giveUp(error: unknown): never {
+    this.schedule.clear();
+    throw error;
   }
 
   private async perform({ at, run }: Act): Promise<void> {
