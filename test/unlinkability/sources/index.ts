@@ -2,6 +2,8 @@ import { type Evidence } from '../evidence.js';
 import { type Trace } from '../trace.js';
 import { traceDatabases } from './databases.js';
 import { IdentifierIndex } from './identifiers.js';
+import { traceMemory } from './memory.js';
+import { traceMetrics } from './metrics.js';
 import { traceRedis } from './redis.js';
 import { addressIndex, traceLines } from './text.js';
 import { TraceCollection } from './trace-collection.js';
@@ -19,6 +21,10 @@ export async function collectTraces(evidence: Evidence): Promise<Trace[]> {
   for (const redis of evidence.redis) await traceRedis(redis, index, addresses, traces);
   for (const { name, text } of evidence.logs) {
     traceLines({ kind: 'log', source: name, lines: text.split('\n') }, index, addresses, traces);
+  }
+  for (const process of evidence.processes) {
+    traceMetrics(process, index, traces);
+    traceMemory(process, index, traces);
   }
   return traces.traces();
 }
