@@ -83,18 +83,21 @@ export class Habits {
     this.at(this.days.timeOf(measuredDay, this.between(0.5, 21.5)), () => this.joinAndConnect());
   }
 
-  /** Connects on the day before, and renews the connection when its client should. */
+  /**
+   * Signs up and connects on the day before, and renews the connection when its client should. Its tokens are of that day, so the
+   * row of the old connection is still there.
+   */
   private stayConnected(): void {
-    this.signUpWithBackgroundFetches();
-    this.at(this.days.timeOf(measuredDay - 1, this.between(1, 21)), async () => {
+    this.signUpWithBackgroundFetches(measuredDay - 1, 8);
+    this.at(this.days.timeOf(measuredDay - 1, this.between(9, 21)), async () => {
       const connection = await this.device.connect();
       this.at(Date.parse(connection.renewAt), async () => void (await this.device.renew(connection)));
     });
   }
 
-  private signUpWithBackgroundFetches(): void {
+  private signUpWithBackgroundFetches(day = 0, latestHour = 22): void {
     const minute = this.between(0, 60);
-    this.at(this.days.timeOf(0, this.between(0.5, 22)), async () => {
+    this.at(this.days.timeOf(day, this.between(0.5, latestHour)), async () => {
       await this.device.startTrial();
       await this.prefetchInBackground(minute);
     });
