@@ -16,7 +16,7 @@ describe('the measured table', () => {
   const table = renderTable(measuredTable(findings, findings.slice(0, 2)));
 
   it('shows the best significant accuracy of each source, and chance elsewhere', () => {
-    expect(table).toContain('| memory of the running process | **75 %** | chance |');
+    expect(table).toContain('| memory of the running process | **75 %** (0.90) | chance |');
     expect(table).toContain('| logs | chance | chance |');
   });
 

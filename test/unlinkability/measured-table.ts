@@ -29,10 +29,17 @@ const rows: readonly Row[] = [
   { label: 'addresses in files that Redis writes', type: 'category', kind: 'Redis file' },
 ];
 
-/** A measured table: the best accuracy in per cent for each row and cohort, or undefined where the adversary is at chance. */
+/** The best of the significant findings of a row and a cohort. */
+interface Cell {
+  /** Share of right guesses, in per cent. */
+  readonly accuracy: number;
+  readonly auc: number;
+}
+
+/** A measured table. A cell is undefined where the adversary is at chance. */
 export interface MeasuredTable {
   readonly cohorts: readonly { readonly name: string; readonly asked: number; readonly chance: number }[];
-  readonly rows: readonly { readonly label: string; readonly accuracies: readonly (number | undefined)[] }[];
+  readonly rows: readonly { readonly label: string; readonly cells: readonly (Cell | undefined)[] }[];
 }
 
 /** Summarises the findings of one run. */
@@ -43,30 +50,36 @@ export function measuredTable(findings: readonly Finding[], significant: readonl
     const asked = Math.max(...own.map((finding) => finding.asked));
     return { name, asked, chance: average(own.map(({ chance, asked: of }) => chance / of)) };
   });
-  const accuracy = (row: Row, name: string) => {
-    const hits = significant.filter(
+  const cell = (row: Row, name: string): Cell | undefined => {
+    const own = significant.filter(
       ({ problem, left }) => problem === name && left.kind === row.kind && left.type === row.type,
     );
-    return hits.length === 0 ? undefined : Math.max(...hits.map((finding) => (100 * finding.hits) / finding.asked));
+    if (own.length === 0) return undefined;
+    return {
+      accuracy: Math.max(...own.map(({ hits, asked }) => (100 * hits) / asked)),
+      auc: Math.max(...own.map(({ auc }) => auc)),
+    };
   };
-  return {
-    cohorts,
-    rows: rows.map((row) => ({ label: row.label, accuracies: names.map((name) => accuracy(row, name)) })),
-  };
+  return { cohorts, rows: rows.map((row) => ({ label: row.label, cells: names.map((name) => cell(row, name)) })) };
 }
 
 const average = (values: readonly number[]) =>
   values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 
-/** The table in Markdown. A cell is the share of connections whose best guess is the right user. */
+/** The table in Markdown. A cell is the share of connections whose best guess is the right user, and the AUC. */
 export function renderTable({ cohorts, rows }: MeasuredTable): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   const percent = (value: number) => `${value < 10 ? value.toFixed(1) : Math.round(value)} %`;
   return [
     line(['what the adversary reads', ...cohorts.map(({ name }) => name)]),
     line(['-', ...cohorts.map(() => '-')]),
-    ...rows.map(({ label, accuracies }) =>
-      line([label, ...accuracies.map((value) => (value === undefined ? 'chance' : `**${percent(value)}**`))]),
+    ...rows.map(({ label, cells }) =>
+      line([
+        label,
+        ...cells.map((cell) =>
+          cell === undefined ? 'chance' : `**${percent(cell.accuracy)}** (${cell.auc.toFixed(2)})`,
+        ),
+      ]),
     ),
     line(['connections asked about', ...cohorts.map(({ asked }) => String(asked))]),
     line(['chance', ...cohorts.map(({ chance }) => percent(100 * chance))]),
