@@ -15,7 +15,7 @@ export interface Column {
   readonly isToastable: boolean;
 }
 
-export interface ForeignKey {
+interface ForeignKey {
   readonly columns: readonly number[];
   readonly target: Table;
   readonly targetColumns: readonly number[];

@@ -161,6 +161,18 @@ describe('the databases', () => {
     expect(new Set(times).size).toBe(3);
   });
 
+  it('give the numbers of the chunks in which long values are stored', async () => {
+    await run('CREATE TABLE identity.letters (uid text, letter text)');
+    await run('ALTER TABLE identity.letters ALTER letter SET STORAGE external');
+    for (const { uid } of people.toReversed()) {
+      await run(`INSERT INTO identity.letters VALUES ('${uid}', repeat('x', 9000))`);
+    }
+    const match = { source: 'identity."letters".letter (TOAST)', scale: 'object ids of 1' };
+    const chunks = orderedValues(await collect(), match);
+    const numbers = people.map(({ user }) => chunks[user]?.[0] ?? 0);
+    expect(numbers).toEqual(numbers.toSorted((a, b) => b - a));
+  });
+
   it('do not give columns in which every row has its own value, unless the other side has it too', async () => {
     expect(traces.filter(({ source }) => source === 'identity."User".token')).toEqual([]);
     await run('CREATE TABLE identity.marks (user_id uuid REFERENCES identity."User", mark text[])');

@@ -9,7 +9,6 @@ import { readFileSync } from 'node:fs';
  */
 export class HeapSnapshot {
   readonly nodeCount: number;
-  readonly edgeCount: number;
 
   private constructor(
     readonly strings: readonly string[],
@@ -26,7 +25,6 @@ export class HeapSnapshot {
     private readonly retainers: Uint32Array,
   ) {
     this.nodeCount = nodeTypes.length;
-    this.edgeCount = edgeTypes.length;
   }
 
   static read(file: string): HeapSnapshot {
@@ -84,6 +82,15 @@ export class HeapSnapshot {
   /** The position of `nameOf` in `strings`. */
   nameIndexOf(node: number): number {
     return this.nodeNames[node] ?? 0;
+  }
+
+  /** The edges with one of these names, by the position of the name in `strings`. */
+  *edgesNamed(names: { has(name: number): boolean }): Generator<number> {
+    const isNumber = this.meta.edge_types[0].map(isNumbered);
+    const isWanted = this.strings.map((_, name) => names.has(name));
+    for (let edge = 0; edge < this.edgeTypes.length; edge += 1) {
+      if (isWanted[this.edgeNames[edge] ?? 0] === true && !isNumber[this.edgeTypes[edge] ?? 0]) yield edge;
+    }
   }
 
   /** The edges that leave a node, by number. */
@@ -146,6 +153,7 @@ function startOf(bytes: Buffer, list: string): number {
 }
 
 const digitZero = '0'.charCodeAt(0);
+const digitAt = (bytes: Buffer, offset: number) => (bytes[offset] ?? digitZero - 1) - digitZero;
 
 /** Reads the numbers of a list one after another. None is negative or has a fraction. */
 class IntegerList {
@@ -161,10 +169,10 @@ class IntegerList {
   next(): number {
     const { bytes } = this;
     let { offset } = this;
-    const digit = () => (bytes[offset] ?? digitZero) - digitZero;
-    while (digit() < 0 || digit() > 9) offset += 1;
+    let digit = digitAt(bytes, offset);
+    while (digit < 0 || digit > 9) digit = digitAt(bytes, ++offset);
     let value = 0;
-    for (; digit() >= 0 && digit() <= 9; offset += 1) value = value * 10 + digit();
+    for (; digit >= 0 && digit <= 9; digit = digitAt(bytes, ++offset)) value = value * 10 + digit;
     this.offset = offset;
     return value;
   }

@@ -8,17 +8,18 @@ export interface Entity {
 
 /** Whatever an identifier may stand in: everything else is a delimiter. */
 const run = /[\w+/=@.%-]{4,}/g;
+const oneWord = /^[A-Za-z\d]+$/;
+const hexInside = /[\da-f]{32,}/gi;
 
-/** The parts of a run that may be an identifier, when the whole run is none: `user=17`, `limit_user_x`, `a/b`, `xmin.y`. */
-const parts = [
-  /[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/gi,
-  /[\w.+-]+@[\w.-]*\w/g,
-  /[\da-f]{32,}/gi,
-  /[^=]+/g,
-  /[\w-]+/g,
-  /[A-Za-z\d+/]+={0,2}/g,
-  /[\w.-]*\w/g,
-  /[A-Za-z\d]+/g,
+/** The parts of a run that may be an identifier, when the whole run is none, by a character that the run must have. */
+const parts: readonly (readonly [needed: string, part: RegExp])[] = [
+  ['-', /[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/gi],
+  ['@', /[\w.+-]+@[\w.-]*\w/g],
+  ['=', /[^=]+/g],
+  ['', /[\w-]+/g],
+  ['', /[A-Za-z\d+/]+={0,2}/g],
+  ['.', /[\w.-]*\w/g],
+  ['', /[A-Za-z\d]+/g],
 ];
 
 const uuid = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i;
@@ -70,16 +71,23 @@ export class IdentifierIndex {
   /** All entities that the text names, in the order in which it names them. */
   find(text: string): Set<Entity> {
     const found = new Set<Entity>();
-    for (const [candidate] of text.matchAll(run)) {
-      if (this.lookUp(candidate, found)) continue;
-      for (const part of parts) {
-        for (const [inner] of candidate.matchAll(part)) {
-          if (inner.length >= minLength && inner.length < candidate.length) this.lookUp(inner, found);
-        }
-      }
-      if (candidate.includes('%')) this.findEncoded(candidate, found);
+    for (const candidate of text.match(run) ?? []) {
+      if (!this.lookUp(candidate, found)) this.findInside(candidate, found);
     }
     return found;
+  }
+
+  private findInside(candidate: string, found: Set<Entity>): void {
+    if (candidate.length > 32) this.lookUpAll(candidate, hexInside, found);
+    if (oneWord.test(candidate)) return;
+    for (const [needed, part] of parts) if (candidate.includes(needed)) this.lookUpAll(candidate, part, found);
+    if (candidate.includes('%')) this.findEncoded(candidate, found);
+  }
+
+  private lookUpAll(candidate: string, part: RegExp, found: Set<Entity>): void {
+    for (const inner of candidate.match(part) ?? []) {
+      if (inner.length >= minLength && inner.length < candidate.length) this.lookUp(inner, found);
+    }
   }
 
   private findEncoded(candidate: string, found: Set<Entity>): void {

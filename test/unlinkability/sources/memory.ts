@@ -53,11 +53,10 @@ class MemoryReader {
     for (const [node, entities] of this.named) {
       for (const edge of this.heap.retainersOf(node)) if (this.holdsText(edge)) this.traceHolder(edge, entities);
     }
-    for (let edge = 0; edge < this.heap.edgeCount; edge += 1) {
+    for (const edge of this.heap.edgesNamed(this.byText)) {
       // An object used as a table: the identifier is the name of a property.
-      const entities =
-        this.heap.edgeTypeOf(edge) === 'property' ? this.byText.get(this.heap.edgeNameIndexOf(edge) ?? -1) : undefined;
-      if (entities !== undefined) this.traceEntry(edge, this.heap.targetOf(edge), entities);
+      const entities = this.byText.get(this.heap.edgeNameIndexOf(edge) ?? -1) ?? new Set();
+      if (this.heap.edgeTypeOf(edge) === 'property') this.traceEntry(edge, this.heap.targetOf(edge), entities);
     }
   }
 
