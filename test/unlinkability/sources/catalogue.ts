@@ -125,7 +125,34 @@ async function readDatabase(client: pg.Client, cluster: string, database: string
       targetColumns: key.targetColumns.map((number) => target.numbers.indexOf(number)),
     });
   }
+  inferForeignKeys([...tables.values()]);
   return [...tables.values()];
+}
+
+/** Shorter values, and numbers, occur in unrelated columns by chance. */
+const isName = (value: string) => value.length >= 8 && /\D/.test(value);
+
+/**
+ * Adds the references that no constraint declares, as from a connection to its node: a column all of whose values are in a
+ * unique column of another table.
+ */
+function inferForeignKeys(tables: readonly Table[]): void {
+  const targets = tables.flatMap((target) =>
+    target.columns.flatMap(({ isUnique }, column) =>
+      isUnique ? [{ target, column, values: new Set(target.rows.map(({ values }) => values[column])) }] : [],
+    ),
+  );
+  for (const source of tables) {
+    for (const column of source.columns.keys()) {
+      if (source.foreignKeys.some(({ columns }) => columns.includes(column))) continue;
+      const values = new Set(source.rows.flatMap((row) => row.values[column] ?? []));
+      if (values.size < 2 || ![...values].every(isName)) continue;
+      for (const { target, column: targetColumn, values: known } of targets) {
+        if (target === source || ![...values].every((value) => known.has(value))) continue;
+        source.foreignKeys.push({ columns: [column], target, targetColumns: [targetColumn] });
+      }
+    }
+  }
 }
 
 async function readColumns(client: pg.Client, table: number): Promise<(Column & { readonly attnum: number })[]> {

@@ -4,9 +4,11 @@ import { openPool } from '../../support/postgres.js';
 import { type ServiceClock } from './service-clock.js';
 import { type RunningStack } from './stacks.js';
 
-/** Locations by how many nodes they have. */
-const nodesOf = { 'de-frankfurt': 2, 'nl-amsterdam': 2, 'se-stockholm': 1, 'us-chicago': 1 };
-export const locationIds = Object.keys(nodesOf);
+/** Locations with a node each, the most popular first. */
+export const locationIds = [
+  ...['de-frankfurt', 'nl-amsterdam', 'us-chicago', 'se-stockholm', 'ch-zurich', 'gb-london'],
+  ...['fr-paris', 'us-miami', 'jp-tokyo', 'ca-toronto', 'is-reykjavik', 'pl-warsaw'],
+];
 
 export interface Fleet {
   /** Makes the nodes count as alive until a time of the service, in Unix milliseconds. */
@@ -19,10 +21,9 @@ export async function startFleet({ services, env, service }: RunningStack, clock
   const stores = { networkUrl: env['NETWORK_DATABASE_URL'] ?? '', redisUrl: services.redisUrl };
   const operator = await createFleetReplica(stores, clock);
   const agents: NodeAgent[] = [];
-  for (const [id, count] of Object.entries(nodesOf)) {
+  for (const id of locationIds) {
     await addLocation(operator, id);
-    const token = await enrolmentToken(operator, count, id);
-    for (let node = 0; node < count; node++) agents.push(await startAgent(service.url, id, token));
+    agents.push(await startAgent(service.url, id, await enrolmentToken(operator, 1, id)));
   }
   await operator.stop();
   const owner = openPool({ connectionString: services.ownerUrl, max: 1 });

@@ -32,8 +32,8 @@ export interface Person {
 }
 
 /** Most users want the same, so the rare combinations tell most. */
-const locationWeights = [0.4, 0.3, 0.2, 0.1];
-const dnsWeights: Readonly<Record<DnsBlocking, number>> = { none: 0.6, ads: 0.3, ads_trackers_malware: 0.1 };
+const locationWeights = locationIds.map((_, rank) => 1 / (rank + 1));
+const dnsWeights: Readonly<Record<DnsBlocking, number>> = { none: 6, ads: 3, ads_trackers_malware: 1 };
 const preferencesShare = 0.7;
 
 /** @param scale the share of a whole world's users; each cohort has at least two */
@@ -60,7 +60,7 @@ function drawPerson(seed: string, cohort: Cohort, index: number): Person {
 }
 
 function draw<T>(values: readonly T[], weights: readonly number[], random: SeededRandom): T {
-  let rest = random.next();
+  let rest = random.next() * weights.reduce((sum, weight) => sum + weight, 0);
   const drawn = values.find((_, index) => (rest -= weights[index] ?? 0) < 0) ?? values.at(-1);
   if (drawn === undefined) throw new RangeError('Nothing to draw from.');
   return drawn;
