@@ -8,6 +8,8 @@ const longest = [
   'test/chaos/kill-during-deletion.heavy.spec.ts',
   'test/chaos/kill-during-redemption.heavy.spec.ts',
   'test/e2e/demo.heavy.spec.ts',
+  'test/unlinkability/one-process.heavy.spec.ts',
+  'test/unlinkability/two-processes.heavy.spec.ts',
 ];
 
 const missing = longest.filter((path) => !existsSync(path));

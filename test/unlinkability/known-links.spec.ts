@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compareWithKnown, type KnownLink } from './known-links.js';
+import { compareWithKnown, isAboveBound, type KnownLink } from './known-links.js';
 import { type EntityKind, type Finding, type SourceKind, type Trace } from './trace.js';
 
 const trace = (of: EntityKind, kind: SourceKind, source: string, type: Trace['type'] = 'ordered'): Trace => ({
@@ -25,8 +25,8 @@ const clocks: KnownLink = {
   name: 'clocks',
   type: 'ordered',
   problems: ['new user', 'quick start'],
-  left: { kinds: ['column', 'memory'], names: ['"User"'] },
-  right: { kinds: ['column'], names: ['"Connection"'] },
+  left: { column: ['"User"'], memory: ['"User"'] },
+  right: { column: ['"Connection"'] },
 };
 
 const all = [
@@ -56,5 +56,25 @@ describe('compareWithKnown', () => {
       'clocks: left kind memory',
     ]);
     expect(compareWithKnown([], [clocks]).notFound).toHaveLength(7);
+  });
+
+  it('does not report a weak part', () => {
+    const found = all.filter(({ left }) => left.kind !== 'memory');
+    expect(compareWithKnown(found, [{ ...clocks, weak: ['memory'] }])).toEqual({ unexpected: [], notFound: [] });
+  });
+});
+
+describe('isAboveBound', () => {
+  const cohorts = ['new user', 'steady wallet'];
+  const ofRenewals: KnownLink = { ...clocks, problems: ['renewed connection'] };
+
+  it('allows at most 5 % of users to be linked once no link of users is known', () => {
+    expect(isAboveBound(0.051, cohorts, [])).toBe(true);
+    expect(isAboveBound(0.051, cohorts, [ofRenewals])).toBe(true);
+    expect(isAboveBound(0.05, cohorts, [])).toBe(false);
+  });
+
+  it('allows any share while a link of users is known', () => {
+    expect(isAboveBound(0.9, cohorts, [clocks])).toBe(false);
   });
 });

@@ -13,7 +13,7 @@ const finding = (problem: string, hits: number): Finding => ({
 
 describe('the measured table', () => {
   const findings = [finding('new user', 10), finding('new user', 30), finding('steady wallet', 3)];
-  const table = renderTable(measuredTable(findings, findings.slice(0, 2)));
+  const table = renderTable(measuredTable(['new user', 'steady wallet'], findings, findings.slice(0, 2)));
 
   it('shows the best significant accuracy of each source, and chance elsewhere', () => {
     expect(table).toContain('| memory of the running process | **75 %** (0.90) | chance |');

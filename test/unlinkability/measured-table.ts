@@ -23,7 +23,8 @@ const labels: Readonly<Record<SourceKind, string>> = {
   memory: 'memory of the running process',
 };
 
-const rows: readonly Row[] = [
+/** The rows of every table, before the two that describe the cohorts. */
+export const rows: readonly Row[] = [
   ...Object.entries(labels).map(([kind, label]) => ({ label, type: 'ordered' as const, kind: kind as SourceKind })),
   { label: 'settings and names in columns', type: 'category', kind: 'column' },
   { label: 'addresses in files that Redis writes', type: 'category', kind: 'Redis file' },
@@ -42,9 +43,12 @@ export interface MeasuredTable {
   readonly rows: readonly { readonly label: string; readonly cells: readonly (Cell | undefined)[] }[];
 }
 
-/** Summarises the findings of one run. */
-export function measuredTable(findings: readonly Finding[], significant: readonly Finding[]): MeasuredTable {
-  const names = [...new Set(findings.map(({ problem }) => problem))];
+/** Summarises what one run found about these cohorts. */
+export function measuredTable(
+  names: readonly string[],
+  findings: readonly Finding[],
+  significant: readonly Finding[],
+): MeasuredTable {
   const cohorts = names.map((name) => {
     const own = findings.filter(({ problem }) => problem === name);
     const asked = Math.max(...own.map((finding) => finding.asked));
@@ -105,17 +109,17 @@ export async function writeToThreatModel(shape: string, table: string): Promise<
   writeFileSync(page, await format(next, { ...(await resolveConfig(page)), filepath: page }));
 }
 
-/** The cells of the table in the threat model, row by row, without the heading. */
+/** The cells of the table in the threat model, row by row, the heading first. */
 export function readFromThreatModel(shape: string): string[][] {
   const text = readFileSync(page, 'utf8');
   const { from, to } = blockOf(text, shape);
   return cellsOf(text.slice(from, to));
 }
 
-/** The cells of a table in Markdown, row by row, without the heading. */
+/** The cells of a table in Markdown, row by row, the heading first. */
 export function cellsOf(table: string): string[][] {
-  const lines = table.split('\n').filter((line) => line.startsWith('|'));
-  return lines.slice(2).map((line) =>
+  const lines = table.split('\n').filter((line) => line.startsWith('|') && !line.startsWith('| -'));
+  return lines.map((line) =>
     line
       .slice(1, -1)
       .split('|')

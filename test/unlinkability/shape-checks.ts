@@ -1,12 +1,18 @@
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { type Run, runAdversary } from './adversary.js';
-import { compareWithKnown, type Comparison, knownLinks } from './known-links.js';
+import { compareWithKnown, type Comparison, isAboveBound, knownLinks } from './known-links.js';
 import { cellsOf, measuredTable, readFromThreatModel, renderTable, writeToThreatModel } from './measured-table.js';
 import { type Finding } from './trace.js';
 import { type Shape } from './world/stacks.js';
 
-/** How far a figure of the threat model may be from that of a run with another seed, in percentage points. */
-const tolerance = 25;
+/**
+ * How far a figure of the threat model may be from that of another run, in percentage points. A cohort has 40 to 120 users, and a
+ * busy machine orders their acts differently: so it only notices that a figure is of another kind.
+ */
+const tolerance = 45;
+
+/** For two runs beside other heavy tests. One run takes three quarters of a minute on an idle machine. */
+const longTimeoutMs = 900_000;
 
 /** Attacks one shape of the service, and compares what is found with the known links and with the threat model. */
 export function checkShape(shape: Shape): void {
@@ -17,12 +23,15 @@ export function checkShape(shape: Shape): void {
     beforeAll(async () => {
       const seed = inject('seed');
       run = await runAdversary({ shape, seed });
-      console.log(`${shape}\n${tableOf(run)}`);
+      const { hits, asked, upper99 } = run.judgement.bounds.pooled;
+      console.log(
+        `${tableOf(run)}\nbest attack: ${hits} of ${asked} users, at most ${(100 * upper99).toFixed(1)} % (99 %)`,
+      );
       if (process.env['WRITE_THREAT_MODEL'] !== undefined) await writeToThreatModel(shape, tableOf(run));
       comparison = await confirmed(compareWithKnown(run.judgement.significant, knownLinks), () =>
         runAdversary({ shape, seed: seed + 1 }),
       );
-    });
+    }, longTimeoutMs);
 
     it('finds no link that is not known', () => {
       expect(comparison.unexpected.map(describeFinding)).toEqual([]);
@@ -32,14 +41,20 @@ export function checkShape(shape: Shape): void {
       expect(comparison.notFound).toEqual([]);
     });
 
+    it('links at most a small share of users once no link is known', () => {
+      const cohorts = run.problems.filter(({ left }) => left === 'user').map(({ name }) => name);
+      expect(isAboveBound(run.judgement.bounds.pooled.upper99, cohorts, knownLinks)).toBe(false);
+    });
+
     it('finds what the threat model says', () => {
       const written = readFromThreatModel(shape);
       const measured = cellsOf(tableOf(run));
       expect(written.map(([label]) => label)).toEqual(measured.map(([label]) => label));
       const apart = measured.flatMap(([label = '', ...cells], row) =>
         cells.flatMap((cell, column) => {
-          const difference = Math.abs(percentIn(cell) - percentIn(written[row]?.[column + 1]));
-          return difference <= tolerance ? [] : [`${label}: measured ${cell}, written ${written[row]?.[column + 1]}`];
+          const other = written[row]?.[column + 1] ?? '';
+          const isApart = cell.includes('%') && Math.abs(percentIn(cell) - percentIn(other)) > tolerance;
+          return isApart ? [`${label}: measured ${cell}, written ${other}`] : [];
         }),
       );
       expect(apart).toEqual([]);
@@ -47,7 +62,10 @@ export function checkShape(shape: Shape): void {
   });
 }
 
-const tableOf = ({ judgement }: Run) => renderTable(measuredTable(judgement.findings, judgement.significant));
+function tableOf({ problems, judgement: { findings, significant } }: Run): string {
+  const names = problems.map(({ name }) => name);
+  return renderTable(measuredTable(names, findings, significant));
+}
 
 /**
  * One seed may find by chance what is no link, or miss a weak one: so a difference counts only if another population shows it
@@ -70,4 +88,4 @@ const describeFinding = (finding: Finding) =>
   `${linkOf(finding)}, ${finding.matcher}: ${finding.hits} of ${finding.asked} right, AUC ${finding.auc.toFixed(3)}`;
 
 /** "chance" counts as 0. */
-const percentIn = (cell = '') => Number(/[\d.]+/.exec(cell)?.[0] ?? 0);
+const percentIn = (cell: string) => Number(/[\d.]+/.exec(cell)?.[0] ?? 0);

@@ -34,8 +34,10 @@ export class AttemptList {
   private readonly keys = new Map<string, number>();
   private readonly assignments = new Map<string, Map<string, string[]>>();
 
+  /** @param asked the connections that all problems of the run ask about */
   constructor(
     private readonly traces: readonly Trace[],
+    private readonly asked: ReadonlySet<string>,
     private readonly random: FastRandom,
   ) {}
 
@@ -54,17 +56,25 @@ export class AttemptList {
     const useful = this.traces.filter((trace) => trace.of === of && varies(trace, judged));
     const ordered = useful.filter((trace) => trace.type === 'ordered');
     return {
-      ordered: ordered.map((trace) => this.prepareOrdered(cohort, trace, entities)),
+      ordered: ordered.map((trace) => this.prepareOrdered(cohort, trace, entities, side)),
       categories: useful
         .filter((trace) => trace.type === 'category')
         .map((trace) => this.prepareCategory(trace, entities)),
     };
   }
 
-  private prepareOrdered(cohort: Cohort, trace: OrderedTrace, entities: readonly string[]): PreparedOrdered {
+  private prepareOrdered(
+    cohort: Cohort,
+    trace: OrderedTrace,
+    entities: readonly string[],
+    side: 'left' | 'right',
+  ): PreparedOrdered {
     // Users are ranked among all users. Older connections are ranked among older ones, since newer ones are in the trace too.
-    const numbers = cohort.problem.left === 'user' ? trace.values : only(trace.values, entities);
+    const numbers = cohort.problem.left === 'user' ? trace.values : only(trace.values, new Set(entities));
     const ranks = columnOf(ranksOf(numbers), entities);
+    // What is public, the day, tells who acted on it: ranks among those alone are not blurred by other days.
+    const peers = only(trace.values, side === 'left' ? peersOf(cohort) : this.asked);
+    const peerRanks = columnOf(ranksOf(peers), entities);
     return {
       trace,
       numbers,
@@ -72,6 +82,8 @@ export class AttemptList {
       valuesKey: `${trace.scale} ${this.keyOf([...numbers].sort(([a], [b]) => (a < b ? -1 : 1)))}`,
       ranks,
       ranksKey: this.keyOf([[...ranks.offsets], [...ranks.values]]),
+      peerRanks,
+      peerRanksKey: this.keyOf([[...peerRanks.offsets], [...peerRanks.values]]),
     };
   }
 
@@ -81,25 +93,25 @@ export class AttemptList {
   }
 
   private ordered(cohort: Cohort, left: PreparedOrdered, right: PreparedOrdered): Attempt[] {
-    const attempt = (matcher: string, scorer: () => Scorer, learns = false): Attempt => {
-      const keys = matcher === 'equal rank' ? [left.ranksKey, right.ranksKey] : [left.valuesKey, right.valuesKey];
-      return {
-        left: left.trace,
-        right: right.trace,
-        matcher,
-        computation: [matcher, ...keys].join(' | '),
-        learns,
-        scorer,
-      };
-    };
-    const byRank = attempt('equal rank', () => nearest(left.ranks, right.ranks));
-    if (left.trace.scale !== right.trace.scale) return [byRank];
+    const attempt = (matcher: string, key: keyof PreparedOrdered, scorer: () => Scorer, learns = false): Attempt => ({
+      left: left.trace,
+      right: right.trace,
+      matcher,
+      computation: [matcher, left[key], right[key]].join(' | '),
+      learns,
+      scorer,
+    });
+    const byRank = [
+      attempt('equal rank', 'ranksKey', () => nearest(left.ranks, right.ranks)),
+      attempt('equal rank among peers', 'peerRanksKey', () => nearest(left.peerRanks, right.peerRanks)),
+    ];
+    if (left.trace.scale !== right.trace.scale) return byRank;
     return [
-      attempt('nearest', () => nearest(left.values, right.values)),
-      attempt('last before', () => lastBefore(left.values, right.values)),
-      attempt('gap likelihood', () => gapLikelihood(left.values, right.values, cohort), true),
-      attempt('assignment', () => assigned(left.values, right.values, this.partners(cohort, left, right))),
-      byRank,
+      attempt('nearest', 'valuesKey', () => nearest(left.values, right.values)),
+      attempt('last before', 'valuesKey', () => lastBefore(left.values, right.values)),
+      attempt('gap likelihood', 'valuesKey', () => gapLikelihood(left.values, right.values, cohort), true),
+      attempt('assignment', 'valuesKey', () => assigned(left.values, right.values, this.partners(cohort, left, right))),
+      ...byRank,
     ];
   }
 
@@ -129,6 +141,9 @@ interface PreparedOrdered {
   readonly valuesKey: string;
   readonly ranks: Column;
   readonly ranksKey: number;
+  /** Ranks among users of the same classes, or among the connections that are asked about. */
+  readonly peerRanks: Column;
+  readonly peerRanksKey: number;
 }
 
 interface PreparedCategory {
@@ -145,9 +160,14 @@ function varies({ values }: Trace, entities: readonly string[]): boolean {
   return present.length >= minimumEntities && different.size > 1;
 }
 
-function only<Value>(values: ReadonlyMap<string, Value>, entities: readonly string[]): Map<string, Value> {
-  const known = new Set(entities);
+function only<Value>(values: ReadonlyMap<string, Value>, known: ReadonlySet<string>): Map<string, Value> {
   return new Map([...values].filter(([entity]) => known.has(entity)));
+}
+
+/** The right answers, and all candidates that are publicly like one of them. */
+function peersOf({ problem, candidates }: Cohort): Set<string> {
+  const classes = new Set([...problem.truth.values()].map((answer) => problem.classes.get(answer)));
+  return new Set(candidates.filter((candidate) => classes.has(problem.classes.get(candidate))));
 }
 
 function categories(
@@ -157,26 +177,49 @@ function categories(
 ): Attempt[] {
   const attempts: Attempt[] = [];
   const contingencies = new Map<string, Contingency>();
+  const equalities = new Map<string, () => Scorer>();
   for (const left of lefts)
     for (const right of rights) {
       const key = `${left.key} | ${right.key}`;
       const pair = { left: left.trace, right: right.trace };
+      const areColumns = left.trace.kind === 'column' && right.trace.kind === 'column';
       if (shareValue(left.values, right.values)) {
         const scorer = () => equalValue(left.values, right.values);
+        if (areColumns && left.codes.repeats && right.codes.repeats) equalities.set(key, scorer);
         attempts.push({ ...pair, matcher: 'equal value', computation: `equal value | ${key}`, learns: false, scorer });
       }
       if (!left.codes.repeats || !right.codes.repeats) continue;
       const contingency = contingencies.get(key) ?? contingencyOf(left.codes, right.codes, cohort);
-      contingencies.set(key, contingency);
+      if (areColumns) contingencies.set(key, contingency);
       const scorer = () => categoricalLikelihood([contingency], cohort);
       const matcher = 'categorical likelihood';
       attempts.push({ ...pair, matcher, computation: `${matcher} | ${key}`, learns: true, scorer });
     }
-  if (contingencies.size === 0) return attempts;
-  const matcher = 'combined categories';
-  const scorer = () => categoricalLikelihood([...contingencies.values()], cohort);
-  const [left, right] = [allCategories(cohort.problem.left), allCategories('connection')];
-  return [...attempts, { left, right, matcher, computation: matcher, learns: true, scorer }];
+  const combined = (matcher: string, learns: boolean, scorer: () => Scorer): Attempt => {
+    const [left, right] = [allCategories(cohort.problem.left), allCategories('connection')];
+    return { left, right, matcher, computation: matcher, learns, scorer };
+  };
+  if (equalities.size > 1)
+    attempts.push(
+      combined('combined equal values', false, () => sumOf([...equalities.values()].map((make) => make()))),
+    );
+  if (contingencies.size > 0) {
+    const scorer = () => categoricalLikelihood([...contingencies.values()], cohort);
+    attempts.push(combined('combined categories', true, scorer));
+  }
+  return attempts;
+}
+
+/** Scores that add up: each is the logarithm of a likelihood. */
+function sumOf(scorers: readonly Scorer[]): Scorer {
+  return (asked, scores) => {
+    const one = new Float64Array(scores.length);
+    scores.fill(0);
+    for (const scorer of scorers) {
+      scorer(asked, one);
+      for (let candidate = 0; candidate < scores.length; candidate++) scores[candidate]! += one[candidate]!;
+    }
+  };
 }
 
 function shareValue(left: Values, right: Values): boolean {
@@ -184,7 +227,7 @@ function shareValue(left: Values, right: Values): boolean {
   return right.some((values) => values.some((value) => holders.has(value)));
 }
 
-/** Stands for all categories of a side at once. */
+/** Stands for all columns of a side that are categories. Other sources stay apart, so that each shows what it gives alone. */
 function allCategories(of: EntityKind): CategoryTrace {
   return { of, kind: 'column', source: 'all categories', type: 'category', values: new Map() };
 }

@@ -63,7 +63,7 @@ interface Tried {
 export function judge(traces: readonly Trace[], problems: readonly Problem[], options: JudgeOptions): Judgement {
   const random = new FastRandom(`unlinkability: ${options.seed}`);
   const maxima = new Float64Array(options.permutations ?? 1_999).fill(-Infinity);
-  const attempts = new AttemptList(traces, random);
+  const attempts = new AttemptList(traces, new Set(problems.flatMap(({ truth }) => [...truth.keys()])), random);
   const tried = problems.flatMap((problem) => {
     const cohort = cohortOf(problem, maxima.length, random);
     const outcomes = new Map<string, Outcome>();

@@ -5,6 +5,8 @@ import { category, ordered, SyntheticWorld } from './synthetic.js';
 
 const day = 86_400_000;
 
+const rankMatchers = ['equal rank', 'equal rank among peers'];
+
 /** What each matcher found out about one pair of traces. */
 function matchersOn(traces: readonly Trace[], problem: Problem): Record<string, JudgedFinding> {
   return Object.fromEntries(judge(traces, [problem], { seed: 1 }).findings.map((found) => [found.matcher, found]));
@@ -32,8 +34,10 @@ describe('the ordered matchers', () => {
       world.ofConnections(times, (time) => time),
     );
     const found = matchersOn([left, right], world.problem());
-    expect(Object.keys(found).sort()).toEqual(['assignment', 'equal rank', 'gap likelihood', 'last before', 'nearest']);
-    for (const matcher of ['assignment', 'equal rank', 'last before', 'nearest'])
+    expect(Object.keys(found).sort()).toEqual(
+      [...rankMatchers, 'assignment', 'gap likelihood', 'last before', 'nearest'].sort(),
+    );
+    for (const matcher of [...rankMatchers, 'assignment', 'last before', 'nearest'])
       expect(found[matcher], matcher).toMatchObject({ hits: 60, asked: 60, auc: 1, p: 1 / 2_000 });
     expect(found['gap likelihood']!.hits).toBeGreaterThan(55);
     expect(found['gap likelihood']!.p).toBe(1 / 2_000);
@@ -42,8 +46,27 @@ describe('the ordered matchers', () => {
   it('find an order alone, on scales that cannot be compared', () => {
     const order = world.ofConnections(times, (time) => Math.sqrt(time));
     const found = matchersOn([left, ordered('connection', 'row', order, 'position in a file')], world.problem());
-    expect(Object.keys(found)).toEqual(['equal rank']);
-    expect(found['equal rank']).toMatchObject({ hits: 60, auc: 1, p: 1 / 2_000 });
+    expect(Object.keys(found).sort()).toEqual(rankMatchers);
+    for (const matcher of rankMatchers) expect(found[matcher]).toMatchObject({ hits: 60, auc: 1, p: 1 / 2_000 });
+  });
+
+  it('find the order of one day among rows of many others', () => {
+    // Users of other days come before and after, and so do connections, in other numbers.
+    const others = (count: number, from: number) =>
+      Array.from({ length: count }, (_, index): [string, number] => [`other ${from + index}`, (from + index) * day]);
+    const users = new Map([...times, ...others(200, 2)]);
+    const order = world.ofConnections(times, (time) => Math.sqrt(time));
+    const connections = new Map([...order, ...others(20, 2), ...others(80, -90)]);
+    const candidates = [...users.keys()];
+    const found = matchersOn(
+      [
+        ordered('user', 'row', users, 'rows of users'),
+        ordered('connection', 'row', connections, 'rows of connections'),
+      ],
+      world.problem({ candidates }),
+    );
+    expect(found['equal rank']!.hits).toBeLessThan(10);
+    expect(found['equal rank among peers']).toMatchObject({ hits: 60, p: 1 / 2_000 });
   });
 
   it('find the last value before, where the next user is often nearer', () => {
@@ -156,6 +179,16 @@ describe('the matchers of categories', () => {
     expect(found['equal value']!.hits).toBeGreaterThan(10);
   });
 
+  it('add up equal values of several columns', () => {
+    const columns = ['location', 'level', 'port'].map((name) => {
+      const values = world.ofUsers(random(6));
+      const right = world.ofConnections(values, (value) => value);
+      return [category('user', name, values), category('connection', name, right)];
+    });
+    const found = matchersOn(columns.flat(), world.problem());
+    expect(found['combined equal values']!.hits).toBeGreaterThan(2 * found['equal value']!.hits);
+  });
+
   it('prefer a rare value to a common one', () => {
     const both = (user: string) => ['common', `only of ${user}`];
     const values = {
@@ -233,7 +266,7 @@ describe('judge', () => {
     const copies = ['first', 'second'].map((source) => ordered('user', source, times));
     const { findings } = judge([...copies, right], [world.problem()], { seed: 1 });
     const [first, second] = copies.map(({ source }) => findings.filter(({ left }) => left.source === source));
-    expect(first).toHaveLength(5);
+    expect(first).toHaveLength(6);
     expect(second!.map(({ matcher, z }) => [matcher, z])).toEqual(first!.map(({ matcher, z }) => [matcher, z]));
   });
 
