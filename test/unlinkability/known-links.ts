@@ -1,7 +1,7 @@
 import { type Finding, type SourceKind, type Trace } from './trace.js';
 
 /** Where the adversary reads one side of a link: parts of the names of sources, by their kind. */
-export type Places = Partial<Readonly<Record<SourceKind, readonly string[]>>>;
+type Places = Partial<Readonly<Record<SourceKind, readonly string[]>>>;
 
 /** A way to link that is known and not mended yet. The threat model prints each with its measured accuracy. */
 export interface KnownLink {

@@ -93,7 +93,12 @@ export class AttemptList {
   }
 
   private ordered(cohort: Cohort, left: PreparedOrdered, right: PreparedOrdered): Attempt[] {
-    const attempt = (matcher: string, key: keyof PreparedOrdered, scorer: () => Scorer, learns = false): Attempt => ({
+    const attempt = (
+      matcher: string,
+      key: 'valuesKey' | 'ranksKey' | 'peerRanksKey',
+      scorer: () => Scorer,
+      learns = false,
+    ): Attempt => ({
       left: left.trace,
       right: right.trace,
       matcher,

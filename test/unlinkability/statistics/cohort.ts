@@ -4,7 +4,7 @@ import { type FastRandom } from './fast-random.js';
 export type Half = 0 | 1;
 
 /** Users of one class and one half. Only members of a group change places in a permuted truth. */
-export interface Group {
+interface Group {
   readonly half: Half;
   /** Positions in `candidates`. */
   readonly members: readonly number[];

@@ -1,2 +1,1 @@
-export { type Bound } from './bounds.js';
-export { judge, type Judgement, type JudgedFinding, type JudgeOptions } from './judge.js';
+export { judge, type Judgement, type JudgedFinding } from './judge.js';
