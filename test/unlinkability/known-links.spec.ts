@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compareWithKnown, isAboveBound, type KnownLink } from './known-links.js';
+import { compareWithKnown, type KnownLink } from './known-links.js';
 import { type EntityKind, type Finding, type SourceKind, type Trace } from './trace.js';
 
 const trace = (of: EntityKind, kind: SourceKind, source: string, type: Trace['type'] = 'ordered'): Trace => ({
@@ -61,20 +61,5 @@ describe('compareWithKnown', () => {
   it('does not report a weak part', () => {
     const found = all.filter(({ left }) => left.kind !== 'memory');
     expect(compareWithKnown(found, [{ ...clocks, weak: ['memory'] }])).toEqual({ unexpected: [], notFound: [] });
-  });
-});
-
-describe('isAboveBound', () => {
-  const cohorts = ['new user', 'steady wallet'];
-  const ofRenewals: KnownLink = { ...clocks, problems: ['renewed connection'] };
-
-  it('allows at most 5 % of users to be linked once no link of users is known', () => {
-    expect(isAboveBound(0.051, cohorts, [])).toBe(true);
-    expect(isAboveBound(0.051, cohorts, [ofRenewals])).toBe(true);
-    expect(isAboveBound(0.05, cohorts, [])).toBe(false);
-  });
-
-  it('allows any share while a link of users is known', () => {
-    expect(isAboveBound(0.9, cohorts, [clocks])).toBe(false);
   });
 });

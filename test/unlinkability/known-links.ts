@@ -3,7 +3,7 @@ import { type Finding, type SourceKind, type Trace } from './trace.js';
 /** Where the adversary reads one side of a link: parts of the names of sources, by their kind. */
 type Places = Partial<Readonly<Record<SourceKind, readonly string[]>>>;
 
-/** A way to link that is known and not mended yet. The threat model prints each with its measured accuracy. */
+/** A way to link that is known and not closed yet. The threat model's tables show the shares, by source. */
 export interface KnownLink {
   readonly name: string;
   readonly type: Trace['type'];
@@ -120,7 +120,7 @@ export const knownLinks: readonly KnownLink[] = [
 export interface Comparison {
   /** Significant findings that no known link covers. */
   readonly unexpected: readonly Finding[];
-  /** Parts of known links that no significant finding has: they are mended, and must leave the list. */
+  /** Parts of known links that no significant finding has: they are closed, and must leave the list. */
   readonly notFound: readonly string[];
 }
 
@@ -130,22 +130,6 @@ export function compareWithKnown(significant: readonly Finding[], known: readonl
     unexpected: significant.filter((finding) => !known.some((link) => covers(link, finding))),
     notFound: known.flatMap((link) => partsNotFound(link, significant)),
   };
-}
-
-/** The largest share of users that the best attack may link, with 99 % confidence. */
-const maxLinkedShare = 0.05;
-
-/**
- * Absence is shown, not assumed: a test that finds nothing may only be too weak. So once no link of users is known, the share of
- * them that may be linked must also be small.
- *
- * @param upper99 over all users, as `Judgement.bounds.pooled` has it
- * @param cohorts the problems whose answers are users
- * @returns whether the share is larger than it may be
- */
-export function isAboveBound(upper99: number, cohorts: readonly string[], known: readonly KnownLink[]): boolean {
-  const isLinked = known.some(({ problems }) => problems.some((name) => cohorts.includes(name)));
-  return !isLinked && upper99 > maxLinkedShare;
 }
 
 function covers(link: KnownLink, { problem, left, right }: Finding): boolean {

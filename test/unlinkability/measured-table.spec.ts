@@ -20,8 +20,8 @@ describe('the measured table', () => {
     expect(table).toContain('| logs | chance | chance |');
   });
 
-  it('shows how many connections were asked about, and the accuracy of chance', () => {
+  it('shows how many connections were asked about, and the share that is right by luck', () => {
     expect(table).toContain('| connections asked about | 40 | 40 |');
-    expect(table).toContain('| chance | 2.5 % | 2.5 % |');
+    expect(table).toContain('| right by luck | 2.5 % | 2.5 % |');
   });
 });

@@ -4,7 +4,7 @@ import { type Finding, type SourceKind, type Trace } from './trace.js';
 
 const page = 'docs/threat-model.md';
 
-/** One row of the table: what the adversary reads on the user's side. */
+/** One row of the table: what the adversary reads on the user's side. On the connection's side it may read anything. */
 interface Row {
   readonly label: string;
   readonly type: Trace['type'];
@@ -19,7 +19,7 @@ const labels: Readonly<Record<SourceKind, string>> = {
   'Redis key': 'keys of a running Redis',
   'Redis file': 'files that Redis writes',
   log: 'logs',
-  metrics: 'metrics, scraped each second',
+  metrics: 'metrics that name a user or connection',
   memory: 'memory of the running process',
 };
 
@@ -75,7 +75,7 @@ export function renderTable({ cohorts, rows }: MeasuredTable): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   const percent = (value: number) => `${value < 10 ? value.toFixed(1) : Math.round(value)} %`;
   return [
-    line(['what the adversary reads', ...cohorts.map(({ name }) => name)]),
+    line(["read on the user's side", ...cohorts.map(({ name }) => name)]),
     line(['-', ...cohorts.map(() => '-')]),
     ...rows.map(({ label, cells }) =>
       line([
@@ -86,7 +86,7 @@ export function renderTable({ cohorts, rows }: MeasuredTable): string {
       ]),
     ),
     line(['connections asked about', ...cohorts.map(({ asked }) => String(asked))]),
-    line(['chance', ...cohorts.map(({ chance }) => percent(100 * chance))]),
+    line(['right by luck', ...cohorts.map(({ chance }) => percent(100 * chance))]),
   ].join('\n');
 }
 

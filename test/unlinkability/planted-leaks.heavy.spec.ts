@@ -6,9 +6,8 @@ import { judge } from './statistics/index.js';
 import { type Trace } from './trace.js';
 
 /**
- * Tests the adversary itself. Tables, columns, lines and a cache are planted that keep exact times or the order of acts, as a
- * careless change would. Each of them alone must turn the adversary red. This is also its canary: clients that connect right
- * after fetching, against a server that keeps clocks and order. An adversary that misses them is broken, and so is its silence.
+ * Tests the adversary itself. The world plants columns, tables, log lines, metric labels and a cache with exact times or the
+ * order of acts. The adversary must find each of them alone; if it does not, its silence elsewhere means nothing.
  */
 let run: Run;
 const seed = inject('seed');
@@ -32,7 +31,7 @@ const plants: readonly { readonly name: string; readonly has: (trace: Trace) => 
 ];
 
 /** The same trace, with the values of each user given to another. */
-function dealAnew(trace: Trace, random: SeededRandom): Trace {
+function shuffleOwners(trace: Trace, random: SeededRandom): Trace {
   if (trace.type !== 'ordered') return trace;
   const owners = random.shuffle([...trace.values.keys()]);
   const values = [...trace.values.values()];
@@ -40,7 +39,7 @@ function dealAnew(trace: Trace, random: SeededRandom): Trace {
 }
 
 describe('the adversary against planted leaks', () => {
-  it.each(plants)('is turned red by $name alone', ({ has }) => {
+  it.each(plants)('reports a link when it sees only $name', ({ has }) => {
     const traces = run.traces.filter(has);
     expect(new Set(traces.map((trace) => trace.of))).toEqual(new Set(['user', 'connection']));
     const { significant } = judge(traces, run.problems, { seed });
@@ -53,13 +52,15 @@ describe('the adversary against planted leaks', () => {
     expect(Math.max(...best)).toBeGreaterThan(0.5);
   });
 
-  it('is not turned red by the same times when they are dealt to other users', () => {
-    const dealt = ['first', 'second'].map((deal) => {
-      const random = new SeededRandom(`${deal} deal ${seed}`);
-      return run.traces.filter(isFineColumn).map((trace) => (trace.of === 'user' ? dealAnew(trace, random) : trace));
+  it('reports no link when the same times are given to other users', () => {
+    const shuffled = ['first', 'second'].map((name) => {
+      const random = new SeededRandom(`${name} shuffle ${seed}`);
+      return run.traces
+        .filter(isFineColumn)
+        .map((trace) => (trace.of === 'user' ? shuffleOwners(trace, random) : trace));
     });
-    // One deal in a thousand looks like a link. Two at once do not happen.
-    const links = dealt.map((traces) => judge(traces, run.problems, { seed }).significant.length);
+    // One shuffle in a thousand looks like a link. Two at once do not happen.
+    const links = shuffled.map((traces) => judge(traces, run.problems, { seed }).significant.length);
     expect(Math.min(...links)).toBe(0);
   });
 });
