@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compareWithKnown, type KnownLink } from './known-links.js';
+import { type KnownLink, partsNotFound, tracesOf, unexpectedOf } from './known-links.js';
 import { type EntityKind, type Finding, type SourceKind, type Trace } from './trace.js';
 
 const trace = (of: EntityKind, kind: SourceKind, source: string, type: Trace['type'] = 'ordered'): Trace => ({
@@ -25,41 +25,63 @@ const clocks: KnownLink = {
   name: 'clocks',
   type: 'ordered',
   problems: ['new user', 'quick start'],
-  left: { column: ['"User"'], memory: ['"User"'] },
-  right: { column: ['"Connection"'] },
+  left: { 'transaction id': ['identity."User"'], memory: ['identity."User"'] },
+  right: { column: ['network."Connection"'] },
 };
 
 const all = [
-  finding('new user', 'column', 'column'),
+  finding('new user', 'transaction id', 'column'),
   finding('quick start', 'memory', 'column'),
-  finding('quick start', 'column', 'column'),
+  finding('quick start', 'transaction id', 'column'),
 ];
 
-describe('compareWithKnown', () => {
+describe('unexpectedOf', () => {
   it('accepts findings that the known links cover', () => {
-    expect(compareWithKnown(all, [clocks])).toEqual({ unexpected: [], notFound: [] });
+    expect(unexpectedOf(all, [clocks])).toEqual([]);
+  });
+
+  it('accepts all that PostgreSQL keeps of the rows of a known table', () => {
+    const ofRows = ['identity."User".xmin', 'identity."User".xmax', 'rows written to identity."User"'];
+    expect(
+      unexpectedOf(
+        ofRows.map((source) => finding('new user', 'transaction id', 'column', 'ordered', source)),
+        [clocks],
+      ),
+    ).toEqual([]);
   });
 
   it.each([
-    ['another cohort', finding('steady wallet', 'column', 'column')],
-    ["another source on the user's side", finding('new user', 'log', 'column')],
-    ["another source on the connection's side", finding('new user', 'column', 'memory')],
-    ['another table', finding('new user', 'column', 'column', 'ordered', 'identity."Other"')],
-    ['another type of trace', finding('new user', 'column', 'column', 'category')],
-  ])('reports %s as unexpected', (_, other) => {
-    expect(compareWithKnown([...all, other], [clocks]).unexpected).toEqual([other]);
+    ['another cohort', finding('steady wallet', 'transaction id', 'column')],
+    ["another kind of source on the user's side", finding('new user', 'log', 'column')],
+    ["another kind of source on the connection's side", finding('new user', 'transaction id', 'memory')],
+    ['another table', finding('new user', 'memory', 'column', 'ordered', 'identity."Other"')],
+    ['another column', finding('new user', 'memory', 'column', 'ordered', 'identity."User".new_at')],
+    ['another type of trace', finding('new user', 'transaction id', 'column', 'category')],
+  ])('reports %s', (_, other) => {
+    expect(unexpectedOf([...all, other], [clocks])).toEqual([other]);
   });
+});
 
-  it('reports each part of a known link that was not found', () => {
-    expect(compareWithKnown([finding('new user', 'column', 'column')], [clocks]).notFound).toEqual([
+describe('partsNotFound', () => {
+  it('names each part of a known link that was not found', () => {
+    expect(partsNotFound(clocks, all)).toEqual([]);
+    expect(partsNotFound(clocks, [finding('new user', 'transaction id', 'column')])).toEqual([
       'clocks: cohort quick start',
       'clocks: left kind memory',
     ]);
-    expect(compareWithKnown([], [clocks]).notFound).toHaveLength(7);
+    expect(partsNotFound(clocks, [])).toHaveLength(7);
   });
 
-  it('does not report a weak part', () => {
+  it('leaves out a weak part', () => {
     const found = all.filter(({ left }) => left.kind !== 'memory');
-    expect(compareWithKnown(found, [{ ...clocks, weak: ['memory'] }])).toEqual({ unexpected: [], notFound: [] });
+    expect(partsNotFound({ ...clocks, weak: ['left kind memory'] }, found)).toEqual([]);
+  });
+});
+
+describe('tracesOf', () => {
+  it('gives the traces of both sides', () => {
+    const other = trace('user', 'log', 'service');
+    const own = [trace('user', 'memory', 'identity."User"'), trace('connection', 'column', 'network."Connection"')];
+    expect(tracesOf(clocks, [...own, other])).toEqual(own);
   });
 });

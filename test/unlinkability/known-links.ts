@@ -1,6 +1,9 @@
 import { type Finding, type SourceKind, type Trace } from './trace.js';
 
-/** Where the adversary reads one side of a link: parts of the names of sources, by their kind. */
+/**
+ * Where the adversary reads one side of a link, by the kind of source. Names are exact, without the process or store, so that a
+ * new column, cache or file that links is not excused; a table stands for all that PostgreSQL keeps of its rows.
+ */
 type Places = Partial<Readonly<Record<SourceKind, readonly string[]>>>;
 
 /** A way to link that is known and not closed yet. The threat model's tables show the shares, by source. */
@@ -17,9 +20,15 @@ export interface KnownLink {
   readonly weak?: readonly string[];
 }
 
-const appendOnlyFile = 'appendonly.aof';
-const spentMarks = 'spent:*';
+const appendOnlyFile = 'appendonlydir/appendonly.aof.1.incr.aof';
+const linesOfFile = [appendOnlyFile, `${appendOnlyFile} (line before)`];
+const addressesInFile = [`${appendOnlyFile} (address)`];
+const spentMarks = 'spent:* (last use)';
+const identityCache = ['(order)', '[].fetchedAt', '[].checkedAt'].map(
+  (part) => `LeastRecentlyUsed.entries${part.startsWith('(') ? ' ' : ''}${part}`,
+);
 const connections = 'network."Connection"';
+const nodeColumns = ['location_id', 'public_key', 'credential_hash', 'enrolled_with', 'enrolled_at'];
 const combined = 'all categories';
 
 const userTables = [
@@ -66,8 +75,8 @@ export const knownLinks: readonly KnownLink[] = [
       'row order': userTables,
       'transaction id': userTables,
       'write-ahead log': userTables,
-      'Redis file': [appendOnlyFile],
-      memory: ['LeastRecentlyUsed.entries'],
+      'Redis file': linesOfFile,
+      memory: identityCache,
     },
     right: {
       column: [`${connections}.expires_at`],
@@ -75,8 +84,9 @@ export const knownLinks: readonly KnownLink[] = [
       'transaction id': [connections],
       'write-ahead log': [connections],
       'Redis key': [spentMarks],
-      'Redis file': [appendOnlyFile],
+      'Redis file': linesOfFile,
     },
+    weak: ['right kind row order', `right source ${appendOnlyFile}`],
   },
   {
     name: 'an old connection and the one that replaces it',
@@ -87,7 +97,7 @@ export const knownLinks: readonly KnownLink[] = [
       'transaction id': [connections],
       'write-ahead log': [connections],
       'Redis key': [spentMarks],
-      'Redis file': [appendOnlyFile],
+      'Redis file': linesOfFile,
     },
     right: {
       column: [`${connections}.expires_at`],
@@ -95,9 +105,12 @@ export const knownLinks: readonly KnownLink[] = [
       'transaction id': [connections],
       'write-ahead log': [connections],
       'Redis key': [spentMarks],
-      'Redis file': [appendOnlyFile],
+      'Redis file': linesOfFile,
     },
-    weak: ['row order', 'Redis file', appendOnlyFile],
+    weak: [
+      ...['left', 'right'].flatMap((side) => [`${side} kind row order`, `${side} kind Redis file`]),
+      ...['left', 'right'].flatMap((side) => linesOfFile.map((name) => `${side} source ${name}`)),
+    ],
   },
   {
     name: 'preferences that the server stores',
@@ -106,51 +119,64 @@ export const knownLinks: readonly KnownLink[] = [
     left: {
       column: ['identity."UserPreferences".dns_blocking', 'identity."UserPreferences".default_location', combined],
     },
-    right: { column: [`${connections}.dns_blocking`, `${connections}.node_id`, combined] },
+    right: {
+      column: [
+        `${connections}.dns_blocking`,
+        `${connections}.node_id`,
+        ...nodeColumns.map((name) => `${connections}.node_id → network."Node".${name}`),
+        combined,
+      ],
+    },
+    weak: [
+      'cohort new user',
+      ...nodeColumns.map((name) => `right source ${connections}.node_id → network."Node".${name}`),
+    ],
   },
   {
     name: 'addresses in files that Redis writes',
     type: 'category',
     problems: everyCohort,
-    left: { 'Redis file': [appendOnlyFile] },
-    right: { 'Redis file': [appendOnlyFile] },
+    left: { 'Redis file': addressesInFile },
+    right: { 'Redis file': addressesInFile },
   },
 ];
 
-export interface Comparison {
-  /** Significant findings that no known link covers. */
-  readonly unexpected: readonly Finding[];
-  /** Parts of known links that no significant finding has: they are closed, and must leave the list. */
-  readonly notFound: readonly string[];
-}
-
-/** Compares what the adversary found with the list. */
-export function compareWithKnown(significant: readonly Finding[], known: readonly KnownLink[]): Comparison {
-  return {
-    unexpected: significant.filter((finding) => !known.some((link) => covers(link, finding))),
-    notFound: known.flatMap((link) => partsNotFound(link, significant)),
-  };
+/** Significant findings that no known link covers. */
+export function unexpectedOf(significant: readonly Finding[], known: readonly KnownLink[]): Finding[] {
+  return significant.filter((finding) => !known.some((link) => covers(link, finding)));
 }
 
 function covers(link: KnownLink, { problem, left, right }: Finding): boolean {
   return link.problems.includes(problem) && link.type === left.type && isAt(link.left, left) && isAt(link.right, right);
 }
 
-const isAt = (places: Places, { kind, source }: Trace) => places[kind]?.some((name) => source.includes(name)) === true;
+/** Whether the adversary reads this trace on one side of the link. */
+const isAt = (places: Places, { kind, source }: Trace) => places[kind]?.includes(placeOf(source)) === true;
 
-function partsNotFound(link: KnownLink, significant: readonly Finding[]): string[] {
+/** The source without the process or store, and for what PostgreSQL keeps of rows, the table. */
+const placeOf = (source: string) =>
+  source.replace(/^(all|gatekeeper|anonymizer|identity|network|1): |^rows written to /, '').replace(/\.xm(in|ax)$/, '');
+
+/** The traces that a link is read from. */
+export function tracesOf({ type, left, right }: KnownLink, traces: readonly Trace[]): Trace[] {
+  return traces.filter((trace) => trace.type === type && (isAt(left, trace) || isAt(right, trace)));
+}
+
+/** @returns the parts of a link that none of these findings has, such as `cohort new user` */
+export function partsNotFound(link: KnownLink, significant: readonly Finding[]): string[] {
   const covered = significant.filter((finding) => covers(link, finding));
   const missing = (part: string, wanted: readonly string[], has: (finding: Finding, one: string) => boolean) =>
-    wanted
-      .filter((one) => link.weak?.includes(one) !== true && !covered.some((finding) => has(finding, one)))
-      .map((one) => `${link.name}: ${part} ${one}`);
-  return [
+    wanted.filter((one) => !covered.some((finding) => has(finding, one))).map((one) => `${part} ${one}`);
+  const parts = [
     ...missing('cohort', link.problems, ({ problem }, one) => problem === one),
     ...(['left', 'right'] as const).flatMap((side) => [
       ...missing(`${side} kind`, Object.keys(link[side]), (finding, one) => finding[side].kind === one),
-      ...missing(`${side} source`, [...new Set(Object.values(link[side]).flat())], (finding, one) =>
-        finding[side].source.includes(one),
+      ...missing(
+        `${side} source`,
+        [...new Set(Object.values(link[side]).flat())],
+        (finding, one) => placeOf(finding[side].source) === one,
       ),
     ]),
   ];
+  return parts.filter((part) => link.weak?.includes(part) !== true).map((part) => `${link.name}: ${part}`);
 }

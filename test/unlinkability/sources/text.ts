@@ -3,6 +3,9 @@ import { type Entity, IdentifierIndex } from './identifiers.js';
 import { timesIn } from './times.js';
 import { type TraceCollection } from './trace-collection.js';
 
+/** Shorter ones, and those of letters alone, say little about anyone. */
+const words = /(?=[\w+/=.-]*\d)[\w+/=.-]{8,}/g;
+
 /** How far apart two lines may stand that one request has written: other requests write in between. */
 const maxDistance = 8;
 
@@ -39,6 +42,10 @@ export function traceLines(
     for (const ms of before ?? []) into.addTime({ kind, source: `${source} (line before)` }, entities, ms);
     const address = lastBefore(addressesOf, position + 1) ?? firstAfter(addressesOf, position);
     for (const entity of entities) beside.add(entity, address);
+    // Whatever else the line says may stand beside an entity of the other side as well.
+    for (const [word] of line.matchAll(words)) {
+      if (timesIn(word).length === 0) into.addCandidate({ kind, source: `${source} (words)` }, entities, word);
+    }
   }
   for (const [entity, address] of beside.mostFrequent())
     into.addCategory({ kind, source: `${source} (address)` }, [entity], address);

@@ -12,8 +12,22 @@ export function timeOfNumber(value: number): number | undefined {
   return [value, value * 1000].find((ms) => ms >= from && ms < until);
 }
 
-/** All times in a text, as Unix milliseconds: ISO 8601 with any precision, and epoch seconds and milliseconds. */
+/** A UUID of version 7 begins with its time, in milliseconds (RFC 9562 §5.7). */
+const uuidWithTime = /(?<![\da-f])([\da-f]{8})-([\da-f]{4})-7[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}(?![\da-f])/gi;
+
+/**
+ * All times in a text, as Unix milliseconds: ISO 8601 with any precision, epoch seconds and milliseconds, and UUIDs of version 7.
+ */
 export function timesIn(text: string): number[] {
+  return [...plainTimesIn(text), ...uuidTimesIn(text)];
+}
+
+function uuidTimesIn(text: string): number[] {
+  const found = [...text.matchAll(uuidWithTime)];
+  return found.map(([, high, low]) => timeOfNumber(parseInt(`${high}${low}`, 16))).filter((ms) => ms !== undefined);
+}
+
+function plainTimesIn(text: string): number[] {
   if (!/\d{10}|20[23]\d-/.test(text)) return [];
   const written = [...text.matchAll(iso)].map(msOf);
   const counted = [...text.matchAll(digits)].map(([number]) => timeOfNumber(Number(number)));

@@ -5,10 +5,13 @@ import { type Command } from './preload/movable-clock.js';
 
 /** Commands a process that `preload/movable-clock.ts` is loaded into. Each method resolves when the process has done it. */
 export class Control {
-  private readonly waiting: (() => void)[] = [];
+  private readonly waiting: PromiseWithResolvers<void>[] = [];
 
   private constructor(private readonly socket: Socket) {
-    createInterface({ input: socket }).on('line', () => this.waiting.shift()?.());
+    createInterface({ input: socket }).on('line', () => this.waiting.shift()?.resolve());
+    socket.on('close', () => {
+      for (const { reject } of this.waiting.splice(0)) reject(new Error('The process ended before it had answered.'));
+    });
   }
 
   static async connect(port: number): Promise<Control> {
@@ -37,8 +40,10 @@ export class Control {
   }
 
   private async send(command: Command): Promise<void> {
-    const answered = new Promise<void>((resolve) => this.waiting.push(resolve));
+    if (this.socket.destroyed) throw new Error('The process has ended.');
+    const answer = Promise.withResolvers<void>();
+    this.waiting.push(answer);
     this.socket.write(`${JSON.stringify(command)}\n`);
-    await answered;
+    await answer.promise;
   }
 }

@@ -4,7 +4,7 @@ import { type RunningStack } from './stacks.js';
 
 const intervalMs = 1_000;
 
-/** Reads the metrics of each process every second, as Prometheus does. */
+/** Reads the metrics of each process once a second of the machine's clock, in which hours of the service may pass. */
 export class MetricsWatch {
   private readonly scrapes = new Map<string, { atMs: number; text: string }[]>();
   private timer: NodeJS.Timeout | undefined;
@@ -31,7 +31,9 @@ export class MetricsWatch {
   }
 
   private scrape(): void {
-    this.last = this.last.then(() => Promise.allSettled(this.stacks.map((stack) => this.read(stack))));
+    this.last = this.last.then(() => Promise.all(this.stacks.map((stack) => this.read(stack))));
+    // Thrown by `stop`.
+    this.last.catch(() => undefined);
   }
 
   private async read(stack: RunningStack): Promise<void> {

@@ -49,9 +49,16 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     stops.unshift(() => planting.stop());
     return new World(options, { clock, stacks, fleet, planting });
   } catch (error) {
-    for (const stop of stops) await stop();
+    await stopAll(stops);
     throw error;
   }
+}
+
+/** One after the other, also when one fails. */
+async function stopAll(stops: readonly (() => Promise<void>)[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (const stop of stops) await stop().catch((error: unknown) => errors.push(error));
+  if (errors.length > 0) throw new AggregateError(errors, 'Parts of the world did not stop.');
 }
 
 interface WorldParts {
@@ -137,10 +144,9 @@ export class World {
 
   async stop(): Promise<void> {
     rmSync(this.folder, { recursive: true, force: true });
-    await this.expiry.stop();
-    await this.parts.planting.stop();
-    await this.parts.fleet.stop();
-    await this.stacks.stop();
+    const { planting, fleet } = this.parts;
+    const stops = [this.expiry, planting, fleet, this.stacks].map((part) => () => part.stop());
+    await stopAll(stops);
   }
 
   /** Moves the clock and lets the service do everything that has come due. No user acts meanwhile. */

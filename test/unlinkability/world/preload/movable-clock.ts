@@ -47,8 +47,8 @@ function moveDate(): void {
 /** Shorter timers are for pauses within a request, and run in real time. */
 const minDelayMs = 1_000;
 
-/** How long to wait for the work of a timer that starts no timer again. */
-const maxWorkMs = 500;
+/** How long to wait for the work of a timer, which may start no timer again. Long, because a job may wait on a busy machine. */
+const maxWorkMs = 5_000;
 
 /** Each maintenance job takes two of the pool's ten connections. */
 const parallelTimers = 4;
