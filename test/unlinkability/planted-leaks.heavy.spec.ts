@@ -21,14 +21,13 @@ beforeAll(async () => {
 const isFineColumn = ({ source }: Trace) => source.endsWith('.planted_at');
 
 const isOfOrderTable =
-  (of: SourceKind) =>
+  (...kinds: readonly SourceKind[]) =>
   ({ kind, source }: Trace) =>
-    kind === of && source.includes('planted_order');
+    kinds.includes(kind) && source.includes('planted_order');
 
 const plants: readonly { readonly name: string; readonly has: (trace: Trace) => boolean }[] = [
   { name: 'a fine column', has: isFineColumn },
-  { name: 'the order of rows of an unshuffled table', has: isOfOrderTable('row order') },
-  { name: 'the transaction ids of an unshuffled table', has: isOfOrderTable('transaction id') },
+  { name: 'an unshuffled table', has: isOfOrderTable('row order', 'transaction id') },
   { name: 'the write-ahead log of an unshuffled table', has: isOfOrderTable('write-ahead log') },
   { name: 'a salt that both sides share', has: ({ source }) => source.endsWith('"planted_address".hash') },
   { name: 'a debug log line', has: ({ kind }) => kind === 'log' },

@@ -77,6 +77,8 @@ async function act(): Promise<void> {
   for (const n of order) {
     await byAddress.consume(people[n]?.pseudonyms[0] ?? '');
     await byUser.consume(people[n]?.pseudonym ?? '');
+    // Redis counts in milliseconds.
+    await setTimeout(3);
   }
   for (const n of order.toReversed()) {
     await byNetworkAddress.consume(people[n]?.pseudonyms[1] ?? '');
