@@ -13,7 +13,7 @@ export interface SeizedCluster {
 export interface SeizedRedis {
   readonly name: string;
   readonly url: string;
-  /** Holds whatever it writes. */
+  /** All its files. */
   readonly folder: string;
 }
 
@@ -23,11 +23,11 @@ export interface SeizedProcess {
   readonly name: string;
   /** A heap snapshot of V8 (`v8.writeHeapSnapshot` with numeric values). */
   readonly heapFile: string;
-  /** `/metrics`, scraped once a second while users acted; `atMs` is the service's clock. */
+  /** `/metrics`, scraped once a second of the machine's clock; `atMs` is the service's clock. */
   readonly metrics: readonly { readonly atMs: number; readonly text: string }[];
 }
 
-/** Everything that is left one hour after the last act, and the two secrets. */
+/** Everything that is left one hour after the last act, and what names its users and connections. */
 export interface Evidence {
   readonly clusters: readonly SeizedCluster[];
   readonly redis: readonly SeizedRedis[];

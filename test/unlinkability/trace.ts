@@ -47,7 +47,7 @@ export type Trace = OrderedTrace | CategoryTrace;
 
 /** A question that the adversary answers: whose is each of these connections? */
 export interface Problem {
-  /** The cohort, such as `new users`. */
+  /** The cohort, such as `new user`. */
   readonly name: string;
   /** What the answers are: users; or connections, when renewals are chained. */
   readonly left: EntityKind;

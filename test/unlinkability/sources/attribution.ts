@@ -1,11 +1,9 @@
-import { type Row, type Table } from './catalogue.js';
+import { isName, type Row, type Table } from './catalog.js';
 import { type Entity, type IdentifierIndex } from './identifiers.js';
+import { timesIn } from './times.js';
 
 /** The users and connections that a row is about. */
 export type Attribution = ReadonlyMap<Row, ReadonlySet<Entity>>;
-
-/** Shorter values, and numbers, would be found by chance in other places. */
-const isIdentifying = (value: string) => value.length >= 8 && /\D/.test(value);
 
 /**
  * Finds out which rows are about which users and connections.
@@ -48,7 +46,8 @@ function learnUniqueValues(table: Table, owners: Map<Row, Set<Entity>>, index: I
     if (entity === undefined || others.length > 0) continue;
     for (const column of unique) {
       const value = row.values[column]?.replace(/^\\x/, '');
-      if (value !== undefined && isIdentifying(value) && index.learn(value, entity)) hasLearnt = true;
+      if (value !== undefined && isName(value) && timesIn(value).length === 0 && index.learn(value, entity))
+        hasLearnt = true;
     }
   }
   return hasLearnt;

@@ -1,4 +1,4 @@
-import { type Column } from './catalogue.js';
+import { type Column } from './catalog.js';
 
 /** One value of a column, or of a field inside a JSON value. */
 export interface Cell {

@@ -87,8 +87,8 @@ async function plant(): Promise<void> {
 const each = <Value>(id: 'user' | 'connection', value: (n: number) => Value) =>
   Object.fromEntries(people.map((person, n) => [person[id], [value(n)]]));
 
-describe('the databases', () => {
-  it('give the times of columns, for the rows that name an entity', () => {
+describe('traceDatabases', () => {
+  it('gives the times of columns, for the rows that name an entity', () => {
     const created = orderedValues(traces, { source: 'identity."User".created_on', scale: 'time' });
     expect(created).toEqual(each('user', (n) => Date.UTC(2026, 2, n + 1)));
     const expires = orderedValues(traces, {
@@ -99,17 +99,17 @@ describe('the databases', () => {
     expect(expires).toEqual(each('connection', minute));
   });
 
-  it('give the times of rows that refer to an entity by a foreign key', () => {
+  it('gives the times of rows that refer to an entity by a foreign key', () => {
     const at = orderedValues(traces, { source: 'identity."Event".at', scale: 'time', of: 'user' });
     expect(at).toEqual(each('user', minute));
   });
 
-  it('give the times of rows that name something only one user has, such as a customer at Stripe', () => {
+  it('gives the times of rows that name something only one user has, such as a customer at Stripe', () => {
     const received = orderedValues(traces, { source: 'identity."Webhook".received_at', scale: 'time' });
     expect(received).toEqual(each('user', minute));
   });
 
-  it('give the times inside texts and JSON', () => {
+  it('gives the times inside texts and JSON', () => {
     const cause = orderedValues(traces, { source: 'identity."Notice".cause', scale: 'time' });
     expect(cause).toEqual(each('user', minute));
     const ends = orderedValues(traces, { source: 'identity."Notice".payload->plan->ends', scale: 'time' });
@@ -118,21 +118,21 @@ describe('the databases', () => {
     expect(names).toEqual(each('user', (n) => `plan ${n % 2}`));
   });
 
-  it('give the few values of a column, and those of the rows that it refers to', () => {
+  it('gives the few values of a column, and those of the rows that it refers to', () => {
     const kind = categoryValues(traces, { source: 'identity."Event".kind' });
     expect(kind).toEqual(each('user', (n) => (n === 0 ? 'started' : 'expired')));
     const place = categoryValues(traces, { source: 'network."Connection".node_id → network."Node".location_id' });
     expect(place).toEqual(each('connection', (n) => (n % 2 === 0 ? 'de-frankfurt' : 'se-stockholm')));
   });
 
-  it('give the order of rows', () => {
+  it('gives the order of rows', () => {
     const users = orderedValues(traces, { kind: 'row order', source: 'identity."User"', of: 'user' });
     expect(users).toEqual(each('user', (n) => n));
     const connections = orderedValues(traces, { kind: 'row order', source: 'network."Connection"', of: 'connection' });
     expect(connections).toEqual(each('connection', (n) => 2 - n));
   });
 
-  it('give transaction ids on one scale for both sides', () => {
+  it('gives transaction ids on one scale for both sides', () => {
     const scale = { kind: 'transaction id', scale: 'xid of 1' } as const;
     const users = orderedValues(traces, { ...scale, source: 'identity."User".xmin' });
     const connections = orderedValues(traces, { ...scale, source: 'network."Connection".xmin' });
@@ -143,13 +143,13 @@ describe('the databases', () => {
     expect(ids).toEqual([first + 14, first + 13, first + 12]);
   });
 
-  it('give the transaction that last locked a row, to refer to it', () => {
+  it('gives the transaction that last locked a row, to refer to it', () => {
     const locked = orderedValues(traces, { kind: 'transaction id', source: 'identity."User".xmax' });
     const wrote = orderedValues(traces, { kind: 'transaction id', source: 'identity."Notice".xmin' });
     expect(locked).toEqual(wrote);
   });
 
-  it('give commit times from the write-ahead log, on the clock of the service', () => {
+  it('gives commit times from the write-ahead log, on the clock of the service', () => {
     const users = orderedValues(traces, { kind: 'write-ahead log', source: 'identity."User".xmin', scale: 'time' });
     for (const { user } of people) {
       // toServiceTime of this test takes a millisecond away from times of today.
@@ -161,7 +161,7 @@ describe('the databases', () => {
     expect(new Set(times).size).toBe(3);
   });
 
-  it('give the numbers of the chunks in which long values are stored', async () => {
+  it('gives the numbers of the chunks in which long values are stored', async () => {
     await run('CREATE TABLE identity.letters (uid text, letter text)');
     await run('ALTER TABLE identity.letters ALTER letter SET STORAGE external');
     for (const { uid } of people.toReversed()) {
@@ -173,7 +173,7 @@ describe('the databases', () => {
     expect(numbers).toEqual(numbers.toSorted((a, b) => b - a));
   });
 
-  it('do not give columns in which every row has its own value, unless the other side has it too', async () => {
+  it('does not give columns in which every row has its own value, unless the other side has it too', async () => {
     expect(traces.filter(({ source }) => source === 'identity."User".token')).toEqual([]);
     await run('CREATE TABLE identity.marks (user_id uuid REFERENCES identity."User", mark text[])');
     await run('CREATE TABLE network.notes (key bytea, note text)');
@@ -192,7 +192,7 @@ describe('the databases', () => {
     }
   });
 
-  it('find a new table, in a new schema or database, and a new column', async () => {
+  it('finds a new table, in a new schema or database, and a new column', async () => {
     await run('CREATE SCHEMA later');
     await run(`CREATE SEQUENCE later.turns; ALTER TABLE identity."User" ADD COLUMN extra bigint;
       CREATE TABLE later.acts (turn bigint DEFAULT nextval('later.turns'), who text, at timestamp);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type SeizedCluster } from '../evidence.js';
 import { attributeRows } from './attribution.js';
-import { readCluster, type Table } from './catalogue.js';
+import { readCluster, type Table } from './catalog.js';
 import { type IdentifierIndex } from './identifiers.js';
 import { traceTable } from './table-traces.js';
 import { type TraceCollection } from './trace-collection.js';

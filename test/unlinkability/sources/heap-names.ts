@@ -1,13 +1,13 @@
 import { type HeapSnapshot } from './heap-snapshot.js';
 
 /** Edges that say how V8 works, and nothing about the program's data. */
-const machinery = new Set(
+const internalEdges = new Set(
   'map __proto__ constructor prototype shared code feedback_cell scope_info dependent_code properties elements native_context extension'.split(
     ' ',
   ),
 );
 
-/** Classes that many things have, so that the path goes on to whoever holds the object. */
+/** Classes that many things have, so that the path goes on to the holder of the object. */
 const common = new Set(['Object', 'Array', 'Map', 'Set', 'Promise', '', 'system / Context', '(object elements)']);
 
 /** A Map or Set and its table are one thing to the reader, and so are a function and the variables that it uses. */
@@ -18,7 +18,7 @@ const maxSteps = 6;
 /** Whether an edge leads from an object to data of its own. */
 export function isData(heap: HeapSnapshot, edge: number): boolean {
   const type = heap.edgeTypeOf(edge);
-  if (type === 'weak' || type === 'shortcut' || machinery.has(heap.edgeNameOf(edge))) return false;
+  if (type === 'weak' || type === 'shortcut' || internalEdges.has(heap.edgeNameOf(edge))) return false;
   // V8 does not name every variable of a function. Its other hidden edges lead to its own objects.
   return type !== 'hidden' || heap.typeOf(heap.targetOf(edge)) === 'number';
 }

@@ -77,7 +77,7 @@ const each = (value: (n: number) => number, of = 'user') =>
 const unique = (found: Record<string, readonly number[]>) =>
   Object.fromEntries(Object.entries(found).map(([id, own]) => [id, [...new Set(own)]]));
 
-describe('the memory of a process', () => {
+describe('traceMemory', () => {
   it('gives the times in a cache, for the keys of a Map', () => {
     const entry = 'LeastRecentlyUsed.entries[]';
     expect(unique(values(`${entry}.fetchedAt`))).toEqual(each(time));

@@ -79,7 +79,7 @@ class MemoryReader {
     }
   }
 
-  /** V8 puts long texts together only when somebody reads them. */
+  /** V8 puts long texts together only when they are read. */
   private textOf(node: number, depth = 0): string {
     if (this.heap.typeOf(node) !== 'concatenated string') return this.heap.nameOf(node);
     if (depth > 16) return '';

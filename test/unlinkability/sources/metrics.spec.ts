@@ -19,8 +19,8 @@ function collect(scrapes: readonly string[]) {
   return traces.traces();
 }
 
-describe('the metrics of a process', () => {
-  it('give the moments at which a series that names a user changed', () => {
+describe('traceMetrics', () => {
+  it('gives the moments at which a series that names a user changed', () => {
     const traces = collect([
       'requests_total{user="ben@example.org"} 1',
       'requests_total{user="ben@example.org"} 1\nrequests_total{user="anna@example.org",kind="a b"} 7',
@@ -30,7 +30,7 @@ describe('the metrics of a process', () => {
     expect(changes).toEqual({ ben: [0, 2_000], anna: [1_000] });
   });
 
-  it('give a value that is a time', () => {
+  it('gives a value that is a time', () => {
     const traces = collect([
       'last_seconds{user="ben@example.org"} 1.7723574e9\nlast_seconds{user="anna@example.org"} 1772357401',
     ]);
@@ -38,7 +38,7 @@ describe('the metrics of a process', () => {
     expect(times).toEqual({ ben: [1_772_357_400_000], anna: [1_772_357_401_000] });
   });
 
-  it('tell nothing if they name nobody', () => {
+  it('gives no trace of a series that names no user or connection', () => {
     expect(collect(['requests_total{route="/a"} 1\nprocess_start_time_seconds 1772357400'])).toEqual([]);
   });
 });

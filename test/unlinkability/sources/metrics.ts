@@ -9,8 +9,8 @@ const sample = /^([A-Za-z_:][\w:]*)(\{.*\})? (\S+)/;
 /**
  * When a series that names an entity appeared or changed, and its value if that is a time.
  *
- * A series that names nobody says when *somebody* acted. That alone ties nothing: it takes the order of rows to say who, and the
- * order of rows is a trace of its own.
+ * A series without an identifier shows when some user acted, but not which. It is not used: it takes the order of rows to say
+ * who, and that is a trace of its own.
  */
 export function traceMetrics(
   { name: process, metrics }: SeizedProcess,

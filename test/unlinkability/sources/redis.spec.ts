@@ -99,7 +99,7 @@ async function act(): Promise<void> {
 const sorted = (values: Record<string, readonly number[]>) =>
   Object.keys(values).toSorted((a, b) => (values[a]?.[0] ?? 0) - (values[b]?.[0] ?? 0));
 
-describe('Redis', () => {
+describe('traceRedis', () => {
   it('gives when a key expires', () => {
     const expiry = orderedValues(traces, { kind: 'Redis key', source: 'redis: spent:* (expiry)', scale: 'time' });
     expect(expiry).toEqual(

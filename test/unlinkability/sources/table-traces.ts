@@ -1,5 +1,5 @@
 import { type Attribution, keyOf, rowsByKey } from './attribution.js';
-import { type Column, type Row, type Table } from './catalogue.js';
+import { type Column, type Row, type Table } from './catalog.js';
 import { cellsOf, elementsOf } from './cells.js';
 import { type Entity } from './identifiers.js';
 import { timeOfNumber, timesIn } from './times.js';
@@ -46,7 +46,7 @@ export function traceTable(
   }
 }
 
-/** Where a row stands, who wrote it when: nobody asked for these columns, and every table has them. */
+/** The position of each row and its transactions, which PostgreSQL keeps for every table. */
 function traceStorage(
   { cluster, columns, rows }: Table,
   name: string,
@@ -129,7 +129,7 @@ function addCategories(place: Place, column: Column, found: readonly Found[], in
 }
 
 /**
- * The columns of the rows that this table's rows refer to, such as the location of a connection's node. Whoever has the tables
+ * The columns of the rows that this table's rows refer to, such as the location of a connection's node. A thief of the tables
  * joins them. Rows that are about entities themselves have traces of their own.
  */
 function* referencedColumns(

@@ -18,7 +18,7 @@ const collect = (lines: readonly string[]) =>
     }),
   );
 
-describe('a log file', () => {
+describe('traceLines', () => {
   it('gives the lines that name an entity, and their times', async () => {
     const traces = await collect([
       '{"time":"2026-03-01T09:30:00.000Z","msg":"serving"}',
@@ -44,7 +44,17 @@ describe('a log file', () => {
     expect(categoryValues(traces, { ...address, of: 'connection' })).toEqual({ one: ['192.0.2.1'] });
   });
 
-  it('tells nothing if it names nobody', async () => {
-    expect(await collect(['2026-03-01T09:30:00Z somebody signs in from 192.0.2.1'])).toEqual([]);
+  it('gives what lines of both sides say beside their entities, such as one hash of an address', async () => {
+    const traces = await collect([
+      'anna@example.org from f00dfeed01 in session a1b2c3d4e5',
+      'redeemed 3f2504e0-4f89-81d3-9a0c-0305e82c3301 from f00dfeed01 by relay 9z8y7x6w5v',
+    ]);
+    const words = { kind: 'log', source: 'service.log (words)' } as const;
+    expect(categoryValues(traces, { ...words, of: 'user' })['anna']).toContain('f00dfeed01');
+    expect(categoryValues(traces, { ...words, of: 'connection' })['one']).toContain('f00dfeed01');
+  });
+
+  it('gives no trace of a line that names no user or connection', async () => {
+    expect(await collect(['2026-03-01T09:30:00Z a user signs in from 192.0.2.1'])).toEqual([]);
   });
 });

@@ -16,6 +16,7 @@ describe('timesIn', () => {
     [`trial:${time / 1000}`, [time]],
     [`{"at":${time},"until":${time / 1000}}`, [time, time]],
     [`${time / 1000}.5`, [time + 500]],
+    [`id 0${time.toString(16).slice(0, 7)}-${time.toString(16).slice(7)}-7abc-8def-0123456789ab`, [time]],
     ['2026-03-01T09:30:15Z to 2026-03-02', [time, Date.UTC(2026, 2, 2)]],
   ])('finds in %j: %j', (text, times) => {
     expect(timesIn(text)).toEqual(times);

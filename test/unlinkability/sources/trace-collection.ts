@@ -26,7 +26,7 @@ export class TraceCollection {
     }
   }
 
-  /** @param ms by the clock of whoever wrote it */
+  /** @param ms by the clock of the program that wrote it */
   addTime(place: Place, entities: Iterable<Entity>, ms: number): void {
     this.addNumber(place, 'time', entities, this.toServiceTime(ms));
   }

@@ -34,7 +34,7 @@ const commitInfo = { database: 1, subtransactions: 2 };
 const postgresEpochMs = Date.UTC(2000, 0, 1);
 
 /** Pages that follow each other in one file and in the log. */
-interface Stretch {
+interface PageRun {
   readonly file: string;
   readonly offset: number;
   readonly address: number;
@@ -51,10 +51,10 @@ export function readCommitTimes(
 ): Map<number, number> {
   const names = fs.readdirSync(walFolder, { recursive: true, withFileTypes: true });
   const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  const stretches = files.flatMap(stretchesOf).sort((a, b) => a.address - b.address);
+  const runs = files.flatMap(pageRunsOf).sort((a, b) => a.address - b.address);
   const reader = new RecordReader(onRecord);
-  for (const stretch of stretches) {
-    const bytes = readAt(stretch.file, stretch.offset, stretch.pages * pageSize);
+  for (const run of runs) {
+    const bytes = readAt(run.file, run.offset, run.pages * pageSize);
     for (let at = 0; at + pageSize <= bytes.length; at += pageSize) reader.readPage(bytes.subarray(at, at + pageSize));
   }
   return reader.commitTimes;
@@ -70,10 +70,10 @@ function readAt(file: string, offset: number, length: number): Buffer {
   }
 }
 
-function stretchesOf(file: string): Stretch[] {
+function pageRunsOf(file: string): PageRun[] {
   const bytes = fs.readFileSync(file);
-  const stretches: Stretch[] = [];
-  let last: Stretch | undefined;
+  const runs: PageRun[] = [];
+  let last: PageRun | undefined;
   for (let offset = 0; offset + pageSize <= bytes.length; offset += pageSize) {
     const page = bytes.subarray(offset, offset + pageSize);
     const address = isPage(page) ? addressOf(page) : undefined;
@@ -83,10 +83,10 @@ function stretchesOf(file: string): Stretch[] {
       last.pages += 1;
     } else {
       last = { file, offset, address, pages: 1 };
-      stretches.push(last);
+      runs.push(last);
     }
   }
-  return stretches;
+  return runs;
 }
 
 function isPage(page: Buffer): boolean {

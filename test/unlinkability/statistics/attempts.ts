@@ -1,30 +1,14 @@
 import { type CategoryTrace, type EntityKind, type OrderedTrace, type Trace } from '../trace.js';
 import { assign } from './assignment.js';
-import {
-  categoricalLikelihood,
-  type Codes,
-  codesOf,
-  type Contingency,
-  contingencyOf,
-} from './categorical-likelihood.js';
+import { type Attempt } from './attempt.js';
+import { codesOf } from './categorical-likelihood.js';
+import { categoryAttempts, type PreparedCategory } from './category-attempts.js';
 import { type Cohort } from './cohort.js';
 import { type Column, columnOf, ranksOf } from './column.js';
-import { equalValue, holdersOf, type Values, valuesOf } from './equal-value.js';
+import { valuesOf } from './equal-value.js';
 import { type FastRandom } from './fast-random.js';
 import { gapLikelihood } from './gap-likelihood.js';
 import { assigned, lastBefore, nearest, type Scorer } from './ordered-matchers.js';
-
-/** One matcher, tried on one pair of traces. */
-export interface Attempt {
-  readonly left: Trace;
-  readonly right: Trace;
-  readonly matcher: string;
-  /** The same for all attempts of a problem that compute the same. Many tables are written in one transaction, at one time. */
-  readonly computation: string;
-  /** Learns on the true pairs of one half of the users, and is judged on the other. */
-  readonly learns: boolean;
-  readonly scorer: () => Scorer;
-}
 
 /** With fewer users or connections of the problem, a trace shows nothing. */
 const minimumEntities = 5;
@@ -47,7 +31,7 @@ export class AttemptList {
     const ordered = lefts.ordered.flatMap((left) =>
       rights.ordered.flatMap((right) => this.ordered(cohort, left, right)),
     );
-    return [...ordered, ...categories(cohort, lefts.categories, rights.categories)];
+    return [...ordered, ...categoryAttempts(cohort, lefts.categories, rights.categories)];
   }
 
   private prepare(cohort: Cohort, of: EntityKind, side: 'left' | 'right') {
@@ -151,13 +135,6 @@ interface PreparedOrdered {
   readonly peerRanksKey: number;
 }
 
-interface PreparedCategory {
-  readonly trace: CategoryTrace;
-  readonly values: Values;
-  readonly codes: Codes;
-  readonly key: number;
-}
-
 /** True if enough of the entities have the trace, and it does not say the same of all. */
 function varies({ values }: Trace, entities: readonly string[]): boolean {
   const present = entities.filter((entity) => values.has(entity));
@@ -173,66 +150,4 @@ function only<Value>(values: ReadonlyMap<string, Value>, known: ReadonlySet<stri
 function peersOf({ problem, candidates }: Cohort): Set<string> {
   const classes = new Set([...problem.truth.values()].map((answer) => problem.classes.get(answer)));
   return new Set(candidates.filter((candidate) => classes.has(problem.classes.get(candidate))));
-}
-
-function categories(
-  cohort: Cohort,
-  lefts: readonly PreparedCategory[],
-  rights: readonly PreparedCategory[],
-): Attempt[] {
-  const attempts: Attempt[] = [];
-  const contingencies = new Map<string, Contingency>();
-  const equalities = new Map<string, () => Scorer>();
-  for (const left of lefts)
-    for (const right of rights) {
-      const key = `${left.key} | ${right.key}`;
-      const pair = { left: left.trace, right: right.trace };
-      const areColumns = left.trace.kind === 'column' && right.trace.kind === 'column';
-      if (shareValue(left.values, right.values)) {
-        const scorer = () => equalValue(left.values, right.values);
-        if (areColumns && left.codes.repeats && right.codes.repeats) equalities.set(key, scorer);
-        attempts.push({ ...pair, matcher: 'equal value', computation: `equal value | ${key}`, learns: false, scorer });
-      }
-      if (!left.codes.repeats || !right.codes.repeats) continue;
-      const contingency = contingencies.get(key) ?? contingencyOf(left.codes, right.codes, cohort);
-      if (areColumns) contingencies.set(key, contingency);
-      const scorer = () => categoricalLikelihood([contingency], cohort);
-      const matcher = 'categorical likelihood';
-      attempts.push({ ...pair, matcher, computation: `${matcher} | ${key}`, learns: true, scorer });
-    }
-  const combined = (matcher: string, learns: boolean, scorer: () => Scorer): Attempt => {
-    const [left, right] = [allCategories(cohort.problem.left), allCategories('connection')];
-    return { left, right, matcher, computation: matcher, learns, scorer };
-  };
-  if (equalities.size > 1)
-    attempts.push(
-      combined('combined equal values', false, () => sumOf([...equalities.values()].map((make) => make()))),
-    );
-  if (contingencies.size > 0) {
-    const scorer = () => categoricalLikelihood([...contingencies.values()], cohort);
-    attempts.push(combined('combined categories', true, scorer));
-  }
-  return attempts;
-}
-
-/** Scores that add up: each is the logarithm of a likelihood. */
-function sumOf(scorers: readonly Scorer[]): Scorer {
-  return (asked, scores) => {
-    const one = new Float64Array(scores.length);
-    scores.fill(0);
-    for (const scorer of scorers) {
-      scorer(asked, one);
-      for (let candidate = 0; candidate < scores.length; candidate++) scores[candidate]! += one[candidate]!;
-    }
-  };
-}
-
-function shareValue(left: Values, right: Values): boolean {
-  const holders = holdersOf(left);
-  return right.some((values) => values.some((value) => holders.has(value)));
-}
-
-/** Stands for all columns of a side that are categories. Other sources stay apart, so that each shows what it gives alone. */
-function allCategories(of: EntityKind): CategoryTrace {
-  return { of, kind: 'column', source: 'all categories', type: 'category', values: new Map() };
 }

@@ -92,12 +92,12 @@ export function categoricalLikelihood(contingencies: readonly Contingency[], coh
     return outstanding.length > 0 ? outstanding : contingencies;
   });
   return (asked, scores) => {
-    const taught: Half = cohort.halves[asked] === 0 ? 1 : 0;
+    const trainedHalf: Half = cohort.halves[asked] === 0 ? 1 : 0;
     scores.fill(0);
-    for (const { left, right, tables } of chosen[taught]!) {
+    for (const { left, right, tables } of chosen[trainedHalf]!) {
       const rights = right.byEntity[asked]!;
       for (let candidate = 0; candidate < scores.length; candidate++)
-        scores[candidate]! += mean(tables[taught], left.byEntity[candidate]!, rights);
+        scores[candidate]! += mean(tables[trainedHalf], left.byEntity[candidate]!, rights);
     }
   };
 }

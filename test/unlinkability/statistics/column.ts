@@ -1,3 +1,8 @@
+/*
+ * In this folder `!` follows an index that the loop keeps in range. A default would hide a mistake, and cost time in the inner
+ * loops.
+ */
+
 /**
  * The numbers of a trace for a list of entities. Entity `i` has `values[offsets[i]]` up to, not including,
  * `values[offsets[i + 1]]`, in ascending order.

@@ -41,12 +41,12 @@ export function gapLikelihood(left: Column, right: Column, cohort: Cohort): Scor
 
 /** Undefined when there are too few true pairs to learn from. */
 function learn(left: Column, right: Column, cohort: Cohort, half: Half): Model | undefined {
-  const pupils = [...cohort.halves.keys()].filter((asked) => cohort.halves[asked] === half);
-  const truths = trueGaps(left, right, cohort, pupils, 0).sort((a, b) => a - b);
+  const training = [...cohort.halves.keys()].filter((asked) => cohort.halves[asked] === half);
+  const truths = trueGaps(left, right, cohort, training, 0).sort((a, b) => a - b);
   if (truths.length < minimumLearnt) return undefined;
   const models = [0, truths[truths.length >> 1]!].map((centre) => {
-    const all = histogramOfAll(left, right, cohort, pupils, centre);
-    return modelOf(trueGaps(left, right, cohort, pupils, centre), all, centre);
+    const all = histogramOfAll(left, right, cohort, training, centre);
+    return modelOf(trueGaps(left, right, cohort, training, centre), all, centre);
   });
   return models.reduce((best, model) => (model.gain > best.gain ? model : best));
 }

@@ -1,9 +1,11 @@
 import { type Finding, type Problem, type Trace } from '../trace.js';
-import { type Attempt, AttemptList } from './attempts.js';
+import { type Attempt } from './attempt.js';
+import { AttemptList } from './attempts.js';
 import { type Bound, boundOf, type SplitHits } from './bounds.js';
 import { type Cohort, cohortOf } from './cohort.js';
+import { compare } from './comparison.js';
 import { FastRandom } from './fast-random.js';
-import { compare, linkageOf } from './linkage.js';
+import { linkageOf } from './linkage.js';
 
 export interface JudgedFinding extends Finding {
   /** How far the truth is above the permuted ones, in standard deviations: the larger of hits and AUC. */
@@ -36,7 +38,7 @@ interface Outcome {
   readonly chance: number;
   readonly auc: number;
   readonly z: number;
-  readonly right: Uint8Array;
+  readonly correct: Uint8Array;
 }
 
 interface Tried {
@@ -94,7 +96,7 @@ function outcomeOf(cohort: Cohort, attempt: Attempt, random: FastRandom, maxima:
     chance: sum('chance'),
     auc: sum('ranks') / cohort.asked.length,
     z: Math.max(...parts.map(({ z }) => z)),
-    right: linkage.right,
+    correct: linkage.correct,
   };
 }
 
@@ -136,7 +138,7 @@ function boundsOf(
       const attack = `${attempt.left.source} × ${attempt.right.source}: ${attempt.matcher}`;
       const known = attacks.get(key) ?? { attack, hits: [0, 0] };
       for (const [index, connection] of cohort.asked.entries())
-        if (firsts.has(connection) && outcome.right[index] === 1) known.hits[cohort.halves[index] === 0 ? 0 : 1]++;
+        if (firsts.has(connection) && outcome.correct[index] === 1) known.hits[cohort.halves[index] === 0 ? 0 : 1]++;
       attacks.set(key, known);
     }
     const asked = cases.reduce((sum, { firsts }) => sum + firsts.size, 0);

@@ -18,7 +18,7 @@ describe('linkageOf', () => {
   };
   const random = new FastRandom('linkage');
   const cohort = cohortOf(chain, 9, random);
-  const { matrices, right } = linkageOf(
+  const { matrices, correct } = linkageOf(
     cohort,
     (_, scores) => void scores.forEach((_, at) => (scores[at] = random.integer(5))),
     random,
@@ -39,6 +39,6 @@ describe('linkageOf', () => {
       const size = cohort.groups[group]!.members.length;
       return Array.from({ length: size }, (_, row) => Math.floor(matrix[row * size + row]! / hitUnit));
     });
-    expect(onDiagonals.reduce((sum, hits) => sum + hits, 0)).toBe(right.reduce((sum, hit) => sum + hit, 0));
+    expect(onDiagonals.reduce((sum, hits) => sum + hits, 0)).toBe(correct.reduce((sum, hit) => sum + hit, 0));
   });
 });

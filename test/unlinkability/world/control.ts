@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { type Command } from './preload/movable-clock.js';
+import { type Command } from './preload/simulated-clock.js';
 
-/** Commands a process that `preload/movable-clock.ts` is loaded into. Each method resolves when the process has done it. */
+/** Commands a process that `preload/simulated-clock.ts` is loaded into. Each method resolves when the process has done it. */
 export class Control {
   private readonly waiting: PromiseWithResolvers<void>[] = [];
 

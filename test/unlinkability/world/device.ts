@@ -2,13 +2,13 @@ import { type Connection, createClient, type Fetch, type VpnClient } from '@vpn-
 import { type FakeFirebase } from '@vpn-backend/fake-providers/firebase';
 import { connectionIdOf, tokenHashOf } from '../../../src/connection/connection-id.js';
 import { secretHashOf } from '../../../src/connection/connection-secrets.service.js';
-import { type Person } from './population.js';
+import { type SimulatedUser } from './population.js';
 import { type ServiceClock } from './service-clock.js';
 
 /** A connection as its client knows it. */
 export interface MadeConnection {
   readonly id: string;
-  readonly user: Person;
+  readonly user: SimulatedUser;
   /** Unix milliseconds of the service's clock. */
   readonly begunAt: number;
   endedAt?: number;
@@ -21,7 +21,7 @@ export interface MadeConnection {
 }
 
 export interface DeviceOptions {
-  readonly user: Person;
+  readonly user: SimulatedUser;
   readonly gatekeeperUrl: string;
   readonly anonymizerUrl: string;
   readonly firebase: FakeFirebase;
@@ -58,7 +58,7 @@ export class Device {
     });
   }
 
-  get user(): Person {
+  get user(): SimulatedUser {
     return this.options.user;
   }
 

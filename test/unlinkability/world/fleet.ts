@@ -31,7 +31,7 @@ export async function startFleet({ services, env, service }: RunningStack, clock
   return {
     /*
      * A real node sends a pulse every ten seconds of its own. The clock here jumps over hundreds of them, and a node that is
-     * silent for 30 seconds gets no connection. So the pulses until the next turn are written at once, dated at the last one.
+     * silent for 30 seconds gets no connection. So the pulses until the next jobs are written at once, dated at the last one.
      */
     pulseUntil: async (time) => {
       await owner.query(`UPDATE network."Node" SET last_pulse_at = $1, status = 'healthy'`, [new Date(time)]);

@@ -24,7 +24,7 @@ export class Days {
   }
 
   /** When the service's jobs run next: every hour, but on the first two days, of which little is left, every six hours. */
-  nextTurn(time: number): number {
+  nextJobTime(time: number): number {
     return time + (time < this.timeOf(measuredDay - 1, 0) ? 6 : 1) * hourMs;
   }
 

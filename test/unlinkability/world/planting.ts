@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { openPool } from '../../support/postgres.js';
 import { type MadeConnection } from './device.js';
-import { type Person } from './population.js';
+import { type SimulatedUser } from './population.js';
 import { type Stacks } from './stacks.js';
 
 /*
@@ -34,7 +34,7 @@ export interface Planting {
   /** Plants what is missing. */
   renew(): Promise<void>;
   /** Notes the user's address on both sides. */
-  noteAddress(user: Person, uid: string, connections: readonly MadeConnection[]): Promise<void>;
+  noteAddress(user: SimulatedUser, uid: string, connections: readonly MadeConnection[]): Promise<void>;
   stop(): Promise<void>;
 }
 

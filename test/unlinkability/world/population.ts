@@ -15,7 +15,7 @@ const sizes = {
 export type Cohort = keyof typeof sizes;
 export const cohorts = Object.keys(sizes) as Cohort[];
 
-export interface Person {
+export interface SimulatedUser {
   /** Such as `user-17`. */
   readonly name: string;
   readonly cohort: Cohort;
@@ -37,13 +37,13 @@ const dnsWeights: Readonly<Record<DnsBlocking, number>> = { none: 6, ads: 3, ads
 const preferencesShare = 0.7;
 
 /** @param scale the share of a whole world's users; each cohort has at least two */
-export function drawPopulation(seed: string, scale: number): Person[] {
+export function drawPopulation(seed: string, scale: number): SimulatedUser[] {
   const all = cohorts.flatMap((cohort) => Array<Cohort>(Math.max(2, Math.round(sizes[cohort] * scale))).fill(cohort));
   // Shuffled, so that neither names nor addresses tell the cohort.
-  return new SeededRandom(`${seed}/population`).shuffle(all).map((cohort, index) => drawPerson(seed, cohort, index));
+  return new SeededRandom(`${seed}/population`).shuffle(all).map((cohort, index) => drawUser(seed, cohort, index));
 }
 
-function drawPerson(seed: string, cohort: Cohort, index: number): Person {
+function drawUser(seed: string, cohort: Cohort, index: number): SimulatedUser {
   const name = `user-${index}`;
   const random = new SeededRandom(`${seed}/${name}`);
   return {

@@ -1,12 +1,16 @@
 import { type Problem } from '../trace.js';
 import { type MadeConnection } from './device.js';
 import { type Days } from './habits.js';
-import { cohorts, type Person } from './population.js';
+import { cohorts, type SimulatedUser } from './population.js';
 
 const renewals = 'renewed connection';
 
 /** The questions about the connections that began on the measured day, with their answers. */
-export function problemsOf(users: readonly Person[], connections: readonly MadeConnection[], days: Days): Problem[] {
+export function problemsOf(
+  users: readonly SimulatedUser[],
+  connections: readonly MadeConnection[],
+  days: Days,
+): Problem[] {
   const begun = connections.filter(({ begunAt }) => begunAt >= days.measured);
   const byUser = cohorts.map((name): Problem => {
     const asked = begun.filter(({ user }) => user.cohort === name);

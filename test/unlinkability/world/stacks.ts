@@ -6,7 +6,7 @@ import { freePort } from '../../../dev/services/server-process.js';
 import { type Stack, startStack } from '../../../dev/stack/stack.js';
 import { type Side } from '../evidence.js';
 import { Control } from './control.js';
-import { type ClockEnvironment } from './preload/movable-clock.js';
+import { type ClockEnvironment } from './preload/simulated-clock.js';
 import { type ServiceClock } from './service-clock.js';
 
 /** `all`: both sides in one process, on one PostgreSQL and one Redis. `split`: each side has its own. */
@@ -83,7 +83,7 @@ async function start(
     WORLD_CLOCK_OFFSET_MS: String(clock.offsetMs),
     WORLD_CONTROL_PORT: String(controlPort),
   };
-  const preloads = [preload('movable-clock'), ...(plants ? [preload('leaks')] : [])];
+  const preloads = [preload('simulated-clock'), ...(plants ? [preload('leaks')] : [])];
   const stack = await startStack({
     clock,
     env: {

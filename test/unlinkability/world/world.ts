@@ -29,9 +29,9 @@ export interface WorldOptions {
 }
 
 /** Acts run at once. */
-const lanes = 4;
+const concurrency = 4;
 
-/** An act may last so long before the clock jumps on. A person who opens an app is connected within minutes. */
+/** An act may last so long before the clock jumps on. A user who opens the app is connected within minutes. */
 const maxActMs = 2 * 60_000;
 
 const hourMs = 3_600_000;
@@ -114,10 +114,10 @@ export class World {
       const { start, end } = this.days;
       // Before the first act, so that each side has read what the other one publishes.
       await this.runJobs(start + hourMs / 4);
-      for (let turn = start; turn < end;) {
-        turn = this.days.nextTurn(turn);
-        await this.actUntil(turn);
-        await this.runJobs(turn);
+      for (let jobTime = start; jobTime < end;) {
+        jobTime = this.days.nextJobTime(jobTime);
+        await this.actUntil(jobTime);
+        await this.runJobs(jobTime);
       }
       await this.runJobs(end + hourMs);
     } finally {
@@ -152,7 +152,7 @@ export class World {
   /** Moves the clock and lets the service do everything that has come due. No user acts meanwhile. */
   private async runJobs(time: number): Promise<void> {
     await this.clock.moveTo(time);
-    await this.parts.fleet.pulseUntil(this.days.nextTurn(time));
+    await this.parts.fleet.pulseUntil(this.days.nextJobTime(time));
     for (const { control } of this.stacks.all) await control.runDueTimers();
     await this.expiry.purgeTombstones();
     await this.parts.planting.renew();
@@ -182,10 +182,10 @@ export class World {
   }
 
   private async actUntil(time: number): Promise<void> {
-    await Promise.all(Array.from({ length: lanes }, () => this.actInLane(time)));
+    await Promise.all(Array.from({ length: concurrency }, () => this.actInTurn(time)));
   }
 
-  private async actInLane(time: number): Promise<void> {
+  private async actInTurn(time: number): Promise<void> {
     for (let act = this.schedule.takeBefore(time); act !== undefined; act = this.schedule.takeBefore(time)) {
       const ended = this.perform(act);
       this.running.set(ended, act.at);
@@ -193,7 +193,7 @@ export class World {
     }
   }
 
-  /** The other lanes end with their present acts. */
+  /** The acts that run at the same time still end. */
   private giveUp(error: unknown): never {
     this.schedule.clear();
     throw error;

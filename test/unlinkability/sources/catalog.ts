@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** Whose names PostgreSQL reserves. Everything else is ours, whoever made it. */
+/** Leaves out PostgreSQL's own schemas. */
 const ours = `n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'`;
 
 export interface Column {
@@ -93,7 +93,7 @@ async function readDatabase(client: pg.Client, cluster: string, database: string
   const found = await rowsOf<{ oid: number; fileNumber: number; schema: string; table: string }>(
     client,
     `SELECT c.oid, pg_relation_filenode(c.oid) AS "fileNumber", n.nspname AS schema, c.relname AS table FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE c.relkind IN ('r', 'm') AND ${ours} ORDER BY 2, 3`,
+     WHERE c.relkind IN ('r', 'm') AND ${ours} ORDER BY 3, 4`,
   );
   const tables = new Map<number, Table & { readonly numbers: readonly number[] }>();
   for (const { oid, fileNumber, schema, table } of found) {
@@ -129,8 +129,8 @@ async function readDatabase(client: pg.Client, cluster: string, database: string
   return [...tables.values()];
 }
 
-/** Shorter values, and numbers, occur in unrelated columns by chance. */
-const isName = (value: string) => value.length >= 8 && /\D/.test(value);
+/** Shorter values, and numbers, occur in unrelated places by chance. */
+export const isName = (value: string) => value.length >= 8 && /\D/.test(value);
 
 /**
  * Adds the references that no constraint declares, as from a connection to its node: a column all of whose values are in a

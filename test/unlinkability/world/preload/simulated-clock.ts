@@ -127,7 +127,7 @@ async function workOf(run: () => void): Promise<void> {
   });
 }
 
-async function obey(command: Command): Promise<void> {
+async function execute(command: Command): Promise<void> {
   if ('offsetMs' in command) offsetMs = command.offsetMs;
   else if ('runDueTimers' in command) await runDueTimers();
   else writeHeapSnapshot(command.heapFile, { exposeNumericValues: true });
@@ -138,7 +138,7 @@ function listen(): void {
     socket.setNoDelay(true).on('error', () => socket.destroy());
     let last = Promise.resolve();
     createInterface({ input: socket }).on('line', (line) => {
-      last = last.then(() => obey(JSON.parse(line) as Command)).then(() => void socket.write('\n'));
+      last = last.then(() => execute(JSON.parse(line) as Command)).then(() => void socket.write('\n'));
     });
   });
   server.listen(Number(process.env['WORLD_CONTROL_PORT']), '127.0.0.1').unref();

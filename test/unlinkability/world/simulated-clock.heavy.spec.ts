@@ -7,10 +7,10 @@ import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../../dev/services/server-process.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'movable-clock-'));
+const folder = mkdtempSync(join(tmpdir(), 'simulated-clock-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const preload = fileURLToPath(new URL('./preload/movable-clock.ts', import.meta.url));
+const preload = fileURLToPath(new URL('./preload/simulated-clock.ts', import.meta.url));
 const aheadMs = 10 * 86_400_000;
 
 /** Runs a module with the clock ten days ahead. @returns the JSON text that it prints */
@@ -27,7 +27,7 @@ async function runAhead(code: string, name = 'program.mjs'): Promise<unknown> {
   return JSON.parse(stdout);
 }
 
-describe('movable-clock', () => {
+describe('simulated-clock', () => {
   it('moves every way to read the time', async () => {
     const times = await runAhead(`
       const times = [Date.now(), new Date().getTime(), +new Date(Date()), Reflect.construct(Date, []).getTime()];
