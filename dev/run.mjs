@@ -66,7 +66,7 @@ const parts = {
   check: ' For a part: npm run check:imports, check:tables, check:openapi or check:unused.',
 };
 
-/** Variables that the environment cannot override: in production, the service trusts no fake provider. */
+/** Variables of a task that the environment cannot override. In production, the service trusts no fake provider. */
 const fixed = {
   'start:prod': { NODE_ENV: 'production' },
   'docs:unlinkability': { WRITE_THREAT_MODEL: 'yes' },

@@ -42,6 +42,16 @@ const userTables = [
   'identity."UserPreferences"',
 ];
 
+/** Where it stands when a connection began. */
+const beginningOfConnection: Places = {
+  column: [`${connections}.expires_at`],
+  'row order': [connections],
+  'transaction id': [connections],
+  'write-ahead log': [connections],
+  'Redis key': [spentMarks],
+  'Redis file': linesOfFile,
+};
+
 const everyCohort = [
   'steady wallet',
   'quick start',
@@ -78,14 +88,7 @@ export const knownLinks: readonly KnownLink[] = [
       'Redis file': linesOfFile,
       memory: identityCache,
     },
-    right: {
-      column: [`${connections}.expires_at`],
-      'row order': [connections],
-      'transaction id': [connections],
-      'write-ahead log': [connections],
-      'Redis key': [spentMarks],
-      'Redis file': linesOfFile,
-    },
+    right: beginningOfConnection,
     weak: ['right kind row order', `right source ${appendOnlyFile}`],
   },
   {
@@ -99,14 +102,7 @@ export const knownLinks: readonly KnownLink[] = [
       'Redis key': [spentMarks],
       'Redis file': linesOfFile,
     },
-    right: {
-      column: [`${connections}.expires_at`],
-      'row order': [connections],
-      'transaction id': [connections],
-      'write-ahead log': [connections],
-      'Redis key': [spentMarks],
-      'Redis file': linesOfFile,
-    },
+    right: beginningOfConnection,
     weak: [
       ...['left', 'right'].flatMap((side) => [`${side} kind row order`, `${side} kind Redis file`]),
       ...['left', 'right'].flatMap((side) => linesOfFile.map((name) => `${side} source ${name}`)),

@@ -161,6 +161,29 @@ describe('traceDatabases', () => {
     expect(new Set(times).size).toBe(3);
   });
 
+  it('gives when a row was written, though it is gone', async () => {
+    await run('CREATE TABLE identity.gone (user_id uuid)');
+    const before = Date.now();
+    for (const { userId } of people) await run(`INSERT INTO identity.gone VALUES ('${userId}')`);
+    await run('DELETE FROM identity.gone');
+    await run('VACUUM identity.gone');
+    const source = 'rows written to identity."gone"';
+    const written = orderedValues(await collect(), { kind: 'write-ahead log', source, scale: 'time' });
+    const times = people.map(({ user }) => written[user]?.[0] ?? 0);
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+    // toServiceTime of this test takes a millisecond away from times of today.
+    for (const time of times) expect(time + 2).toBeGreaterThan(before);
+  });
+
+  it('gives the values of rows that are referred to without a foreign key', async () => {
+    await run('CREATE TABLE network.peers (connection uuid, node uuid)');
+    await run('INSERT INTO network.peers SELECT id, node_id FROM network."Connection"');
+    const source = 'network."peers".node → network."Node".location_id';
+    expect(categoryValues(await collect(), { kind: 'column', source })).toEqual(
+      each('connection', (n) => ['de-frankfurt', 'se-stockholm'][n % 2]),
+    );
+  });
+
   it('gives the numbers of the chunks in which long values are stored', async () => {
     await run('CREATE TABLE identity.letters (uid text, letter text)');
     await run('ALTER TABLE identity.letters ALTER letter SET STORAGE external');

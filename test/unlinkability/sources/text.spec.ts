@@ -13,7 +13,10 @@ const collect = (lines: readonly string[]) =>
         ]),
         connection: new Map([['3f2504e0-4f89-81d3-9a0c-0305e82c3301', 'one']]),
       },
-      addressPseudonyms: new Map([['Zk3-_9dQ2mZ8sB_x-0aLpQ', '192.0.2.1']]),
+      addressPseudonyms: new Map([
+        ['Zk3-_9dQ2mZ8sB_x-0aLpQ', '192.0.2.1'],
+        ['Yk3-_9dQ2mZ8sB_x-0aLpQ', '192.0.2.9'],
+      ]),
       toServiceTime: (ms) => ms + 1,
     }),
   );
@@ -42,6 +45,13 @@ describe('traceLines', () => {
     ]);
     const address = { kind: 'log', source: 'service.log (address)' } as const;
     expect(categoryValues(traces, { ...address, of: 'connection' })).toEqual({ one: ['192.0.2.1'] });
+  });
+
+  it('gives the address that stands beside an entity most often', async () => {
+    const own = ['Zk3-_9dQ2mZ8sB_x-0aLpQ', 'anna@example.org signs in'];
+    const traces = await collect([...own, ...own, 'request of 192.0.2.9', 'anna@example.org signs in']);
+    const address = { kind: 'log', source: 'service.log (address)', of: 'user' } as const;
+    expect(Object.values(categoryValues(traces, address))).toEqual([['192.0.2.1']]);
   });
 
   it('gives what lines of both sides say beside their entities, such as one hash of an address', async () => {

@@ -1,11 +1,10 @@
 import { type Connection } from '@vpn-backend/client';
 import { type Device } from './device.js';
-import { type Cohort } from './population.js';
+import { type Cohort, draw } from './population.js';
 import { type Schedule } from './schedule.js';
-import { dayMs } from './service-clock.js';
+import { dayMs, hourMs } from './service-clock.js';
 
 const minuteMs = 60_000;
-const hourMs = 60 * minuteMs;
 
 /** The last day, counted from 0. The questions are about the connections that begin on it. */
 const measuredDay = 3;
@@ -59,7 +58,7 @@ export class Habits {
     this.signUpWithBackgroundFetches();
     // Nothing is left of connections that began before the day before the measured one.
     for (let day = measuredDay - 1; day <= measuredDay; day++) {
-      for (let count = this.draw([0.15, 0.7, 0.15]); count > 0; count--) {
+      for (let count = draw([0, 1, 2], [0.15, 0.7, 0.15], this.device.user.random); count > 0; count--) {
         this.at(this.days.timeOf(day, this.between(0.5, 21.5)), () => this.connectForAWhile());
       }
     }
@@ -139,11 +138,5 @@ export class Habits {
 
   private between(from: number, to: number): number {
     return from + (to - from) * this.device.user.random.next();
-  }
-
-  /** An index, with these probabilities. */
-  private draw(weights: readonly number[]): number {
-    let rest = this.device.user.random.next();
-    return weights.findIndex((weight) => (rest -= weight) < 0);
   }
 }

@@ -59,7 +59,8 @@ function drawUser(seed: string, cohort: Cohort, index: number): SimulatedUser {
   };
 }
 
-function draw<T>(values: readonly T[], weights: readonly number[], random: SeededRandom): T {
+/** One of the values, each as likely as its weight. */
+export function draw<T>(values: readonly T[], weights: readonly number[], random: SeededRandom): T {
   let rest = random.next() * weights.reduce((sum, weight) => sum + weight, 0);
   const drawn = values.find((_, index) => (rest -= weights[index] ?? 0) < 0) ?? values.at(-1);
   if (drawn === undefined) throw new RangeError('Nothing to draw from.');

@@ -1,7 +1,7 @@
 import { Clock } from '../../../src/platform/config/index.js';
 import { type Control } from './control.js';
 
-const hourMs = 3_600_000;
+export const hourMs = 3_600_000;
 export const dayMs = 24 * hourMs;
 
 interface Move {

@@ -1,10 +1,8 @@
 import { Redis } from 'ioredis';
 import type pg from 'pg';
 import { openPool } from '../../support/postgres.js';
-import { type ServiceClock } from './service-clock.js';
+import { hourMs, type ServiceClock } from './service-clock.js';
 import { type Stacks } from './stacks.js';
-
-const hourMs = 3_600_000;
 
 /** Deletes what PostgreSQL and Redis would have deleted by their own clocks, which do not jump. */
 export class StoreExpiry {

@@ -4,10 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { query } from '../../support/stack.js';
 import { type Evidence, type Side } from '../evidence.js';
 import { cohorts } from './population.js';
-import { dayMs } from './service-clock.js';
+import { dayMs, hourMs } from './service-clock.js';
 import { startWorld, type World } from './world.js';
-
-const hourMs = 3_600_000;
 
 describe('World of two stacks with planted leaks', () => {
   let world: World;

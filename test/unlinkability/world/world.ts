@@ -14,7 +14,7 @@ import { drawPopulation } from './population.js';
 import { problemsOf } from './problems.js';
 import { type Act, Schedule } from './schedule.js';
 import { seizeStacks } from './seize.js';
-import { ServiceClock } from './service-clock.js';
+import { hourMs, ServiceClock } from './service-clock.js';
 import { type Shape, type Stacks, startStacks } from './stacks.js';
 import { StoreExpiry } from './store-expiry.js';
 
@@ -33,8 +33,6 @@ const concurrency = 4;
 
 /** An act may last so long before the clock jumps on. A user who opens the app is connected within minutes. */
 const maxActMs = 2 * 60_000;
-
-const hourMs = 3_600_000;
 
 /** Starts the service with its stores and nodes. Stop it, also when `live` fails. */
 export async function startWorld(options: WorldOptions): Promise<World> {
